@@ -1,0 +1,1 @@
+//! New Relic's entity-definition language: load and match. Pure.

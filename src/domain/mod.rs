@@ -1,0 +1,4 @@
+//! Entities, identities, metrics and samples: the vocabulary every other room shares. Pure.
+
+pub mod sample;
+pub mod units;

@@ -1,0 +1,158 @@
+//! What a source said, before interpretation: names and units as the source spells them.
+//!
+//! Invariants:
+//! - A raw sample is about exactly one subject; identity is typed, never a fallback such as
+//!   "unknown": a collector that lacks a part rejects the sample instead.
+//! - A counter never appears as a number: a collector turns it into [`RawValue::Rate`] with the
+//!   window it was measured over, or leaves the field out (first sight, reset).
+
+use std::borrow::Cow;
+
+use smallvec::SmallVec;
+
+use super::units::UnixMillis;
+
+/// Which program's spelling the field names follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Origin {
+    /// Prometheus JMX exporter of a broker, joined with what the Kafka protocol told of it.
+    Kafka,
+    /// Samples of New Relic's nri-kafka integration.
+    NriKafka,
+}
+
+/// What one raw sample is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject<'a> {
+    /// The cluster as a whole, as its controller or metadata describes it.
+    Cluster,
+    /// One broker.
+    Broker {
+        /// `node.id` for Kafka.
+        broker_id: i32,
+    },
+    /// One broker known by name only (nri-kafka sends no broker id on its samples).
+    BrokerName {
+        /// `host:port`.
+        name: Cow<'a, str>,
+    },
+    /// One topic.
+    Topic {
+        /// Its name.
+        topic: Cow<'a, str>,
+    },
+    /// One topic as seen on one broker; the aggregator adds these up.
+    TopicOnBroker {
+        /// Its name.
+        topic: Cow<'a, str>,
+        /// The broker that reported.
+        broker_id: i32,
+    },
+    /// One consumer group as a whole.
+    Group {
+        /// Group id.
+        group: Cow<'a, str>,
+    },
+    /// One consumer group on one topic (a total over partitions).
+    GroupTopic {
+        /// Group id.
+        group: Cow<'a, str>,
+        /// Topic.
+        topic: Cow<'a, str>,
+    },
+    /// One consumer group on one partition.
+    GroupPartition {
+        /// Group id.
+        group: Cow<'a, str>,
+        /// Topic.
+        topic: Cow<'a, str>,
+        /// Partition index.
+        partition: i32,
+    },
+    /// One consumer client id, over all it reads.
+    Client {
+        /// Client id.
+        client_id: Cow<'a, str>,
+    },
+}
+
+/// A value as the source gave it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RawValue<'a> {
+    /// A gauge, in the source's unit.
+    Number(f64),
+    /// A counter's growth per second.
+    Rate {
+        /// Growth per second, in the source's unit.
+        per_second: f64,
+        /// The window it was measured over.
+        window_ms: i64,
+    },
+    /// Descriptive text (host name, state, …).
+    Text(Cow<'a, str>),
+}
+
+/// A field of a raw sample.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RawField<'a> {
+    /// The source's name, e.g. `kafka_server_brokertopicmetrics_messagesin_total` or
+    /// `broker.messagesInPerSecond`.
+    pub name: Cow<'a, str>,
+    /// Its value.
+    pub value: RawValue<'a>,
+}
+
+/// One sample, borrowed from its source's text where possible.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RawSample<'a> {
+    /// Whose names these are.
+    pub origin: Origin,
+    /// Kafka's cluster name; never empty.
+    pub cluster: Cow<'a, str>,
+    /// What it is about.
+    pub subject: Subject<'a>,
+    /// When the collector saw it, by its own clock.
+    pub at: UnixMillis,
+    /// Everything else.
+    pub fields: SmallVec<[RawField<'a>; 24]>,
+}
+
+impl<'a> RawSample<'a> {
+    /// An empty sample.
+    pub fn new(
+        origin: Origin,
+        cluster: impl Into<Cow<'a, str>>,
+        subject: Subject<'a>,
+        at: UnixMillis,
+    ) -> Self {
+        Self { origin, cluster: cluster.into(), subject, at, fields: SmallVec::new() }
+    }
+
+    /// Adds a gauge.
+    pub fn number(&mut self, name: impl Into<Cow<'a, str>>, value: f64) -> &mut Self {
+        self.fields.push(RawField { name: name.into(), value: RawValue::Number(value) });
+        self
+    }
+
+    /// Adds a rate.
+    pub fn rate(
+        &mut self,
+        name: impl Into<Cow<'a, str>>,
+        per_second: f64,
+        window_ms: i64,
+    ) -> &mut Self {
+        let value = RawValue::Rate { per_second, window_ms };
+        self.fields.push(RawField { name: name.into(), value });
+        self
+    }
+
+    /// Adds descriptive text.
+    pub fn text(
+        &mut self,
+        name: impl Into<Cow<'a, str>>,
+        value: impl Into<Cow<'a, str>>,
+    ) -> &mut Self {
+        self.fields.push(RawField { name: name.into(), value: RawValue::Text(value.into()) });
+        self
+    }
+}

@@ -1,0 +1,1 @@
+//! What the running pipeline serves: health and metrics.

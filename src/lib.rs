@@ -1,0 +1,18 @@
+//! Shakedown: message-queue monitoring, run whole in one deterministic simulation.
+
+pub mod adapters;
+pub mod aggregate;
+pub mod cli;
+pub mod collect;
+pub mod config;
+pub mod definitions;
+pub mod domain;
+pub mod http;
+pub mod newrelic;
+pub mod pipeline;
+pub mod ports;
+pub mod rt;
+pub mod sim;
+pub mod stream;
+pub mod synthesize;
+pub mod transform;

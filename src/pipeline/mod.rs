@@ -1,0 +1,1 @@
+//! Stages into cycles: schedule, run, account, drain.

@@ -1,0 +1,1 @@
+//! One property of a run per file.

@@ -1,0 +1,1 @@
+//! A simulated disk: what was synced survives a crash.

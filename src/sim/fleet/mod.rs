@@ -1,0 +1,1 @@
+//! Simulated broker fleets: state machines and wire servers.

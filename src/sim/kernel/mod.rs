@@ -1,0 +1,1 @@
+//! The event-driven network: virtual time, hosts, links, streams.

@@ -1,0 +1,20 @@
+//! The simulated world, a product in its own right: networks, fleets, New Relic, faults, checks.
+//!
+//! Invariant: nothing here reads real time, entropy, sockets or files, and nothing here imports
+//! `adapters`. Same seed, same bytes.
+
+pub mod check;
+pub mod disk;
+pub mod fleet;
+pub mod kernel;
+pub mod newrelic;
+pub mod oracle;
+pub mod report;
+pub mod run;
+pub mod scenario;
+pub mod seed;
+pub mod time;
+pub mod trace;
+pub mod turmoil;
+pub mod workload;
+pub mod world;

@@ -1,0 +1,1 @@
+//! Simulated New Relic: ingest, event store, synthesis with lag.

@@ -1,0 +1,1 @@
+//! The reference pipeline: pure, sequential, obvious.

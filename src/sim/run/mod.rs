@@ -1,0 +1,1 @@
+//! One run of a scenario, and the determinism proof.

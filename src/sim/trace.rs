@@ -1,0 +1,134 @@
+//! The trace of a run: one text line per event, hashed as it grows.
+//!
+//! Format, version 1: `<nanoseconds, 13 digits> <source> <kind> <key=value …>\n`. Lines carry
+//! simulated time only. The digest covers every byte of every line.
+//!
+//! Invariant: recording never influences the run; a run gives the same digest with and without a
+//! sink.
+
+use std::fmt::{Arguments, Write as _};
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use xxhash_rust::xxh3::Xxh3;
+
+use super::time::SimTime;
+
+/// Where lines go besides the digest.
+pub enum Sink {
+    /// Nowhere.
+    None,
+    /// Kept in memory.
+    Memory(Vec<u8>),
+    /// To a writer; the first error is kept and ends writing.
+    Writer(Box<dyn Write + Send>, Option<std::io::Error>),
+}
+
+struct State {
+    hash: Xxh3,
+    events: u64,
+    bytes: u64,
+    line: String,
+    sink: Sink,
+}
+
+/// A shared handle on the run's trace.
+#[derive(Clone)]
+pub struct Trace(Arc<Mutex<State>>);
+
+/// What identifies a trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct TraceDigest {
+    /// XXH3-128 of all bytes.
+    #[serde(serialize_with = "hex")]
+    pub hash: u128,
+    /// Number of lines.
+    pub events: u64,
+    /// Number of bytes.
+    pub bytes: u64,
+}
+
+fn hex<S: serde::Serializer>(hash: &u128, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{hash:032x}"))
+}
+
+impl std::fmt::Display for TraceDigest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:032x} ({} events, {} bytes)", self.hash, self.events, self.bytes)
+    }
+}
+
+impl Trace {
+    /// A trace that keeps its digest and sends lines to `sink`.
+    pub fn new(sink: Sink) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            hash: Xxh3::new(),
+            events: 0,
+            bytes: 0,
+            line: String::with_capacity(256),
+            sink,
+        })))
+    }
+
+    /// Records one event of `source` (a host name, `net`, `fault`, `fleet`, …).
+    pub fn event(&self, at: SimTime, source: &str, what: Arguments<'_>) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = &mut *state;
+        state.line.clear();
+        // Writing to a String cannot fail.
+        let _ = writeln!(state.line, "{:013} {source} {what}", at.0);
+        let bytes = state.line.as_bytes();
+        state.hash.update(bytes);
+        state.events += 1;
+        state.bytes += bytes.len() as u64;
+        match &mut state.sink {
+            Sink::None | Sink::Writer(_, Some(_)) => {}
+            Sink::Memory(kept) => kept.extend_from_slice(bytes),
+            Sink::Writer(writer, error) => *error = writer.write_all(bytes).err(),
+        }
+    }
+
+    /// The digest so far.
+    pub fn digest(&self) -> TraceDigest {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        TraceDigest { hash: state.hash.digest128(), events: state.events, bytes: state.bytes }
+    }
+
+    /// Ends the trace: flushes a writer and hands back what was kept in memory.
+    ///
+    /// # Errors
+    /// The first error of the writer.
+    pub fn finish(&self) -> std::io::Result<Vec<u8>> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match std::mem::replace(&mut state.sink, Sink::None) {
+            Sink::None => Ok(Vec::new()),
+            Sink::Memory(kept) => Ok(kept),
+            Sink::Writer(_, Some(error)) => Err(error),
+            Sink::Writer(mut writer, None) => writer.flush().map(|()| Vec::new()),
+        }
+    }
+}
+
+/// A short stable fingerprint of a payload, for trace lines.
+pub fn fingerprint(payload: &[u8]) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(payload)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digest_does_not_depend_on_the_sink() {
+        let record = |sink| {
+            let trace = Trace::new(sink);
+            trace.event(SimTime::from_millis(5), "net", format_args!("data bytes={}", 3));
+            (trace.digest(), trace.finish().expect("no writer"))
+        };
+        let (quiet, nothing) = record(Sink::None);
+        let (kept, lines) = record(Sink::Memory(Vec::new()));
+        assert_eq!(quiet, kept);
+        assert!(nothing.is_empty());
+        assert_eq!(lines, b"0000005000000 net data bytes=3\n");
+    }
+}

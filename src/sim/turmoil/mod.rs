@@ -1,0 +1,1 @@
+//! The second network: turmoil behind the same world.

@@ -1,0 +1,1 @@
+//! Producers, consumers and load patterns that evolve a fleet in virtual time.

@@ -1,0 +1,187 @@
+//! What a simulated network offers the runner: hosts, virtual time, faults. Two worlds implement
+//! it: the event-driven kernel and turmoil.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use super::time::SimTime;
+use crate::ports::Ports;
+use crate::rt::TaskPanic;
+
+/// A host's name; also its DNS name.
+pub type HostName = String;
+
+/// Makes a host's main future from the host's ports, at start and at every restart.
+///
+/// The host stays up when the future ends; its other tasks run on.
+pub type HostFactory<P> = Box<dyn Fn(P) -> Pin<Box<dyn Future<Output = ()>>>>;
+
+/// One simulated world.
+pub trait World {
+    /// The ports its hosts get.
+    type Ports: Ports;
+
+    /// Adds a host and starts it at the present instant.
+    ///
+    /// # Errors
+    /// [`WorldError::DuplicateHost`].
+    fn host(&mut self, name: &str, factory: HostFactory<Self::Ports>) -> Result<(), WorldError>;
+
+    /// Runs every host until `until` has been reached.
+    ///
+    /// # Errors
+    /// [`WorldError::Panic`] and [`WorldError::Stuck`] end the run.
+    fn run_until(&mut self, until: SimTime) -> Result<(), WorldError>;
+
+    /// The present instant.
+    fn now(&self) -> SimTime;
+
+    /// Applies `fault` at the present instant.
+    ///
+    /// # Errors
+    /// [`WorldError::Unsupported`] names what this world cannot do.
+    fn apply(&mut self, fault: &NetworkFault) -> Result<(), WorldError>;
+}
+
+/// Which way a link is affected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Direction {
+    /// Both ways.
+    Both,
+    /// Only what `from` sends to `to`.
+    OneWay,
+}
+
+/// How a host goes down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CrashMode {
+    /// The process dies, the operating system lives: peers see RST or EOF at once, connects are
+    /// refused.
+    Process,
+    /// The machine loses power: silence; after a restart old connections are answered by RST.
+    Power,
+}
+
+/// A fault of the network or of a host, or the end of one.
+#[derive(Debug, Clone, PartialEq)]
+pub enum NetworkFault {
+    /// Nothing passes until [`NetworkFault::Repair`]; senders retransmit with back-off meanwhile
+    /// and give up in the end.
+    Partition {
+        /// One end.
+        from: HostName,
+        /// The other end.
+        to: HostName,
+        /// Which way.
+        direction: Direction,
+    },
+    /// Ends a partition (both ways).
+    Repair {
+        /// One end.
+        from: HostName,
+        /// The other end.
+        to: HostName,
+    },
+    /// Keeps everything in the air until [`NetworkFault::Release`]; nothing is lost.
+    Hold {
+        /// One end.
+        from: HostName,
+        /// The other end.
+        to: HostName,
+        /// Which way.
+        direction: Direction,
+    },
+    /// Delivers what a hold kept, in order.
+    Release {
+        /// One end.
+        from: HostName,
+        /// The other end.
+        to: HostName,
+    },
+    /// Sets latency and jitter of a link, both ways.
+    Latency {
+        /// One end.
+        from: HostName,
+        /// The other end.
+        to: HostName,
+        /// One-way delay.
+        latency: Duration,
+        /// Largest extra delay, drawn per delivery.
+        jitter: Duration,
+    },
+    /// Caps the bandwidth of a link per direction; `None` lifts the cap.
+    Bandwidth {
+        /// One end.
+        from: HostName,
+        /// The other end.
+        to: HostName,
+        /// Bytes per second.
+        bytes_per_second: Option<u64>,
+    },
+    /// Loses this share of segments, seen by applications as retransmission delay; 0 ends it.
+    Loss {
+        /// One end.
+        from: HostName,
+        /// The other end.
+        to: HostName,
+        /// 0.0 to 1.0.
+        ratio: f64,
+    },
+    /// Resets every open connection between two hosts.
+    Reset {
+        /// One end.
+        from: HostName,
+        /// The other end.
+        to: HostName,
+    },
+    /// Takes a host down.
+    Crash {
+        /// Which.
+        host: HostName,
+        /// How.
+        mode: CrashMode,
+    },
+    /// Starts a host that is down.
+    Restart {
+        /// Which.
+        host: HostName,
+    },
+    /// Sets a host's clock skew (not added to an earlier one).
+    Skew {
+        /// Which.
+        host: HostName,
+        /// Milliseconds ahead of true time; negative is behind.
+        offset_ms: i64,
+    },
+}
+
+/// Why a world cannot go on, or cannot do what was asked.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum WorldError {
+    /// A host of that name exists.
+    #[error("host `{0}` exists already")]
+    DuplicateHost(HostName),
+    /// There is no such host.
+    #[error("no host is called `{0}`")]
+    UnknownHost(HostName),
+    /// Tasks panicked.
+    #[error("panic in {}", .0.iter().map(|p| format!("{}: {}", p.task, p.message)).collect::<Vec<_>>().join("; "))]
+    Panic(Vec<TaskPanic>),
+    /// Events go on and on while time stands still.
+    #[error("{events} events at {at} without progress of time")]
+    Stuck {
+        /// When.
+        at: SimTime,
+        /// How many.
+        events: u64,
+    },
+    /// This world cannot do that.
+    #[error("{world} cannot do {what}")]
+    Unsupported {
+        /// The world's name.
+        world: &'static str,
+        /// What was asked.
+        what: String,
+    },
+}

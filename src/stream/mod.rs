@@ -1,0 +1,1 @@
+//! Events to batches to New Relic, with an account of every event.

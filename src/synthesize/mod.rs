@@ -1,0 +1,1 @@
+//! Roll-ups to entities, relationships and events. Pure.

@@ -1,0 +1,1 @@
+//! Raw samples to canonical metrics, by mapping tables, one per origin. Pure.
