@@ -215,7 +215,8 @@ fn syntax_problem(error: &toml::de::Error, text_bytes: usize) -> Problem {
     Problem { rule: "syntax", message, span, help }
 }
 
-/// Everything that is wrong with one file, shown as `file:line:column: message`; a miette diagnostic with one related diagnostic each.
+/// Everything that is wrong with one file, shown as `file:line:column: message`; a miette
+/// diagnostic with one related diagnostic each.
 #[derive(Debug, Clone)]
 pub struct FileProblems {
     name: String,
