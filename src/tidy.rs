@@ -166,9 +166,9 @@ fn long_functions(path: &str, text: &str) -> Vec<String> {
         }
         let indent = &line[..line.len() - trimmed.len()];
         let close = format!("{indent}}}");
-        // A line at the `fn`'s own indentation ends it: a brace its body, a semicolon its signature.
-        let ends = |l: &&str| **l == close || (outdent(l) == indent.len() && l.ends_with(';'));
-        let Some(length) = lines[start..].iter().position(|l| ends(l)) else { continue };
+        // A line at its own indentation ends it: a brace the body, a semicolon the signature.
+        let ends = |l: &&str| *l == close || (outdent(l) == indent.len() && l.ends_with(';'));
+        let Some(length) = lines[start..].iter().position(ends) else { continue };
         if length + 1 > FUNCTION_LINES_MAX {
             faults.push(format!("{path}:{}: function of {} lines", start + 1, length + 1));
         }

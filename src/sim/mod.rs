@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod disk;
+pub mod fault;
 pub mod fleet;
 pub mod kernel;
 pub mod newrelic;
