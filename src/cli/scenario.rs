@@ -37,7 +37,7 @@ impl ScenarioArgs {
         match self.verb {
             ScenarioVerb::Lint { files } => lint(&files),
             ScenarioVerb::Schema => {
-                print(&schema_text());
+                print(&scenario::schema_text());
                 Exit::Ok
             }
             ScenarioVerb::Explain { file } => match load(file.as_deref()) {
@@ -80,12 +80,6 @@ fn lint(files: &[PathBuf]) -> Exit {
         }
     }
     exit
-}
-
-/// The schema as it is committed in docs/schema/scenario.schema.json.
-pub fn schema_text() -> String {
-    let text = serde_json::to_string_pretty(scenario::schema().as_value()).unwrap_or_default();
-    format!("{text}\n")
 }
 
 fn explain(name: &str, scenario: &Scenario) -> String {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use crate::domain::units::UnixMillis;
 use crate::sim::fault::Fault;
-use crate::sim::fleet::journal::Observation;
+use crate::sim::fleet::Observation;
 use crate::sim::scenario::Scenario;
+use crate::sim::seed::Seed;
 use crate::sim::time::SimTime;
 use crate::sim::world::WorldError;
 
@@ -14,6 +15,8 @@ use crate::sim::world::WorldError;
 pub struct Record {
     /// What was asked for.
     pub scenario: Scenario,
+    /// Its seed.
+    pub seed: Seed,
     /// The faults with their times.
     pub faults: Vec<Fault>,
     /// When the run ended; before the scenario's end if the world broke.
@@ -87,8 +90,10 @@ pub struct CycleRecord {
     pub started: SimTime,
     /// End.
     pub ended: SimTime,
-    /// Failures that the cycle reported: cluster, and broker where it is about one.
-    pub failures: Vec<(String, Option<i32>)>,
+    /// Parts that the cycle reported as missing, by cluster.
+    pub missing: BTreeMap<String, u64>,
+    /// Clusters of which it reported that nothing could be collected.
+    pub failed: Vec<String>,
 }
 
 /// What New Relic holds.

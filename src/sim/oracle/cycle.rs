@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::domain::units::UnixMillis;
 use crate::sim::check::record::{CycleRecord, FleetRecord, Record, StoredEvent};
 use crate::sim::fault::Action;
-use crate::sim::fleet::journal::{
+use crate::sim::fleet::{
     BrokerTruth, CommittedTruth, GroupTruth, MetadataTruth, Observation, Observed, ReplicaTruth,
 };
 use crate::sim::time::SimTime;

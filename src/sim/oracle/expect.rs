@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::cycle::{CycleEvents, CycleView};
 use crate::sim::check::record::{FleetRecord, Record, StoredEvent};
-use crate::sim::fleet::journal::{BrokerTruth, CommittedTruth, Observed};
+use crate::sim::fleet::{BrokerTruth, CommittedTruth, Observed};
 use crate::sim::time::SimTime;
 
 /// Admissible values of one figure; empty: it must be absent.

@@ -5,5 +5,8 @@
 //!
 //! Not modelled: batching, delivery, compression; those are judged by conservation.
 
+pub mod cycle;
+pub mod expect;
 pub mod guid;
+pub mod health;
 pub mod objects;

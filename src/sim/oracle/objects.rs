@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::guid::{Identity, expected};
 use crate::sim::check::record::{FleetRecord, Record};
-use crate::sim::fleet::journal::Observed;
+use crate::sim::fleet::Observed;
 use crate::sim::time::SimTime;
 
 /// One object and the GUID its entity must have.

@@ -208,9 +208,11 @@ pub fn load(name: &str, text: &str) -> Result<Scenario, FileProblems> {
     Ok(scenario)
 }
 
-/// The JSON Schema of scenario files.
-pub fn schema() -> schemars::Schema {
-    schemars::schema_for!(Scenario)
+/// The JSON Schema of scenario files, as docs/schema/scenario.schema.json holds it.
+pub fn schema_text() -> String {
+    let schema = schemars::schema_for!(Scenario);
+    let text = serde_json::to_string_pretty(schema.as_value()).unwrap_or_default();
+    format!("{text}\n")
 }
 
 /// Name of broker `id` of `cluster`; also its host.
