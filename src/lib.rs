@@ -16,3 +16,6 @@ pub mod sim;
 pub mod stream;
 pub mod synthesize;
 pub mod transform;
+
+#[cfg(test)]
+mod tidy;

@@ -1,1 +1,1 @@
-//! Canonical samples of one cycle to per-entity and cluster-wide roll-ups, and the health score. Pure.
+//! Canonical samples of one cycle to per-entity and cluster-wide roll-ups. Pure.

@@ -1,1 +1,8 @@
 //! Configuration files: schema, load, diagnose, redact.
+//!
+//! Invariants:
+//! - The schema that is published is the schema that is enforced: [`toml_file`] walks it.
+//! - A secret is never part of a message, a snippet of source or a rendering.
+
+pub mod quantity;
+pub mod toml_file;

@@ -17,6 +17,7 @@ use std::task::{Context, Poll};
 use futures_util::FutureExt;
 use futures_util::future::poll_fn;
 
+pub mod http;
 mod shutdown;
 
 pub use shutdown::{Shutdown, ShutdownHandle};

@@ -1,0 +1,225 @@
+//! Durations and sizes as people write them: a whole number and a unit.
+//!
+//! Invariants: parsing is exact (no floats), and what [`std::fmt::Display`] prints parses to the
+//! same value.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A text that is not a number with a unit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidQuantity {
+    /// Neither a number nor a unit that we know.
+    #[error("`{text}` is not {what}: write a whole number and a unit, such as {example}")]
+    Form {
+        /// What was written.
+        text: String,
+        /// `a duration` or `a size`.
+        what: &'static str,
+        /// A valid text.
+        example: &'static str,
+    },
+    /// The number has no unit.
+    #[error("`{text}` has no unit: write {example}")]
+    NoUnit {
+        /// What was written.
+        text: String,
+        /// The same with a unit.
+        example: String,
+    },
+    /// It does not fit.
+    #[error("`{0}` is too large")]
+    TooLarge(String),
+}
+
+/// Number and unit of `text`, multiplied out.
+fn parse_units(
+    text: &str,
+    units: &[(&str, u64)],
+    what: &'static str,
+    example: &'static str,
+) -> Result<u64, InvalidQuantity> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let unit = unit.trim_start();
+    let form = || InvalidQuantity::Form { text: text.to_owned(), what, example };
+    if number.is_empty() {
+        return Err(form());
+    }
+    if unit.is_empty() {
+        let unit = example.trim_start_matches(|c: char| c.is_ascii_digit());
+        let example = format!("{number}{unit}");
+        return Err(InvalidQuantity::NoUnit { text: text.to_owned(), example });
+    }
+    let too_large = || InvalidQuantity::TooLarge(text.to_owned());
+    let (_, factor) = units.iter().find(|(name, _)| *name == unit).ok_or_else(form)?;
+    let number: u64 = number.parse().map_err(|_| too_large())?;
+    number.checked_mul(*factor).ok_or_else(too_large)
+}
+
+/// `value` in its largest whole unit.
+fn write_units(f: &mut fmt::Formatter<'_>, value: u64, units: &[(&str, u64)]) -> fmt::Result {
+    let whole = units.iter().rev().find(|(_, factor)| value != 0 && value.is_multiple_of(*factor));
+    let (name, factor) = whole.or_else(|| units.first()).copied().unwrap_or(("", 1));
+    write!(f, "{}{name}", value / factor)
+}
+
+/// A duration with a resolution of 1 ms, written `"500ms"`, `"15s"`, `"5min"`, `"1h"` or `"2d"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct DurationText(pub Duration);
+
+const DURATION_UNITS: &[(&str, u64)] =
+    &[("ms", 1), ("s", 1_000), ("min", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+
+impl DurationText {
+    /// `millis` milliseconds.
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(Duration::from_millis(millis))
+    }
+
+    /// `seconds` seconds.
+    pub const fn from_secs(seconds: u64) -> Self {
+        Self(Duration::from_secs(seconds))
+    }
+
+    /// In milliseconds.
+    pub fn as_millis(self) -> u64 {
+        u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+impl FromStr for DurationText {
+    type Err = InvalidQuantity;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        parse_units(text, DURATION_UNITS, "a duration", "15s").map(Self::from_millis)
+    }
+}
+
+impl fmt::Display for DurationText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_units(f, self.as_millis(), DURATION_UNITS)
+    }
+}
+
+/// A number of bytes, written `"512B"`, `"64KiB"`, `"1MiB"`, `"2GiB"` or decimal `"1MB"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct SizeText(pub u64);
+
+const SIZE_UNITS: &[(&str, u64)] = &[
+    ("B", 1),
+    ("kB", 1_000),
+    ("KiB", 1 << 10),
+    ("MB", 1_000_000),
+    ("MiB", 1 << 20),
+    ("GB", 1_000_000_000),
+    ("GiB", 1 << 30),
+];
+
+impl SizeText {
+    /// In bytes, for use as a length in memory.
+    pub fn as_usize(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+impl FromStr for SizeText {
+    type Err = InvalidQuantity;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        parse_units(text, SIZE_UNITS, "a size", "1MiB").map(Self)
+    }
+}
+
+impl fmt::Display for SizeText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_units(f, self.0, SIZE_UNITS)
+    }
+}
+
+/// Serde and schema of a type that is written as a text of one format.
+macro_rules! text_format {
+    ($type:ty, $name:literal, $format:literal, $examples:expr) => {
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = Cow::<'de, str>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl JsonSchema for $type {
+            fn inline_schema() -> bool {
+                true
+            }
+            fn schema_name() -> Cow<'static, str> {
+                $name.into()
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "format": $format, "examples": $examples })
+            }
+        }
+    };
+}
+
+text_format!(DurationText, "Duration", "duration", ["500ms", "15s", "5min", "1h"]);
+text_format!(SizeText, "Size", "size", ["512B", "64KiB", "1MiB"]);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        let cases: &[(&str, Result<u64, &str>)] = &[
+            ("500ms", Ok(500)),
+            ("15s", Ok(15_000)),
+            ("15 s", Ok(15_000)),
+            ("5min", Ok(300_000)),
+            ("1h", Ok(3_600_000)),
+            ("2d", Ok(172_800_000)),
+            ("0ms", Ok(0)),
+            ("15", Err("`15` has no unit: write 15s")),
+            ("s", Err("`s` is not a duration: write a whole number and a unit, such as 15s")),
+            ("1.5s", Err("`1.5s` is not a duration: write a whole number and a unit, such as 15s")),
+            ("-1s", Err("`-1s` is not a duration: write a whole number and a unit, such as 15s")),
+            ("5m", Err("`5m` is not a duration: write a whole number and a unit, such as 15s")),
+            ("99999999999999999999s", Err("`99999999999999999999s` is too large")),
+            ("9999999999999999999d", Err("`9999999999999999999d` is too large")),
+        ];
+        for (text, expected) in cases {
+            let actual = text.parse::<DurationText>().map(DurationText::as_millis);
+            let expected = expected.map_err(str::to_owned);
+            assert_eq!(actual.map_err(|e| e.to_string()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        let cases = [("512B", 512), ("64KiB", 65_536), ("1MiB", 1_048_576), ("1MB", 1_000_000)];
+        for (text, expected) in cases {
+            assert_eq!(text.parse(), Ok(SizeText(expected)), "{text}");
+        }
+        assert!("1mb".parse::<SizeText>().is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_printed_parses_to_the_same(millis in 0_u64..=u64::MAX / 2) {
+            let duration = DurationText::from_millis(millis);
+            proptest::prop_assert_eq!(duration.to_string().parse(), Ok(duration));
+            let size = SizeText(millis);
+            proptest::prop_assert_eq!(size.to_string().parse(), Ok(size));
+        }
+    }
+}
