@@ -7,7 +7,8 @@
 //!
 //! Invariants:
 //! - A frame that passes holds exactly the bytes its layout prescribes: nothing missing, nothing
-//!   left over.
+//!   left over but up to [`PADDING_BYTES_MAX`] zeros, because brokers exist that write an empty
+//!   tag section too often (librdkafka's mock in Metadata v13) and every other client takes them.
 //! - The walk allocates nothing and takes time linear in the frame.
 //!
 //! Layouts are those of Kafka's message schemas (clients/src/main/resources/common/message).
@@ -15,6 +16,9 @@
 /// Most structures one frame may hold; the codec spends up to 50 bytes of memory on one byte of
 /// the smallest ones.
 const ELEMENTS_MAX: u64 = 2_000_000;
+
+/// Zeros tolerated behind a message.
+const PADDING_BYTES_MAX: usize = 4;
 
 /// One field of a message.
 struct Field {
@@ -237,10 +241,11 @@ impl Shape {
         if flexible {
             walk.tags(self.tags)?;
         }
-        match body.len() - walk.at {
-            0 => Ok(()),
-            left => Err(Misfit { at: walk.at, what: What::LeftOver(left) }),
+        let rest = &body[walk.at..];
+        if rest.len() > PADDING_BYTES_MAX || rest.iter().any(|byte| *byte != 0) {
+            return Err(walk.misfit(What::LeftOver(rest.len())));
         }
+        Ok(())
     }
 }
 
