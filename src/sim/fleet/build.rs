@@ -23,8 +23,18 @@ use crate::sim::time::SimTime;
 use crate::sim::workload::mix;
 
 const SUBJECTS: [&str; 12] = [
-    "orders", "payments", "shipments", "customers", "inventory", "returns", "invoices", "carts",
-    "prices", "reviews", "sessions", "alerts",
+    "orders",
+    "payments",
+    "shipments",
+    "customers",
+    "inventory",
+    "returns",
+    "invoices",
+    "carts",
+    "prices",
+    "reviews",
+    "sessions",
+    "alerts",
 ];
 const FACTS: [&str; 6] = ["created", "updated", "cancelled", "audited", "enriched", "failed"];
 
@@ -154,7 +164,6 @@ impl State {
             internal: &*name == super::OFFSETS_TOPIC,
             first: self.parts.len(),
             partitions: usize::try_from(partitions).unwrap_or(0),
-            replication,
             min_insync: usize::try_from(number("min.insync.replicas", 1)).unwrap_or(1),
             retention_ms: number("retention.ms", RETENTIONS_MS[0]),
             message_bytes: 120,

@@ -57,6 +57,9 @@ pub(super) struct Joined {
     pub members: Vec<(Arc<str>, Option<Arc<str>>, Bytes)>,
 }
 
+/// A completed sync: protocol type, protocol, the member's assignment.
+pub(super) type Synced = (Arc<str>, Arc<str>, Bytes);
+
 /// One offset to commit: topic, partition index, offset, leader epoch, metadata.
 pub(super) type CommitItem = (usize, i64, i32, Option<Arc<str>>);
 
@@ -311,7 +314,12 @@ impl State {
     ///
     /// # Errors
     /// UNKNOWN_MEMBER_ID, ILLEGAL_GENERATION.
-    fn touch(&mut self, name: &str, id: &str, generation: i32) -> Result<GroupState, ResponseError> {
+    fn touch(
+        &mut self,
+        name: &str,
+        id: &str,
+        generation: i32,
+    ) -> Result<GroupState, ResponseError> {
         let now = self.now;
         let group = self.groups.get_mut(name).ok_or(ResponseError::UnknownMemberId)?;
         let member = group.members.get_mut(id).ok_or(ResponseError::UnknownMemberId)?;
@@ -359,7 +367,7 @@ impl State {
         name: &str,
         id: &str,
         generation: i32,
-    ) -> Option<Result<(Arc<str>, Arc<str>, Bytes), ResponseError>> {
+    ) -> Option<Result<Synced, ResponseError>> {
         let Some((group, member)) =
             self.groups.get(name).and_then(|group| Some((group, group.members.get(id)?)))
         else {
@@ -381,7 +389,12 @@ impl State {
     ///
     /// # Errors
     /// UNKNOWN_MEMBER_ID, ILLEGAL_GENERATION, REBALANCE_IN_PROGRESS.
-    pub fn heartbeat(&mut self, name: &str, id: &str, generation: i32) -> Result<(), ResponseError> {
+    pub fn heartbeat(
+        &mut self,
+        name: &str,
+        id: &str,
+        generation: i32,
+    ) -> Result<(), ResponseError> {
         match self.touch(name, id, generation)? {
             GroupState::PreparingRebalance => Err(ResponseError::RebalanceInProgress),
             _ => Ok(()),

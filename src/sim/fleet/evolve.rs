@@ -27,9 +27,8 @@ impl State {
         if at < self.now {
             return;
         }
-        let tick_ns = self.spec.timing.tick_ms * 1_000_000;
         loop {
-            let next_tick = SimTime((self.ticks + 1).saturating_mul(tick_ns));
+            let next_tick = self.next_tick();
             let next_event = self.next_event().filter(|event| *event <= next_tick);
             match next_event {
                 Some(event) if event <= at => {
@@ -66,6 +65,11 @@ impl State {
             Event::MemberSession { group, member } => self.member_session(&group, &member),
             Event::RebalanceDeadline { group, round } => self.rebalance_deadline(&group, round),
         }
+    }
+
+    /// Instant of the next tick.
+    pub fn next_tick(&self) -> SimTime {
+        SimTime((self.ticks + 1).saturating_mul(self.spec.timing.tick_ms * 1_000_000))
     }
 
     /// Ticks between retention checks.
@@ -126,9 +130,7 @@ impl State {
             let requests = messages.div_ceil(BATCH_MESSAGES);
             let broker = &mut self.brokers[super::state::slot_of(part.leader)];
             broker.counters.requests_produce += requests;
-            for counters in
-                [&mut broker.topics[part.slot as usize].1, &mut broker.counters.all]
-            {
+            for counters in [&mut broker.topics[part.slot as usize].1, &mut broker.counters.all] {
                 counters.messages_in += messages;
                 counters.bytes_in += bytes;
                 counters.produce_requests += requests;
@@ -156,8 +158,7 @@ impl State {
                 let bytes = messages * part.message_bytes;
                 let broker = &mut self.brokers[super::state::slot_of(part.leader)];
                 broker.counters.requests_fetch_consumer += 1;
-                for counters in
-                    [&mut broker.topics[part.slot as usize].1, &mut broker.counters.all]
+                for counters in [&mut broker.topics[part.slot as usize].1, &mut broker.counters.all]
                 {
                     counters.bytes_out += bytes;
                     counters.fetch_requests += 1;

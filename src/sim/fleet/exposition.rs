@@ -231,11 +231,17 @@ impl State {
             ("leadercount", "gauge", "LeaderCount", gauges.leader_count),
             ("offlinereplicacount", "gauge", "OfflineReplicaCount", 0),
             ("partitioncount", "gauge", "PartitionCount", gauges.partition_count),
-            ("underreplicatedpartitions", "gauge", "UnderReplicatedPartitions", gauges.under_replicated),
+            (
+                "underreplicatedpartitions",
+                "gauge",
+                "UnderReplicatedPartitions",
+                gauges.under_replicated,
+            ),
         ] {
             let attribute = if kind == "counter" { "Count" } else { "Value" };
             let name = format!("kafka_server_replicamanager_{name}");
-            let help = format!("kafka.server:name={bean},type=ReplicaManager,attribute={attribute}");
+            let help =
+                format!("kafka.server:name={bean},type=ReplicaManager,attribute={attribute}");
             page.single_count(&name, kind, &help, value);
         }
     }

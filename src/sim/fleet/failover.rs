@@ -107,9 +107,8 @@ impl State {
 
     /// The session of `id` has ended.
     pub(super) fn session_expired(&mut self, id: i32, incarnation: u32) {
-        let silent = self
-            .broker(id)
-            .is_some_and(|b| b.incarnation == incarnation && !b.up && !b.fenced);
+        let silent =
+            self.broker(id).is_some_and(|b| b.incarnation == incarnation && !b.up && !b.fenced);
         // Without a controller nobody notices; the next one starts a fresh session.
         if silent && self.controller.is_some_and(|controller| self.is_up(controller)) {
             self.fence(id);
@@ -215,9 +214,8 @@ impl State {
 
     /// A follower is back in step.
     pub(super) fn caught_up(&mut self, part: usize, id: i32, incarnation: u32) {
-        let alive = self
-            .broker(id)
-            .is_some_and(|b| b.incarnation == incarnation && b.up && !b.fenced);
+        let alive =
+            self.broker(id).is_some_and(|b| b.incarnation == incarnation && b.up && !b.fenced);
         if !alive || self.parts[part].isr.contains(&id) {
             return;
         }

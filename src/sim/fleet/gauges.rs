@@ -22,7 +22,8 @@ impl State {
         // A new draw every six seconds, independent per broker and gauge.
         let step = self.now.as_millis() / 6_000;
         let key = mix(self.noise, u64::from(id.unsigned_abs()), step);
-        let noise = |gauge: u64, amplitude: f64| 1.0 + amplitude * (2.0 * unit(mix(key, gauge, 9)) - 1.0);
+        let noise =
+            |gauge: u64, amplitude: f64| 1.0 + amplitude * (2.0 * unit(mix(key, gauge, 9)) - 1.0);
         let view = &self.derived.brokers[super::state::slot_of(id)];
         let strain = if view.under_replicated > 0 { 1.4 } else { 1.0 };
         let idle = (1.0 - 0.9 * load) * noise(4, 0.02);
@@ -57,7 +58,8 @@ impl State {
         } else {
             (newer, older, 60)
         };
-        let per_second = |newer: u64, older: u64| to_f64(newer.saturating_sub(older)) / to_f64(seconds);
+        let per_second =
+            |newer: u64, older: u64| to_f64(newer.saturating_sub(older)) / to_f64(seconds);
         let messages = per_second(newer.messages_in, older.messages_in) / MESSAGES_FULL;
         let bytes_in = per_second(newer.bytes_in, older.bytes_in);
         let bytes_out = per_second(newer.bytes_out, older.bytes_out);

@@ -263,8 +263,7 @@ impl State {
         let Some(group) = self.groups.get_mut(name) else { return };
         group.generation += 1;
         group.leader = group.members.keys().next().cloned();
-        group.state =
-            if group.members.is_empty() { GroupState::Empty } else { GroupState::Stable };
+        group.state = if group.members.is_empty() { GroupState::Empty } else { GroupState::Stable };
         let count = group.members.len();
         for (position, member) in group.members.values_mut().enumerate() {
             let mut shares = Vec::new();

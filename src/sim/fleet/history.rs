@@ -58,7 +58,10 @@ impl std::fmt::Display for Change {
             Self::BrokerUnfenced(id) => write!(f, "broker-unfenced id={id}"),
             Self::Controller(id) => write!(f, "controller id={}", id.unwrap_or(-1)),
             Self::Partition { topic, partition, leader, leader_epoch, isr } => {
-                write!(f, "partition {topic}-{partition} leader={leader} epoch={leader_epoch} isr=")?;
+                write!(
+                    f,
+                    "partition {topic}-{partition} leader={leader} epoch={leader_epoch} isr="
+                )?;
                 for (position, id) in isr.iter().enumerate() {
                     write!(f, "{}{id}", if position == 0 { "" } else { "," })?;
                 }

@@ -212,4 +212,3 @@ pub struct ReplicaTruth {
     /// Bytes.
     pub size_bytes: u64,
 }
-

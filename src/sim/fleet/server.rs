@@ -302,8 +302,7 @@ where
     C: Clock,
 {
     let exporter = Arc::new(Exporter { fleet: fleet.clone(), id, clock: clock.clone() });
-    let router =
-        Router::new().route("/metrics", get(metrics::<C>)).route("/", get(metrics::<C>));
+    let router = Router::new().route("/metrics", get(metrics::<C>)).route("/", get(metrics::<C>));
     let router = router.with_state(exporter);
     let name = format!("broker-{id}-jmx");
     rt::spawn(name.clone(), async move {

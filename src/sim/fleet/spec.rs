@@ -123,7 +123,9 @@ pub enum SpecError {
         max: u64,
     },
     /// A replica per broker is the most there can be.
-    #[error("replication {replication} needs as many brokers, there are {brokers}: lower it or add brokers")]
+    #[error(
+        "replication {replication} needs as many brokers, there are {brokers}: lower it or add brokers"
+    )]
     Replication {
         /// Replicas per partition.
         replication: u16,
@@ -139,7 +141,9 @@ pub enum SpecError {
         replication: u16,
     },
     /// The name is no host name part.
-    #[error("cluster name `{0}` must be 1 to 40 characters of a-z, 0-9 and `-`, beginning with a letter")]
+    #[error(
+        "cluster name `{0}` must be 1 to 40 characters of a-z, 0-9 and `-`, beginning with a letter"
+    )]
     Name(String),
 }
 
@@ -170,7 +174,12 @@ impl FleetSpec {
         range("brokers", u64::from(self.brokers), 1, 5_000)?;
         range("topics", u64::from(self.topics), 0, 100_000)?;
         range("partitions", u64::from(self.partitions), 1, 10_000)?;
-        range("topics × partitions", u64::from(self.topics) * u64::from(self.partitions), 0, 2_000_000)?;
+        range(
+            "topics × partitions",
+            u64::from(self.topics) * u64::from(self.partitions),
+            0,
+            2_000_000,
+        )?;
         range("replication", u64::from(self.replication), 1, 9)?;
         range("min_insync_replicas", u64::from(self.min_insync_replicas), 1, 9)?;
         range("groups", u64::from(self.groups), 0, 100_000)?;
@@ -179,9 +188,19 @@ impl FleetSpec {
         range("message_bytes", u64::from(self.message_bytes), 1, 1_000_000)?;
         range("disk_bytes", self.disk_bytes, 1 << 20, 1 << 60)?;
         range("tick_ms", self.timing.tick_ms, 1, 60_000)?;
-        range("commit_interval_ms", self.timing.commit_interval_ms, self.timing.tick_ms, 3_600_000)?;
+        range(
+            "commit_interval_ms",
+            self.timing.commit_interval_ms,
+            self.timing.tick_ms,
+            3_600_000,
+        )?;
         range("leader_rebalance_ms", self.timing.leader_rebalance_ms, 1_000, 86_400_000)?;
-        range("retention_check_ms", self.timing.retention_check_ms, self.timing.tick_ms, 86_400_000)?;
+        range(
+            "retention_check_ms",
+            self.timing.retention_check_ms,
+            self.timing.tick_ms,
+            86_400_000,
+        )?;
         range("catch_up_bytes_per_second", self.timing.catch_up_bytes_per_second, 1, 1 << 50)?;
         if u32::from(self.replication) > self.brokers {
             let (replication, brokers) = (self.replication, self.brokers);

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::group::Group;
 use super::history::{Change, HistoryEntry};
-use super::journal::{Observation, MetadataTruth};
+use super::journal::{MetadataTruth, Observation};
 use super::spec::FleetSpec;
 use crate::domain::units::UnixMillis;
 use crate::sim::seed::Seed;
@@ -128,7 +128,6 @@ pub(super) struct Topic {
     /// Index of its first partition in `State::parts`, and how many it has.
     pub first: usize,
     pub partitions: usize,
-    pub replication: i16,
     pub min_insync: usize,
     pub retention_ms: i64,
     /// Bytes per synthetic message on disk.

@@ -90,12 +90,7 @@ impl State {
                 (Arc::clone(&self.topics[topic].name), broker.topics[slot as usize].1)
             })
             .collect();
-        BrokerTruth {
-            started_at: broker.started_at,
-            counters: broker.counters,
-            topics,
-            gauges,
-        }
+        BrokerTruth { started_at: broker.started_at, counters: broker.counters, topics, gauges }
     }
 
     /// Committed offsets of `group`, of `only` these partitions when given.
