@@ -281,8 +281,9 @@ impl Loader<'_> {
             let help = "set NEW_RELIC_ACCOUNT_ID, or `account_id` in [newrelic]";
             self.report("missing_key", &place, message, help);
         }
-        let account = self.parse(account, parse_account);
-        table.account_id = account.and_then(|id| id.to_string().parse().ok());
+        let account =
+            self.parse(account, |text| AccountId::from_str(text).map_err(|e| e.to_string()));
+        table.account_id = account.map(AccountId::get);
 
         let key = table.license_key.as_ref().map(|key| key.expose_secret().to_owned());
         let no_flag = ("", None);
@@ -485,13 +486,6 @@ impl Loader<'_> {
             self.report("out_of_range", place, message, &format!("allowed: {min} to {max}"));
         }
     }
-}
-
-fn parse_account(text: &str) -> Result<AccountId, String> {
-    let number: u64 = text
-        .parse()
-        .map_err(|_| format!("`{text}` is not an account id: 1 to 10 digits, as in the URL"))?;
-    AccountId::try_from(number).map_err(|error| error.to_string())
 }
 
 /// Whether events can be sent to `text`; the error says why not.
