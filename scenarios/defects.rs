@@ -11,9 +11,7 @@ use shakedown::sim::trace::Sink;
 fn guardian(defect: Defect) -> &'static str {
     match defect {
         Defect::WrongGuidPart | Defect::MergedGroups => "guid",
-        Defect::DroppedTopic
-        | Defect::SentTwice
-        | Defect::LostBatch => "conservation",
+        Defect::DroppedTopic | Defect::SentTwice | Defect::LostBatch => "conservation",
         Defect::DoubledRate
         | Defect::FrozenValues
         | Defect::LagOffByOne
@@ -46,5 +44,6 @@ fn caught(defect: Defect) -> Result<(), Failed> {
     if broken.contains(&guardian(defect)) {
         return Ok(());
     }
-    Err(format!("{defect:?} must be caught by `{}`, broken were {broken:?}", guardian(defect)).into())
+    Err(format!("{defect:?} must be caught by `{}`, broken were {broken:?}", guardian(defect))
+        .into())
 }

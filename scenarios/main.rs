@@ -23,9 +23,8 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let files = scenario_files();
     assert!(files.len() >= 5, "only {} scenario files found", files.len());
-    let proof = vec![Trial::test("determinism/100_seeds_two_processes", || {
-        proof("kernel", PROOF_SEEDS)
-    })];
+    let proof =
+        vec![Trial::test("determinism/100_seeds_two_processes", || proof("kernel", PROOF_SEEDS))];
     let first = libtest_mimic::run(&arguments, proof);
     if first.has_failed() {
         return first.exit_code();
@@ -104,10 +103,7 @@ fn networks_agree(file: &Path) -> Result<(), Failed> {
 
 /// The binary under test.
 fn shakedown(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_shakedown"))
-        .args(arguments)
-        .output()
-        .expect("the binary runs")
+    Command::new(env!("CARGO_BIN_EXE_shakedown")).args(arguments).output().expect("the binary runs")
 }
 
 fn proof(network: &str, seeds: &str) -> Result<(), Failed> {

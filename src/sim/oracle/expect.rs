@@ -271,9 +271,9 @@ fn broker_rates(figures: &mut Figures, sight: &BrokerSight<'_>) {
         });
         figures.insert(name, values.collect());
     };
-    rate("broker.messages.in.rate", |truth| truth.counters.messages_in);
-    rate("broker.network.in.bytesPerSecond", |truth| truth.counters.bytes_in);
-    rate("broker.network.out.bytesPerSecond", |truth| truth.counters.bytes_out);
+    rate("broker.messages.in.rate", |truth| truth.counters.all.messages_in);
+    rate("broker.network.in.bytesPerSecond", |truth| truth.counters.all.bytes_in);
+    rate("broker.network.out.bytesPerSecond", |truth| truth.counters.all.bytes_out);
 }
 
 fn topic_rates(figures: &mut Figures, topic: &str, sights: &BTreeMap<i32, BrokerSight<'_>>) {
