@@ -25,23 +25,21 @@ pub fn record(
 ) -> (Record, TraceDigest) {
     let trace = Trace::new(options.sink);
     let setup = Setup::new(scenario, options.seed, defect, &trace);
-    let network = options.seed.child("network");
+    let (network, links) = (options.seed.child("network"), &scenario.network);
     let record = match options.network {
         Network::Kernel => {
             let config = KernelConfig {
-                epoch: scenario.epoch(),
-                latency: scenario.network.latency.0,
-                jitter: scenario.network.jitter.0,
-                ..KernelConfig::new(network)
+                latency: links.latency.0,
+                jitter: links.jitter.0,
+                ..KernelConfig::new(network, scenario.epoch())
             };
             drive(Kernel::new(config, trace.clone()), &setup)
         }
         Network::Turmoil => {
             let config = TurmoilConfig {
-                epoch: scenario.epoch(),
-                latency: scenario.network.latency.0,
-                jitter: scenario.network.jitter.0,
-                ..TurmoilConfig::new(network)
+                latency_min: links.latency.0,
+                latency_max: links.latency.0 + links.jitter.0,
+                ..TurmoilConfig::new(network, scenario.epoch())
             };
             drive(TurmoilWorld::new(config, trace.clone()), &setup)
         }
