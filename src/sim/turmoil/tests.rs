@@ -1,0 +1,1 @@
+//! The world by itself; what all arms share is in conformance.
