@@ -29,7 +29,8 @@ const SLICE: Duration = Duration::from_millis(10);
 /// Simulated hosts in a world that `build` makes for each case.
 pub(super) struct WorldArm<W> {
     pub name: &'static str,
-    pub build: fn() -> W,
+    pub seed: u64,
+    pub build: fn(u64) -> W,
     pub alias: fn(&mut W, &str, &[&str]) -> Result<(), WorldError>,
 }
 
@@ -76,7 +77,7 @@ impl<W: World> Arm for WorldArm<W> {
 
     fn run(&self, case: &Case<W::Ports>) -> Verdict {
         rt::take_panics();
-        let (mut world, stage) = ((self.build)(), Stage::new(SERVER));
+        let (mut world, stage) = ((self.build)(self.seed), Stage::new(SERVER));
         let [server, client] = factories(case, &stage);
         let third: HostFactory<W::Ports> = Box::new(|_| Box::pin(async {}));
         for (name, factory) in [(SERVER, server), (THIRD, third), (CLIENT, client)] {
@@ -122,7 +123,6 @@ impl<P: Ports> RealHost<P> {
     fn start(&mut self, ports: fn(&Path) -> P) {
         let main = (self.factory)(ports(self.folder.path()));
         let (tasks, name) = (LocalSet::new(), self.name);
-        #[expect(clippy::disallowed_methods, reason = "the set is not entered yet")]
         tasks.spawn_local(async move {
             if let Err(payload) = std::panic::AssertUnwindSafe(main).catch_unwind().await {
                 rt::record_panic(name, payload.as_ref());

@@ -227,11 +227,13 @@ impl Stage {
     async fn server<P: Ports>(&self, ports: &P) -> Endpoint {
         let started = ports.clock().monotonic();
         loop {
-            let book = self.book();
-            if let Some(port) = book.ports.get("main") {
-                return Endpoint::new(book.server.clone(), *port);
+            let found = {
+                let book = self.book();
+                book.ports.get("main").map(|port| Endpoint::new(book.server.clone(), *port))
+            };
+            if let Some(server) = found {
+                return server;
             }
-            drop(book);
             assert!(ports.clock().monotonic() - started < GENEROUS, "the server never listened");
             ports.clock().sleep(Duration::from_millis(5)).await;
         }

@@ -1,5 +1,6 @@
 //! The suite on every arm, with the exact list of what each cannot do.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::arms::{OverNetPorts, RealArm, WorldArm};
@@ -10,6 +11,7 @@ use crate::sim::seed::Seed;
 use crate::sim::trace::{Sink, Trace};
 use crate::sim::turmoil::{TurmoilConfig, TurmoilWorld};
 
+const EPOCH: UnixMillis = UnixMillis(1_700_000_000_000);
 const NO_LINK_FAULTS: &str = "this machine has no faults on its loopback link";
 const NO_POWER_LOSS: &str = "this machine cannot lose power in a test";
 
@@ -42,20 +44,30 @@ fn over_net() -> RealArm<OverNetPorts> {
     RealArm { name: "real, HTTP over Net", ports: OverNetPorts::new }
 }
 
-fn turmoil() -> WorldArm<TurmoilWorld> {
+fn turmoil(seed: u64) -> WorldArm<TurmoilWorld> {
     WorldArm {
         name: "turmoil",
-        build: || {
-            let config = TurmoilConfig::new(Seed(7), UnixMillis(1_700_000_000_000));
+        seed,
+        build: |seed| {
+            let config = TurmoilConfig::new(Seed(seed), EPOCH);
             TurmoilWorld::new(config, Trace::new(Sink::None))
         },
         alias: TurmoilWorld::alias,
     }
 }
 
+/// What `arm` is expected to say to each of `cases`.
+fn expected<P>(arm: &'static str, cases: &[Case<P>], cannot: &[(&str, &str)]) -> Column {
+    let expect = |case: &Case<P>| {
+        let reason = cannot.iter().find(|(name, _)| *name == case.name);
+        (case.name, reason.map_or(Verdict::Pass, |(_, why)| Verdict::Cannot((*why).to_owned())))
+    };
+    Column { arm, verdicts: cases.iter().map(expect).collect() }
+}
+
 /// Every case passes, except that exactly `cannot` says no, each with its reason.
 #[track_caller]
-fn check<A: Arm>(arm: &A, cases: &[Case<A::Ports>], cannot: &[(&str, &str)]) -> Column {
+fn check<A: Arm>(arm: &A, cases: &[Case<A::Ports>], cannot: &[(&str, &str)]) {
     assert!(cases.len() >= 10, "only {} cases", cases.len());
     let column = run(arm, cases);
     let mut failed = Vec::new();
@@ -69,7 +81,6 @@ fn check<A: Arm>(arm: &A, cases: &[Case<A::Ports>], cannot: &[(&str, &str)]) -> 
     }
     assert!(failed.is_empty(), "{} fails:\n{}", column.arm, failed.join("\n"));
     assert_eq!(refused, cannot, "what {} cannot do", column.arm);
-    column
 }
 
 #[test]
@@ -79,12 +90,53 @@ fn real_sockets() {
 
 #[test]
 fn http_over_real_sockets() {
-    let cannot: Vec<_> =
-        REAL_CANNOT.iter().copied().filter(|(case, _)| case.starts_with("http:")).collect();
-    check(&over_net(), &http::cases(), &cannot);
+    check(&over_net(), &http::cases(), &http_only(REAL_CANNOT));
+}
+
+fn http_only(cannot: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'static str)> {
+    cannot.iter().copied().filter(|(case, _)| case.starts_with("http:")).collect()
 }
 
 #[test]
 fn turmoil_network() {
-    check(&turmoil(), &cases(), TURMOIL_CANNOT);
+    for seed in 1..=3 {
+        check(&turmoil(seed), &cases(), TURMOIL_CANNOT);
+    }
+}
+
+/// The other tests hold each arm to its column; this one holds the document to the columns.
+#[test]
+fn table_is_current() {
+    let cases = cases::<RealPorts>();
+    let names: BTreeSet<_> = cases.iter().map(|case| case.name).collect();
+    assert_eq!(names.len(), cases.len(), "two cases have one name");
+    let columns = [
+        expected(real().name, &cases, REAL_CANNOT),
+        expected(over_net().name, &http::cases::<RealPorts>(), &http_only(REAL_CANNOT)),
+        expected(turmoil(1).name, &cases, TURMOIL_CANNOT),
+    ];
+    let table = table(&columns);
+    let is_current = include_str!("table.md") == table;
+    assert!(is_current, "src/sim/conformance/table.md should be:\n{table}");
+}
+
+#[test]
+fn table_has_its_form() {
+    let column = |arm, verdicts| Column { arm, verdicts };
+    let no = |why: &str| Verdict::Cannot(why.to_owned());
+    let columns = [
+        column("one", vec![("a", Verdict::Pass), ("b", no("too small")), ("c", no("too small"))]),
+        column("two", vec![("a", Verdict::Fail("x".to_owned())), ("c", no("too big"))]),
+    ];
+    let expected = "\
+| case | one | two |
+| --- | --- | --- |
+| a | yes | **fails** |
+| b | no (1) |  |
+| c | no (1) | no (2) |
+
+1. too small
+2. too big
+";
+    assert_eq!(table(&columns), expected);
 }

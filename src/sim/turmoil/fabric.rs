@@ -206,6 +206,12 @@ impl State {
         self.stuck.then_some(self.operations)
     }
 
+    /// How many tasks wait for a change.
+    #[cfg(test)]
+    pub fn waiting(&self) -> usize {
+        self.waiters.len()
+    }
+
     pub fn add_host(&mut self, name: &str, ip: IpAddr) -> HostId {
         let host = Host { name: name.into(), ip, power: Power::Up, skew_ms: 0 };
         self.hosts.push(host);

@@ -28,7 +28,8 @@ impl TurmoilPorts {
         let clock = TurmoilClock { fabric: fabric.clone(), host };
         let net = TurmoilNet { fabric: fabric.clone(), host };
         let http = HttpOverNet::new(net.clone(), clock.clone());
-        let entropy = SeededEntropy(fabric.seed.child(&format!("host/{name}")));
+        // The kernel's derivation, so that a host draws the same on both networks.
+        let entropy = SeededEntropy(fabric.seed.child(&name));
         Self { clock, entropy, net, http, disk }
     }
 }
