@@ -201,11 +201,7 @@ pub struct SimDisk {
 }
 
 impl SimDisk {
-    fn admitted(
-        &self,
-        path: &str,
-        operation: DiskOperation,
-    ) -> io::Result<MutexGuard<'_, State>> {
+    fn admitted(&self, path: &str, operation: DiskOperation) -> io::Result<MutexGuard<'_, State>> {
         let state = self.store.state();
         state.admit(self.mount, operation)?;
         let bad = |part: &str| part.is_empty() || part == "." || part == "..";

@@ -26,8 +26,15 @@ impl Net {
         let number = end.sent_number;
         end.sent_number += 1;
         let incarnation = end.incarnation;
-        let packet =
-            Packet { conn: id, from: side, incarnation, number, first_sent: now, departs: now, body };
+        let packet = Packet {
+            conn: id,
+            from: side,
+            incarnation,
+            number,
+            first_sent: now,
+            departs: now,
+            body,
+        };
         self.transmit(Box::new(packet));
     }
 
@@ -79,7 +86,7 @@ impl Net {
         if hold && !cut {
             self.mark_waiting(&packet);
             self.trace_packet("hold", &packet);
-            self.link_mut(link_id).held.push(packet);
+            self.link_mut(link_id).held.push(*packet);
             return;
         }
         if cut || self.host(host).power == Power::Down(CrashMode::Power) {
@@ -114,18 +121,18 @@ impl Net {
             end.early.insert(packet.number, packet);
             return;
         }
-        self.take(packet);
+        self.take(*packet);
         loop {
             let Some(conn) = self.conn_mut(id) else { return };
             let end = &mut conn.sides[other(from)];
             let next = end.next_number;
             let Some(packet) = end.early.remove(&next) else { return };
-            self.take(packet);
+            self.take(*packet);
         }
     }
 
     /// Acts on the next packet of a flow.
-    fn take(&mut self, packet: Box<Packet>) {
+    fn take(&mut self, packet: Packet) {
         let (id, from) = (packet.conn, packet.from);
         let to = other(from);
         let Some(conn) = self.conn_mut(id) else { return };
@@ -282,7 +289,7 @@ impl Net {
         self.stats.lost += 1;
         self.trace_packet("lost", &packet);
         self.mark_waiting(&packet);
-        self.link_mut(link).stalled.push(packet);
+        self.link_mut(link).stalled.push(*packet);
     }
 
     /// Starts the give-up timer of a packet that does not get through.
@@ -362,7 +369,7 @@ impl Net {
             // One timer per sender: what it lost later goes out right behind what it lost first.
             let since = conn.sides[packet.from].stalled_since.unwrap_or(packet.first_sent);
             let pause = pauses[usize::from(packet.body.is_handshake())];
-            self.queue.push(next_attempt(since, pause, now), Event::Resend(packet));
+            self.queue.push(next_attempt(since, pause, now), Event::Resend(Box::new(packet)));
         }
     }
 
@@ -372,7 +379,7 @@ impl Net {
         let link = self.link_mut(link_id);
         link.hold = false;
         for packet in std::mem::take(&mut link.held) {
-            self.queue.push(now, Event::Arrive(packet));
+            self.queue.push(now, Event::Arrive(Box::new(packet)));
         }
     }
 

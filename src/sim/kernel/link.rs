@@ -35,9 +35,9 @@ pub(super) struct Link {
     /// Everything is kept in the air.
     pub(super) hold: bool,
     /// What a hold keeps, in order of arrival.
-    pub(super) held: Vec<Box<Packet>>,
+    pub(super) held: Vec<Packet>,
     /// What is lost for as long as the obstacle stays, in order of loss.
-    pub(super) stalled: Vec<Box<Packet>>,
+    pub(super) stalled: Vec<Packet>,
     /// Until when earlier packets occupy a capped link.
     busy_until: u64,
     rng: ChaCha8Rng,
@@ -69,12 +69,7 @@ impl Link {
 
     /// The way of a packet of `bytes` sent at `now`; `None` when it is lost so often that its
     /// sender gives up, which takes `patience_ns`.
-    pub(super) fn transit(
-        &mut self,
-        now: u64,
-        body: &Body,
-        patience_ns: u64,
-    ) -> Option<Transit> {
+    pub(super) fn transit(&mut self, now: u64, body: &Body, patience_ns: u64) -> Option<Transit> {
         // A lost acknowledgement delays nothing: the next one says the same.
         let lost_ns = match body {
             Body::Ack | Body::Credit(_) => 0,
@@ -91,7 +86,8 @@ impl Link {
             }
             None => 0,
         };
-        let jitter_ns = if self.jitter_ns == 0 { 0 } else { below(&mut self.rng, self.jitter_ns + 1) };
+        let jitter_ns =
+            if self.jitter_ns == 0 { 0 } else { below(&mut self.rng, self.jitter_ns + 1) };
         let arrives = departs
             .saturating_add(sending_ns)
             .saturating_add(self.latency_ns)

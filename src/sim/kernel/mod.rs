@@ -285,11 +285,13 @@ impl World for Kernel {
             NetworkFault::Crash { host, .. } | NetworkFault::Restart { host } => {
                 self.core.with(|net| net.host_id(host).map(|_| net.trace_fault(fault)))?;
             }
-            _ => return self.core.with(|net| {
-                net.apply(fault)?;
-                net.trace_fault(fault);
-                Ok(())
-            }),
+            _ => {
+                return self.core.with(|net| {
+                    net.apply(fault)?;
+                    net.trace_fault(fault);
+                    Ok(())
+                });
+            }
         }
         match fault {
             NetworkFault::Crash { host, mode } => self.crash(host, *mode),

@@ -277,8 +277,7 @@ impl Net {
             let text = format!("port {port} of {} is in use", state.name);
             return Err(io::Error::new(io::ErrorKind::AddrInUse, text));
         }
-        let listening =
-            Listening { number, ready: VecDeque::new(), half_open: 0, waker: None };
+        let listening = Listening { number, ready: VecDeque::new(), half_open: 0, waker: None };
         state.listeners.insert(port, listening);
         Ok((port, number))
     }

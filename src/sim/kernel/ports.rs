@@ -165,8 +165,7 @@ pub struct KernelNet {
 impl KernelNet {
     async fn connect_to(&self, address: IpAddr, port: u16) -> io::Result<KernelStream> {
         let (host, incarnation) = (self.host, self.incarnation);
-        let conn =
-            self.core.with(|net| net.begin_connect(host, incarnation, address, port))?;
+        let conn = self.core.with(|net| net.begin_connect(host, incarnation, address, port))?;
         // From here on the stream closes what was begun, also when this future is dropped.
         let stream = KernelStream { core: Arc::clone(&self.core), conn, side: 0 };
         std::future::poll_fn(|cx| stream.core.with(|net| net.poll_connect(conn, cx))).await?;
