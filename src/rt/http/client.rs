@@ -8,6 +8,7 @@
 //! - [`HttpError::fate`] is `NotSent` only when the transport took no byte of the request.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
@@ -190,7 +191,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Link<S> {
         let Self { sender, connection, closed, meter } = self;
         let work = async {
             let answer = sender.send_request(request.map(Full::new)).await;
-            let (head, body) = answer.map_err(|e| classify(&e, to, meter))?.into_parts();
+            let (head, body) = answer
+                .map_err(|e| classify(&e, to.to_string(), meter.exchange_written() > 0))?
+                .into_parts();
             let body = read_body(body, to, limits, meter).await?;
             Ok(HttpResponse::from_parts(head, body))
         };
@@ -212,30 +215,39 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Link<S> {
 /// Splits an absolute URI into the authority to connect to and the request to send there.
 fn origin_form(mut request: HttpRequest) -> Result<(Endpoint, HttpRequest), HttpError> {
     let uri = request.uri();
+    let to = target(uri, &["http"])?;
     let invalid = |why: &str| HttpError::Request(format!("`{uri}`: {why}"));
-    match uri.scheme_str() {
-        Some("http") => {}
-        Some(_) => return Err(invalid("only http:// is spoken here")),
-        None => return Err(invalid("the URI must be absolute, as in http://host:port/path")),
-    }
-    let authority = uri.authority().ok_or_else(|| invalid("the URI names no host"))?;
-    let host = authority.host();
-    if host.is_empty() {
-        return Err(invalid("the URI names no host"));
-    }
-    let host_header = match authority.port_u16() {
-        Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
+    let host = match uri.port_u16() {
+        Some(_) => to.to_string(),
+        None => uri.host().unwrap_or_default().to_owned(),
     };
-    let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
-    let to = Endpoint::new(bare, authority.port_u16().unwrap_or(80));
-    let host_header = HeaderValue::from_str(&host_header)
-        .map_err(|_| invalid("the host is not a header value"))?;
+    let host = HeaderValue::from_str(&host).map_err(|_| invalid("the host is no header value"))?;
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let path: Uri = path.parse().map_err(|_| invalid("the path is not a URI"))?;
     *request.uri_mut() = path;
-    request.headers_mut().entry(HOST).or_insert(host_header);
+    request.headers_mut().entry(HOST).or_insert(host);
     Ok((to, request))
+}
+
+/// Where a request to `uri` goes.
+///
+/// # Errors
+/// [`HttpError::Request`] unless the URI is absolute, names a host and has one of `schemes`.
+pub fn target(uri: &Uri, schemes: &[&str]) -> Result<Endpoint, HttpError> {
+    let invalid = |why: String| Err(HttpError::Request(format!("`{uri}`: {why}")));
+    let Some(scheme) = uri.scheme_str() else {
+        return invalid("the URI must be absolute, as in http://host:port/path".to_owned());
+    };
+    if !schemes.contains(&scheme) {
+        return invalid(format!("only {} is spoken here", schemes.join(" and ")));
+    }
+    let host = uri.host().unwrap_or_default();
+    let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
+    if host.is_empty() {
+        return invalid("the URI names no host".to_owned());
+    }
+    let port = uri.port_u16().unwrap_or(if scheme == "https" { 443 } else { 80 });
+    Ok(Endpoint::new(host, port))
 }
 
 /// Reads `body` to its end, but never more than the limit.
@@ -252,7 +264,8 @@ async fn read_body(
     }
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|e| classify(&e, to, meter))?;
+        let frame =
+            frame.map_err(|e| classify(&e, to.to_string(), meter.exchange_written() > 0))?;
         if let Ok(data) = frame.into_data() {
             if data.len() > limit - whole.len() {
                 return Err(too_long());
@@ -263,35 +276,28 @@ async fn read_body(
     Ok(whole.freeze())
 }
 
-/// What a failure of hyper means for the caller.
-fn classify(error: &hyper::Error, to: &Endpoint, meter: &LinkMeter) -> HttpError {
-    let authority = to.to_string();
-    let cause = root_cause(error);
+/// What a failed exchange with `authority` means for the caller; `sent` tells whether a byte of
+/// the request may have left.
+pub fn classify(error: &(dyn Error + 'static), authority: String, sent: bool) -> HttpError {
+    let chain = || std::iter::successors(Some(error), |error| Error::source(*error));
+    let cause = chain().last().unwrap_or(error);
     let reason = cause.to_string();
-    if error.is_user() && !error.is_body_write_aborted() {
+    let io_kind = chain().find_map(|e| e.downcast_ref::<io::Error>()).map(io::Error::kind);
+    let hyper = chain().find_map(|e| e.downcast_ref::<hyper::Error>());
+    if hyper.is_some_and(|e| e.is_user() && !e.is_body_write_aborted()) {
         return HttpError::Request(reason);
     }
-    let io_kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
     let malformed =
         matches!(io_kind, Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData));
-    if error.is_parse() || malformed {
+    if hyper.is_some_and(hyper::Error::is_parse) || (hyper.is_some() && malformed) {
         return HttpError::Garbage { authority, reason };
     }
-    if meter.exchange_written() == 0 {
+    if !sent {
         // The connection was gone before a byte left: as good as no connection.
         let kind = io_kind.unwrap_or(io::ErrorKind::ConnectionAborted);
         return HttpError::Connect { authority, source: io::Error::new(kind, reason) };
     }
     HttpError::Broken { authority, reason }
-}
-
-/// The innermost error: it says what happened, the outer ones where.
-fn root_cause(error: &hyper::Error) -> &(dyn std::error::Error + 'static) {
-    let mut cause: &(dyn std::error::Error + 'static) = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause
 }
 
 /// Bytes of one exchange, over all its attempts.

@@ -11,5 +11,5 @@ mod server;
 #[cfg(test)]
 mod tests;
 
-pub use client::HttpOverNet;
+pub use client::{HttpOverNet, classify, target};
 pub use server::serve;
