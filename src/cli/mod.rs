@@ -82,20 +82,35 @@ enum Verb {
     /// Runs the pipeline on real sockets.
     Pipeline(pipeline::PipelineArgs),
     /// Serves a simulated fleet on real ports.
-    Fleet(fleet::FleetArgs),
+    Fleet(FleetArgs),
+}
+
+/// Arguments of `shakedown fleet`.
+#[derive(Debug, clap::Args)]
+struct FleetArgs {
+    #[command(subcommand)]
+    verb: FleetVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum FleetVerb {
+    /// Serves a simulated Kafka cluster on this machine until interrupted.
+    Serve(fleet::FleetServe),
 }
 
 /// Parses the process's arguments and carries them out.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let exit = match arguments.verb {
-        Verb::Run(args) => args.run(),
-        Verb::Meta(args) => args.run(),
-        Verb::Scenario(args) => args.run(),
+    match arguments.verb {
+        Verb::Run(args) => args.run().into(),
+        Verb::Meta(args) => args.run().into(),
+        Verb::Scenario(args) => args.run().into(),
         Verb::Pipeline(args) => args.run(),
-        Verb::Fleet(args) => args.run(),
-    };
-    exit.into()
+        Verb::Fleet(FleetArgs { verb: FleetVerb::Serve(args) }) => args.run().unwrap_or_else(|e| {
+            complain(&format!("{e:?}"));
+            Exit::Unreachable.into()
+        }),
+    }
 }
 
 /// Prints a report; a closed pipe on the other side is not an error of ours.

@@ -8,21 +8,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::defect::{Defect, Tampered};
-use super::runner::fleet_record;
 use crate::collect::kafka::{Jmx, KafkaSourceConfig};
+use crate::definitions::builtin;
 use crate::domain::account::AccountId;
+use crate::domain::units::UnixMillis;
 use crate::newrelic::{Addresses, ApiKey};
 use crate::pipeline::{
-    CycleReport, Cycles, KafkaSource, Pipeline, PipelineConfig, PipelineStatus, Snapshot, Source,
-    SourceReport, total,
+    CycleReport, Cycles, KafkaSource, Pipeline, PipelineConfig, PipelineStatus, Source,
 };
 use crate::ports::{Clock, Endpoint, Ports};
 use crate::rt::{self, ShutdownHandle};
-use crate::sim::check::record::{CycleRecord, LedgerRecord, NewRelicRecord, PipelineRecord, Record};
 use crate::sim::fault::NewRelicAnswer;
 use crate::sim::fleet::{Fleet, FleetSpec, JMX_PORT, WIRE_PORT, serve_broker};
-use crate::sim::newrelic::config::{Account, DelayRange, NewRelicConfig};
-use crate::sim::newrelic::{self, NewRelic};
+use crate::sim::newrelic::{
+    self, Account, DelayRange, FaultWindow, IngestFault, NewRelic, NewRelicConfig,
+};
 use crate::sim::scenario::{
     KafkaSpec, NEWRELIC_HOST, NEWRELIC_PORT, PIPELINE_HOST, Scenario, broker_host,
 };
@@ -47,11 +47,11 @@ pub struct Setup {
 }
 
 /// One life of the pipeline, as it goes on.
-struct Life {
-    started: SimTime,
-    ended: Option<SimTime>,
-    status: Option<PipelineStatus>,
-    cycles: Vec<Arc<crate::pipeline::CycleReport>>,
+pub struct Life {
+    pub started: SimTime,
+    pub ended: Option<SimTime>,
+    pub status: Option<PipelineStatus>,
+    pub cycles: Vec<Arc<CycleReport>>,
 }
 
 /// The pipeline's lives so far; shared with its host.
@@ -59,7 +59,8 @@ struct Life {
 pub struct Lives(Arc<Mutex<Vec<Life>>>);
 
 impl Lives {
-    fn lock(&self) -> MutexGuard<'_, Vec<Life>> {
+    /// The lives, oldest first.
+    pub fn lock(&self) -> MutexGuard<'_, Vec<Life>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -82,7 +83,7 @@ impl Lives {
     }
 
     /// Keeps the newest cycle's report, if it is new.
-    fn observe(&self) {
+    pub fn observe(&self) {
         if let Some(life) = self.lock().last_mut()
             && let Some(status) = &life.status
             && let Some(report) = status.read(|status| status.last_report.clone())
@@ -110,32 +111,10 @@ impl Setup {
         }
     }
 
-    /// What the run left behind; `end` is when it ended.
-    pub fn into_record(&self, end: SimTime, broken: Option<WorldError>) -> Record {
-        self.lives.observe();
-        let mut record = Record {
-            scenario: self.scenario.clone(),
-            seed: self.seed,
-            faults: self.scenario.faults(),
-            end,
-            heal: self.scenario.heal(),
-            broken,
-            fleets: BTreeMap::new(),
-            pipelines: Vec::new(),
-            newrelic: NewRelicRecord::default(),
-        };
-        for (name, fleet) in &self.fleets {
-            record.fleets.insert(name.clone(), fleet_record(fleet, end));
-        }
-        let lives = self.lives.lock();
-        record.pipelines = lives.iter().map(|life| pipeline_record(&record, life, end)).collect();
-        if self.defect == Some(Defect::SwallowedError) {
-            for cycle in record.pipelines.iter_mut().flat_map(|life| &mut life.cycles) {
-                cycle.missing.clear();
-                cycle.failed.clear();
-            }
-        }
-        record
+    /// True wall-clock time at `at`.
+    pub fn wall(&self, at: SimTime) -> UnixMillis {
+        let millis = i64::try_from(at.as_millis()).unwrap_or(i64::MAX);
+        self.scenario.epoch().plus_millis(millis)
     }
 }
 
@@ -290,47 +269,21 @@ fn new_newrelic(scenario: &Scenario, seed: Seed) -> NewRelic {
         },
         ..NewRelicConfig::new(vec![account])
     };
-    NewRelic::new(config, seed.child("newrelic"))
+    NewRelic::new(config, seed.child("newrelic"), Arc::new(builtin()))
 }
 
-fn pipeline_record(record: &Record, life: &Life, end: SimTime) -> PipelineRecord {
-    let snapshot = life.status.as_ref().map(PipelineStatus::snapshot);
-    PipelineRecord {
-        started: life.started,
-        ended: life.ended.unwrap_or(end),
-        crashed: life.ended.is_some(),
-        ledger: snapshot.map(|snapshot| ledger_record(&snapshot)).unwrap_or_default(),
-        cycles: life.cycles.iter().map(|report| cycle_record(record, report)).collect(),
-    }
-}
-
-fn ledger_record(snapshot: &Snapshot) -> LedgerRecord {
-    let (ledger, stream) = (&snapshot.ledger, &snapshot.stream);
-    let rejected = stream.rejected.iter().map(|(why, count)| (why.as_str().to_owned(), *count));
-    let dropped = stream.dropped.iter().map(|(why, count)| (why.as_str().to_owned(), *count));
-    LedgerRecord {
-        collected: total(&ledger.collected),
-        transformed: ledger.transformed,
-        samples_rejected: ledger.rejected.clone(),
-        enqueued: stream.enqueued,
-        acknowledged: stream.acknowledged,
-        events_lost: rejected.chain(dropped).collect(),
-        in_flight: stream.in_flight,
-        unknown_sends: stream.unknown_events,
-    }
-}
-
-fn cycle_record(record: &Record, report: &CycleReport) -> CycleRecord {
-    let cluster = |source: &SourceReport| {
-        source.source.strip_prefix("kafka/").unwrap_or(&source.source).to_owned()
+/// Lets New Relic answer like this from now on, or well again.
+pub fn misbehave(setup: &Setup, answer: Option<NewRelicAnswer>, now: SimTime) {
+    setup.newrelic.clear_faults();
+    let status = |code, retry_after_seconds| IngestFault::Status { code, retry_after_seconds };
+    let fault = match answer {
+        None => return,
+        Some(NewRelicAnswer::TooManyRequests) => status(429, Some(30)),
+        Some(NewRelicAnswer::Unavailable) => status(503, None),
+        Some(NewRelicAnswer::Error) => status(500, None),
+        Some(NewRelicAnswer::AcceptedThenLost) => IngestFault::LostAnswer,
+        Some(NewRelicAnswer::Truncated) => IngestFault::TruncatedBody,
     };
-    let started = record.pipeline_time(report.started_at);
-    let failed = report.sources.iter().filter(|source| source.failure.is_some());
-    CycleRecord {
-        started,
-        // Reports count whole milliseconds.
-        ended: started + Duration::from_millis(report.duration_ms + 1),
-        missing: report.sources.iter().map(|s| (cluster(s), total(&s.missing))).collect(),
-        failed: failed.map(cluster).collect(),
-    }
+    let from = setup.wall(now);
+    setup.newrelic.inject(FaultWindow::always(fault, from));
 }

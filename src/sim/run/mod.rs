@@ -17,6 +17,7 @@ use crate::sim::trace::{Sink, TraceDigest};
 pub mod defect;
 mod hosts;
 mod identity;
+mod keep;
 mod picture;
 mod runner;
 

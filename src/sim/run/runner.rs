@@ -99,7 +99,7 @@ fn apply<W: World>(world: &mut W, setup: &Setup, action: &Action) -> Result<(), 
     let now = world.now();
     match action {
         Action::NewRelic(answer) => {
-            hosts::misbehave(&setup.newrelic, *answer);
+            hosts::misbehave(setup, *answer, now);
             Ok(())
         }
         Action::Network(fault) => {
