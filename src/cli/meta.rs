@@ -146,7 +146,8 @@ mod tests {
     fn the_first_difference_is_named() {
         let same = compare(&b"a\nb\n"[..], &b"a\nb\n"[..]).expect("memory");
         assert!(matches!(same, Comparison::Equal { bytes: 4, events: 2 }));
-        let cases = [("a\nb\n", "a\nc\n", 2, "b", "c"), ("a\n", "", 1, "a", "(the trace ends here)")];
+        let cases =
+            [("a\nb\n", "a\nc\n", 2, "b", "c"), ("a\n", "", 1, "a", "(the trace ends here)")];
         for (one, two, at, left_line, right_line) in cases {
             match compare(one.as_bytes(), two.as_bytes()).expect("memory") {
                 Comparison::Different { event, left, right } => {

@@ -64,8 +64,12 @@ pub enum Format {
 
 /// Finds what breaks in message-queue monitoring before its first real voyage.
 #[derive(Debug, Parser)]
-#[command(name = "shakedown", version, after_help = "Exit codes: 0 ok, 1 failed, 2 usage, \
-    3 invalid file, 4 unreachable, 10 safety, 11 liveness, 12 determinism, 13 oracle.")]
+#[command(
+    name = "shakedown",
+    version,
+    after_help = "Exit codes: 0 ok, 1 failed, 2 usage, \
+    3 invalid file, 4 unreachable, 10 safety, 11 liveness, 12 determinism, 13 oracle."
+)]
 struct Arguments {
     #[command(subcommand)]
     verb: Verb,

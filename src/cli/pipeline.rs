@@ -20,7 +20,7 @@ use crate::adapters::RealPorts;
 use crate::config::schema::{LogFormat, LogLevel};
 use crate::config::{Config, Flags, HttpListen};
 use crate::pipeline::{
-    Cycles, CycleReport, KafkaSource, Pipeline, PipelineConfig, RunReport, Source, kafka_settings,
+    CycleReport, Cycles, KafkaSource, Pipeline, PipelineConfig, RunReport, Source, kafka_settings,
     total,
 };
 use crate::ports::{Clock, Listener, Net, Ports};

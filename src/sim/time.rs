@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 /// An instant of a run, in nanoseconds since its start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-#[derive(serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize)]
 #[serde(transparent)]
 pub struct SimTime(pub u64);
 

@@ -29,7 +29,10 @@ fn examine(record: &Record) -> Finding {
         if !known.iter().any(|object| object.guid == guid) {
             finding.violate(
                 Some(entity.first_event_at),
-                format!("{} `{}` ({guid}) is no object of the fleet", entity.type_name, entity.name),
+                format!(
+                    "{} `{}` ({guid}) is no object of the fleet",
+                    entity.type_name, entity.name
+                ),
             );
         }
     }

@@ -29,10 +29,7 @@ fn examine(record: &Record) -> Finding {
         };
         let (readable, wire) = expected(account, &identity);
         if guid != wire {
-            finding.violate(
-                at,
-                format!("{identity} has GUID {guid}, must be {wire} ({readable})"),
-            );
+            finding.violate(at, format!("{identity} has GUID {guid}, must be {wire} ({readable})"));
             continue;
         }
         if readable.rsplit('|').next() != Some(event.text("entityIdentifier")) {

@@ -22,10 +22,8 @@ fn examine(record: &Record) -> Finding {
         for event in clusters {
             let admissible = health::expected(record, events);
             finding.examine();
-            let found = (
-                event.number("cluster.health.score"),
-                event.number("cluster.health.confidence"),
-            );
+            let found =
+                (event.number("cluster.health.score"), event.number("cluster.health.confidence"));
             let equal = |score: &health::Score| {
                 found.0 == Some(score.score)
                     && found.1.is_some_and(|found| (found - score.confidence).abs() < 1e-9)

@@ -18,13 +18,17 @@ fn examine(record: &Record) -> Finding {
     for edge in &required {
         finding.examine();
         if !record.newrelic.relationships.contains(edge) {
-            finding.violate(Some(record.end), format!("missing: {}", objects::describe(record, edge)));
+            finding
+                .violate(Some(record.end), format!("missing: {}", objects::describe(record, edge)));
         }
     }
     for edge in &record.newrelic.relationships {
         finding.examine();
         if !possible.contains(edge) {
-            finding.violate(Some(record.end), format!("invented: {}", objects::describe(record, edge)));
+            finding.violate(
+                Some(record.end),
+                format!("invented: {}", objects::describe(record, edge)),
+            );
         }
     }
     finding

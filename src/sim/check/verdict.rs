@@ -142,12 +142,8 @@ mod tests {
 
     #[test]
     fn a_check_that_examined_nothing_fails() {
-        let result = |finding| CheckResult {
-            name: "x",
-            promise: "y",
-            class: Class::Safety,
-            finding,
-        };
+        let result =
+            |finding| CheckResult { name: "x", promise: "y", class: Class::Safety, finding };
         assert!(!result(Finding::new()).passed());
         let mut good = Finding::new();
         good.examine();

@@ -346,8 +346,7 @@ impl FaultSpec {
             return Some((limit(Some(cap.per_second.0)), Some(limit(None))));
         }
         if let Some(loss) = &self.loss {
-            let lose =
-                |ratio| NetworkFault::Loss { from: from.clone(), to: to.clone(), ratio };
+            let lose = |ratio| NetworkFault::Loss { from: from.clone(), to: to.clone(), ratio };
             return Some((lose(loss.ratio), Some(lose(0.0))));
         }
         if let Some(slow) = &self.latency {

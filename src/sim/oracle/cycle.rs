@@ -156,9 +156,11 @@ pub fn group_by_cycle(record: &Record) -> (Vec<CycleEvents<'_>>, Vec<&StoredEven
             continue;
         };
         let cluster = event.text("clusterName");
-        let group = groups
-            .entry((cycle.started, cluster))
-            .or_insert_with(|| CycleEvents { cycle, cluster, events: Vec::new() });
+        let group = groups.entry((cycle.started, cluster)).or_insert_with(|| CycleEvents {
+            cycle,
+            cluster,
+            events: Vec::new(),
+        });
         let copy = |known: &&StoredEvent| {
             known.timestamp == event.timestamp
                 && known.text("entityGuid") == event.text("entityGuid")

@@ -59,9 +59,7 @@ impl std::fmt::Display for Identity {
 
 /// The readable and the wire form of an object's GUID.
 pub fn expected(account: u64, identity: &Identity) -> (String, String) {
-    let escape = |part: &String| {
-        part.replace('%', "%25").replace(':', "%3A").replace('|', "%7C")
-    };
+    let escape = |part: &String| part.replace('%', "%25").replace(':', "%3A").replace('|', "%7C");
     let text = identity.parts.iter().map(escape).collect::<Vec<_>>().join(":");
     let digest = Sha256::digest(text.as_bytes());
     let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();

@@ -257,11 +257,8 @@ fn pipeline_config(scenario: &Scenario) -> PipelineConfig {
 }
 
 fn new_newrelic(scenario: &Scenario, seed: Seed) -> NewRelic {
-    let account = Account {
-        id: account(scenario),
-        name: "simulation".to_owned(),
-        keys: vec![ingest_key()],
-    };
+    let account =
+        Account { id: account(scenario), name: "simulation".to_owned(), keys: vec![ingest_key()] };
     let config = NewRelicConfig {
         synthesis_lag: DelayRange {
             min: scenario.newrelic.synthesis_lag_min.0,

@@ -125,11 +125,13 @@ fn stored_event(row: &EventRow<'_>, record: &Record) -> StoredEvent {
     };
     for (name, value) in row.attributes() {
         match value {
-            Value::Text(text) => drop(event.texts.insert(Arc::clone(name), text)),
-            number => drop(event.numbers.insert(
-                Arc::clone(name),
-                number.as_f64().unwrap_or(f64::NAN),
-            )),
+            Value::Text(text) => {
+                event.texts.insert(Arc::clone(name), text);
+            }
+            number => {
+                let number = number.as_f64().unwrap_or(f64::NAN);
+                event.numbers.insert(Arc::clone(name), number);
+            }
         }
     }
     event

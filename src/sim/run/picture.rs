@@ -19,7 +19,9 @@ pub fn drawn(record: &Record) -> Vec<String> {
     }
     lines.push(format!(
         "{} simulated, a cycle every {}, links {} ± {}",
-        scenario.duration, scenario.pipeline.interval, scenario.network.latency,
+        scenario.duration,
+        scenario.pipeline.interval,
+        scenario.network.latency,
         scenario.network.jitter
     ));
     for fault in &record.faults {
@@ -37,8 +39,8 @@ pub fn notes(record: &Record) -> Vec<String> {
             "{sent} events were sent with an unknown fate; New Relic may hold them twice"
         ));
     }
-    let lost: u64 = record.pipelines.iter().filter(|life| life.crashed)
-        .map(|life| life.ledger.in_flight).sum();
+    let lost: u64 =
+        record.pipelines.iter().filter(|life| life.crashed).map(|life| life.ledger.in_flight).sum();
     if lost > 0 {
         notes.push(format!("{lost} events in memory were lost with the pipeline's crash"));
     }

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use super::Network;
 use super::Options;
 use super::defect::Defect;
 use super::hosts::{self, Setup};
-use super::Network;
 use crate::sim::check::record::{FleetRecord, Record};
 use crate::sim::fault::{Action, Fault};
 use crate::sim::fleet::{Change, Fleet};

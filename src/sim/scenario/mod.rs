@@ -233,7 +233,8 @@ impl Scenario {
 
     /// The faults with their times, ordered by begin.
     pub fn faults(&self) -> Vec<Fault> {
-        let mut faults: Vec<Fault> = self.fault.iter().filter_map(|spec| spec.fault(&self.network)).collect();
+        let mut faults: Vec<Fault> =
+            self.fault.iter().filter_map(|spec| spec.fault(&self.network)).collect();
         faults.sort_by_key(|fault| fault.from);
         faults
     }

@@ -29,17 +29,11 @@ fn impossible_scenarios_are_refused_with_their_rule() {
         (format!("{HEAD}[kafka.a]\n[pipeline]\ninterval = \"200ms\"\n"), "interval"),
         (format!("{HEAD}start = \"yesterday\"\n[kafka.a]\n"), "start"),
         (format!("{HEAD}[kafka.a]\n[pipeline]\naccount_id = 0\n"), "account_id"),
-        (
-            format!("{HEAD}[kafka.a]\n[newrelic]\nsynthesis_lag_min = \"1h\"\n"),
-            "synthesis_lag",
-        ),
+        (format!("{HEAD}[kafka.a]\n[newrelic]\nsynthesis_lag_min = \"1h\"\n"), "synthesis_lag"),
         (fault("at = \"1s\"\nlasts = \"1s\"\n"), "fault_kind"),
         (fault("at = \"1s\"\ncrash = { host = \"a-broker-1\" }\n"), "lasts"),
         (fault("at = \"1s\"\nlasts = \"1s\"\ncrash = { host = \"b\" }\n"), "unknown_host"),
-        (
-            fault("at = \"9min\"\nlasts = \"59s\"\ncrash = { host = \"a-broker-1\" }\n"),
-            "too_short",
-        ),
+        (fault("at = \"9min\"\nlasts = \"59s\"\ncrash = { host = \"a-broker-1\" }\n"), "too_short"),
         (
             fault(
                 "at = \"10s\"\nlasts = \"20s\"\ncrash = { host = \"a-broker-1\" }\n\
