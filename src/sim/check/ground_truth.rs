@@ -68,7 +68,7 @@ fn elsewhere(name: &str) -> bool {
             | "collectionWindowMs"
             | "collectionWindowMinMs"
             | "collectionWindowMaxMs"
-    ) || name.contains(".health.")
+    ) || name.starts_with("cluster.health.")
 }
 
 fn compare(

@@ -37,7 +37,11 @@ pub fn expected(record: &Record, events: &CycleEvents<'_>) -> Vec<Score> {
 }
 
 /// Brokers that this life of the pipeline saw in metadata within the last ten minutes.
-fn expected_brokers(record: &Record, fleet: &FleetRecord, events: &CycleEvents<'_>) -> Vec<i32> {
+pub fn expected_brokers(
+    record: &Record,
+    fleet: &FleetRecord,
+    events: &CycleEvents<'_>,
+) -> Vec<i32> {
     let life = record.pipelines.iter().rev().find(|life| life.started <= events.cycle.started);
     let back = std::time::Duration::from_secs(EXPECTED_FOR_SECONDS);
     let oldest = SimTime::from(events.cycle.started.since_start().saturating_sub(back));
