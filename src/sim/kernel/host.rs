@@ -86,6 +86,12 @@ impl ReadyQueue {
         }
     }
 
+    /// The driver has ended; its waker would keep the runtime alive for ever.
+    pub(super) fn forget_driver(&self) {
+        let driver = self.driver.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(driver);
+    }
+
     pub(super) fn leave_driver(&self) {
         self.driver_runs.store(false, Ordering::Relaxed);
     }

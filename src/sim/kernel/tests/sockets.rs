@@ -1,3 +1,5 @@
+//! Streams as an application on Linux would see them.
+
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::*;
