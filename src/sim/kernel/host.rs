@@ -118,7 +118,6 @@ impl Wake for HostWaker {
 
 /// One host's tasks.
 pub(super) struct Host {
-    pub(super) id: HostId,
     pub(super) name: Arc<str>,
     factory: Rc<HostFactory<KernelPorts>>,
     tasks: Option<LocalSet>,
@@ -136,7 +135,7 @@ impl Host {
         let flag =
             Arc::new(HostWaker { host: id, queued: AtomicBool::new(false), ready: ready.clone() });
         let waker = Waker::from(Arc::clone(&flag));
-        Self { id, name: Arc::from(name), factory: Rc::new(factory), tasks: None, flag, waker }
+        Self { name: Arc::from(name), factory: Rc::new(factory), tasks: None, flag, waker }
     }
 
     /// Starts the host's main future; it is first polled when the world runs.
