@@ -46,7 +46,7 @@ pub(super) async fn echo<P: Ports>(ports: P, stage: Stage) {
             let (mut reader, mut writer) = tokio::io::split(stream);
             let mut buffer = [0; 4096];
             while let Ok(read @ 1..) = reader.read(&mut buffer).await {
-                stage.count("echoed");
+                stage.add("echoed bytes", read as u64);
                 if writer.write_all(&buffer[..read]).await.is_err() {
                     return;
                 }
@@ -141,6 +141,9 @@ async fn drops_unread<P: Ports>(ports: P, stage: Stage) {
     let mut listener = stage.listen(&ports).await;
     let (mut stream, _) = listener.accept().await.unwrap();
     stream.read_exact(&mut [0; 1]).await.unwrap();
+    stage.until(&ports, "sent", 1).await;
+    // Long enough for the rest to arrive.
+    ports.clock().sleep(SHORT).await;
     drop(stream);
     std::future::pending::<()>().await;
 }
@@ -148,6 +151,7 @@ async fn drops_unread<P: Ports>(ports: P, stage: Stage) {
 async fn client_reset<P: Ports>(ports: P, stage: Stage) -> Outcome {
     let mut stream = connect(&ports, &stage.server(&ports).await).await;
     stream.write_all(&[7; 100]).await.unwrap();
+    stage.note("sent", 1);
     let error = stream.read(&mut [0; 16]).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
     Ok(())
@@ -160,6 +164,8 @@ async fn client_writes_to_closed<P: Ports>(ports: P, stage: Stage) -> Outcome {
         if let Err(error) = stream.write_all(b"into the void").await {
             let broken = [io::ErrorKind::BrokenPipe, io::ErrorKind::ConnectionReset];
             assert!(broken.contains(&error.kind()), "{error:?}");
+            // The end was read first, so the reset that answered the writes stays hidden.
+            assert_eq!(stream.read(&mut [0; 16]).await.unwrap(), 0);
             return Ok(());
         }
         ports.clock().sleep(Duration::from_millis(20)).await;

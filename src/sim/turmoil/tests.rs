@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::*;
 use crate::ports::{Clock, Endpoint, Entropy, Listener, Net, Ports};
 use crate::sim::trace::{Sink, TraceDigest};
+use crate::sim::world::HostName;
 
 const EPOCH: UnixMillis = UnixMillis(1_700_000_000_000);
 
