@@ -15,6 +15,9 @@ pub(super) fn cases<P: Ports>() -> Vec<Case<P>> {
         case!("net: refused", idle, client_refused),
         case!("net: half-close", after_half_close, client_half_close),
         case!("net: end of stream", closes_at_once, client_end_of_stream),
+        case!("net: data before the end", sends_and_closes, client_reads_all),
+        case!("net: both ways at once", echo, client_both_ways),
+        case!("net: closed listener resets its queue", closes_listener, client_in_queue),
         case!("net: reset by unread data", drops_unread, client_reset),
         case!("net: write to a closed peer", closes_at_once, client_writes_to_closed),
         case!("net: back-pressure", reads_late, client_back_pressure),
@@ -134,6 +137,56 @@ async fn client_end_of_stream<P: Ports>(ports: P, stage: Stage) -> Outcome {
     for _ in 0..2 {
         assert_eq!(stream.read(&mut [0; 16]).await.unwrap(), 0, "the end stays the end");
     }
+    Ok(())
+}
+
+const SOME: usize = 100_000;
+
+async fn sends_and_closes<P: Ports>(ports: P, stage: Stage) {
+    let mut listener = stage.listen(&ports).await;
+    let (mut stream, _) = listener.accept().await.unwrap();
+    stream.write_all(&pattern(SOME)).await.unwrap();
+    drop(stream);
+    std::future::pending::<()>().await;
+}
+
+async fn client_reads_all<P: Ports>(ports: P, stage: Stage) -> Outcome {
+    let mut stream = connect(&ports, &stage.server(&ports).await).await;
+    let mut heard = Vec::new();
+    stream.read_to_end(&mut heard).await.unwrap();
+    assert!(heard == pattern(SOME), "{} bytes arrived", heard.len());
+    Ok(())
+}
+
+async fn client_both_ways<P: Ports>(ports: P, stage: Stage) -> Outcome {
+    let stream = connect(&ports, &stage.server(&ports).await).await;
+    let (mut reader, mut writer) = tokio::io::split(stream);
+    let sends = rt::spawn("sends", async move {
+        writer.write_all(&pattern(LARGE / 10)).await.unwrap();
+        writer.shutdown().await.unwrap();
+    });
+    let mut heard = Vec::new();
+    reader.read_to_end(&mut heard).await.unwrap();
+    sends.await.unwrap();
+    assert!(heard == pattern(LARGE / 10), "{} bytes came back", heard.len());
+    Ok(())
+}
+
+async fn closes_listener<P: Ports>(ports: P, stage: Stage) {
+    let listener = stage.listen(&ports).await;
+    stage.until(&ports, "connected", 1).await;
+    drop(listener);
+    std::future::pending::<()>().await;
+}
+
+async fn client_in_queue<P: Ports>(ports: P, stage: Stage) -> Outcome {
+    let mut stream = connect(&ports, &stage.server(&ports).await).await;
+    stage.note("connected", 1);
+    let error = stream.read(&mut [0; 16]).await.unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    assert_eq!(stream.read(&mut [0; 16]).await.unwrap(), 0, "an error is reported once");
+    let error = stream.write_all(b"more").await.unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
     Ok(())
 }
 
