@@ -74,9 +74,15 @@ pub struct ServeOptions {
     pub speed: f64,
 }
 
+/// A clock for tests of connections.
+#[cfg(test)]
+pub(super) fn test_clock<C: Clock>(clock: C) -> FleetClock<C> {
+    FleetClock { clock, origin: Duration::ZERO, speed: 1.0 }
+}
+
 /// Virtual time of a served fleet: the host's monotonic clock from an origin on, times a speed.
 #[derive(Clone)]
-struct FleetClock<C: Clock> {
+pub(super) struct FleetClock<C: Clock> {
     clock: C,
     origin: Duration,
     speed: f64,
@@ -204,7 +210,7 @@ async fn accept_all<L, C>(
 }
 
 /// Answers one connection until it ends; bad frames end it with a counted reason.
-async fn serve_connection<S, C>(
+pub(super) async fn serve_connection<S, C>(
     mut stream: S,
     fleet: &Fleet,
     connection: Connection,

@@ -192,7 +192,12 @@ fn sample(api: ApiKey, version: i16, topic_id: uuid::Uuid) -> Bytes {
         ),
         ApiKey::Metadata => {
             let topic = MetadataRequestTopic::default().with_name(Some(name(TOPIC)));
-            frame(v, &MetadataRequest::default().with_topics(Some(vec![topic])).with_allow_auto_topic_creation(true))
+            frame(
+                v,
+                &MetadataRequest::default()
+                    .with_topics(Some(vec![topic]))
+                    .with_allow_auto_topic_creation(true),
+            )
         }
         ApiKey::DescribeCluster => frame(v, &DescribeClusterRequest::default()),
         ApiKey::ListOffsets => frame(v, &list_request(TOPIC, 1, -1)),
@@ -206,12 +211,17 @@ fn sample(api: ApiKey, version: i16, topic_id: uuid::Uuid) -> Bytes {
         ApiKey::ListGroups => {
             frame(v, &ListGroupsRequest::default().with_states_filter(vec![s("Stable")]))
         }
-        ApiKey::DescribeGroups => frame(v, &DescribeGroupsRequest::default().with_groups(vec![group])),
+        ApiKey::DescribeGroups => {
+            frame(v, &DescribeGroupsRequest::default().with_groups(vec![group]))
+        }
         ApiKey::OffsetFetch if v < 8 => {
             let topic = OffsetFetchRequestTopic::default()
                 .with_name(name(TOPIC))
                 .with_partition_indexes(vec![0, 1]);
-            frame(v, &OffsetFetchRequest::default().with_group_id(group).with_topics(Some(vec![topic])))
+            frame(
+                v,
+                &OffsetFetchRequest::default().with_group_id(group).with_topics(Some(vec![topic])),
+            )
         }
         ApiKey::OffsetFetch => {
             let topic = OffsetFetchRequestTopics::default()
@@ -377,11 +387,13 @@ fn unknown_versions_and_apis() {
         }
         other => panic!("{other:?}"),
     }
-    let check = |bytes: &[u8], expected: CloseReason| {
-        match fleet.handle(&connection(1), Bytes::copy_from_slice(bytes), at) {
-            Outcome::Close(reason) => assert_eq!(reason, expected, "{bytes:?}"),
-            other => panic!("{bytes:?}: {other:?}"),
-        }
+    let check = |bytes: &[u8], expected: CloseReason| match fleet.handle(
+        &connection(1),
+        Bytes::copy_from_slice(bytes),
+        at,
+    ) {
+        Outcome::Close(reason) => assert_eq!(reason, expected, "{bytes:?}"),
+        other => panic!("{bytes:?}: {other:?}"),
     };
     check(b"", CloseReason::Malformed);
     check(b"\0\x03\0\x01\0\0", CloseReason::Malformed);
@@ -393,7 +405,8 @@ fn unknown_versions_and_apis() {
     // Two thousand million topics in four bytes.
     check(b"\0\x03\0\x01\0\0\0\0\xff\xff\x7f\xff\xff\xff", CloseReason::Malformed);
     check(b"\0\x03\0\x0c\0\0\0\0\xff\xff\0\xff\xff\xff\xff\x0f", CloseReason::Malformed);
-    let mut long = frame(1, &MetadataRequest::default().with_allow_auto_topic_creation(true)).to_vec();
+    let mut long =
+        frame(1, &MetadataRequest::default().with_allow_auto_topic_creation(true)).to_vec();
     long.resize(SMALL_FRAME_BYTES_MAX + 100, 0);
     check(&long, CloseReason::FrameTooLarge);
     fleet.broker_down(1, at);
@@ -467,7 +480,8 @@ fn committed_offsets() {
 fn produced_records_come_back() {
     let fleet = fleet();
     let lead = leader(&fleet, TOPIC, 0);
-    let response = call(&fleet, lead, 0, 9, &produce_request(TOPIC, 0, -1, batch(&["x", "y", "z"])));
+    let response =
+        call(&fleet, lead, 0, 9, &produce_request(TOPIC, 0, -1, batch(&["x", "y", "z"])));
     let answer = &response.responses[0].partition_responses[0];
     assert_eq!(answer.error_code, 0);
     let base = answer.base_offset;
@@ -581,7 +595,11 @@ fn joined(fleet: &Fleet, broker: i32, at: u64, pending: Pending) -> JoinGroupRes
     }
 }
 
-fn sync_request(group: &str, joined: &JoinGroupResponse, shares: &[(&str, &str)]) -> SyncGroupRequest {
+fn sync_request(
+    group: &str,
+    joined: &JoinGroupResponse,
+    shares: &[(&str, &str)],
+) -> SyncGroupRequest {
     let assignments = shares
         .iter()
         .map(|(member, share)| {
@@ -630,8 +648,7 @@ fn members_join_sync_beat_and_leave() {
     let shares = [(lead.member_id.as_str(), "A"), (follow.member_id.as_str(), "B")];
     let synced = call(&fleet, broker, 3_200, 5, &sync_request(group, &lead, &shares));
     assert_eq!((synced.error_code, synced.assignment), (0, Bytes::from("A")));
-    let outcome =
-        fleet.resume(&connection(broker), pending.request, SimTime::from_millis(3_201));
+    let outcome = fleet.resume(&connection(broker), pending.request, SimTime::from_millis(3_201));
     let Outcome::Reply(reply) = outcome else { panic!("{outcome:?}") };
     assert_eq!(decode_reply::<SyncGroupRequest>(5, &reply).assignment, Bytes::from("B"));
     assert_eq!(beat(&fleet, broker, 3_300, group, &lead), 0);
@@ -663,7 +680,10 @@ fn silent_members_are_dropped() {
     let pending = wait_join(&fleet, broker, 0, group, &id);
     let member = joined(&fleet, broker, 3_000, pending);
     let shares = [(member.member_id.as_str(), "all")];
-    assert_eq!(call(&fleet, broker, 3_000, 5, &sync_request(group, &member, &shares)).error_code, 0);
+    assert_eq!(
+        call(&fleet, broker, 3_000, 5, &sync_request(group, &member, &shares)).error_code,
+        0
+    );
     assert_eq!(beat(&fleet, broker, 12_000, group, &member), 0);
     assert_eq!(beat(&fleet, broker, 21_900, group, &member), 0);
     let expected = ResponseError::UnknownMemberId.code();
@@ -742,7 +762,8 @@ fn topics_are_created_or_refused() {
     check(topic("none", 0, 1), ResponseError::InvalidPartitions.code());
     check(topic("many", i32::MAX, 1), ResponseError::InvalidPartitions.code());
     check(topic("no spaces", 1, 1), ResponseError::InvalidTopicException.code());
-    let config = CreatableTopicConfig::default().with_name(s("retention.ms")).with_value(Some(s("x")));
+    let config =
+        CreatableTopicConfig::default().with_name(s("retention.ms")).with_value(Some(s("x")));
     let bad = topic("bad", 1, 1).with_configs(vec![config]);
     check(bad, ResponseError::InvalidConfig.code());
     assert!(fleet.topics().iter().any(|name| &**name == "fresh"));
@@ -797,8 +818,12 @@ fn mutation() -> impl Strategy<Value = Mutation> {
     prop_oneof![
         (at(), any::<u8>()).prop_map(|(at, bits)| Mutation::Flip(at, bits)),
         at().prop_map(Mutation::Cut),
-        (at(), prop::collection::vec(any::<u8>(), 1..9)).prop_map(|(at, b)| Mutation::Insert(at, b)),
-        (at(), prop::sample::select(vec![[0x7f, 255, 255, 255], [255; 4], [0x80, 0, 0, 0], [0; 4]]))
+        (at(), prop::collection::vec(any::<u8>(), 1..9))
+            .prop_map(|(at, b)| Mutation::Insert(at, b)),
+        (
+            at(),
+            prop::sample::select(vec![[0x7f, 255, 255, 255], [255; 4], [0x80, 0, 0, 0], [0; 4]])
+        )
             .prop_map(|(at, word)| Mutation::Word(at, word)),
     ]
 }
