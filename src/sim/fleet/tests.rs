@@ -315,6 +315,47 @@ fn the_controller_fails_over() {
 }
 
 #[test]
+fn the_past_can_be_looked_up() {
+    let fleet = fleet(FleetSpec::default());
+    let mut seen = Vec::new();
+    for second in (0..400).step_by(7) {
+        match second {
+            14 => fleet.broker_down(1, secs(second)),
+            63 => fleet.broker_up(1, secs(second)),
+            70 => fleet.broker_down(3, secs(second)),
+            210 => fleet.broker_up(3, secs(second)),
+            _ => fleet.advance(secs(second)),
+        }
+        seen.push((second, fleet.metadata()));
+    }
+    let mut distinct = std::collections::BTreeSet::new();
+    for (second, then) in seen {
+        let MetadataTruth { controller, brokers, topics, .. } = fleet.metadata_at(secs(second));
+        assert_eq!(controller, then.controller, "at {second} s");
+        assert_eq!(brokers, then.brokers, "at {second} s");
+        assert_eq!(topics, then.topics, "at {second} s");
+        distinct.insert(then.version);
+    }
+    assert!(distinct.len() > 6, "{distinct:?}");
+}
+
+#[test]
+fn serving_again_is_a_restart() {
+    let fleet = fleet(FleetSpec::default());
+    let counted = || fleet.broker_truth(2).expect("2").counters.all.messages_in;
+    fleet.broker_serves(2, secs(0));
+    fleet.advance(secs(30));
+    assert!(counted() > 0);
+    fleet.broker_serves(2, secs(30));
+    assert_eq!(counted(), 0);
+    fleet.broker_down(2, secs(40));
+    fleet.broker_up(2, secs(50));
+    let started = || fleet.broker_truth(2).expect("2").started_at;
+    fleet.broker_serves(2, secs(51));
+    assert_eq!(started(), secs(50), "the start was told before");
+}
+
+#[test]
 fn a_partition_without_replicas_goes_offline_and_comes_back() {
     let spec = FleetSpec { replication: 1, min_insync_replicas: 1, ..FleetSpec::default() };
     let fleet = fleet(spec);
