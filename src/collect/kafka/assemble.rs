@@ -382,7 +382,25 @@ fn topic(
     samples.push(sample);
 }
 
+/// Whether anything shows that the group exists: the configuration may name one that does not,
+/// and one that was listed may be gone when it is described.
+fn exists(found: &GroupFound) -> bool {
+    let gone = Reason::Client(ClientError::Broker {
+        api: "DescribeGroups",
+        code: ErrorCode::GROUP_ID_NOT_FOUND,
+    });
+    match (&found.description, &found.committed) {
+        (Answer::Done(..), _) => true,
+        (_, Answer::Done(_, rows)) if rows.iter().any(|row| row.offset >= 0) => true,
+        (Answer::Failed(reason), _) if *reason == gone => false,
+        _ => !found.named,
+    }
+}
+
 fn group(samples: &mut Samples<'_>, coordinator: i32, found: &GroupFound) {
+    if !exists(found) {
+        return;
+    }
     let (at, description) = match &found.description {
         Answer::Done(at, description) => (*at, Some(description)),
         _ => (found.at, None),
