@@ -1,3 +1,5 @@
+//! The exposition parser, line by line and against arbitrary text.
+
 use proptest::prelude::*;
 
 use super::*;
@@ -198,7 +200,10 @@ proptest! {
         let whole: Vec<_> = text.iter().map(|line| read(line).len()).collect();
         text[at] = format!("{junk}\n");
         let joined = text.concat();
-        let good = read(&joined).iter().filter(|e| e.is_ok_and(|e| matches!(e, Entry::Sample(s) if s.line != at + 1))).count();
+        let elsewhere = |entry: &Result<Entry<'_>, LineError>| {
+            matches!(entry, Ok(Entry::Sample(sample)) if sample.line != at + 1)
+        };
+        let good = read(&joined).into_iter().filter(elsewhere).count();
         prop_assert_eq!(good, whole.iter().sum::<usize>() - whole[at]);
     }
 }

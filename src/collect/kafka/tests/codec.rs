@@ -120,10 +120,20 @@ fn the_mocks_offer_is_negotiated() {
     }
 }
 
+/// API, version, encoded answer, and how the client reads it.
+type Sample = (&'static str, i16, Bytes, Decode);
+
 /// A full answer of every API, in every version, encoded.
-fn samples() -> Vec<(&'static str, i16, Bytes, Decode)> {
+fn samples() -> Vec<Sample> {
     let mut all = Vec::new();
-    each::<ApiVersionsRequest>(&mut all, |version| {
+    of_the_cluster(&mut all);
+    of_groups(&mut all);
+    of_topics(&mut all);
+    all
+}
+
+fn of_the_cluster(all: &mut Vec<Sample>) {
+    each::<ApiVersionsRequest>(all, |version| {
         let key = api_versions_response::ApiVersion::default().with_api_key(3).with_max_version(9);
         let answer = ApiVersionsResponse::default().with_api_keys(vec![key; 3]);
         if version < 3 {
@@ -138,7 +148,7 @@ fn samples() -> Vec<(&'static str, i16, Bytes, Decode)> {
             .with_finalized_features_epoch(7)
             .with_unknown_tagged_field(9, Bytes::from_static(b"new"))
     });
-    each::<MetadataRequest>(&mut all, |version| {
+    each::<MetadataRequest>(all, |version| {
         use metadata_response::*;
         let broker = MetadataResponseBroker::default().with_host(text("kafka-1")).with_port(9092);
         let nodes = vec![BrokerId(1), BrokerId(2)];
@@ -152,30 +162,26 @@ fn samples() -> Vec<(&'static str, i16, Bytes, Decode)> {
             MetadataResponse::default().with_brokers(vec![broker; 2]).with_topics(vec![topic; 2]);
         if version < 9 { answer } else { answer.with_unknown_tagged_field(4, Bytes::new()) }
     });
-    each::<DescribeClusterRequest>(&mut all, |_| {
+    each::<DescribeClusterRequest>(all, |_| {
         let broker = describe_cluster_response::DescribeClusterBroker::default();
         let broker = broker.with_host(text("kafka-1")).with_rack(Some(text("a")));
         DescribeClusterResponse::default().with_cluster_id(text("id")).with_brokers(vec![broker; 2])
     });
-    each::<ListOffsetsRequest>(&mut all, |_| {
-        use list_offsets_response::*;
-        let topic = ListOffsetsTopicResponse::default()
-            .with_name(TopicName(text("orders")))
-            .with_partitions(vec![ListOffsetsPartitionResponse::default(); 3]);
-        ListOffsetsResponse::default().with_topics(vec![topic; 2])
-    });
-    each::<FindCoordinatorRequest>(&mut all, |version| {
+}
+
+fn of_groups(all: &mut Vec<Sample>) {
+    each::<FindCoordinatorRequest>(all, |version| {
         if version < 4 {
             return FindCoordinatorResponse::default().with_host(text("kafka-1"));
         }
         let place = find_coordinator_response::Coordinator::default().with_host(text("kafka-1"));
         FindCoordinatorResponse::default().with_coordinators(vec![place; 2])
     });
-    each::<ListGroupsRequest>(&mut all, |_| {
+    each::<ListGroupsRequest>(all, |_| {
         let group = list_groups_response::ListedGroup::default().with_group_id(GroupId(text("g")));
         ListGroupsResponse::default().with_groups(vec![group; 3])
     });
-    each::<DescribeGroupsRequest>(&mut all, |_| {
+    each::<DescribeGroupsRequest>(all, |_| {
         use describe_groups_response::*;
         let member = DescribedGroupMember::default()
             .with_client_id(text("c"))
@@ -185,7 +191,7 @@ fn samples() -> Vec<(&'static str, i16, Bytes, Decode)> {
             .with_members(vec![member; 2]);
         DescribeGroupsResponse::default().with_groups(vec![group; 2])
     });
-    each::<OffsetFetchRequest>(&mut all, |version| {
+    each::<OffsetFetchRequest>(all, |version| {
         use offset_fetch_response::*;
         if version < 8 {
             let topic = OffsetFetchResponseTopic::default()
@@ -200,7 +206,17 @@ fn samples() -> Vec<(&'static str, i16, Bytes, Decode)> {
             .with_topics(vec![topic; 2]);
         OffsetFetchResponse::default().with_groups(vec![group; 2])
     });
-    each::<DescribeConfigsRequest>(&mut all, |_| {
+}
+
+fn of_topics(all: &mut Vec<Sample>) {
+    each::<ListOffsetsRequest>(all, |_| {
+        use list_offsets_response::*;
+        let topic = ListOffsetsTopicResponse::default()
+            .with_name(TopicName(text("orders")))
+            .with_partitions(vec![ListOffsetsPartitionResponse::default(); 3]);
+        ListOffsetsResponse::default().with_topics(vec![topic; 2])
+    });
+    each::<DescribeConfigsRequest>(all, |_| {
         use describe_configs_response::*;
         let synonym = DescribeConfigsSynonym::default().with_name(text("s"));
         let config = DescribeConfigsResourceResult::default()
@@ -212,7 +228,7 @@ fn samples() -> Vec<(&'static str, i16, Bytes, Decode)> {
             .with_configs(vec![config; 2]);
         DescribeConfigsResponse::default().with_results(vec![result; 2])
     });
-    each::<DescribeLogDirsRequest>(&mut all, |_| {
+    each::<DescribeLogDirsRequest>(all, |_| {
         use describe_log_dirs_response::*;
         let topic = DescribeLogDirsTopic::default()
             .with_name(TopicName(text("orders")))
@@ -222,16 +238,12 @@ fn samples() -> Vec<(&'static str, i16, Bytes, Decode)> {
             .with_topics(vec![topic; 2]);
         DescribeLogDirsResponse::default().with_results(vec![dir; 2])
     });
-    all
 }
 
 /// Whether the client takes these bytes in this version.
 type Decode = fn(Bytes, i16) -> Result<(), ClientError>;
 
-fn each<R: Call>(
-    all: &mut Vec<(&'static str, i16, Bytes, Decode)>,
-    make: impl Fn(i16) -> R::Response,
-) {
+fn each<R: Call>(all: &mut Vec<Sample>, make: impl Fn(i16) -> R::Response) {
     let range = <R::Response as Message>::VERSIONS;
     for version in range.min..=range.max {
         let mut body = BytesMut::new();

@@ -141,6 +141,63 @@ fn without<'a>(all: &'a [String], subjects: &[&str]) -> Vec<&'a String> {
     all.iter().filter(about).collect()
 }
 
+/// What a collector without exporter and past says of broker `id` of [`model`].
+fn broker_line(id: i32, size: i32, leaders: i32, partitions: i32, under_replicated: i32) -> String {
+    format!(
+        "broker {id}: host=\"b{id}\", jvm_memory_used_bytes{{area=\"heap\"}}=500000000, \
+         kafka_server_replicamanager_partitioncount={}, logdirs.size_bytes={size}, \
+         logdirs.total_bytes=1000000, logdirs.usable_bytes=600000, metadata.is_controller={}, \
+         metadata.leader_count={leaders}, metadata.partition_count={partitions}, \
+         metadata.under_replicated={under_replicated}, port=9092, rack=\"rack-{}\"",
+        3 + id,
+        i32::from(id == 0),
+        id % 2,
+    )
+}
+
+fn config_fields(topic: &str) -> String {
+    let line = |(key, field): &(&str, &str)| format!("{field}=\"{key} of {topic}\"");
+    let mut lines: Vec<_> = configs::KEYS.iter().map(line).collect();
+    lines.sort();
+    lines.join(", ")
+}
+
+/// What the first cycle says of [`model`].
+fn first_cycle() -> Vec<String> {
+    let internal = 90;
+    vec![
+        "cluster: cluster_id=\"cluster-id\", metadata.broker_count=3, metadata.controller_id=0, \
+         metadata.offline=0, metadata.partition_count=4, metadata.topic_count=2, \
+         metadata.under_replicated=1"
+            .to_owned(),
+        broker_line(0, 1000 + 3000 + internal, 1, 2, 0),
+        broker_line(1, 1000 + 2000 + 500 + internal, 2, 3, 1),
+        broker_line(2, 2000 + 3000 + 500 + internal, 1, 3, 0),
+        format!(
+            "topic orders: {}, logdirs.size_bytes=6000, metadata.offline=0, \
+             metadata.partition_count=3, metadata.replication_factor=2, \
+             metadata.under_replicated=0",
+            config_fields("orders")
+        ),
+        format!(
+            "topic payments: {}, logdirs.size_bytes=500, metadata.offline=0, \
+             metadata.partition_count=1, metadata.replication_factor=2, \
+             metadata.under_replicated=1",
+            config_fields("payments")
+        ),
+        "group audit: group.coordinator=2, group.members=0, group.state=\"Empty\"".to_owned(),
+        "group billing: group.coordinator=1, group.members=2, group.protocol=\"range\", \
+         group.state=\"Stable\""
+            .to_owned(),
+        "group audit on payments-0: consumer.hwm=50, consumer.lag=0, consumer.offset=50".to_owned(),
+        "group billing on orders-0: consumer.hwm=100, consumer.lag=10, consumer.offset=90"
+            .to_owned(),
+        "group billing on orders-1: consumer.hwm=200, consumer.lag=-10, consumer.offset=210"
+            .to_owned(),
+        "group billing on orders-2: consumer.hwm=300".to_owned(),
+    ]
+}
+
 #[test]
 fn a_healthy_cluster() {
     run(async {
@@ -148,64 +205,7 @@ fn a_healthy_cluster() {
         let mut collector = KafkaCollector::new(fake.clone(), config(&fake));
         let collection = collector.collect().await.expect("brokers answer");
         assert_eq!(missing(&collection), Vec::<String>::new());
-        let configs = |topic: &str| {
-            let line = |(key, field): &(&str, &str)| format!("{field}=\"{key} of {topic}\"");
-            let mut lines: Vec<_> = configs::KEYS.iter().map(line).collect();
-            lines.sort();
-            lines.join(", ")
-        };
-        let heap = "jvm_memory_used_bytes{area=\"heap\"}=500000000";
-        let dirs = |size| {
-            format!(
-                "logdirs.size_bytes={size}, logdirs.total_bytes=1000000, \
-                 logdirs.usable_bytes=600000"
-            )
-        };
-        let broker = |id: i32, size, leader, controller, partitions, under| {
-            format!(
-                "broker {id}: host=\"b{id}\", {heap}, \
-                 kafka_server_replicamanager_partitioncount={}, {}, \
-                 metadata.is_controller={controller}, metadata.leader_count={leader}, \
-                 metadata.partition_count={partitions}, metadata.under_replicated={under}, \
-                 port=9092, rack=\"rack-{}\"",
-                3 + id,
-                dirs(size),
-                id % 2,
-            )
-        };
-        let expected = [
-            "cluster: cluster_id=\"cluster-id\", metadata.broker_count=3, \
-             metadata.controller_id=0, metadata.offline=0, metadata.partition_count=4, \
-             metadata.topic_count=2, metadata.under_replicated=1"
-                .to_owned(),
-            broker(0, 100 * 10 + 300 * 10 + 90, 1, 1, 2, 0),
-            broker(1, 100 * 10 + 200 * 10 + 50 * 10 + 90, 2, 0, 3, 1),
-            broker(2, 200 * 10 + 300 * 10 + 50 * 10 + 90, 1, 0, 3, 0),
-            format!(
-                "topic orders: {}, logdirs.size_bytes=6000, metadata.offline=0, \
-                 metadata.partition_count=3, metadata.replication_factor=2, \
-                 metadata.under_replicated=0",
-                configs("orders")
-            ),
-            format!(
-                "topic payments: {}, logdirs.size_bytes=500, metadata.offline=0, \
-                 metadata.partition_count=1, metadata.replication_factor=2, \
-                 metadata.under_replicated=1",
-                configs("payments")
-            ),
-            "group audit: group.coordinator=2, group.members=0, group.state=\"Empty\"".to_owned(),
-            "group billing: group.coordinator=1, group.members=2, group.protocol=\"range\", \
-             group.state=\"Stable\""
-                .to_owned(),
-            "group audit on payments-0: consumer.hwm=50, consumer.lag=0, consumer.offset=50"
-                .to_owned(),
-            "group billing on orders-0: consumer.hwm=100, consumer.lag=10, consumer.offset=90"
-                .to_owned(),
-            "group billing on orders-1: consumer.hwm=200, consumer.lag=-10, consumer.offset=210"
-                .to_owned(),
-            "group billing on orders-2: consumer.hwm=300".to_owned(),
-        ];
-        assert_eq!(lines(&collection), expected);
+        assert_eq!(lines(&collection), first_cycle());
         let stats = &collection.stats;
         assert_eq!((stats.brokers_known, stats.brokers_asked, stats.brokers_answered), (3, 3, 3));
         assert_eq!((stats.connections_opened, fake.model().connections), (3, 3));
