@@ -27,6 +27,8 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod validate;
+#[cfg(test)]
+mod wire_tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
