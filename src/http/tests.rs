@@ -148,7 +148,12 @@ fn metrics_are_open_metrics_and_true() {
         (r#"shakedown_samples_collected_total{kind="broker"}"#.to_owned(), 4.0),
         ("shakedown_samples_transformed_total".to_owned(), 4.0),
         (format!(r#"shakedown_collector_failures_total{{{source},reason="unreachable"}}"#), 1.0),
-        (format!(r#"shakedown_collector_missing_parts_total{{{source},reason="connect"}}"#), 1.0),
+        (
+            format!(
+                r#"shakedown_collector_missing_parts_total{{{source},reason="broker/connect"}}"#
+            ),
+            1.0,
+        ),
         (r#"shakedown_posts_total{outcome="server_error"}"#.to_owned(), 1.0),
         ("shakedown_events_in_flight".to_owned(), 0.0),
     ];
