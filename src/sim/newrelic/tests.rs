@@ -309,6 +309,33 @@ fn bad_events_become_rows_with_the_documented_messages() {
 }
 
 #[test]
+fn an_account_has_250_event_types() {
+    let service = Service::new(config());
+    let events: Vec<_> = (0..251).map(|n| format!(r#"{{"eventType":"T{n}"}}"#)).collect();
+    service.post(&format!("[{}]", events.join(",")));
+    service.settle();
+    let message = "1 event(s) rejected because account exceeded maximum number of event types";
+    assert_eq!(service.newrelic.integration_errors()[0].message, message);
+    service.post(r#"{"eventType":"T7"}"#);
+    service.settle();
+    assert_eq!(service.newrelic.counters().events_stored, 251);
+}
+
+#[test]
+fn entities_beyond_the_cap_are_counted() {
+    // Equal delays keep the order of arrival.
+    let parse_delay = DelayRange::millis(100, 100);
+    let service = Service::new(NewRelicConfig { entities_max: 2, parse_delay, ..config() });
+    for broker in [1, 2, 3, 1] {
+        service.post(&broker_event(broker));
+    }
+    service.settle();
+    assert_eq!(service.newrelic.entities().len(), 2);
+    assert_eq!(service.newrelic.counters().entities_refused, 1);
+    assert_eq!(service.newrelic.events("MessageQueue").len(), 4);
+}
+
+#[test]
 fn different_faults_of_one_request_are_different_rows() {
     let service = Service::new(config());
     service.post(r#"[{"eventType":"E","":1},{"a":1},{"b":1},{"eventType":"E","v":[]}]"#);
