@@ -20,11 +20,14 @@ use crate::adapters::RealPorts;
 use crate::config::schema::{LogFormat, LogLevel};
 use crate::config::{Config, Flags, HttpListen};
 use crate::pipeline::{
-    Cycles, CycleReport, KafkaSource, Pipeline, PipelineConfig, RunReport, Source, kafka_settings,
+    CycleReport, Cycles, KafkaSource, Pipeline, PipelineConfig, RunReport, Source, kafka_settings,
     total,
 };
 use crate::ports::{Clock, Listener, Net, Ports};
 use crate::rt::{self, Race, ShutdownHandle};
+
+#[cfg(test)]
+mod tests;
 
 /// The configuration is invalid.
 const INVALID: u8 = 3;
@@ -103,7 +106,8 @@ impl PipelineArgs {
             }
         };
         let local = LocalSet::new();
-        match local.block_on(&runtime, self.serve(&config)) {
+        let mut out = io::stdout().lock();
+        match local.block_on(&runtime, self.serve(&config, &mut out)) {
             Ok(code) => ExitCode::from(code),
             Err(message) => {
                 complain(&message);
@@ -140,8 +144,8 @@ impl PipelineArgs {
         }
     }
 
-    /// Runs the pipeline and its pages; the exit code.
-    async fn serve(&self, config: &Config) -> Result<u8, String> {
+    /// Runs the pipeline and its pages and writes the report to `out`; the exit code.
+    async fn serve(&self, config: &Config, out: &mut impl Write) -> Result<u8, String> {
         tracing::debug!(config = %config.redacted(), "Configuration is valid.");
         warn_of_doubtful(config);
         let folder = self.config.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -170,12 +174,17 @@ impl PipelineArgs {
         }
         let Some(run) = outcome else { return Ok(SIGNALLED) };
         let last = pipeline.last_report();
-        self.report(last.as_deref(), &run).map_err(|error| format!("cannot report: {error}"))?;
+        self.report(out, last.as_deref(), &run)
+            .map_err(|error| format!("cannot report: {error}"))?;
         Ok(self.code(last.as_deref(), &run))
     }
 
-    fn report(&self, last: Option<&CycleReport>, run: &RunReport) -> io::Result<()> {
-        let mut out = io::stdout().lock();
+    fn report(
+        &self,
+        out: &mut impl Write,
+        last: Option<&CycleReport>,
+        run: &RunReport,
+    ) -> io::Result<()> {
         match self.format {
             ReportFormat::Json => {
                 let report = serde_json::json!({ "run": run, "last_cycle": last });
