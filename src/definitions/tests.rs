@@ -327,7 +327,7 @@ fn our_definitions_pass_their_own_test_data() {
                 let found = definitions.match_point(event);
                 assert_eq!(found.len(), 1, "{}: {point:?}", test.file);
                 assert_eq!(found[0].definition.entity_type, definition.entity_type);
-                let guid = found[0].guid(1_234_567).expect("32 hexadecimal digits");
+                let guid = found[0].guid(1_234_567u64).expect("32 hexadecimal digits");
                 assert_eq!(Some(guid.as_str()), point["entityGuid"].as_str());
             }
         }

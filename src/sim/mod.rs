@@ -4,6 +4,8 @@
 //! `adapters`. Same seed, same bytes.
 
 pub mod check;
+#[cfg(test)]
+mod conformance;
 pub mod disk;
 pub mod fleet;
 pub mod kernel;
