@@ -161,7 +161,7 @@ impl PipelineArgs {
         let pages = ShutdownHandle::new();
         let server = match config.http {
             Some(http) => {
-                let router = crate::http::router(pipeline.status(), ports.clock().clone());
+                let router = crate::http::router(pipeline.status(), *ports.clock());
                 Some(listen(&ports, http, router, &pages).await?)
             }
             None => None,

@@ -48,7 +48,7 @@ async fn fleet(stop: &ShutdownHandle) -> String {
     let bound = Rc::new(RefCell::new(Vec::new()));
     let signal = stop.signal();
     let heard = Rc::clone(&bound);
-    let clock = ports.clock().clone();
+    let clock = *ports.clock();
     rt::spawn("fleet", async move {
         let started = |brokers: &[_]| heard.borrow_mut().extend_from_slice(brokers);
         serve_fleet(ports, fleet, options, signal, started).await.expect("serves");
