@@ -131,7 +131,10 @@ impl PipelineArgs {
             log_format: self.log_format,
             log_level: self.log_level,
         };
-        let environment = |variable: &str| std::env::var(variable).ok();
+        // A value that is not Unicode is still a value: it is reported where it is used.
+        let environment = |variable: &str| {
+            std::env::var_os(variable).map(|value| value.to_string_lossy().into_owned())
+        };
         Config::load(&name, &text, &environment, &flags)
             .map_err(|problems| problems.render(io::stderr().is_terminal()))
     }
