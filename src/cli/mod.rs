@@ -1,3 +1,4 @@
 //! The command line, one file per verb.
 
 pub mod fleet;
+pub mod pipeline;
