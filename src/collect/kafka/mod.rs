@@ -27,6 +27,7 @@ pub mod counters;
 mod cycle;
 mod error;
 mod groups;
+mod missing;
 mod peer;
 mod scrape;
 mod shape;

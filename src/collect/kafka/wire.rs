@@ -104,7 +104,7 @@ impl Traffic {
 pub(super) struct Offered(Vec<(i16, i16, i16)>);
 
 impl Offered {
-    fn new(answer: &ApiVersionsResponse) -> Self {
+    pub(super) fn new(answer: &ApiVersionsResponse) -> Self {
         let keys = answer.api_keys.iter();
         let mut all: Vec<_> = keys.map(|k| (k.api_key, k.min_version, k.max_version)).collect();
         all.sort_unstable();
