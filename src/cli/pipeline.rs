@@ -365,6 +365,7 @@ fn cycle_text(cycle: &CycleReport) -> String {
     }
     let _ = writeln!(text, "  samples   {}", counts(&cycle.samples));
     let _ = writeln!(text, "  rejected  {}", counts(&cycle.rejected));
+    let _ = writeln!(text, "  left out  {}", counts(&cycle.fields_left_out));
     for example in &cycle.rejection_examples {
         let _ = writeln!(text, "    {example}");
     }

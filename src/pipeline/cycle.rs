@@ -34,10 +34,11 @@ impl<P: Ports> Pipeline<P> {
 
         let before = self.streamer.ledger();
         let (samples, sources) = self.collect(&clock).await;
-        let collected = clock.monotonic();
-        let staged = self.stages.run(&samples, began.wall, &clock);
+        let collected = moment(&clock);
+        let staged = self.stages.run(&samples, collected.wall, &clock);
         let mut report = self.book(number, &samples, sources, staged, began.wall);
-        report.stages.collect_ms = millis(collected.saturating_sub(began.monotonic));
+        report.collected_at = collected.wall;
+        report.stages.collect_ms = millis(collected.monotonic.saturating_sub(began.monotonic));
 
         let streaming = clock.monotonic();
         let spent = streaming.saturating_sub(began.monotonic);
@@ -114,6 +115,7 @@ impl<P: Ports> Pipeline<P> {
             add_all(&mut ledger.collected, &kinds);
             ledger.transformed += staged.transformed;
             add_all(&mut ledger.rejected, &staged.rejected);
+            add_all(&mut ledger.fields_left_out, &staged.fields_left_out);
             add_all(&mut ledger.unsynthesized, &staged.unsynthesized);
             add_all(&mut ledger.entities, &staged.entities);
             ledger.relationships += relationships_count;
@@ -123,6 +125,7 @@ impl<P: Ports> Pipeline<P> {
         CycleReport {
             cycle: number,
             started_at: now,
+            collected_at: now,
             duration_ms: 0,
             stages: StageMillis {
                 collect_ms: 0,
@@ -134,7 +137,8 @@ impl<P: Ports> Pipeline<P> {
             sources,
             samples: kinds,
             rejected,
-            rejection_examples: staged.rejection_examples,
+            fields_left_out: staged.fields_left_out,
+            rejection_examples: staged.examples,
             entities: staged.entities,
             relationships: relationships_count,
             events_enqueued,
@@ -251,6 +255,10 @@ fn log_cycle(report: &CycleReport) {
     for (reason, count) in &report.rejected {
         let example = report.rejection_examples.first().map_or("", String::as_str);
         tracing::warn!(%reason, count, example, "Samples were rejected.");
+    }
+    for (reason, count) in &report.fields_left_out {
+        let example = report.rejection_examples.first().map_or("", String::as_str);
+        tracing::warn!(%reason, count, example, "Fields were left out.");
     }
     if report.skipped > 0 {
         let (cycle, skipped) = (report.cycle, report.skipped);

@@ -116,6 +116,8 @@ pub struct CycleReport {
     pub cycle: u64,
     /// Start on the wall clock.
     pub started_at: UnixMillis,
+    /// End of the collection on the wall clock; the aggregation's "now".
+    pub collected_at: UnixMillis,
     /// From start to end.
     pub duration_ms: u64,
     /// Of which by stage.
@@ -124,9 +126,11 @@ pub struct CycleReport {
     pub sources: Vec<SourceReport>,
     /// Raw samples collected, by kind.
     pub samples: Counts,
-    /// Samples (and entities) that were invalid, by reason.
+    /// Samples, entities and relationships that were invalid, by reason.
     pub rejected: Counts,
-    /// The first rejections in words, at most [`REJECTION_EXAMPLES_MAX`].
+    /// Single fields left out of samples that were valid otherwise, by reason.
+    pub fields_left_out: Counts,
+    /// Some of what was rejected or left out in words, at most [`REJECTION_EXAMPLES_MAX`].
     pub rejection_examples: Vec<String>,
     /// Entities synthesized, by type.
     pub entities: Counts,
@@ -159,6 +163,8 @@ pub struct PipelineLedger {
     pub transformed: u64,
     /// Of which were invalid, by reason.
     pub rejected: Counts,
+    /// Single fields left out of samples that were valid otherwise, by reason.
+    pub fields_left_out: Counts,
     /// Entities and relationships that could not be made, by reason.
     pub unsynthesized: Counts,
     /// Entities synthesized, by type.
