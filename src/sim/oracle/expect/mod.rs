@@ -12,11 +12,13 @@ use crate::sim::check::record::{FleetRecord, Record, StoredEvent};
 use crate::sim::fleet::Observed;
 use crate::sim::time::SimTime;
 
+mod attribute;
 mod broker;
 mod cluster;
 mod group;
 mod topic;
 
+pub use attribute::Texts;
 use broker::{BrokerSight, Plain};
 use group::GroupSight;
 
@@ -46,6 +48,8 @@ pub struct Expected {
     pub groups: BTreeMap<String, Figures>,
     /// Of the cluster.
     pub cluster: Figures,
+    /// Descriptive texts by entity type and the object's own name.
+    pub texts: BTreeMap<(&'static str, String), Texts>,
 }
 
 /// Everything an expectation is computed from.
@@ -90,7 +94,30 @@ impl<'a> Situation<'a> {
             expected.topics.insert(name.clone(), self.topic(name, &sights, &groups));
         }
         expected.cluster = self.cluster(&sights);
+        self.describe(&mut expected);
         expected
+    }
+
+    /// Adds what describes the objects rather than measures them.
+    fn describe(&self, expected: &mut Expected) {
+        let truths = self.view.metadata();
+        let controllers = attribute::controllers(&truths);
+        expected.cluster.insert("controllerId", controllers);
+        for id in &self.fleet.brokers {
+            let key = ("MESSAGE_QUEUE_BROKER", id.to_string());
+            expected.texts.insert(key, attribute::place(*id, &truths));
+        }
+        for (name, figures) in &mut expected.groups {
+            let (mut more, texts) = attribute::group(self.view.group(name));
+            figures.append(&mut more);
+            expected.texts.insert(("MESSAGE_QUEUE_CONSUMER_GROUP", name.clone()), texts);
+        }
+        for (name, figures) in &mut expected.topics {
+            let until = self.events.cycle.ended;
+            let (mut more, texts) = attribute::settings(self.fleet, name, until);
+            figures.append(&mut more);
+            expected.texts.insert(("MESSAGE_QUEUE_TOPIC", name.clone()), texts);
+        }
     }
 
     fn broker(&self, id: i32, sight: Option<&BrokerSight<'a>>) -> Figures {
