@@ -4,5 +4,13 @@
 //! - The schema that is published is the schema that is enforced: [`toml_file`] walks it.
 //! - A secret is never part of a message, a snippet of source or a rendering.
 
+pub mod docs;
+mod load;
 pub mod quantity;
+pub mod schema;
 pub mod toml_file;
+
+pub use load::{Config, Cycle, Destination, Environment, Flags, HttpListen, KafkaSource};
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! Durations and sizes as people write them: a whole number and a unit.
+//! Values that a file holds as text: durations and sizes (a whole number and a unit), endpoints.
 //!
 //! Invariants: parsing is exact (no floats), and what [`std::fmt::Display`] prints parses to the
 //! same value.
@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::ports::{Endpoint, InvalidEndpoint};
 
 /// A text that is not a number with a unit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -142,6 +144,24 @@ impl fmt::Display for SizeText {
     }
 }
 
+/// An endpoint, written `"host:port"`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EndpointText(pub Endpoint);
+
+impl FromStr for EndpointText {
+    type Err = InvalidEndpoint;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+impl fmt::Display for EndpointText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// Serde and schema of a type that is written as a text of one format.
 macro_rules! text_format {
     ($type:ty, $name:literal, $format:literal, $examples:expr) => {
@@ -172,8 +192,9 @@ macro_rules! text_format {
     };
 }
 
-text_format!(DurationText, "Duration", "duration", ["500ms", "15s", "5min", "1h"]);
-text_format!(SizeText, "Size", "size", ["512B", "64KiB", "1MiB"]);
+text_format!(DurationText, "Duration", "duration", ["15s", "500ms", "5min", "1h"]);
+text_format!(SizeText, "Size", "size", ["1MiB", "64KiB", "512B"]);
+text_format!(EndpointText, "Endpoint", "endpoint", ["kafka-1.example.com:9092"]);
 
 #[cfg(test)]
 mod tests {

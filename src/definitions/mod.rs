@@ -1,1 +1,36 @@
-//! New Relic's entity-definition language: load and match. Pure.
+//! New Relic's entity-definition language: load, validate, match, GUIDs. Pure.
+//!
+//! Source: `docs/entities` and the schemas of newrelic/entity-definitions. What is here: entity
+//! definitions with synthesis rules, golden and summary metrics.
+//!
+//! Invariants:
+//! - An unknown key, a missing one or a value out of range is an error with file, line and fix;
+//!   nothing is skipped.
+//! - Matching depends on the point and the definitions only: rules are tried in the order in which
+//!   they were loaded.
+
+mod builtin;
+mod duration;
+mod error;
+pub mod farmhash;
+mod guid;
+mod load;
+mod matching;
+mod metrics;
+mod model;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+pub use builtin::{BUILTIN, BuiltinFile, builtin};
+pub use error::{DefinitionError, Place};
+pub use guid::{GuidError, entity_guid};
+pub use load::{Definitions, Source};
+pub use matching::{Attributes, Match, Point, Scalar, Tag};
+pub use metrics::{
+    GoldenMetric, GoldenMetrics, MetricQuery, SummaryKind, SummaryMetric, SummaryMetrics,
+};
+pub use model::{
+    Condition, EntityDefinition, Expiration, Identifier, NameFragment, NamePattern, Rule, TagRule,
+    Test,
+};

@@ -1,1 +1,261 @@
 //! Stages into cycles: schedule, run, account, drain.
+//!
+//! One cycle is collect → transform → aggregate → synthesize → stream. Sources are asked at the
+//! same time, each with its own deadline; the pure stages run in one go; what New Relic does not
+//! take stays in the stream's memory for the next cycle.
+//!
+//! Invariants:
+//! - Cycles never overlap. A start that passes while a cycle runs is skipped and counted.
+//! - A source that fails costs its own part: it is counted, logged and shown in the health, and
+//!   the cycle goes on.
+//! - The ledger balances after every cycle ([`PipelineLedger::balances`]), and the events it calls
+//!   enqueued are those of the stream's own ledger.
+//! - After a request to stop no cycle begins, and [`Pipeline::run`] ends within the shutdown
+//!   deadline; what is undelivered then is counted in its report.
+//! - Same inputs at the same instants, same outputs: order comes from the configuration and from
+//!   sorted maps.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::newrelic::region::InvalidAddress;
+use crate::newrelic::{Addresses, EventApi};
+use crate::ports::{Clock, Ports};
+use crate::rt::{Race, Shutdown, race};
+use crate::stream::{Ledger, StreamConfigError, Streamer};
+
+mod config;
+mod cycle;
+pub mod health;
+mod report;
+mod schedule;
+mod source;
+mod stages;
+mod status;
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use config::PipelineConfig;
+pub use report::{
+    Counts, CycleReport, PipelineLedger, RunReport, SourceFailure, SourceReport, StageMillis,
+    StreamReport, sample_kind, total,
+};
+pub use source::{Collected, Collecting, KafkaSource, MissingPart, Source, kafka_settings};
+pub use status::{DurationHistogram, Moment, Phase, PipelineStatus, Snapshot};
+
+use report::millis;
+use schedule::{Schedule, Wait};
+use stages::Stages;
+
+/// Pause between two attempts to send the last events.
+const DRAIN_PAUSE: Duration = Duration::from_secs(1);
+
+/// Why a pipeline cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// Events cannot be sent there.
+    #[error(transparent)]
+    Address(#[from] InvalidAddress),
+    /// Settings of the stream.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Stream(Vec<StreamConfigError>),
+}
+
+/// Which cycles [`Pipeline::run`] runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cycles {
+    /// One at each aligned start, until asked to stop.
+    Forever,
+    /// So many: the first at once, the others at aligned starts.
+    Exactly(u64),
+}
+
+/// A running pipeline of one account.
+pub struct Pipeline<P: Ports> {
+    ports: P,
+    config: PipelineConfig,
+    sources: Vec<Box<dyn Source>>,
+    stages: Stages,
+    streamer: Streamer<P>,
+    status: PipelineStatus,
+    /// The span of [`PipelineConfig::relationships_every`] that was last served.
+    relationships_span: Option<i64>,
+    started: u64,
+    completed: u64,
+    skipped: u64,
+}
+
+impl<P: Ports> Pipeline<P> {
+    /// A pipeline that collects from `sources`.
+    ///
+    /// # Errors
+    /// [`PipelineError`] names what in `config` cannot work.
+    pub fn new(
+        ports: P,
+        config: PipelineConfig,
+        sources: Vec<Box<dyn Source>>,
+    ) -> Result<Self, PipelineError> {
+        let uri = Addresses::events_of(&config.addresses, config.account)?;
+        let api = EventApi::new(uri, config.key.clone());
+        let streamer = Streamer::new(ports.clone(), api, config.stream.clone())
+            .map_err(PipelineError::Stream)?;
+        let snapshot = Snapshot {
+            phase: Phase::Starting,
+            interval: config.interval,
+            cycle_deadline: config.cycle_deadline,
+            buffer_events_max: config.stream.buffer_events_max,
+            made: moment(ports.clock()),
+            sources: sources.iter().map(|source| source.name().to_owned()).collect(),
+            started: 0,
+            completed: 0,
+            skipped: 0,
+            last_start: None,
+            last_collected: None,
+            last_collected_from: Default::default(),
+            last_accepted: None,
+            durations: DurationHistogram::default(),
+            last_report: None,
+            ledger: PipelineLedger::default(),
+            stream: streamer.ledger(),
+            stream_stats: streamer.stats().clone(),
+        };
+        Ok(Self {
+            stages: Stages::new(&config),
+            ports,
+            config,
+            sources,
+            streamer,
+            status: PipelineStatus::new(snapshot),
+            relationships_span: None,
+            started: 0,
+            completed: 0,
+            skipped: 0,
+        })
+    }
+
+    /// A handle for those who watch.
+    pub fn status(&self) -> PipelineStatus {
+        self.status.clone()
+    }
+
+    /// Runs `cycles` until done or until `shutdown`, then sends what is left.
+    pub async fn run(&mut self, cycles: Cycles, shutdown: &Shutdown) -> RunReport {
+        let clock = self.ports.clock().clone();
+        let schedule = Schedule::new(millis(self.config.interval));
+        let mut last = None;
+        let mut interrupted = false;
+        let mut stop_at = None;
+        self.status.update(|status| status.phase = Phase::Running);
+        while stop_at.is_none() && !self.done(cycles) {
+            let at_once = cycles != Cycles::Forever && last.is_none();
+            let waited = race(shutdown.requested(), async {
+                if !at_once {
+                    wait_for_start(&clock, schedule, last).await;
+                }
+            });
+            if waited.await == Race::First(()) {
+                stop_at = Some(clock.monotonic() + self.config.shutdown_deadline);
+                break;
+            }
+            last = Some(clock.wall());
+            let grace = self.config.shutdown_deadline / 2;
+            let shutdown_deadline = self.config.shutdown_deadline;
+            let status = self.status.clone();
+            let mut cycle = pin!(self.cycle(schedule));
+            if let Race::Second(()) = race(cycle.as_mut(), shutdown.requested()).await {
+                stop_at = Some(clock.monotonic() + shutdown_deadline);
+                status.update(|status| status.phase = Phase::Draining);
+                let ended = race(cycle.as_mut(), clock.sleep(grace)).await;
+                interrupted = matches!(ended, Race::Second(()));
+            }
+        }
+        let stop_at = stop_at.unwrap_or_else(|| clock.monotonic() + self.config.shutdown_deadline);
+        self.drain(stop_at, interrupted).await
+    }
+
+    fn done(&self, cycles: Cycles) -> bool {
+        matches!(cycles, Cycles::Exactly(count) if self.started >= count)
+    }
+
+    /// Sends what is left until `stop_at` (monotonic).
+    async fn drain(&mut self, stop_at: Duration, interrupted: bool) -> RunReport {
+        let clock = self.ports.clock().clone();
+        let began = clock.monotonic();
+        self.status.update(|status| status.phase = Phase::Draining);
+        while self.streamer.ledger().in_flight > 0 {
+            let left = stop_at.saturating_sub(clock.monotonic());
+            if left.is_zero() {
+                break;
+            }
+            let before = self.streamer.ledger();
+            // The flush lets POSTs under way run to their own deadline, which is within `left`.
+            self.streamer.flush(left).await;
+            self.publish_stream(before.acknowledged);
+            if self.streamer.ledger().in_flight > 0 {
+                let left = stop_at.saturating_sub(clock.monotonic());
+                clock.sleep(DRAIN_PAUSE.min(left)).await;
+            }
+        }
+        let Ledger { acknowledged: delivered, in_flight: undelivered, .. } = self.streamer.ledger();
+        if interrupted {
+            tracing::warn!("Last cycle was cut off by the shutdown deadline.");
+        }
+        if undelivered > 0 {
+            tracing::error!(undelivered, "New Relic did not take all events; they are lost.");
+        }
+        self.status.update(|status| status.phase = Phase::Stopped);
+        RunReport {
+            cycles: self.completed,
+            skipped: self.skipped,
+            interrupted,
+            delivered,
+            undelivered,
+            drain_ms: millis(clock.monotonic().saturating_sub(began)),
+            ledger: self.status.read(|status| status.ledger.clone()),
+        }
+    }
+
+    /// Shows the stream's account; New Relic took something if more than `acknowledged_before` is
+    /// acknowledged now.
+    fn publish_stream(&self, acknowledged_before: u64) {
+        let ledger = self.streamer.ledger();
+        let stats = self.streamer.stats().clone();
+        let now = moment(self.ports.clock());
+        self.status.update(|status| {
+            if ledger.acknowledged > acknowledged_before {
+                status.last_accepted = Some(now);
+            }
+            status.stream = ledger;
+            status.stream_stats = stats;
+        });
+    }
+
+    /// The last cycle that ended.
+    pub fn last_report(&self) -> Option<Arc<CycleReport>> {
+        self.status.read(|status| status.last_report.clone())
+    }
+}
+
+/// Sleeps until the next start after the cycle that began at `last`.
+async fn wait_for_start(
+    clock: &impl Clock,
+    schedule: Schedule,
+    last: Option<crate::domain::units::UnixMillis>,
+) {
+    let mut start = schedule.next(clock.wall(), last);
+    loop {
+        match schedule.wait_ms(clock.wall(), start) {
+            Wait::Start => return,
+            Wait::Sleep(wait_ms) => clock.sleep(Duration::from_millis(wait_ms)).await,
+            Wait::Replan => start = schedule.next(clock.wall(), last),
+        }
+    }
+}
+
+fn moment(clock: &impl Clock) -> Moment {
+    Moment { monotonic: clock.monotonic(), wall: clock.wall() }
+}

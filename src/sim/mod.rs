@@ -4,7 +4,10 @@
 //! `adapters`. Same seed, same bytes.
 
 pub mod check;
+#[cfg(test)]
+mod conformance;
 pub mod disk;
+pub mod fault;
 pub mod fleet;
 pub mod kernel;
 pub mod newrelic;

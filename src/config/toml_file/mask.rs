@@ -81,7 +81,8 @@ pub(super) fn mask_keys(text: &str) -> String {
 fn is_key(word: &str) -> bool {
     let long = word.len() >= 20;
     let hex = word.len() == 40 && word.bytes().all(|b| b.is_ascii_hexdigit());
-    let user = word.starts_with("NRAK-") || word.starts_with("NRII-") || word.starts_with("NRIQ-");
+    let prefixes = ["NRAK-", "NRII-", "NRIQ-"];
+    let user = prefixes.iter().any(|p| word.len() > p.len() && word.starts_with(p));
     user || hex || (long && word.ends_with("NRAL"))
 }
 

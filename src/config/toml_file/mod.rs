@@ -6,6 +6,9 @@
 //! file.require(problems)?;                                        // the caller's own rules
 //! ```
 //!
+//! A type that is read this way derives `Deserialize` and `JsonSchema` with `deny_unknown_fields`,
+//! without `untagged` and `flatten`; an enumeration of tables has a `tag` and struct variants.
+//!
 //! The schema is the one schemars derives from `T`: unknown keys (with the nearest known one),
 //! wrong types, missing keys, ranges, lengths, enumerations, tagged tables and the text formats
 //! of [`FORMATS`] are checked by walking it, so one run reports every problem. Rules that a schema
@@ -234,7 +237,13 @@ pub struct FileProblem {
 }
 
 impl FileProblems {
-    fn new(area: &str, name: &str, text: &str, mut problems: Vec<Problem>) -> Self {
+    /// `problems` (at least one) of `text`, which came from `name`.
+    pub(in crate::config) fn new(
+        area: &str,
+        name: &str,
+        text: &str,
+        mut problems: Vec<Problem>,
+    ) -> Self {
         problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
         let masked = mask::mask(text);
         let problems = problems.into_iter().map(|problem| {
@@ -248,6 +257,14 @@ impl FileProblems {
             }
         });
         Self { name: name.to_owned(), problems: problems.collect() }
+    }
+
+    /// The problems of several files (or of a file and the environment) as one error.
+    pub(in crate::config) fn join(all: Vec<Self>) -> Self {
+        let mut all = all.into_iter();
+        let mut joined = all.next().unwrap_or(Self { name: String::new(), problems: Vec::new() });
+        joined.problems.extend(all.flat_map(|more| more.problems));
+        joined
     }
 
     /// The problems, in the order of the file.
@@ -275,7 +292,8 @@ impl fmt::Display for FileProblems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.problems.as_slice() {
             [first, rest @ ..] => {
-                write!(f, "{}:{}:{}: {first}", self.name, first.line, first.column)?;
+                let name = first.source.name();
+                write!(f, "{name}:{}:{}: {first}", first.line, first.column)?;
                 if rest.is_empty() { Ok(()) } else { write!(f, " (and {} more)", rest.len()) }
             }
             [] => write!(f, "{} is not valid", self.name),

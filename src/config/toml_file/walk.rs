@@ -11,7 +11,9 @@ use serde_json::{Map, Value as Json};
 use super::Problem;
 use super::suggest::{fix, nearest, one_of};
 use super::tree::{Entry, Node, Value};
+use crate::config::load::check_base_url;
 use crate::config::quantity::{DurationText, SizeText};
+use crate::newrelic::Region;
 use crate::ports::Endpoint;
 
 /// Checks a text; the error says what is wrong and how to write it.
@@ -22,6 +24,9 @@ pub const FORMATS: &[(&str, FormatCheck)] = &[
     ("duration", |text| parsed::<DurationText>(text)),
     ("size", |text| parsed::<SizeText>(text)),
     ("endpoint", |text| parsed::<Endpoint>(text)),
+    ("ip", ip_address),
+    ("region", |text| parsed::<Region>(text)),
+    ("base_url", |text| check_base_url(text)),
 ];
 
 fn parsed<T: std::str::FromStr>(text: &str) -> Result<(), String>
@@ -29,6 +34,11 @@ where
     T::Err: std::fmt::Display,
 {
     text.parse::<T>().map(|_| ()).map_err(|error| error.to_string())
+}
+
+fn ip_address(text: &str) -> Result<(), String> {
+    let parsed: Result<std::net::IpAddr, _> = text.parse();
+    parsed.map(|_| ()).map_err(|_| format!("`{text}` is not an IP address: for example 127.0.0.1"))
 }
 
 /// Every difference between the document `root` and `schema`.
@@ -130,10 +140,16 @@ impl<'s> Walk<'s> {
         if (text.chars().count() as u64) < length_min {
             self.report("empty", node, "the text is empty".to_owned(), example(schema));
         }
+        let length_max = schema.get("maxLength").and_then(Json::as_u64).unwrap_or(u64::MAX);
+        if text.chars().count() as u64 > length_max {
+            let help = Some(format!("at most {length_max} characters"));
+            self.report("out_of_range", node, "the text is too long".to_owned(), help);
+        }
         let format = schema.get("format").and_then(Json::as_str);
         let check = FORMATS.iter().find(|(name, _)| Some(*name) == format);
         if let Some(Err(reason)) = check.map(|(_, check)| check(text)) {
-            let (message, help) = match reason.split_once(": ") {
+            let (message, help) = match reason.split_once(": ").or_else(|| reason.split_once("; "))
+            {
                 Some((message, help)) => (message.to_owned(), Some(help.to_owned())),
                 None => (reason, example(schema)),
             };

@@ -1,0 +1,140 @@
+//! The documents that are generated from the schema: `docs/CONFIG.md` and the JSON schema.
+
+use serde_json::{Map, Value as Json};
+
+use super::schema::PipelineFile;
+
+/// JSON schema of `pipeline.toml`, for editors.
+pub fn json_schema() -> String {
+    let schema = schemars::schema_for!(PipelineFile);
+    // A schema is JSON, so it can be written.
+    let mut text = serde_json::to_string_pretty(schema.as_value()).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+const INTRODUCTION: &str = "\
+# pipeline.toml
+
+Generated from the types in `src/config/schema.rs`; a test keeps it so.
+
+`shakedown pipeline --config pipeline.toml` reads it. Flags override the environment, the \
+environment overrides the file, the file overrides the defaults. Durations and sizes are texts \
+with a unit: `ms`, `s`, `min`, `h`, `d`; `B`, `kB`, `KiB`, `MB`, `MiB`, `GB`, `GiB`. An unknown \
+key is an error. All problems of a file are reported at once, each with its place.
+
+For completion and checks in an editor, begin the file with
+`#:schema docs/schema/pipeline.schema.json`.
+
+| variable | overrides |
+| --- | --- |
+| `NEW_RELIC_LICENSE_KEY` | `newrelic.license_key` |
+| `NEW_RELIC_ACCOUNT_ID` | `newrelic.account_id` |
+| `NEW_RELIC_REGION` | `newrelic.region` |
+| `NEW_RELIC_INSIGHTS_BASE_URL` | `newrelic.base_url` |
+";
+
+/// `docs/CONFIG.md`.
+pub fn markdown() -> String {
+    let schema = schemars::schema_for!(PipelineFile);
+    let schema = schema.as_value();
+    let mut text = INTRODUCTION.to_owned();
+    for (name, property) in properties(schema) {
+        let (table, header) = match property.get("items") {
+            Some(items) => (resolve(schema, items), format!("[[{name}]]")),
+            None => (resolve(schema, property), format!("[{name}]")),
+        };
+        text.push_str(&format!("\n## `{header}`\n\n{}\n\n", description(property)));
+        text.push_str("| key | type | default | meaning |\n| --- | --- | --- | --- |\n");
+        let required = table.get("required").and_then(Json::as_array);
+        for (key, property) in properties(table) {
+            let is_required =
+                required.is_some_and(|names| names.iter().any(|name| name == key.as_str()));
+            let default = match property.get("default") {
+                _ if is_required => "required".to_owned(),
+                None | Some(Json::Null) => String::new(),
+                Some(default) => format!("`{default}`"),
+            };
+            text.push_str(&format!(
+                "| `{key}` | {} | {default} | {}{} |\n",
+                type_name(schema, property),
+                description(property),
+                example(property),
+            ));
+        }
+    }
+    text
+}
+
+fn properties(schema: &Json) -> impl Iterator<Item = (&String, &Json)> {
+    let properties = schema.get("properties").and_then(Json::as_object);
+    properties.into_iter().flat_map(Map::iter)
+}
+
+/// `schema` with its reference followed.
+fn resolve<'s>(root: &'s Json, schema: &'s Json) -> &'s Json {
+    let name = schema.get("$ref").and_then(Json::as_str);
+    let name = name.map(|name| name.trim_start_matches("#/$defs/"));
+    name.and_then(|name| root.get("$defs")?.get(name)).unwrap_or(schema)
+}
+
+/// The description on one line.
+fn description(property: &Json) -> String {
+    let text = property.get("description").and_then(Json::as_str).unwrap_or_default();
+    text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
+}
+
+/// A key's own example; those of a whole format stand in the introduction.
+fn example(property: &Json) -> String {
+    if is_text_format(property) {
+        return String::new();
+    }
+    let examples = property.get("examples").and_then(Json::as_array);
+    match examples.and_then(|examples| examples.first()) {
+        Some(example) => format!(" Example: `{example}`."),
+        None => String::new(),
+    }
+}
+
+fn is_text_format(property: &Json) -> bool {
+    let format = property.get("format").and_then(Json::as_str);
+    matches!(format, Some("duration" | "size" | "endpoint"))
+}
+
+/// Type and range, as a person would say it.
+fn type_name(root: &Json, property: &Json) -> String {
+    let property = resolve(root, property);
+    let branches = property.get("anyOf").and_then(Json::as_array);
+    if let Some(first) = branches.and_then(|branches| branches.first()) {
+        return type_name(root, first);
+    }
+    let words = property.get("oneOf").and_then(Json::as_array).into_iter().flatten();
+    let words: Vec<String> =
+        words.filter_map(|b| b.get("const")).map(|word| format!("`{word}`")).collect();
+    if !words.is_empty() {
+        return words.join(", ");
+    }
+    if is_text_format(property) {
+        return property.get("format").and_then(Json::as_str).unwrap_or_default().to_owned();
+    }
+    let name = match property.get("type") {
+        Some(Json::String(name)) => name.as_str(),
+        Some(Json::Array(names)) => names.first().and_then(Json::as_str).unwrap_or_default(),
+        _ => "",
+    };
+    match name {
+        "array" => {
+            let items = property.get("items").map(|items| type_name(root, items));
+            format!("array of {}", items.unwrap_or_default())
+        }
+        "object" => {
+            let values = property.get("additionalProperties").map(|v| type_name(root, v));
+            format!("table of {}", values.unwrap_or_default())
+        }
+        _ => match (property.get("minimum"), property.get("maximum")) {
+            (Some(min), Some(max)) => format!("{name} {min}–{max}"),
+            (Some(min), None) => format!("{name} ≥ {min}"),
+            _ => name.to_owned(),
+        },
+    }
+}

@@ -1,0 +1,184 @@
+//! The pipeline's own metrics as OpenMetrics text.
+//!
+//! Invariant: the text is a function of the snapshot and the time: names in the order below,
+//! labels sorted. (The crate's own families keep their members in random order, so each scrape
+//! writes the snapshot through a collector.)
+
+use std::collections::BTreeMap;
+use std::fmt::Error;
+use std::time::Duration;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+
+use crate::pipeline::health::{HealthStatus, assess};
+use crate::pipeline::{Counts, DurationHistogram, Snapshot};
+
+/// `snapshot` at `now` (monotonic) as OpenMetrics text.
+pub(super) fn encode(snapshot: Snapshot, now: Duration) -> Result<String, Error> {
+    let mut registry = Registry::with_prefix("shakedown");
+    registry.register_collector(Box::new(Scrape { snapshot, now }));
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+#[derive(Debug)]
+struct Scrape {
+    snapshot: Snapshot,
+    now: Duration,
+}
+
+/// A metric's name and meaning.
+type Head = (&'static str, &'static str);
+
+impl Collector for Scrape {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
+        self.process(&mut encoder)?;
+        self.cycles(&mut encoder)?;
+        self.sources(&mut encoder)?;
+        self.events(&mut encoder)
+    }
+}
+
+impl Scrape {
+    fn process(&self, to: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let head = ("build", "Version of the running program");
+        let mut info = to.encode_descriptor(head.0, head.1, None, MetricType::Info)?;
+        info.encode_info(&[("version", env!("CARGO_PKG_VERSION"))])?;
+        let uptime = self.now.saturating_sub(self.snapshot.made.monotonic).as_secs_f64();
+        gauge(to, ("uptime_seconds", "Time since the pipeline was made"), uptime)?;
+        let health = assess(&self.snapshot, self.now);
+        let head = ("health", "1 for the present status of each check, else 0");
+        let mut family = to.encode_descriptor(head.0, head.1, None, MetricType::Gauge)?;
+        for check in &health.checks {
+            for (status, name) in [
+                (HealthStatus::Healthy, "healthy"),
+                (HealthStatus::Degraded, "degraded"),
+                (HealthStatus::Unhealthy, "unhealthy"),
+            ] {
+                let labels = [("check", check.name.as_str()), ("status", name)];
+                let value = ConstGauge::new(i64::from(check.status == status));
+                value.encode(family.encode_family(&labels)?)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn cycles(&self, to: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let snapshot = &self.snapshot;
+        counter(to, ("cycles_started", "Cycles that began"), snapshot.started)?;
+        counter(to, ("cycles", "Cycles that ended"), snapshot.completed)?;
+        let head = ("cycles_skipped", "Cycle starts that passed while a cycle was running");
+        counter(to, head, snapshot.skipped)?;
+        let head = ("cycle_duration_seconds", "Duration of cycles");
+        let mut histogram = to.encode_descriptor(head.0, head.1, None, MetricType::Histogram)?;
+        let durations = &snapshot.durations;
+        let bounds = DurationHistogram::BOUNDS_SECONDS.iter().copied();
+        let buckets: Vec<(f64, u64)> = bounds.zip(durations.buckets).collect();
+        histogram.encode_histogram::<[(&str, &str); 0]>(
+            durations.sum_seconds,
+            durations.count(),
+            &buckets,
+            None,
+        )?;
+        let head = ("last_success_timestamp_seconds", "Unix time of the last success of a stage");
+        let mut family = to.encode_descriptor(head.0, head.1, None, MetricType::Gauge)?;
+        let stages = [("collect", snapshot.last_collected), ("stream", snapshot.last_accepted)];
+        for (stage, moment) in stages {
+            let Some(moment) = moment else { continue };
+            let seconds = moment.wall.0 as f64 / 1_000.0;
+            ConstGauge::new(seconds).encode(family.encode_family(&[("stage", stage)])?)?;
+        }
+        Ok(())
+    }
+
+    fn sources(&self, to: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let ledger = &self.snapshot.ledger;
+        let head = ("samples_collected", "Raw samples collected");
+        by_label(to, head, "kind", &ledger.collected)?;
+        let head = ("samples_transformed", "Raw samples that became canonical samples");
+        counter(to, head, ledger.transformed)?;
+        let head = ("samples_rejected", "Raw samples that were invalid");
+        by_label(to, head, "reason", &ledger.rejected)?;
+        let head = ("collector_failures", "Cycles in which a source gave nothing at all");
+        by_source(to, head, &ledger.failures)?;
+        let head = ("collector_missing_parts", "Parts that a source could not give");
+        by_source(to, head, &ledger.missing)?;
+        by_label(to, ("entities", "Entities synthesized"), "type", &ledger.entities)?;
+        let head = ("entities_rejected", "Entities that could not be synthesized");
+        by_label(to, head, "reason", &ledger.unsynthesized)?;
+        counter(to, ("relationships", "Relationships sent along"), ledger.relationships)
+    }
+
+    fn events(&self, to: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let stream = &self.snapshot.stream;
+        counter(to, ("events_enqueued", "Events handed to the stream"), stream.enqueued)?;
+        let head = ("events", "Events that left the stream, by outcome and reason");
+        let mut family = to.encode_descriptor(head.0, head.1, None, MetricType::Counter)?;
+        let acknowledged = ("acknowledged", "", stream.acknowledged);
+        let rejected = stream.rejected.iter().map(|(r, count)| ("rejected", r.as_str(), *count));
+        let dropped = stream.dropped.iter().map(|(r, count)| ("dropped", r.as_str(), *count));
+        for (outcome, reason, count) in std::iter::once(acknowledged).chain(rejected).chain(dropped)
+        {
+            let labels = [("outcome", outcome), ("reason", reason)];
+            ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+        }
+        let head = ("events_in_flight", "Events in memory that New Relic has not taken");
+        gauge(to, head, stream.in_flight as f64)?;
+        let head = ("events_in_flight_limit", "Events that fit into memory");
+        gauge(to, head, self.snapshot.buffer_events_max as f64)?;
+        let stats = &self.snapshot.stream_stats;
+        let posts = stats.posts.iter().map(|(outcome, count)| ((*outcome).to_owned(), *count));
+        by_label(to, ("posts", "POSTs to New Relic, by outcome"), "outcome", &posts.collect())?;
+        let head = ("posts_unknown", "POSTs whose answer was lost; they are sent again");
+        counter(to, head, stream.unknown_sends)?;
+        let head = ("sent_bytes", "Bytes of bodies as sent");
+        counter(to, head, stats.sent_bytes)?;
+        let head = ("body_bytes", "Bytes of bodies before compression");
+        counter(to, head, stats.body_bytes)
+    }
+}
+
+fn counter(to: &mut DescriptorEncoder<'_>, head: Head, value: u64) -> Result<(), Error> {
+    let metric = to.encode_descriptor(head.0, head.1, None, MetricType::Counter)?;
+    ConstCounter::new(value).encode(metric)
+}
+
+fn gauge(to: &mut DescriptorEncoder<'_>, head: Head, value: f64) -> Result<(), Error> {
+    let metric = to.encode_descriptor(head.0, head.1, None, MetricType::Gauge)?;
+    ConstGauge::new(value).encode(metric)
+}
+
+fn by_label(
+    to: &mut DescriptorEncoder<'_>,
+    head: Head,
+    label: &str,
+    counts: &Counts,
+) -> Result<(), Error> {
+    let mut family = to.encode_descriptor(head.0, head.1, None, MetricType::Counter)?;
+    for (value, count) in counts {
+        let labels = [(label, value.as_str())];
+        ConstCounter::new(*count).encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
+
+fn by_source(
+    to: &mut DescriptorEncoder<'_>,
+    head: Head,
+    counts: &BTreeMap<String, Counts>,
+) -> Result<(), Error> {
+    let mut family = to.encode_descriptor(head.0, head.1, None, MetricType::Counter)?;
+    for (source, reasons) in counts {
+        for (reason, count) in reasons {
+            let labels = [("source", source.as_str()), ("reason", reason.as_str())];
+            ConstCounter::new(*count).encode(family.encode_family(&labels)?)?;
+        }
+    }
+    Ok(())
+}

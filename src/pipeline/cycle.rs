@@ -1,0 +1,278 @@
+//! One cycle, from the first question to the last answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use super::report::{
+    CycleReport, MISSING_EXAMPLES_MAX, SourceFailure, SourceReport, StageMillis, StreamReport, add,
+    add_all, millis,
+};
+use super::schedule::Schedule;
+use super::source::{Collected, Source};
+use super::stages::Staged;
+use super::{Counts, Pipeline, moment, sample_kind};
+use crate::domain::sample::RawSample;
+use crate::domain::units::UnixMillis;
+use crate::ports::{Clock, Ports};
+use crate::rt::{Race, race};
+use crate::stream::{FlushReport, Ledger};
+
+impl<P: Ports> Pipeline<P> {
+    /// Runs one cycle and accounts for it. Dropped half way it loses nothing but its report: what
+    /// was collected is booked at once with what became of it, what was enqueued is the stream's.
+    pub(super) async fn cycle(&mut self, schedule: Schedule) {
+        let clock = self.ports.clock().clone();
+        let began = moment(&clock);
+        self.started += 1;
+        let number = self.started;
+        self.status.update(|status| {
+            status.started = number;
+            status.last_start = Some(began);
+        });
+
+        let before = self.streamer.ledger();
+        let (samples, sources) = self.collect(&clock).await;
+        let collected = clock.monotonic();
+        let staged = self.stages.run(&samples, began.wall, &clock);
+        let mut report = self.book(number, &samples, sources, staged, began.wall);
+        report.stages.collect_ms = millis(collected.saturating_sub(began.monotonic));
+
+        let streaming = clock.monotonic();
+        let spent = streaming.saturating_sub(began.monotonic);
+        let flush = self.streamer.flush(self.config.cycle_deadline.saturating_sub(spent)).await;
+        report.stages.stream_ms = millis(clock.monotonic().saturating_sub(streaming));
+        report.stream = stream_report(&before, &self.streamer.ledger(), &flush);
+
+        let duration = clock.monotonic().saturating_sub(began.monotonic);
+        report.duration_ms = millis(duration);
+        report.skipped = schedule.skipped(began.wall, report.duration_ms);
+        self.finish(report, duration, before.acknowledged);
+    }
+
+    /// Asks all sources at the same time, each within the collection deadline.
+    async fn collect(&mut self, clock: &P::Clock) -> (Vec<RawSample<'static>>, Vec<SourceReport>) {
+        let deadline = self.config.collect_deadline;
+        let asked = self.sources.iter_mut().map(|source| ask(source.as_mut(), clock, deadline));
+        let answers = join_all(asked).await;
+        let last = self.last_report();
+        let mut samples = Vec::new();
+        let mut reports = Vec::new();
+        for (source, answer) in self.sources.iter().zip(answers) {
+            let mut report = SourceReport {
+                source: source.name().to_owned(),
+                samples: 0,
+                missing: Counts::new(),
+                missing_examples: Vec::new(),
+                failure: None,
+            };
+            match answer {
+                Ok(collected) => {
+                    report.samples = collected.samples.len() as u64;
+                    for part in collected.missing {
+                        add(&mut report.missing, &part.reason, part.count);
+                        if report.missing_examples.len() < MISSING_EXAMPLES_MAX {
+                            report.missing_examples.push(part.detail);
+                        }
+                    }
+                    samples.extend(collected.samples);
+                }
+                Err(failure) => report.failure = Some(failure),
+            }
+            let previous = last.as_ref().and_then(|last| last.sources.get(reports.len()));
+            log_source(&report, previous);
+            reports.push(report);
+        }
+        (samples, reports)
+    }
+
+    /// Books the samples and hands their events to the stream, without a pause in between.
+    fn book(
+        &mut self,
+        number: u64,
+        samples: &[RawSample<'_>],
+        sources: Vec<SourceReport>,
+        staged: Staged,
+        now: UnixMillis,
+    ) -> CycleReport {
+        let mut kinds = Counts::new();
+        for sample in samples {
+            add(&mut kinds, sample_kind(sample), 1);
+        }
+        let relationships =
+            if self.relationships_due(now) { staged.relationship_events } else { Vec::new() };
+        let relationships_count = relationships.len() as u64;
+        let events_enqueued = (staged.entity_events.len() + relationships.len()) as u64;
+        for event in staged.entity_events.into_iter().chain(relationships) {
+            self.streamer.enqueue(event);
+        }
+        let mut rejected = staged.rejected.clone();
+        add_all(&mut rejected, &staged.unsynthesized);
+        self.status.update(|status| {
+            let ledger = &mut status.ledger;
+            add_all(&mut ledger.collected, &kinds);
+            ledger.transformed += staged.transformed;
+            add_all(&mut ledger.rejected, &staged.rejected);
+            add_all(&mut ledger.unsynthesized, &staged.unsynthesized);
+            add_all(&mut ledger.entities, &staged.entities);
+            ledger.relationships += relationships_count;
+            ledger.enqueued += events_enqueued;
+            ledger.add_sources(&sources);
+        });
+        CycleReport {
+            cycle: number,
+            started_at: now,
+            duration_ms: 0,
+            stages: StageMillis {
+                collect_ms: 0,
+                transform_ms: millis(staged.transform),
+                aggregate_ms: millis(staged.aggregate),
+                synthesize_ms: millis(staged.synthesize),
+                stream_ms: 0,
+            },
+            sources,
+            samples: kinds,
+            rejected,
+            rejection_examples: staged.rejection_examples,
+            entities: staged.entities,
+            relationships: relationships_count,
+            events_enqueued,
+            stream: StreamReport::default(),
+            skipped: 0,
+        }
+    }
+
+    /// Whether the relationships go with the cycle that began at `now`, which is then noted.
+    fn relationships_due(&mut self, now: UnixMillis) -> bool {
+        let every = i64::try_from(millis(self.config.relationships_every)).unwrap_or(i64::MAX);
+        let span = now.0.div_euclid(every.max(1));
+        let due = self.relationships_span != Some(span);
+        self.relationships_span = Some(span);
+        due
+    }
+
+    /// Publishes the end of a cycle.
+    fn finish(&mut self, report: CycleReport, duration: Duration, acknowledged_before: u64) {
+        self.completed += 1;
+        self.skipped += report.skipped;
+        log_cycle(&report);
+        self.publish_stream(acknowledged_before);
+        let report = Arc::new(report);
+        let now = moment(self.ports.clock());
+        self.status.update(|status| {
+            status.completed += 1;
+            status.skipped += report.skipped;
+            status.durations.record(duration);
+            if report.collected() {
+                status.last_collected = Some(now);
+            }
+            for source in report.sources.iter().filter(|source| source.failure.is_none()) {
+                status.last_collected_from.insert(source.source.clone(), now);
+            }
+            status.last_report = Some(report);
+        });
+    }
+}
+
+/// Collects from one source within `deadline`.
+async fn ask(
+    source: &mut dyn Source,
+    clock: &impl Clock,
+    deadline: Duration,
+) -> Result<Collected, SourceFailure> {
+    match race(source.collect(), clock.sleep(deadline)).await {
+        Race::First(answer) => answer,
+        Race::Second(()) => Err(SourceFailure {
+            reason: "deadline".to_owned(),
+            message: format!("not done within {} ms", deadline.as_millis()),
+        }),
+    }
+}
+
+/// What the stream did between two accounts.
+fn stream_report(before: &Ledger, after: &Ledger, flush: &FlushReport) -> StreamReport {
+    let mut report = StreamReport {
+        acknowledged: after.acknowledged - before.acknowledged,
+        in_flight: after.in_flight,
+        unknown_posts: after.unknown_sends - before.unknown_sends,
+        stopped: flush.stopped.map(str::to_owned),
+        ..StreamReport::default()
+    };
+    for (reason, count) in &after.rejected {
+        let new = count - before.rejected.get(reason).copied().unwrap_or(0);
+        if new > 0 {
+            add(&mut report.rejected, reason.as_str(), new);
+        }
+    }
+    for (reason, count) in &after.dropped {
+        let new = count - before.dropped.get(reason).copied().unwrap_or(0);
+        if new > 0 {
+            add(&mut report.dropped, reason.as_str(), new);
+        }
+    }
+    if report.stopped.is_none() && flush.deadline_passed {
+        report.stopped = Some("cycle_deadline".to_owned());
+    }
+    if report.stopped.is_none() && after.in_flight > 0 && flush.wait.is_some() {
+        report.stopped = Some("retry_after".to_owned());
+    }
+    report
+}
+
+/// Logs what changed since the source's `previous` report: a part that is missing for ever is news
+/// once.
+fn log_source(report: &SourceReport, previous: Option<&SourceReport>) {
+    let source = &report.source;
+    let failure = previous.and_then(|previous| previous.failure.as_ref());
+    match (&report.failure, failure) {
+        (Some(SourceFailure { reason, message }), _) => {
+            tracing::warn!(%source, %reason, detail = %message, "Source gave nothing.");
+        }
+        (None, Some(_)) => tracing::info!(%source, "Source gives data again."),
+        (None, None) => {}
+    }
+    let known = previous.map(|previous| &previous.missing);
+    for (reason, parts) in &report.missing {
+        if !known.is_some_and(|known| known.contains_key(reason)) {
+            let example = report.missing_examples.first().map_or("", String::as_str);
+            tracing::warn!(%source, %reason, parts, example, "Parts of a source are missing.");
+        }
+    }
+    let again = known.into_iter().flat_map(Counts::keys);
+    for reason in again.filter(|reason| !report.missing.contains_key(*reason)) {
+        if report.failure.is_none() {
+            tracing::info!(%source, %reason, "Parts of a source are back.");
+        }
+    }
+}
+
+fn log_cycle(report: &CycleReport) {
+    for (reason, count) in &report.rejected {
+        let example = report.rejection_examples.first().map_or("", String::as_str);
+        tracing::warn!(%reason, count, example, "Samples were rejected.");
+    }
+    if report.skipped > 0 {
+        let (cycle, skipped) = (report.cycle, report.skipped);
+        tracing::warn!(cycle, skipped, "Cycle was longer than the interval; starts were skipped.");
+    }
+    let stream = &report.stream;
+    for (reason, count) in &stream.dropped {
+        tracing::error!(%reason, count, "Events were dropped.");
+    }
+    if let Some(reason) = &stream.stopped {
+        let in_flight = stream.in_flight;
+        tracing::warn!(%reason, in_flight, "New Relic did not take all events; they are kept.");
+    }
+    tracing::info!(
+        cycle = report.cycle,
+        duration_ms = report.duration_ms,
+        samples = super::total(&report.samples),
+        entities = super::total(&report.entities),
+        relationships = report.relationships,
+        enqueued = report.events_enqueued,
+        acknowledged = stream.acknowledged,
+        in_flight = stream.in_flight,
+        "Cycle ended."
+    );
+}

@@ -1,0 +1,220 @@
+//! What one cycle did, and what all of them did together.
+//!
+//! Invariants (of [`PipelineLedger`], after every cycle):
+//! - samples collected = samples transformed + samples rejected, by reason;
+//! - events built = events encoded + events rejected, by reason;
+//! - events encoded = events the stream has taken in.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::domain::sample::{RawSample, Subject};
+use crate::domain::units::UnixMillis;
+
+/// Counts by name; missing is zero.
+pub type Counts = BTreeMap<String, u64>;
+
+/// Adds `count` to `name`.
+pub(super) fn add(counts: &mut Counts, name: &str, count: u64) {
+    match counts.get_mut(name) {
+        Some(total) => *total += count,
+        None => drop(counts.insert(name.to_owned(), count)),
+    }
+}
+
+/// Adds all of `more`.
+pub(super) fn add_all(counts: &mut Counts, more: &Counts) {
+    for (name, count) in more {
+        add(counts, name, *count);
+    }
+}
+
+/// Sum of all counts.
+pub fn total(counts: &Counts) -> u64 {
+    counts.values().sum()
+}
+
+/// Name of what a raw sample is about, as counters spell it.
+pub fn sample_kind(sample: &RawSample<'_>) -> &'static str {
+    match sample.subject {
+        Subject::Cluster => "cluster",
+        Subject::Broker { .. } | Subject::BrokerName { .. } => "broker",
+        Subject::Topic { .. } => "topic",
+        Subject::TopicOnBroker { .. } => "topic_on_broker",
+        Subject::Group { .. } => "group",
+        Subject::GroupTopic { .. } => "group_topic",
+        Subject::GroupPartition { .. } => "group_partition",
+        Subject::Client { .. } => "client",
+    }
+}
+
+/// How long each stage of a cycle took, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct StageMillis {
+    /// Asking the sources.
+    pub collect_ms: u64,
+    /// Raw to canonical samples.
+    pub transform_ms: u64,
+    /// Samples to the state of entities.
+    pub aggregate_ms: u64,
+    /// States to entities, relationships and events.
+    pub synthesize_ms: u64,
+    /// Events to New Relic.
+    pub stream_ms: u64,
+}
+
+/// How one source fared in one cycle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SourceReport {
+    /// The source, e.g. `kafka/orders`.
+    pub source: String,
+    /// Samples it gave.
+    pub samples: u64,
+    /// Parts it could not give, by reason.
+    pub missing: Counts,
+    /// Examples of the missing parts in words, at most [`MISSING_EXAMPLES_MAX`].
+    pub missing_examples: Vec<String>,
+    /// Why it gave nothing at all.
+    pub failure: Option<SourceFailure>,
+}
+
+/// Most examples of missing parts kept in a [`SourceReport`].
+pub const MISSING_EXAMPLES_MAX: usize = 5;
+
+/// Why a source gave nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SourceFailure {
+    /// Name in counters.
+    pub reason: String,
+    /// In words.
+    pub message: String,
+}
+
+/// What the stream did in one cycle.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct StreamReport {
+    /// Events New Relic acknowledged.
+    pub acknowledged: u64,
+    /// Events New Relic refused for good, by reason.
+    pub rejected: Counts,
+    /// Events the stream gave up, by reason.
+    pub dropped: Counts,
+    /// Events still in memory after the cycle.
+    pub in_flight: u64,
+    /// POSTs whose fate nobody knows; New Relic may hold their events twice in the end.
+    pub unknown_posts: u64,
+    /// Why sending stopped before the queue was empty, when it did.
+    pub stopped: Option<String>,
+}
+
+/// What one cycle did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CycleReport {
+    /// Number of the cycle, from 1.
+    pub cycle: u64,
+    /// Start on the wall clock.
+    pub started_at: UnixMillis,
+    /// From start to end.
+    pub duration_ms: u64,
+    /// Of which by stage.
+    pub stages: StageMillis,
+    /// The sources, in the order of the configuration.
+    pub sources: Vec<SourceReport>,
+    /// Raw samples collected, by kind.
+    pub samples: Counts,
+    /// Samples (and entities) that were invalid, by reason.
+    pub rejected: Counts,
+    /// The first rejections in words, at most [`REJECTION_EXAMPLES_MAX`].
+    pub rejection_examples: Vec<String>,
+    /// Entities synthesized, by type.
+    pub entities: Counts,
+    /// Relationships sent along; 0 when it was not their turn.
+    pub relationships: u64,
+    /// Events handed to the stream.
+    pub events_enqueued: u64,
+    /// What became of events.
+    pub stream: StreamReport,
+    /// Starts that passed while this cycle ran.
+    pub skipped: u64,
+}
+
+/// Most examples of rejections kept in a [`CycleReport`].
+pub const REJECTION_EXAMPLES_MAX: usize = 5;
+
+impl CycleReport {
+    /// Whether at least one source gave something.
+    pub fn collected(&self) -> bool {
+        self.sources.iter().any(|source| source.failure.is_none())
+    }
+}
+
+/// Totals since the start.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct PipelineLedger {
+    /// Raw samples collected, by kind.
+    pub collected: Counts,
+    /// Of which became canonical samples.
+    pub transformed: u64,
+    /// Of which were invalid, by reason.
+    pub rejected: Counts,
+    /// Entities and relationships that could not be made, by reason.
+    pub unsynthesized: Counts,
+    /// Entities synthesized, by type.
+    pub entities: Counts,
+    /// Relationships sent.
+    pub relationships: u64,
+    /// Events handed to the stream.
+    pub enqueued: u64,
+    /// Parts that sources could not give, by `source` and reason.
+    pub missing: BTreeMap<String, Counts>,
+    /// Whole failures of sources, by `source` and reason.
+    pub failures: BTreeMap<String, Counts>,
+}
+
+impl PipelineLedger {
+    /// Whether every sample collected is accounted for.
+    pub fn balances(&self) -> bool {
+        total(&self.collected) == self.transformed + total(&self.rejected)
+            && total(&self.entities) + self.relationships == self.enqueued
+    }
+
+    /// Adds what the sources of one cycle said.
+    pub(super) fn add_sources(&mut self, sources: &[SourceReport]) {
+        for report in sources {
+            if !report.missing.is_empty() {
+                let missing = self.missing.entry(report.source.clone()).or_default();
+                add_all(missing, &report.missing);
+            }
+            if let Some(failure) = &report.failure {
+                let failures = self.failures.entry(report.source.clone()).or_default();
+                add(failures, &failure.reason, 1);
+            }
+        }
+    }
+}
+
+/// What a whole run did, at its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RunReport {
+    /// Cycles that ended.
+    pub cycles: u64,
+    /// Starts that were skipped.
+    pub skipped: u64,
+    /// Whether the last cycle was cut off by the shutdown deadline.
+    pub interrupted: bool,
+    /// Events that New Relic acknowledged.
+    pub delivered: u64,
+    /// Events that New Relic had not taken at the end; they are lost.
+    pub undelivered: u64,
+    /// How long the last sends took, in milliseconds.
+    pub drain_ms: u64,
+    /// Totals.
+    pub ledger: PipelineLedger,
+}
+
+/// `duration` in whole milliseconds.
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

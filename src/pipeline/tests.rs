@@ -1,0 +1,356 @@
+//! Cycles under virtual time: starts, overlaps, deadlines, failures, shutdown.
+
+use std::time::Duration;
+
+use super::health::{HealthStatus, assess};
+use super::testing::*;
+use super::*;
+use crate::stream::testing::EPOCH;
+
+const fn s(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+const QUICK: Step = Step::Brokers(3, Duration::from_millis(200));
+
+fn one_source(world: &TestWorld, steps: &[Step]) -> Vec<ScriptedSource> {
+    vec![ScriptedSource::new(&world.clock, "kafka/orders", steps)]
+}
+
+/// When collections began, in a run until `stop` with a source that follows `steps`.
+fn starts(steps: &[Step], config: PipelineConfig, stop: Duration) -> (Vec<Duration>, RunReport) {
+    let world = TestWorld::new(&[], ACCEPT);
+    let sources = one_source(&world, steps);
+    let starts = std::rc::Rc::clone(&sources[0].starts);
+    let mut pipeline = world.pipeline(config, sources);
+    let report = world.run_until(&mut pipeline, stop);
+    let starts = starts.borrow().clone();
+    (starts, report)
+}
+
+/// Deadlines that let a cycle run for `seconds` and more.
+fn patient(seconds: u64) -> PipelineConfig {
+    PipelineConfig {
+        collect_deadline: s(seconds + 1),
+        cycle_deadline: s(seconds + 10),
+        ..TestWorld::config()
+    }
+}
+
+#[test]
+fn starts_are_aligned_to_the_wall_clock() {
+    // The epoch lies 5 s after a multiple of 15 s.
+    assert_eq!(EPOCH.0 % 15_000, 5_000);
+    let (starts, report) = starts(&[QUICK], TestWorld::config(), s(61));
+    assert_eq!(starts, [s(10), s(25), s(40), s(55)]);
+    assert_eq!((report.cycles, report.skipped, report.undelivered), (4, 0, 0));
+    assert!(report.ledger.balances(), "{:?}", report.ledger);
+}
+
+#[test]
+fn cycles_never_overlap_and_skipped_starts_are_counted() {
+    let acknowledged = ms(40);
+    let cases: &[(Duration, &[u64], u64)] = &[
+        (s(14), &[10, 25, 40, 55, 70], 0),
+        // It ends exactly at the next start.
+        (s(15) - acknowledged, &[10, 25, 40, 55, 70], 0),
+        (s(15), &[10, 40, 70], 2),
+        (s(20), &[10, 40, 70], 2),
+        (s(31), &[10, 55], 2),
+    ];
+    for (takes, expected, skipped) in cases {
+        let (starts, report) = starts(&[Step::Brokers(1, *takes)], patient(takes.as_secs()), s(80));
+        let expected: Vec<Duration> = expected.iter().map(|at| s(*at)).collect();
+        assert_eq!(starts, expected, "{takes:?}");
+        assert_eq!(report.skipped, *skipped, "{takes:?}");
+    }
+}
+
+#[test]
+fn a_hanging_source_costs_only_its_own_part() {
+    let world = TestWorld::new(&[], ACCEPT);
+    let sources = vec![
+        ScriptedSource::new(&world.clock, "kafka/hangs", &[Step::Hangs]),
+        ScriptedSource::new(&world.clock, "kafka/fails", &[Step::Fails(ms(5))]),
+        ScriptedSource::new(&world.clock, "kafka/orders", &[QUICK]),
+    ];
+    let mut pipeline = world.pipeline(TestWorld::config(), sources);
+    let run = world.run_until(&mut pipeline, s(41));
+    assert_eq!((run.cycles, run.skipped), (2, 0));
+    let report = pipeline.last_report().expect("cycles ran");
+    assert_eq!(report.stages.collect_ms, 10_000);
+    let failures: Vec<_> = report
+        .sources
+        .iter()
+        .map(|source| (source.source.as_str(), source.failure.as_ref().map(|f| f.reason.as_str())))
+        .collect();
+    let expected = [
+        ("kafka/hangs", Some("deadline")),
+        ("kafka/fails", Some("unreachable")),
+        ("kafka/orders", None),
+    ];
+    assert_eq!(failures, expected);
+    assert_eq!(run.ledger.failures["kafka/hangs"]["deadline"], 2);
+    assert_eq!(run.ledger.failures["kafka/fails"]["unreachable"], 2);
+    assert_eq!(run.ledger.collected["broker"], 6);
+    assert!(run.ledger.balances());
+}
+
+#[test]
+fn a_cycle_ends_at_its_deadline() {
+    let world = TestWorld::new(&[], Answer::Silence);
+    let mut pipeline =
+        world.pipeline(TestWorld::config(), one_source(&world, &[Step::Hangs, QUICK]));
+    world.run_until(&mut pipeline, s(41));
+    let report = pipeline.last_report().expect("cycles ran");
+    // The second cycle collected in 200 ms, and New Relic kept it waiting until its deadline.
+    assert_eq!((report.cycle, report.duration_ms, report.skipped), (2, 15_000, 0));
+    assert_eq!(report.stream.stopped.as_deref(), Some("timeout"));
+    assert_eq!(report.stream.unknown_posts, 1);
+    assert!(report.stream.in_flight > 0);
+}
+
+#[test]
+fn what_new_relic_does_not_take_goes_with_the_next_cycle() {
+    let world = TestWorld::new(&[UNAVAILABLE, UNAVAILABLE], ACCEPT);
+    let mut pipeline = world.pipeline(TestWorld::config(), one_source(&world, &[QUICK]));
+    let status = pipeline.status();
+    let run = world.run_until(&mut pipeline, s(41));
+    assert_eq!((run.cycles, run.undelivered), (3, 0));
+    let snapshot = status.snapshot();
+    snapshot.stream.check().expect("the stream's law");
+    assert_eq!(snapshot.stream.enqueued, run.ledger.enqueued);
+    assert_eq!(snapshot.stream.acknowledged, run.ledger.enqueued);
+    let report = pipeline.last_report().expect("cycles ran");
+    assert!(report.stream.acknowledged > report.events_enqueued);
+    assert_eq!(snapshot.stream_stats.posts["server_error"], 2);
+}
+
+#[test]
+fn drops_of_a_full_buffer_are_in_the_report_and_the_health() {
+    let world = TestWorld::new(&[], UNAVAILABLE);
+    let mut config = TestWorld::config();
+    config.stream.batch_events_max = 2;
+    config.stream.buffer_events_max = 4;
+    let mut pipeline = world.pipeline(config, one_source(&world, &[QUICK]));
+    world.run_until(&mut pipeline, s(41));
+    let report = pipeline.last_report().expect("cycles ran");
+    assert_eq!(report.stream.in_flight, 4);
+    assert!(report.stream.dropped["buffer_full"] > 0);
+    let status = pipeline.status();
+    let health = assess(&status.snapshot(), world.clock.monotonic());
+    let buffer = health.checks.iter().find(|check| check.name == "buffer").expect("there");
+    assert_eq!(buffer.status, HealthStatus::Unhealthy);
+}
+
+#[test]
+fn exactly_so_many_cycles_begin_at_once() {
+    let world = TestWorld::new(&[], ACCEPT);
+    let sources = one_source(&world, &[QUICK]);
+    let starts = std::rc::Rc::clone(&sources[0].starts);
+    let mut pipeline = world.pipeline(TestWorld::config(), sources);
+    let run = world.run_cycles(&mut pipeline, 3);
+    assert_eq!(*starts.borrow(), [s(0), s(10), s(25)]);
+    assert_eq!((run.cycles, run.undelivered), (3, 0));
+    assert_eq!(world.clock.monotonic(), s(25) + ms(240));
+}
+
+/// How long after the request the run ended, and its report.
+fn stopped_at(
+    steps: &[Step],
+    answers: &[Answer],
+    otherwise: Answer,
+    stop: Duration,
+) -> (Duration, RunReport) {
+    let world = TestWorld::new(answers, otherwise);
+    let mut pipeline = world.pipeline(TestWorld::config(), one_source(&world, steps));
+    let report = world.run_until(&mut pipeline, stop);
+    (world.clock.monotonic() - stop, report)
+}
+
+#[test]
+fn shutdown_while_waiting_ends_at_once() {
+    let (took, report) = stopped_at(&[QUICK], &[], ACCEPT, s(20));
+    assert_eq!((took, report.cycles, report.interrupted), (s(0), 1, false));
+}
+
+#[test]
+fn shutdown_during_a_cycle_lets_it_finish() {
+    let (took, report) = stopped_at(&[Step::Brokers(3, s(4))], &[], ACCEPT, s(11));
+    assert_eq!((took, report.cycles, report.interrupted), (s(3) + ms(40), 1, false));
+    assert_eq!(report.undelivered, 0);
+}
+
+#[test]
+fn shutdown_cuts_a_cycle_that_takes_too_long() {
+    let (took, report) = stopped_at(&[Step::Hangs], &[], ACCEPT, s(11));
+    assert_eq!((took, report.cycles, report.interrupted), (s(5), 0, true));
+}
+
+#[test]
+fn shutdown_delivers_what_is_left_within_its_deadline() {
+    // Each cycle's events are a batch of their own: one POST fails in the first cycle, two in the
+    // second, two in the first attempt to drain, one in the second.
+    let down = [UNAVAILABLE; 6];
+    let (took, report) = stopped_at(&[QUICK], &down, ACCEPT, s(26));
+    assert_eq!((report.undelivered, report.cycles), (0, 2));
+    assert_eq!(took, s(2) + ms(40) * 3);
+}
+
+#[test]
+fn shutdown_counts_what_stays_undelivered() {
+    for otherwise in [UNAVAILABLE, Answer::Silence] {
+        let (took, report) = stopped_at(&[QUICK], &[], otherwise, s(26));
+        assert_eq!(took, s(10), "{otherwise:?}");
+        assert_eq!(report.undelivered, report.ledger.enqueued, "{otherwise:?}");
+        assert!(report.undelivered > 0);
+    }
+}
+
+#[test]
+fn shutdown_before_the_first_cycle_runs_none() {
+    let (took, report) = stopped_at(&[QUICK], &[], ACCEPT, s(3));
+    assert_eq!((took, report.cycles, report.undelivered), (s(0), 0, 0));
+}
+
+#[test]
+fn relationships_go_with_the_first_cycle_of_each_minute() {
+    let sent = |stop: u64| {
+        let world = TestWorld::new(&[], ACCEPT);
+        let sources = one_source(&world, &[QUICK]);
+        let mut pipeline = world.pipeline(TestWorld::config(), sources);
+        world.run_until(&mut pipeline, s(stop)).ledger.relationships
+    };
+    // The epoch is at :20 of a minute, so cycles are at :30, :45, :00, :15, :30, :45 and :00.
+    assert_eq!(EPOCH.0 % 60_000, 20_000);
+    let once = sent(11);
+    assert!(once > 0);
+    assert_eq!([sent(26), sent(41), sent(86), sent(101)], [once, 2 * once, 2 * once, 3 * once]);
+}
+
+#[test]
+fn health_follows_what_happens() {
+    let world = TestWorld::new(&[ACCEPT, UNAVAILABLE], ACCEPT);
+    let steps = [QUICK, QUICK, Step::Fails(ms(5)), Step::Partial(2, ms(5)), QUICK];
+    let mut pipeline = world.pipeline(TestWorld::config(), one_source(&world, &steps));
+    let status = pipeline.status();
+    let health = |at: Duration| assess(&status.snapshot(), at);
+    let verdict = |at: Duration| {
+        let health = health(at);
+        let bad: Vec<String> = health
+            .checks
+            .iter()
+            .filter(|check| check.status != HealthStatus::Healthy)
+            .map(|check| check.name.clone())
+            .collect();
+        (health.live, health.ready, bad.join(" "))
+    };
+    let starting = "collection source/kafka/orders newrelic";
+    assert_eq!(verdict(s(0)), (true, false, starting.to_owned()));
+    // A loop that never begins a cycle is stuck.
+    assert_eq!(verdict(s(46)), (false, false, format!("loop {starting}")));
+
+    let expected = [
+        (true, ""),
+        (true, "newrelic"),
+        (true, "source/kafka/orders"),
+        (true, "source/kafka/orders"),
+        (true, ""),
+    ];
+    let signal = world.shutdown.signal();
+    let watch = async {
+        let mut verdicts = Vec::new();
+        for cycle in 0..expected.len() as u64 {
+            world.clock.sleep(s(11 + 15 * cycle) - world.clock.monotonic()).await;
+            verdicts.push(verdict(world.clock.monotonic()));
+        }
+        world.shutdown.request();
+        verdicts
+    };
+    let run = pipeline.run(Cycles::Forever, &signal);
+    let (_, verdicts) = world.clock.run(futures_util::future::join(run, watch));
+    for (cycle, (verdict, (ready, bad))) in verdicts.iter().zip(expected).enumerate() {
+        assert_eq!(*verdict, (true, ready, bad.to_owned()), "cycle {cycle}");
+    }
+    // Stopped: neither live nor ready.
+    let (live, ready, _) = verdict(world.clock.monotonic());
+    assert_eq!((live, ready), (false, false));
+}
+
+#[test]
+fn health_turns_unhealthy_when_nothing_succeeds_for_long() {
+    let world = TestWorld::new(&[ACCEPT], UNAVAILABLE);
+    let steps = [QUICK, Step::Fails(ms(5))];
+    let mut pipeline = world.pipeline(TestWorld::config(), one_source(&world, &steps));
+    let status = pipeline.status();
+    let signal = world.shutdown.signal();
+    let watch = async {
+        let mut ready = Vec::new();
+        for at in [11, 41, 56, 71] {
+            world.clock.sleep(s(at) - world.clock.monotonic()).await;
+            ready.push(assess(&status.snapshot(), world.clock.monotonic()).ready);
+        }
+        world.shutdown.request();
+        ready
+    };
+    let run = pipeline.run(Cycles::Forever, &signal);
+    let (_, ready) = world.clock.run(futures_util::future::join(run, watch));
+    // The first cycle succeeded at 10 s; three intervals later that is too long ago.
+    assert_eq!(ready, [true, true, false, false]);
+}
+
+#[test]
+fn the_key_never_appears() {
+    let log = Capture::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false)
+        .with_writer({
+            let log = log.clone();
+            move || log.clone()
+        })
+        .finish();
+    let refused = Answer::Status(403, ms(40));
+    let world = TestWorld::new(&[UNAVAILABLE, refused, Answer::Silence], ACCEPT);
+    let steps = [QUICK, Step::Fails(ms(5)), Step::Partial(2, ms(5))];
+    let mut pipeline = world.pipeline(TestWorld::config(), one_source(&world, &steps));
+    let status = pipeline.status();
+    let run =
+        tracing::subscriber::with_default(subscriber, || world.run_until(&mut pipeline, s(80)));
+    let report = pipeline.last_report().expect("cycles ran");
+    let shown = [
+        log.text(),
+        format!("{:?} {run:?} {:?}", status.snapshot(), TestWorld::config()),
+        serde_json::to_string(&(&run, report.as_ref())).expect("serialises"),
+    ];
+    assert!(shown[0].lines().count() > 5, "{}", shown[0]);
+    for text in shown {
+        // Six characters are what New Relic itself shows as `apiKeyPrefix`.
+        assert!(!text.contains(&CANARY_KEY[..7]), "{text}");
+    }
+}
+
+/// Where a test's log goes.
+#[derive(Clone, Default)]
+struct Capture(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl Capture {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().expect("not poisoned").clone()).expect("utf-8")
+    }
+}
+
+impl std::io::Write for Capture {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("not poisoned").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,150 @@
+//! Files: what is written, what is durable, what is locked.
+
+use std::io;
+
+use super::net::idle;
+use super::{Case, Outcome, Stage, case};
+use crate::ports::{Disk, DiskFile, Ports};
+use crate::sim::world::CrashMode;
+
+pub(super) fn cases<P: Ports>() -> Vec<Case<P>> {
+    vec![
+        case!("disk: write, read, sync", idle, write_read),
+        case!("disk: cut and extend", idle, set_len),
+        case!("disk: rename", idle, rename),
+        case!("disk: remove and list", idle, remove_list),
+        case!("disk: folders", idle, folders),
+        case!("disk: absent files", idle, absent),
+        case!("disk: lock", idle, lock),
+        case!("disk: survives a process crash", keeps_file, survives_process_crash),
+        case!("disk: synced data survives a power loss", keeps_file, survives_power_loss),
+    ]
+}
+
+fn kind<T>(result: io::Result<T>) -> io::ErrorKind {
+    match result {
+        Ok(_) => panic!("an error was due"),
+        Err(error) => error.kind(),
+    }
+}
+
+async fn write_read<P: Ports>(ports: P, _: Stage) -> Outcome {
+    let file = ports.disk().open("file").unwrap();
+    assert!(file.is_empty().unwrap());
+    file.write_at(3, b"defgh").unwrap();
+    file.write_at(0, b"abc").unwrap();
+    file.write_at(4, b"E").unwrap();
+    file.sync().unwrap();
+    assert_eq!(file.len().unwrap(), 8);
+    let mut middle = [0; 4];
+    file.read_at(2, &mut middle).unwrap();
+    assert_eq!(&middle, b"cdEf");
+    assert_eq!(kind(file.read_at(6, &mut middle)), io::ErrorKind::UnexpectedEof);
+    assert_eq!(ports.disk().read("file").unwrap(), b"abcdEfgh");
+    let again = ports.disk().open("file").unwrap();
+    assert_eq!(again.len().unwrap(), 8, "opening does not cut");
+    again.write_at(10, b"!").unwrap();
+    assert_eq!(ports.disk().read("file").unwrap(), b"abcdEfgh\0\0!", "a gap reads as zeros");
+    Ok(())
+}
+
+async fn set_len<P: Ports>(ports: P, _: Stage) -> Outcome {
+    let file = ports.disk().open("file").unwrap();
+    file.write_at(0, b"abcdef").unwrap();
+    file.set_len(3).unwrap();
+    file.set_len(5).unwrap();
+    assert_eq!(ports.disk().read("file").unwrap(), b"abc\0\0");
+    Ok(())
+}
+
+async fn rename<P: Ports>(ports: P, _: Stage) -> Outcome {
+    let disk = ports.disk();
+    for (name, text) in [("new", b"new"), ("old", b"old")] {
+        let file = disk.open(name).unwrap();
+        file.write_at(0, text).unwrap();
+        file.sync().unwrap();
+    }
+    disk.rename("new", "old").unwrap();
+    assert_eq!(disk.read("old").unwrap(), b"new");
+    assert_eq!(disk.list("").unwrap(), ["old"]);
+    assert_eq!(kind(disk.rename("new", "old")), io::ErrorKind::NotFound);
+    Ok(())
+}
+
+async fn remove_list<P: Ports>(ports: P, _: Stage) -> Outcome {
+    let disk = ports.disk();
+    for name in ["b", "c", "a"] {
+        disk.open(name).unwrap();
+    }
+    assert_eq!(disk.list("").unwrap(), ["a", "b", "c"]);
+    disk.remove("b").unwrap();
+    assert_eq!(disk.list("").unwrap(), ["a", "c"]);
+    assert_eq!(kind(disk.remove("b")), io::ErrorKind::NotFound);
+    Ok(())
+}
+
+async fn folders<P: Ports>(ports: P, _: Stage) -> Outcome {
+    let disk = ports.disk();
+    disk.open("spool/one").unwrap().write_at(0, b"1").unwrap();
+    disk.open("spool/deep/two").unwrap();
+    disk.open("top").unwrap();
+    assert_eq!(disk.list("").unwrap(), ["top"], "files only");
+    assert_eq!(disk.list("spool").unwrap(), ["one"]);
+    disk.rename("spool/one", "spool/deep/one").unwrap();
+    assert_eq!(disk.list("spool/deep").unwrap(), ["one", "two"]);
+    assert_eq!(disk.read("spool/deep/one").unwrap(), b"1");
+    Ok(())
+}
+
+async fn absent<P: Ports>(ports: P, _: Stage) -> Outcome {
+    let disk = ports.disk();
+    assert!(disk.list("").unwrap().is_empty());
+    assert_eq!(kind(disk.read("nothing")), io::ErrorKind::NotFound);
+    assert_eq!(kind(disk.list("nowhere")), io::ErrorKind::NotFound);
+    Ok(())
+}
+
+async fn lock<P: Ports>(ports: P, _: Stage) -> Outcome {
+    let held = ports.disk().lock("lock").unwrap();
+    assert_eq!(kind(ports.disk().lock("lock")), io::ErrorKind::WouldBlock);
+    let _other = ports.disk().lock("other").unwrap();
+    drop(held);
+    let _again = ports.disk().lock("lock").unwrap();
+    Ok(())
+}
+
+/// First life: writes, syncs, holds a lock. Second life: notes what is left.
+async fn keeps_file<P: Ports>(ports: P, stage: Stage) {
+    let life = stage.noted("lives");
+    let disk = ports.disk();
+    let _lock = disk.lock("lock").expect("the lock of an earlier life is gone");
+    let file = disk.open("kept/file").unwrap();
+    if life == 0 {
+        file.write_at(0, b"synced").unwrap();
+        file.sync().unwrap();
+        disk.open("moving").unwrap().sync().unwrap();
+        disk.rename("moving", "moved").unwrap();
+    } else {
+        assert_eq!(disk.read("kept/file").unwrap(), b"synced");
+        assert_eq!(disk.list("").unwrap().iter().filter(|name| *name != "lock").count(), 1);
+        assert!(disk.read("moved").unwrap().is_empty());
+    }
+    stage.count("lives");
+    std::future::pending::<()>().await;
+}
+
+async fn survives<P: Ports>(ports: &P, stage: &Stage, mode: CrashMode) -> Outcome {
+    stage.until(ports, "lives", 1).await;
+    stage.crash(ports, mode).await?;
+    stage.restart(ports).await?;
+    stage.until(ports, "lives", 2).await;
+    Ok(())
+}
+
+async fn survives_process_crash<P: Ports>(ports: P, stage: Stage) -> Outcome {
+    survives(&ports, &stage, CrashMode::Process).await
+}
+
+async fn survives_power_loss<P: Ports>(ports: P, stage: Stage) -> Outcome {
+    survives(&ports, &stage, CrashMode::Power).await
+}

@@ -1,0 +1,301 @@
+//! Faults of links and the network's part of a crash and a restart.
+//!
+//! Invariant: a fault acts at the present instant and draws nothing; what it does to packets in
+//! the air is decided when they arrive.
+
+use std::io;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::link::{LinkId, nanos};
+use super::net::{HostId, Net, Power};
+use super::packet::{Body, Packet};
+use super::socket::{ConnId, Phase};
+use crate::sim::time::SimTime;
+use crate::sim::world::{CrashMode, Direction, HostName, NetworkFault, WorldError};
+
+impl Net {
+    /// Applies a fault of links or clocks; crashes and restarts are the kernel's, since they
+    /// concern tasks too.
+    pub(super) fn apply(&mut self, fault: &NetworkFault) -> Result<(), WorldError> {
+        match fault {
+            NetworkFault::Partition { from, to, direction } => {
+                self.for_links(from, to, *direction, |net, id| net.link_mut(id).cut = true)
+            }
+            NetworkFault::Repair { from, to } => self.repair(from, to),
+            NetworkFault::Hold { from, to, direction } => {
+                self.for_links(from, to, *direction, |net, id| net.link_mut(id).hold = true)
+            }
+            NetworkFault::Release { from, to } => {
+                self.for_links(from, to, Direction::Both, Self::release)
+            }
+            NetworkFault::Latency { from, to, latency, jitter } => {
+                self.set_latency(from, to, *latency, *jitter)
+            }
+            NetworkFault::Bandwidth { from, to, bytes_per_second } => {
+                if *bytes_per_second == Some(0) {
+                    return Err(unsupported("a bandwidth of 0; use a partition".to_owned()));
+                }
+                self.for_links(from, to, Direction::Both, |net, id| {
+                    net.link_mut(id).bytes_per_second = *bytes_per_second;
+                })
+            }
+            NetworkFault::Loss { from, to, ratio } => self.set_loss(from, to, *ratio),
+            NetworkFault::Reset { from, to } => self.reset(from, to),
+            NetworkFault::Skew { host, offset_ms } => {
+                let id = self.host_id(host)?;
+                self.host(id).skew_ms.store(*offset_ms, Ordering::Relaxed);
+                Ok(())
+            }
+            NetworkFault::Crash { .. } | NetworkFault::Restart { .. } => {
+                Err(unsupported("a crash without its tasks".to_owned()))
+            }
+        }
+    }
+
+    fn for_links(
+        &mut self,
+        from: &HostName,
+        to: &HostName,
+        direction: Direction,
+        mut act: impl FnMut(&mut Self, LinkId),
+    ) -> Result<(), WorldError> {
+        let (from, to) = (self.host_id(from)?, self.host_id(to)?);
+        let there = self.link_id(from, to);
+        act(self, there);
+        if direction == Direction::Both && from != to {
+            let back = self.link_id(to, from);
+            act(self, back);
+        }
+        Ok(())
+    }
+
+    fn set_latency(
+        &mut self,
+        from: &HostName,
+        to: &HostName,
+        latency: Duration,
+        jitter: Duration,
+    ) -> Result<(), WorldError> {
+        self.for_links(from, to, Direction::Both, |net, id| {
+            let link = net.link_mut(id);
+            link.latency_ns = nanos(latency);
+            link.jitter_ns = nanos(jitter);
+        })
+    }
+
+    fn set_loss(&mut self, from: &HostName, to: &HostName, ratio: f64) -> Result<(), WorldError> {
+        if !(0.0..=1.0).contains(&ratio) {
+            return Err(unsupported(format!("a loss ratio of {ratio}; it is from 0 to 1")));
+        }
+        self.for_links(from, to, Direction::Both, |net, id| {
+            net.link_mut(id).loss = ratio;
+            net.resume(id);
+        })
+    }
+
+    fn repair(&mut self, from: &HostName, to: &HostName) -> Result<(), WorldError> {
+        self.for_links(from, to, Direction::Both, |net, id| {
+            net.link_mut(id).cut = false;
+            net.resume(id);
+        })?;
+        // The acknowledgement of a repeated segment comes back now.
+        for id in self.conns_between(from, to)? {
+            if let Some(conn) = self.conn_mut(id) {
+                conn.sides.iter_mut().for_each(|side| side.unacknowledged_since = None);
+            }
+        }
+        Ok(())
+    }
+
+    fn reset(&mut self, from: &HostName, to: &HostName) -> Result<(), WorldError> {
+        for id in self.conns_between(from, to)? {
+            let Some(conn) = self.conn(id) else { continue };
+            let phases = [conn.sides[0].phase, conn.sides[1].phase];
+            if phases[0] == Phase::Connecting {
+                self.fail(id, 0, io::ErrorKind::ConnectionRefused);
+            }
+            if phases[1] == Phase::HalfOpen {
+                self.end_half_open(id);
+            }
+            for (side, phase) in phases.into_iter().enumerate() {
+                if matches!(phase, Phase::Open | Phase::Orphan) {
+                    self.fail(id, side, io::ErrorKind::ConnectionReset);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn conns_between(&self, a: &HostName, b: &HostName) -> Result<Vec<ConnId>, WorldError> {
+        let (a, b) = (self.host_id(a)?, self.host_id(b)?);
+        let mut ids = self.conn_ids();
+        ids.retain(|id| {
+            self.conn(*id).is_some_and(|conn| {
+                let ends = (conn.sides[0].host, conn.sides[1].host);
+                ends == (a, b) || ends == (b, a)
+            })
+        });
+        Ok(ids)
+    }
+
+    /// Takes a host off the network; false when it was down already.
+    ///
+    /// Runs before the host's tasks are dropped, so that closing their sockets sends nothing.
+    pub(super) fn crash(&mut self, host: HostId, mode: CrashMode) -> bool {
+        let state = self.host_mut(host);
+        let was_up = state.power == Power::Up;
+        if !was_up {
+            // A machine whose process is gone may still lose power; the reverse changes nothing.
+            if mode == CrashMode::Power {
+                state.power = Power::Down(mode);
+            }
+            return false;
+        }
+        state.power = Power::Down(mode);
+        state.incarnation += 1;
+        let listeners = std::mem::take(&mut state.listeners);
+        for listening in listeners.into_values() {
+            self.discard(listening.waker);
+        }
+        for id in self.conn_ids() {
+            for side in 0..2 {
+                self.crash_side(id, side, host, mode);
+            }
+        }
+        true
+    }
+
+    fn crash_side(&mut self, id: ConnId, side: usize, host: HostId, mode: CrashMode) {
+        let now = self.now;
+        let Some(conn) = self.conn_mut(id) else { return };
+        let client_phase = conn.sides[0].phase;
+        let end = &mut conn.sides[side];
+        if end.host != host || end.phase == Phase::Absent {
+            return;
+        }
+        let phase = std::mem::replace(&mut end.phase, Phase::Dead);
+        match mode {
+            CrashMode::Process => {
+                if matches!(phase, Phase::Open | Phase::HalfOpen | Phase::Orphan) {
+                    self.send(id, side, Body::Rst);
+                }
+            }
+            CrashMode::Power => {
+                end.power_lost_at.get_or_insert(now);
+                // Nobody answers the client's SYN now: it will send it again.
+                if side == 1 && phase == Phase::HalfOpen && client_phase == Phase::Connecting {
+                    self.repeat_syn(id);
+                }
+            }
+        }
+        self.unhold(id, side);
+    }
+
+    fn repeat_syn(&mut self, id: ConnId) {
+        let Some(conn) = self.conn(id) else { return };
+        let client = &conn.sides[0];
+        let Some(link) = client.link else { return };
+        let packet = Packet {
+            conn: id,
+            from: 0,
+            incarnation: client.incarnation,
+            number: 0,
+            first_sent: conn.started,
+            departs: conn.started,
+            body: Body::Syn,
+        };
+        self.stall(link, Box::new(packet));
+    }
+
+    /// Ends the network: every socket is dead, nothing is sent or traced any more.
+    pub(super) fn shut_down(&mut self) {
+        for host in &mut self.hosts {
+            host.power = Power::Down(CrashMode::Power);
+            host.incarnation += 1;
+        }
+        for id in self.conn_ids() {
+            for side in 0..2 {
+                if let Some(conn) = self.conn_mut(id) {
+                    conn.sides[side].phase = Phase::Dead;
+                }
+                self.unhold(id, side);
+            }
+        }
+    }
+
+    /// Puts a host back on the network; false when it was up.
+    pub(super) fn restart(&mut self, host: HostId) -> bool {
+        let state = self.host_mut(host);
+        if state.power == Power::Up {
+            return false;
+        }
+        state.power = Power::Up;
+        for link in self.links_of(host) {
+            if !self.link_mut(link).cut {
+                self.resume(link);
+            }
+        }
+        true
+    }
+
+    /// Writes into the trace that a power loss took unsynced writes.
+    pub(super) fn trace_lost_writes(&self, host: HostId, lost: usize) {
+        let (at, name) = (SimTime(self.now), &self.host(host).name);
+        self.trace.event(at, "fault", format_args!("disk {name} lost_writes={lost}"));
+    }
+
+    /// Writes a fault into the trace.
+    pub(super) fn trace_fault(&self, fault: &NetworkFault) {
+        let at = SimTime(self.now);
+        self.trace.event(at, "fault", format_args!("{}", Line(fault)));
+    }
+}
+
+fn unsupported(what: String) -> WorldError {
+    WorldError::Unsupported { world: "kernel", what }
+}
+
+/// A fault as one line of the trace.
+struct Line<'a>(&'a NetworkFault);
+
+impl std::fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let arrow = |direction: &Direction| match direction {
+            Direction::Both => "<>",
+            Direction::OneWay => ">",
+        };
+        match self.0 {
+            NetworkFault::Partition { from, to, direction } => {
+                write!(f, "partition {from}{}{to}", arrow(direction))
+            }
+            NetworkFault::Repair { from, to } => write!(f, "repair {from}<>{to}"),
+            NetworkFault::Hold { from, to, direction } => {
+                write!(f, "hold {from}{}{to}", arrow(direction))
+            }
+            NetworkFault::Release { from, to } => write!(f, "release {from}<>{to}"),
+            NetworkFault::Latency { from, to, latency, jitter } => {
+                let (latency, jitter) = (latency.as_nanos(), jitter.as_nanos());
+                write!(f, "latency {from}<>{to} latency_ns={latency} jitter_ns={jitter}")
+            }
+            NetworkFault::Bandwidth { from, to, bytes_per_second: Some(rate) } => {
+                write!(f, "bandwidth {from}<>{to} bytes_per_second={rate}")
+            }
+            NetworkFault::Bandwidth { from, to, bytes_per_second: None } => {
+                write!(f, "bandwidth {from}<>{to} bytes_per_second=unlimited")
+            }
+            NetworkFault::Loss { from, to, ratio } => write!(f, "loss {from}<>{to} ratio={ratio}"),
+            NetworkFault::Reset { from, to } => write!(f, "reset {from}<>{to}"),
+            NetworkFault::Crash { host, mode: CrashMode::Process } => {
+                write!(f, "crash {host} mode=process")
+            }
+            NetworkFault::Crash { host, mode: CrashMode::Power } => {
+                write!(f, "crash {host} mode=power")
+            }
+            NetworkFault::Restart { host } => write!(f, "restart {host}"),
+            NetworkFault::Skew { host, offset_ms } => {
+                write!(f, "skew {host} offset_ms={offset_ms}")
+            }
+        }
+    }
+}

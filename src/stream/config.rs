@@ -1,0 +1,113 @@
+//! How events are batched, sent and kept.
+
+use std::time::Duration;
+
+use crate::newrelic::limits::EVENT_API_BODY_BYTES_MAX;
+
+/// Settings of a [`super::Streamer`]; checked by [`StreamConfig::validate`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamConfig {
+    /// Most events of one POST, 1 to 2,000.
+    pub batch_events_max: usize,
+    /// Most bytes of one body before compression.
+    pub batch_bytes_max: usize,
+    /// Most bytes of one body as sent, exclusive; New Relic's limit is 10⁶.
+    pub body_bytes_limit: usize,
+    /// Bodies of more bytes than this are gzipped.
+    pub gzip_above_bytes: usize,
+    /// 0 to 9. Level 1 costs 2.2 µs an event, level 6 8.1 µs for half the bytes.
+    pub gzip_level: u32,
+    /// Most POSTs under way at once.
+    pub concurrency: usize,
+    /// Deadline of one POST.
+    pub request_timeout: Duration,
+    /// Most events kept in memory; beyond it the oldest is dropped.
+    pub buffer_events_max: usize,
+    /// Most bytes of events kept in memory; beyond it the oldest is dropped.
+    pub buffer_bytes_max: usize,
+    /// Longest `Retry-After` that is believed.
+    pub retry_after_max: Duration,
+}
+
+impl Default for StreamConfig {
+    fn default() -> Self {
+        Self {
+            batch_events_max: 100,
+            batch_bytes_max: 4_000_000,
+            body_bytes_limit: EVENT_API_BODY_BYTES_MAX,
+            gzip_above_bytes: 1_024,
+            gzip_level: 1,
+            concurrency: 10,
+            request_timeout: Duration::from_secs(30),
+            buffer_events_max: 10_000,
+            buffer_bytes_max: 64 * 1024 * 1024,
+            retry_after_max: Duration::from_secs(300),
+        }
+    }
+}
+
+/// A setting out of range.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("stream.{setting} = {value}: must be {allowed}")]
+pub struct StreamConfigError {
+    /// Which.
+    pub setting: &'static str,
+    /// What was given.
+    pub value: String,
+    /// What may be given.
+    pub allowed: &'static str,
+}
+
+impl StreamConfig {
+    /// Every setting that is out of range; empty when the configuration is usable.
+    pub fn validate(&self) -> Vec<StreamConfigError> {
+        let mut errors = Vec::new();
+        let mut require = |ok: bool, setting, value: String, allowed| {
+            if !ok {
+                errors.push(StreamConfigError { setting, value, allowed });
+            }
+        };
+        let number = |value: usize| value.to_string();
+        let millis = |value: Duration| format!("{} ms", value.as_millis());
+        let Self { batch_events_max, batch_bytes_max, body_bytes_limit, concurrency, .. } = *self;
+        require(
+            (1..=2_000).contains(&batch_events_max),
+            "batch_events_max",
+            number(batch_events_max),
+            "1 to 2000",
+        );
+        require(
+            (1_000..=16_000_000).contains(&batch_bytes_max),
+            "batch_bytes_max",
+            number(batch_bytes_max),
+            "1000 to 16000000",
+        );
+        require(
+            (1_000..=EVENT_API_BODY_BYTES_MAX).contains(&body_bytes_limit),
+            "body_bytes_limit",
+            number(body_bytes_limit),
+            "1000 to 1000000",
+        );
+        require(self.gzip_level <= 9, "gzip_level", self.gzip_level.to_string(), "0 to 9");
+        require((1..=256).contains(&concurrency), "concurrency", number(concurrency), "1 to 256");
+        require(
+            !self.request_timeout.is_zero(),
+            "request_timeout",
+            millis(self.request_timeout),
+            "more than 0 ms",
+        );
+        require(
+            self.buffer_events_max >= batch_events_max,
+            "buffer_events_max",
+            number(self.buffer_events_max),
+            "at least batch_events_max",
+        );
+        require(
+            self.buffer_bytes_max >= batch_bytes_max,
+            "buffer_bytes_max",
+            number(self.buffer_bytes_max),
+            "at least batch_bytes_max",
+        );
+        errors
+    }
+}

@@ -1,0 +1,107 @@
+//! The account of every event.
+
+use std::collections::BTreeMap;
+
+use crate::newrelic::RejectReason;
+
+/// Why an event will never be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rejection {
+    /// Alone it exceeds a body's limit, here or by New Relic's answer 413.
+    EventTooLarge,
+    /// New Relic refused the request it was in.
+    Refused(RejectReason),
+}
+
+impl Rejection {
+    /// Name in counters.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::EventTooLarge => "event_too_large",
+            Self::Refused(reason) => reason.as_str(),
+        }
+    }
+}
+
+/// Why an event was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DropReason {
+    /// It was the oldest when the buffer overflowed.
+    BufferFull,
+}
+
+impl DropReason {
+    /// Name in counters.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BufferFull => "buffer_full",
+        }
+    }
+}
+
+/// Where every event is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ledger {
+    /// Events handed to the streamer.
+    pub enqueued: u64,
+    /// Events in requests that New Relic accepted.
+    pub acknowledged: u64,
+    /// Events refused for ever.
+    pub rejected: BTreeMap<Rejection, u64>,
+    /// Events given up.
+    pub dropped: BTreeMap<DropReason, u64>,
+    /// Events in memory, counted there.
+    pub in_flight: u64,
+    /// POSTs whose fate nobody knows. Their events stay in memory and are sent again, so New
+    /// Relic may hold each of them once more for every such POST.
+    pub unknown_sends: u64,
+    /// Events in those POSTs.
+    pub unknown_events: u64,
+}
+
+/// The law is broken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{enqueued} events were enqueued, but {accounted} are accounted for: {ledger:?}")]
+pub struct LedgerError {
+    /// Events that came in.
+    pub enqueued: u64,
+    /// Events that have a place.
+    pub accounted: u64,
+    /// The whole account.
+    pub ledger: Box<Ledger>,
+}
+
+impl Ledger {
+    /// Events refused for ever, for whatever reason.
+    pub fn rejected_total(&self) -> u64 {
+        self.rejected.values().sum()
+    }
+
+    /// Events given up, for whatever reason.
+    pub fn dropped_total(&self) -> u64 {
+        self.dropped.values().sum()
+    }
+
+    /// Checks enqueued = acknowledged + rejected + dropped + in flight.
+    ///
+    /// # Errors
+    /// The two sides, when they differ.
+    pub fn check(&self) -> Result<(), LedgerError> {
+        let accounted =
+            self.acknowledged + self.rejected_total() + self.dropped_total() + self.in_flight;
+        if accounted == self.enqueued {
+            Ok(())
+        } else {
+            let ledger = Box::new(self.clone());
+            Err(LedgerError { enqueued: self.enqueued, accounted, ledger })
+        }
+    }
+
+    pub(super) fn reject(&mut self, reason: Rejection, events: usize) {
+        *self.rejected.entry(reason).or_default() += events as u64;
+    }
+
+    pub(super) fn drop_events(&mut self, reason: DropReason, events: usize) {
+        *self.dropped.entry(reason).or_default() += events as u64;
+    }
+}

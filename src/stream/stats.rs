@@ -1,0 +1,36 @@
+//! Counters for the pipeline to export.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::domain::units::UnixMillis;
+
+/// Totals since the streamer began.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StreamStats {
+    /// POSTs by outcome: `accepted`, `too_large`, or the reason of the class.
+    pub posts: BTreeMap<&'static str, u64>,
+    /// Acknowledged events by kind.
+    pub acknowledged: BTreeMap<&'static str, u64>,
+    /// POSTs of a batch that had been sent before.
+    pub retries: u64,
+    /// Batches cut in two: the body was too long here, or 413 there.
+    pub splits: u64,
+    /// Bytes of bodies before compression.
+    pub body_bytes: u64,
+    /// Bytes of bodies as sent.
+    pub sent_bytes: u64,
+    /// Time between sending and the end of each POST, added up.
+    pub post_time: Duration,
+    /// When New Relic last accepted a request.
+    pub last_success: Option<UnixMillis>,
+    /// Most events that were in memory at once.
+    pub buffer_events_peak: usize,
+}
+
+impl StreamStats {
+    /// POSTs that ended, however they did.
+    pub fn posts_total(&self) -> u64 {
+        self.posts.values().sum()
+    }
+}
