@@ -167,8 +167,8 @@ impl<'a> ClusterFold<'a> {
             states.push(EntityState {
                 key,
                 observed_at: merged.at,
+                window: merged.window(),
                 metrics: merged.metrics,
-                window: merged.window,
                 attributes: merged.attributes.into_owned(),
                 topics: Vec::new(),
             });
@@ -187,13 +187,13 @@ impl TopicFold<'_> {
         let mut observed_at = self.own.as_ref().map_or(UnixMillis::default(), |own| own.at);
         for part in self.on_brokers.values() {
             sum.add(&part.metrics);
-            window = Window::union(window, part.window);
+            window = Window::union(window, part.window());
             observed_at = observed_at.max(part.at);
         }
         let (mut metrics, attributes) = match self.own {
             Some(own) => {
                 let keeps = own.metrics.iter().any(|(id, _)| is_rate(id) && !sum.contains(id));
-                window = Window::union(window, own.window.filter(|_| keeps));
+                window = Window::union(window, own.window().filter(|_| keeps));
                 (own.metrics, own.attributes.into_owned())
             }
             None => (MetricSet::new(EntityKind::Topic), Attributes::default()),
@@ -259,7 +259,7 @@ impl<'a> GroupFold<'a> {
             observed_at = observed_at.max(topic.at());
         }
         let (mut metrics, mut window) = match &self.own {
-            Some(own) => (own.metrics.clone(), own.window),
+            Some(own) => (own.metrics.clone(), own.window()),
             None => (MetricSet::new(EntityKind::ConsumerGroup), None),
         };
         self.lag(&mut metrics);
@@ -268,7 +268,7 @@ impl<'a> GroupFold<'a> {
         let (mut rate, mut rate_window) = (None, None);
         for row in rates {
             rate = plus(rate, row.metrics.get(MetricId::GROUP_CONSUMPTION));
-            rate_window = Window::union(rate_window, row.window);
+            rate_window = Window::union(rate_window, row.window());
         }
         if rate.is_some() {
             metrics.remove(MetricId::GROUP_CONSUMPTION);

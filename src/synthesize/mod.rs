@@ -4,8 +4,8 @@
 //! - One entity per GUID; entities are sorted by GUID and relationships by source, kind and target,
 //!   whatever the order of the states.
 //! - A relationship has both its ends in the same synthesis, so that none dangles.
-//! - An entity that breaks a limit of New Relic's Event API is rejected with a typed reason; what is
-//!   returned can be written and will be stored.
+//! - An entity that breaks a limit of New Relic's Event API is rejected with a typed reason; what
+//!   is returned can be written and will be stored.
 
 pub mod event;
 

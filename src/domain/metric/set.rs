@@ -1,8 +1,8 @@
 //! Known metric values of one entity.
 //!
 //! Invariants:
-//! - Bit `i` of the mask is set exactly when metric `i` of the kind has a value, and values stand in
-//!   the order of their bits.
+//! - Bit `i` of the mask is set exactly when metric `i` of the kind has a value, and values stand
+//!   in the order of their bits.
 //! - All metrics belong to the set's kind; others are neither stored nor found.
 
 use std::fmt;

@@ -147,7 +147,9 @@ fn document_is_up_to_date() {
 proptest! {
     /// A set behaves as a map from metric to value.
     #[test]
-    fn set_is_a_map(steps in proptest::collection::vec((0..47_u8, any::<bool>(), -1e6..1e6_f64), 0..80)) {
+    fn set_is_a_map(
+        steps in proptest::collection::vec((0..47_u8, any::<bool>(), -1e6..1e6_f64), 0..80),
+    ) {
         let mut set = MetricSet::new(EntityKind::Broker);
         let mut map = std::collections::BTreeMap::new();
         let ids: Vec<_> = MetricId::of_kind(EntityKind::Broker).collect();
@@ -161,7 +163,8 @@ proptest! {
                 map.remove(&id);
             }
         }
-        prop_assert_eq!(set.iter().collect::<Vec<_>>(), map.clone().into_iter().collect::<Vec<_>>());
+        let expected: Vec<_> = map.clone().into_iter().collect();
+        prop_assert_eq!(set.iter().collect::<Vec<_>>(), expected);
         prop_assert_eq!(set.len(), map.len());
         for id in ids {
             prop_assert_eq!(set.get(id), map.get(&id).copied());
