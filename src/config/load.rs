@@ -20,6 +20,7 @@ use super::quantity::DurationText;
 use super::schema::{KafkaTable, LogFormat, LogLevel, NriTable, PipelineFile, StreamTable};
 use super::toml_file::{FileProblems, Place, Problem, TomlFile};
 use crate::domain::account::AccountId;
+use crate::domain::tag::{TagError, TagValue, Tags};
 use crate::newrelic::{Addresses, ApiKey, Region};
 use crate::ports::Endpoint;
 
@@ -436,8 +437,15 @@ impl Loader<'_> {
             let help = "sending needs a part of the cycle, too";
             self.report("out_of_range", &place.key("collect_deadline"), message, help);
         }
+        let mut tags = Tags::default();
         for (key, value) in &table.tags {
-            self.tag(&place.key("tags").key(key), key, value);
+            if let Err(error) = tags.insert(key, value) {
+                self.tag(&place.key("tags").key(key), &error);
+            }
+        }
+        let environment = table.environment.as_ref().map(|text| text.parse::<TagValue>());
+        if let Some(Err(error)) = &environment {
+            self.tag(&place.key("environment"), error);
         }
         Cycle {
             interval: table.interval.0,
@@ -450,18 +458,11 @@ impl Loader<'_> {
         }
     }
 
-    /// A tag becomes an attribute, so New Relic's rules for attributes hold.
-    fn tag(&mut self, place: &Place, key: &str, value: &str) {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || ":._-".contains(c);
-        if key.is_empty() || key.len() > 200 || !key.chars().all(allowed) {
-            let message = format!("`{key}` is no tag name");
-            let help = "1 to 200 letters, digits, `:`, `.`, `_` or `-`";
-            self.report("invalid_key", place, message, help);
-        }
-        if value.is_empty() || value.chars().count() > 4_096 {
-            let message = format!("the value of tag `{key}` is empty or too long");
-            self.report("invalid_value", place, message, "1 to 4096 characters");
-        }
+    fn tag(&mut self, place: &Place, error: &TagError) {
+        let text = error.to_string();
+        let (message, help) =
+            text.split_once("; ").unwrap_or((&text, "for example team = \"core\""));
+        self.report("invalid_value", place, message.to_owned(), help);
     }
 
     fn stream(&mut self, table: &StreamTable) {

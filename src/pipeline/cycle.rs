@@ -38,8 +38,7 @@ impl<P: Ports> Pipeline<P> {
         let staged = self.stages.run(&samples, collected.wall, &clock);
         let mut report = self.book(number, &samples, sources, staged, began.wall);
         report.collected_at = collected.wall;
-        report.stages.collect_ms =
-            millis(collected.monotonic.saturating_sub(began.monotonic));
+        report.stages.collect_ms = millis(collected.monotonic.saturating_sub(began.monotonic));
 
         let streaming = clock.monotonic();
         let spent = streaming.saturating_sub(began.monotonic);

@@ -19,6 +19,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::domain::tag::TagError;
 use crate::newrelic::region::InvalidAddress;
 use crate::newrelic::{Addresses, EventApi};
 use crate::ports::{Clock, Ports};
@@ -60,6 +61,9 @@ pub enum PipelineError {
     /// Events cannot be sent there.
     #[error(transparent)]
     Address(#[from] InvalidAddress),
+    /// A tag, or the environment.
+    #[error(transparent)]
+    Tag(#[from] TagError),
     /// Settings of the stream.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Stream(Vec<StreamConfigError>),
@@ -124,7 +128,7 @@ impl<P: Ports> Pipeline<P> {
             stream_stats: streamer.stats().clone(),
         };
         Ok(Self {
-            stages: Stages::new(&config),
+            stages: Stages::new(&config)?,
             ports,
             config,
             sources,
