@@ -1,1 +1,109 @@
-//! Canonical samples of one cycle to per-entity and cluster-wide roll-ups. Pure.
+//! One cycle's samples folded into one state per entity. Pure.
+//!
+//! Invariants:
+//! - The result does not depend on the order of the samples: the newest value of a metric wins, the
+//!   larger one among equally new ones.
+//! - Parts (a topic on one broker, a group on one partition) are added up once; totals that a
+//!   source sends beside the parts stand in only where there are no parts.
+//! - An unknown input leaves its metric absent; zero is never invented.
+//! - The only memory between cycles is which brokers were seen when, so that a broker that vanished
+//!   counts as offline for a while instead of making the cluster look smaller.
+
+mod cluster;
+mod fold;
+mod merge;
+
+use std::collections::BTreeMap;
+
+use crate::domain::attribute::Attributes;
+use crate::domain::entity::EntityKey;
+use crate::domain::metric::MetricSet;
+use crate::domain::units::{UnixMillis, Window};
+use crate::transform::CanonicalSample;
+
+use fold::ClusterFold;
+
+/// What the aggregator needs to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AggregatorConfig {
+    /// How long a broker stays expected after it was last seen, in milliseconds.
+    pub expected_broker_window_ms: i64,
+}
+
+impl Default for AggregatorConfig {
+    /// Ten minutes.
+    fn default() -> Self {
+        Self { expected_broker_window_ms: 600_000 }
+    }
+}
+
+/// All that one cycle tells of one entity.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EntityState {
+    /// Which entity.
+    pub key: EntityKey,
+    /// When the newest sample that went into it was taken.
+    pub observed_at: UnixMillis,
+    /// Known metrics.
+    pub metrics: MetricSet,
+    /// Window of the rates sampled about the entity itself (a cluster's: about its brokers).
+    pub window: Option<Window>,
+    /// Descriptive attributes.
+    pub attributes: Attributes<'static>,
+    /// Topics that a consumer group reads, sorted; empty for other kinds.
+    pub topics: Vec<String>,
+}
+
+/// Folds cycles of samples.
+#[derive(Debug)]
+pub struct Aggregator {
+    config: AggregatorConfig,
+    /// Cluster name, then broker id: newest sample.
+    seen: BTreeMap<String, BTreeMap<i32, UnixMillis>>,
+}
+
+impl Aggregator {
+    /// An aggregator that has seen nothing.
+    pub fn new(config: AggregatorConfig) -> Self {
+        Self { config, seen: BTreeMap::new() }
+    }
+
+    /// Folds one cycle's samples into entity states, sorted by key; every cluster that a sample
+    /// names is among them. `now` is the collector's clock at the end of the cycle.
+    pub fn fold(&mut self, cycle: Vec<CanonicalSample<'_>>, now: UnixMillis) -> Vec<EntityState> {
+        let mut order: Vec<_> = cycle.iter().collect();
+        order.sort_by_key(|sample| sample.at);
+        let mut clusters: BTreeMap<&str, ClusterFold<'_>> = BTreeMap::new();
+        for sample in order {
+            let fold = clusters
+                .entry(sample.cluster)
+                .or_insert_with(|| ClusterFold::new(sample.provider.clone(), sample.cluster));
+            fold.take(sample);
+        }
+        let mut states = Vec::new();
+        for (name, fold) in clusters {
+            let expected = self.expect(name, &fold, now);
+            fold.finish(expected, &mut states);
+        }
+        states.sort_by(|left, right| left.key.cmp(&right.key));
+        states
+    }
+
+    /// Notes the brokers of this cycle; returns how many were seen lately.
+    fn expect(&mut self, cluster: &str, fold: &ClusterFold<'_>, now: UnixMillis) -> usize {
+        let window_ms = self.config.expected_broker_window_ms;
+        if !self.seen.contains_key(cluster) {
+            self.seen.insert(cluster.to_owned(), BTreeMap::new());
+        }
+        let Some(seen) = self.seen.get_mut(cluster) else { return 0 };
+        for (broker, at) in fold.brokers_seen() {
+            let newest = seen.entry(broker).or_insert(at);
+            *newest = at.max(*newest);
+        }
+        seen.retain(|_, at| now.millis_since(*at) <= window_ms);
+        seen.len()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,13 @@
 //! Entities, identities, metrics and samples: the vocabulary every other room shares. Pure.
 
 pub mod account;
+pub mod attribute;
+pub mod entity;
+pub mod guid;
+pub mod health;
+pub mod metric;
+pub mod provider;
+pub mod relationship;
 pub mod sample;
+pub mod tag;
 pub mod units;

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 
 use smallvec::SmallVec;
 
+use super::provider::Provider;
 use super::units::UnixMillis;
 
 /// Which program's spelling the field names follow.
@@ -19,6 +20,26 @@ pub enum Origin {
     Kafka,
     /// Samples of New Relic's nri-kafka integration.
     NriKafka,
+}
+
+impl Origin {
+    /// All origins.
+    pub const ALL: [Self; 2] = [Self::Kafka, Self::NriKafka];
+
+    /// Whose product it tells of.
+    pub const fn provider(self) -> Provider {
+        match self {
+            Self::Kafka | Self::NriKafka => Provider::Kafka,
+        }
+    }
+
+    /// A short name for documents and messages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Kafka => "kafka",
+            Self::NriKafka => "nri-kafka",
+        }
+    }
 }
 
 /// What one raw sample is about.
@@ -74,6 +95,71 @@ pub enum Subject<'a> {
         /// Client id.
         client_id: Cow<'a, str>,
     },
+}
+
+/// What kind of thing a raw sample is about, without its identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SubjectKind {
+    /// [`Subject::Cluster`].
+    Cluster,
+    /// [`Subject::Broker`] and [`Subject::BrokerName`].
+    Broker,
+    /// [`Subject::Topic`].
+    Topic,
+    /// [`Subject::TopicOnBroker`].
+    TopicOnBroker,
+    /// [`Subject::Group`].
+    Group,
+    /// [`Subject::GroupTopic`].
+    GroupTopic,
+    /// [`Subject::GroupPartition`].
+    GroupPartition,
+    /// [`Subject::Client`].
+    Client,
+}
+
+impl SubjectKind {
+    /// All kinds.
+    pub const ALL: [Self; 8] = [
+        Self::Cluster,
+        Self::Broker,
+        Self::Topic,
+        Self::TopicOnBroker,
+        Self::Group,
+        Self::GroupTopic,
+        Self::GroupPartition,
+        Self::Client,
+    ];
+
+    /// A short name for documents and messages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cluster => "cluster",
+            Self::Broker => "broker",
+            Self::Topic => "topic",
+            Self::TopicOnBroker => "topic on broker",
+            Self::Group => "group",
+            Self::GroupTopic => "group on topic",
+            Self::GroupPartition => "group on partition",
+            Self::Client => "client",
+        }
+    }
+}
+
+impl Subject<'_> {
+    /// Its kind.
+    pub fn kind(&self) -> SubjectKind {
+        match self {
+            Self::Cluster => SubjectKind::Cluster,
+            Self::Broker { .. } | Self::BrokerName { .. } => SubjectKind::Broker,
+            Self::Topic { .. } => SubjectKind::Topic,
+            Self::TopicOnBroker { .. } => SubjectKind::TopicOnBroker,
+            Self::Group { .. } => SubjectKind::Group,
+            Self::GroupTopic { .. } => SubjectKind::GroupTopic,
+            Self::GroupPartition { .. } => SubjectKind::GroupPartition,
+            Self::Client { .. } => SubjectKind::Client,
+        }
+    }
 }
 
 /// A value as the source gave it.

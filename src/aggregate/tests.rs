@@ -1,0 +1,1 @@
+//! Folding cycles: what wins, what is added, what is rolled up.

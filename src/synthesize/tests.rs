@@ -1,0 +1,210 @@
+//! Relationships, merging, order independence.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::attribute::{AttributeId, AttributeValue, Attributes};
+use crate::domain::metric::{MetricId, MetricSet};
+
+fn synthesizer() -> Synthesizer {
+    Synthesizer::new(SynthesisConfig {
+        account: AccountId::try_from(1).unwrap(),
+        environment: None,
+        tags: Tags::default(),
+    })
+}
+
+fn key(kind: EntityKind, cluster: &str, name: &str) -> EntityKey {
+    let (provider, cluster, name) = (Provider::Kafka, cluster.to_owned(), name.to_owned());
+    match kind {
+        EntityKind::Cluster => EntityKey::Cluster { provider, cluster },
+        EntityKind::Broker => EntityKey::Broker { provider, cluster, broker_id: name },
+        EntityKind::Topic => EntityKey::Topic { provider, cluster, topic: name },
+        EntityKind::Queue => {
+            EntityKey::Queue { provider, cluster, vhost: String::new(), queue: name }
+        }
+        EntityKind::ConsumerGroup => EntityKey::Group { provider, cluster, group: name },
+    }
+}
+
+fn state(kind: EntityKind, cluster: &str, name: &str, at: i64) -> EntityState {
+    EntityState {
+        key: key(kind, cluster, name),
+        observed_at: UnixMillis(at),
+        metrics: MetricSet::new(kind),
+        window: None,
+        attributes: Attributes::default(),
+        topics: Vec::new(),
+    }
+}
+
+fn group(cluster: &str, name: &str, topics: &[&str]) -> EntityState {
+    let topics = topics.iter().map(|topic| (*topic).to_owned()).collect();
+    EntityState { topics, ..state(EntityKind::ConsumerGroup, cluster, name, 5) }
+}
+
+#[test]
+fn relationships_of_a_cluster() {
+    use EntityKind::{Broker, Cluster, Queue, Topic};
+    let states = [
+        state(Cluster, "a", "", 1),
+        state(Broker, "a", "1", 9),
+        state(Topic, "a", "t", 2),
+        state(Queue, "a", "q", 1),
+        group("a", "g", &["t", "gone"]),
+        // Another cluster, without an entity of its own: its broker has no parent here.
+        state(Broker, "b", "1", 1),
+        state(Topic, "b", "gone", 1),
+    ];
+    let synthesizer = synthesizer();
+    let synthesis = synthesizer.synthesize(&states);
+    assert!(synthesis.rejected.is_empty() && synthesis.entities.len() == states.len());
+    let name = |guid: EntityGuid| {
+        let entity = synthesis.entities.iter().find(|entity| entity.guid == guid).unwrap();
+        entity.key.name().to_owned()
+    };
+    let mut got: Vec<_> = synthesis
+        .relationships
+        .iter()
+        .map(|seen| {
+            let Relationship { source, kind, target } = seen.relationship;
+            assert_eq!(seen.cluster, "a");
+            (name(source), kind.as_str(), name(target), seen.observed_at.0)
+        })
+        .collect();
+    got.sort();
+    let expected = [
+        ("a", "CONTAINS", "g", 5),
+        ("a", "CONTAINS", "q", 1),
+        ("a", "CONTAINS", "t", 2),
+        ("a", "MANAGES", "1", 9),
+        ("g", "CONSUMES_FROM", "t", 5),
+    ];
+    let expected = expected.map(|(a, kind, b, at)| (a.to_owned(), kind, b.to_owned(), at));
+    assert_eq!(got, expected);
+    let all = synthesis.relationships.iter().map(|seen| &seen.relationship);
+    crate::domain::relationship::check_cardinality(all).unwrap();
+    assert!(synthesis.relationships.iter().map(|seen| seen.relationship).is_sorted());
+    assert!(synthesis.entities.iter().map(|entity| entity.guid).is_sorted());
+}
+
+#[test]
+fn a_relationship_as_event() {
+    let states =
+        [state(EntityKind::Cluster, "a\"", "", 1), state(EntityKind::Topic, "a\"", "t", 7)];
+    let synthesizer = synthesizer();
+    let synthesis = synthesizer.synthesize(&states);
+    let mut out = Vec::new();
+    event::write_relationship(&synthesis.relationships[0], &mut out);
+    let event: std::collections::BTreeMap<String, serde_json::Value> =
+        serde_json::from_slice(&out).unwrap();
+    let of = |kind: EntityKind| EntityGuid::new(synthesizer.account(), &key(kind, "a\"", "t"));
+    let expected = [
+        ("clusterName", "a\"".to_owned()),
+        ("eventType", "MessageQueueRelationship".to_owned()),
+        ("relationshipType", "CONTAINS".to_owned()),
+        ("sourceEntityGuid", of(EntityKind::Cluster).wire()),
+        ("sourceEntityType", "MESSAGE_QUEUE_CLUSTER".to_owned()),
+        ("targetEntityGuid", of(EntityKind::Topic).wire()),
+        ("targetEntityType", "MESSAGE_QUEUE_TOPIC".to_owned()),
+    ];
+    for (name, value) in &expected {
+        assert_eq!(event[*name], *value, "{name}");
+    }
+    assert_eq!(event["timestamp"], 7);
+    assert_eq!(event.len(), expected.len() + 1);
+}
+
+#[test]
+fn states_of_one_key_are_merged() {
+    let mut old = state(EntityKind::Broker, "a", "1", 10);
+    old.metrics.set(MetricId::BROKER_CPU_USAGE, 90.0);
+    old.metrics.set(MetricId::BROKER_PARTITIONS, 4.0);
+    old.attributes.set(AttributeId::Rack, AttributeValue::Text("r".into()));
+    old.window = Some(Window::of(10));
+    let mut new = state(EntityKind::Broker, "a", "1", 20);
+    new.metrics.set(MetricId::BROKER_CPU_USAGE, 10.0);
+    new.window = Some(Window::of(20));
+    let states = [new, old];
+    let synthesizer = synthesizer();
+    let synthesis = synthesizer.synthesize(&states);
+    let [entity] = synthesis.entities.as_slice() else { panic!("{synthesis:?}") };
+    assert_eq!(entity.observed_at, UnixMillis(20));
+    assert_eq!(entity.metrics.get(MetricId::BROKER_CPU_USAGE), Some(10.0));
+    assert_eq!(entity.metrics.get(MetricId::BROKER_PARTITIONS), Some(4.0));
+    assert_eq!(entity.attributes.text(AttributeId::Rack), Some("r"));
+    assert_eq!(entity.window, Some(Window { min_ms: 10, max_ms: 20 }));
+}
+
+#[test]
+fn one_bad_entity_costs_itself() {
+    let states = [state(EntityKind::Topic, "a", "", 1), state(EntityKind::Topic, "a", "t", 1)];
+    let synthesizer = synthesizer();
+    let synthesis = synthesizer.synthesize(&states);
+    assert_eq!(synthesis.entities.len(), 1);
+    let reasons: Vec<_> = synthesis.rejected.iter().map(Rejection::as_str).collect();
+    assert_eq!(reasons, ["missing_identity"]);
+}
+
+fn any_state() -> impl Strategy<Value = EntityState> {
+    let kind = prop_oneof![
+        Just(EntityKind::Cluster),
+        Just(EntityKind::Broker),
+        Just(EntityKind::Topic),
+        Just(EntityKind::ConsumerGroup),
+    ];
+    let values = proptest::collection::vec((0..60_usize, 0..4_i32), 0..6);
+    let topics = proptest::collection::vec("[a-c]", 0..3);
+    (kind, "[ab]", "[a-c]", 0..3_i64, values, topics, "[xy]").prop_map(
+        |(kind, cluster, name, at, values, topics, host)| {
+            let mut state = state(kind, &cluster, &name, at);
+            let ids: Vec<_> = MetricId::of_kind(kind).collect();
+            for (id, value) in values {
+                state.metrics.set(ids[id % ids.len()], f64::from(value));
+            }
+            state.window = (at > 0).then(|| Window::of(at));
+            match kind {
+                EntityKind::ConsumerGroup => state.topics = topics,
+                EntityKind::Broker => {
+                    let host = AttributeValue::Text(host.into());
+                    state.attributes.set(AttributeId::Hostname, host);
+                }
+                _ => {}
+            }
+            state
+        },
+    )
+}
+
+fn bytes(synthesizer: &Synthesizer, states: &[EntityState]) -> Vec<u8> {
+    let synthesis = synthesizer.synthesize(states);
+    let mut out = Vec::new();
+    for entity in &synthesis.entities {
+        event::write_entity(entity, &mut out);
+        out.push(b'\n');
+    }
+    for relationship in &synthesis.relationships {
+        event::write_relationship(relationship, &mut out);
+        out.push(b'\n');
+    }
+    out
+}
+
+proptest! {
+    #[test]
+    fn any_order_gives_the_same_bytes(
+        states in proptest::collection::vec(any_state(), 0..24),
+        order in proptest::collection::vec(any::<u32>(), 24),
+    ) {
+        let synthesizer = synthesizer();
+        let mut shuffled: Vec<_> = order.iter().zip(states.clone()).collect();
+        shuffled.sort_by_key(|(place, _)| **place);
+        let shuffled: Vec<_> = shuffled.into_iter().map(|(_, state)| state).collect();
+        prop_assert_eq!(bytes(&synthesizer, &states), bytes(&synthesizer, &shuffled));
+        let synthesis = synthesizer.synthesize(&states);
+        prop_assert!(synthesis.entities.is_sorted_by(|a, b| a.guid < b.guid), "one per GUID");
+        for entity in &synthesis.entities {
+            prop_assert_eq!(entity.guid, EntityGuid::new(synthesizer.account(), &entity.key));
+        }
+    }
+}

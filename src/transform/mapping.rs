@@ -1,0 +1,123 @@
+//! From raw names to the catalogue, by origin and subject: hash tables built once from the
+//! catalogue's sources.
+//!
+//! Invariants:
+//! - The tables hold exactly the field sources of the metric and attribute tables.
+//! - A look-up costs one hash and, nearly always, one comparison.
+
+use std::sync::LazyLock;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::domain::attribute::{ATTRIBUTES, AttributeId};
+use crate::domain::metric::{MetricId, Scale, Source};
+use crate::domain::sample::{Origin, SubjectKind};
+
+/// What a raw field becomes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Target {
+    /// A metric.
+    Metric {
+        /// Which.
+        id: MetricId,
+        /// From raw to canonical.
+        scale: Scale,
+        /// Place among the metric's sources; lower wins.
+        precedence: u8,
+    },
+    /// A descriptive attribute.
+    Attribute {
+        /// Which.
+        id: AttributeId,
+        /// Place among the attribute's sources; lower wins.
+        precedence: u8,
+    },
+}
+
+/// Raw names of one origin and subject.
+pub(super) struct Mapping {
+    /// Open addressing; the length is a power of two and at least twice the number of entries.
+    slots: Vec<Option<(&'static str, Target)>>,
+}
+
+impl Mapping {
+    fn of(origin: Origin, subject: SubjectKind) -> Self {
+        let entries = entries(origin, subject);
+        let mut slots = vec![None; (entries.len() * 4).next_power_of_two().max(2)];
+        for entry in entries {
+            let mut place = xxh3_64(entry.0.as_bytes()) as usize & (slots.len() - 1);
+            while slots[place].is_some() {
+                place = (place + 1) & (slots.len() - 1);
+            }
+            slots[place] = Some(entry);
+        }
+        Self { slots }
+    }
+
+    /// What field `name` becomes, if a table names it.
+    pub(super) fn get(&self, name: &str) -> Option<Target> {
+        let mut place = xxh3_64(name.as_bytes()) as usize & (self.slots.len() - 1);
+        while let Some((known, target)) = self.slots[place] {
+            if known == name {
+                return Some(target);
+            }
+            place = (place + 1) & (self.slots.len() - 1);
+        }
+        None
+    }
+}
+
+fn entries(origin: Origin, subject: SubjectKind) -> Vec<(&'static str, Target)> {
+    let mut entries = Vec::new();
+    for id in MetricId::all() {
+        for (precedence, source) in (0..).zip(id.def().sources) {
+            match source {
+                Source::Field(field) if (field.origin, field.subject) == (origin, subject) => {
+                    let target = Target::Metric { id, scale: field.scale, precedence };
+                    entries.push((field.field, target));
+                }
+                _ => {}
+            }
+        }
+    }
+    for def in ATTRIBUTES {
+        for (precedence, source) in (0..).zip(def.sources) {
+            if (source.origin, source.subject) == (origin, subject) {
+                entries.push((source.field, Target::Attribute { id: def.id, precedence }));
+            }
+        }
+    }
+    entries
+}
+
+static MAPPINGS: LazyLock<Vec<Mapping>> = LazyLock::new(|| {
+    let subjects = |origin| SubjectKind::ALL.map(|subject| Mapping::of(origin, subject));
+    Origin::ALL.into_iter().flat_map(subjects).collect()
+});
+
+/// The names of `origin` in samples about `subject`.
+pub(super) fn mapping(origin: Origin, subject: SubjectKind) -> &'static Mapping {
+    &MAPPINGS[origin as usize * SubjectKind::ALL.len() + subject as usize]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_source_is_found() {
+        let mut found = 0;
+        for origin in Origin::ALL {
+            for subject in SubjectKind::ALL {
+                for (name, target) in entries(origin, subject) {
+                    assert_eq!(mapping(origin, subject).get(name), Some(target), "{name}");
+                    found += 1;
+                }
+                for name in ["", "nothing", "Broker.IOInPerSecond"] {
+                    assert_eq!(mapping(origin, subject).get(name), None);
+                }
+            }
+        }
+        assert!(found > 100, "{found}");
+    }
+}
