@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::io::Read;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -41,6 +42,22 @@ pub(crate) const UNAVAILABLE: Answer = Answer::Status(503, Duration::from_millis
 pub(crate) struct ScriptedNewRelic {
     clock: TestClock,
     answers: Arc<Mutex<(VecDeque<Answer>, Answer)>>,
+    bodies: Arc<Mutex<Vec<Vec<u8>>>>,
+}
+
+impl ScriptedNewRelic {
+    /// All events that were sent, whatever came of them.
+    pub(crate) fn events(&self) -> Vec<serde_json::Value> {
+        let bodies = self.bodies.lock().expect("no test panics while it holds these");
+        let read = |body: &Vec<u8>| -> Vec<serde_json::Value> {
+            let mut json = Vec::new();
+            if flate2::read::GzDecoder::new(&body[..]).read_to_end(&mut json).is_err() {
+                json.clone_from(body);
+            }
+            serde_json::from_slice(&json).expect("a list of events")
+        };
+        bodies.iter().flat_map(read).collect()
+    }
 }
 
 impl Http for ScriptedNewRelic {
@@ -53,6 +70,8 @@ impl Http for ScriptedNewRelic {
             let mut answers = self.answers.lock().expect("no test panics while it holds these");
             answers.0.pop_front().unwrap_or(answers.1)
         };
+        let body = request.body().to_vec();
+        self.bodies.lock().expect("no test panics while it holds these").push(body);
         let authority = request.uri().authority().expect("absolute").to_string();
         match answer {
             Answer::Status(code, after) => {
@@ -77,6 +96,8 @@ pub(crate) enum Step {
     Brokers(i32, Duration),
     /// The same with one part missing.
     Partial(i32, Duration),
+    /// The same with one more sample that has no identity, and a field that cannot be.
+    Invalid(i32, Duration),
     /// A failure after that long.
     Fails(Duration),
     /// Never an answer.
@@ -152,7 +173,9 @@ impl Source for ScriptedSource {
             let _busy = Busy::begin(&self.busy);
             self.starts.borrow_mut().push(self.clock.monotonic());
             let (brokers, takes) = match step {
-                Step::Brokers(brokers, takes) | Step::Partial(brokers, takes) => (brokers, takes),
+                Step::Brokers(brokers, takes)
+                | Step::Partial(brokers, takes)
+                | Step::Invalid(brokers, takes) => (brokers, takes),
                 Step::Fails(takes) => (0, takes),
                 Step::Hangs => (0, Duration::from_secs(1 << 30)),
             };
@@ -163,7 +186,12 @@ impl Source for ScriptedSource {
             }
             let now = self.clock.wall();
             let cluster = self.cluster();
-            let samples = (1..=brokers).map(|id| broker_sample(&cluster, id, now)).collect();
+            let mut samples: Vec<RawSample<'static>> =
+                (1..=brokers).map(|id| broker_sample(&cluster, id, now)).collect();
+            if let Step::Invalid(..) = step {
+                samples.push(broker_sample(&cluster, -1, now));
+                samples[0].number("metadata.is_controller", f64::NAN);
+            }
             let missing = match step {
                 Step::Partial(..) => vec![MissingPart {
                     reason: "broker/connect".to_owned(),
@@ -191,7 +219,7 @@ impl TestWorld {
     pub(crate) fn new(answers: &[Answer], otherwise: Answer) -> Self {
         let clock = TestClock::default();
         let answers = Arc::new(Mutex::new((answers.iter().copied().collect(), otherwise)));
-        let newrelic = ScriptedNewRelic { clock: clock.clone(), answers };
+        let newrelic = ScriptedNewRelic { clock: clock.clone(), answers, bodies: Arc::default() };
         Self { clock, newrelic, shutdown: ShutdownHandle::new() }
     }
 

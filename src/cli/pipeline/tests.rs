@@ -116,6 +116,13 @@ fn two_cycles_against_a_fleet_reach_new_relic() {
         assert_eq!(cycle["sources"][0]["missing"], serde_json::json!({}));
         assert_eq!(cycle["samples"]["broker"], 3);
         assert_eq!(cycle["rejected"], serde_json::json!({}));
+        let entities = serde_json::json!({
+            "MESSAGE_QUEUE_BROKER": 3,
+            "MESSAGE_QUEUE_CLUSTER": 1,
+            "MESSAGE_QUEUE_CONSUMER_GROUP": 1,
+            "MESSAGE_QUEUE_TOPIC": 2,
+        });
+        assert_eq!(cycle["entities"], entities);
         let delivered = report["run"]["delivered"].as_u64().expect("number");
         assert!(delivered > 0 && report["run"]["ledger"]["enqueued"] == delivered);
         assert!(!server.received_requests().await.expect("recorded").is_empty());
