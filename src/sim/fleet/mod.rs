@@ -28,6 +28,7 @@ mod group;
 mod history;
 mod journal;
 mod log;
+mod members;
 mod server;
 mod spec;
 mod state;
@@ -36,6 +37,8 @@ pub mod wire;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod world_tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -77,6 +77,8 @@ fn check_laws(fleet: &Fleet) {
             sum.bytes_out += counters.bytes_out;
             sum.produce_requests += counters.produce_requests;
             sum.fetch_requests += counters.fetch_requests;
+            sum.failed_produce_requests += counters.failed_produce_requests;
+            sum.failed_fetch_requests += counters.failed_fetch_requests;
         }
         assert_eq!(sum, broker.counters.all, "broker {} is the sum of its topics", broker.id);
     }
