@@ -16,7 +16,8 @@ use crate::sim::world::{CrashMode, HostFactory, NetworkFault, World};
 
 const NOON: UnixMillis = UnixMillis(1_767_614_400_000);
 
-type Cycles = Rc<RefCell<Vec<(SimTime, Result<Collection, String>)>>>;
+type Cycle = (SimTime, Result<Collection, String>);
+type Cycles = Rc<RefCell<Vec<Cycle>>>;
 
 fn collector(fleet: &Fleet, cycles: &Cycles) -> HostFactory<KernelPorts> {
     let (fleet, cycles) = (fleet.clone(), Rc::clone(cycles));
@@ -41,7 +42,7 @@ fn collector(fleet: &Fleet, cycles: &Cycles) -> HostFactory<KernelPorts> {
 }
 
 /// Two virtual minutes with broker 2 down from 40 s to 70 s.
-fn run(seed: u64) -> (Fleet, Vec<(SimTime, Result<Collection, String>)>, TraceDigest) {
+fn run(seed: u64) -> (Fleet, Vec<Cycle>, TraceDigest) {
     let fleet = Fleet::new(FleetSpec::default(), Seed(seed), NOON).expect("possible");
     let trace = Trace::new(Sink::None);
     fleet.attach_trace(trace.clone());
