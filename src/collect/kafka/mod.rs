@@ -39,6 +39,7 @@ mod tests;
 
 pub use error::{ClientError, ErrorCode, IoFailure};
 pub use scrape::{Rejected, ScrapeError};
+pub use wire::decode_answer;
 
 /// Where the JMX exporters listen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -338,10 +338,14 @@ impl Net {
             return Poll::Ready(Ok(()));
         }
         if end.received_bytes == 0 {
+            // Linux: once the peer's stream has ended, reads never report an error.
+            if end.fin_received {
+                return Poll::Ready(Ok(()));
+            }
             if let Some(kind) = end.error.take() {
                 return Poll::Ready(Err(kind.into()));
             }
-            if end.fin_received || end.phase == Phase::Dead {
+            if end.phase == Phase::Dead {
                 return Poll::Ready(Ok(()));
             }
             let old = park(&mut end.reader, cx);
