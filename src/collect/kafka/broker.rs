@@ -273,8 +273,9 @@ async fn ask_log_ends<P: Ports>(
         for partition in &topic.partitions {
             let offset = match ErrorCode(partition.error_code) {
                 ErrorCode::NONE if partition.offset >= 0 => Ok(partition.offset),
-                // −1 without a code: the broker does not know (its high watermark is not set).
-                ErrorCode::NONE => Err(ErrorCode::LEADER_NOT_AVAILABLE),
+                // −1 without a code: the broker does not know its high watermark yet, for which
+                // newer versions have a code.
+                ErrorCode::NONE => Err(ErrorCode::OFFSET_NOT_AVAILABLE),
                 code => Err(code),
             };
             ends.push(LogEnd { topic: index, partition: partition.partition_index, offset });
