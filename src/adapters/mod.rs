@@ -11,6 +11,7 @@ mod http;
 mod net;
 
 use std::io;
+use std::net::IpAddr;
 use std::path::Path;
 
 pub use clock::SystemClock;
@@ -62,6 +63,12 @@ impl RealPorts {
         let net = TokioNet::new(clock);
         let http = ReqwestHttp::new(net, clock).map_err(RealPortsError::Http)?;
         Ok(Self { clock, entropy: OsEntropy, net, http, disk })
+    }
+
+    /// The same world, but its network listens on `address` only.
+    #[must_use]
+    pub fn listening_on(self, address: IpAddr) -> Self {
+        Self { net: self.net.listening_on(address), ..self }
     }
 }
 

@@ -19,12 +19,19 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy)]
 pub struct TokioNet {
     clock: SystemClock,
+    listen_on: Option<IpAddr>,
 }
 
 impl TokioNet {
     /// The machine's network; `clock` paces the accept loop.
     pub fn new(clock: SystemClock) -> Self {
-        Self { clock }
+        Self { clock, listen_on: None }
+    }
+
+    /// The same network, but it listens on `address` only.
+    #[must_use]
+    pub fn listening_on(self, address: IpAddr) -> Self {
+        Self { listen_on: Some(address), ..self }
     }
 }
 
@@ -65,9 +72,9 @@ impl Net for TokioNet {
     #[expect(clippy::disallowed_methods, reason = "this is the real network")]
     async fn listen(&self, port: u16) -> io::Result<TokioListener> {
         // One socket for both address families where the machine has IPv6.
-        let dual = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await;
-        let listener = match dual {
-            Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
+        let any = self.listen_on.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+        let listener = match TcpListener::bind((any, port)).await {
+            Err(error) if self.listen_on.is_none() && error.kind() != io::ErrorKind::AddrInUse => {
                 TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await?
             }
             other => other?,

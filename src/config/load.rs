@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::Component;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -87,14 +88,16 @@ pub struct KafkaSource {
     pub bootstrap: Vec<Endpoint>,
     /// Port of the JMX exporter on every broker's host.
     pub jmx_port: Option<u16>,
-    /// JMX exporters that stand elsewhere, by broker id.
+    /// JMX exporters by broker id; empty when `jmx_port` is given.
     pub jmx: BTreeMap<i32, Endpoint>,
     /// Client id.
     pub client_id: String,
-    /// Longest wait for a connection.
-    pub connect_timeout: Duration,
-    /// Longest wait for an answer.
-    pub request_timeout: Duration,
+    /// Groups to read even if no broker lists them.
+    pub groups: Vec<String>,
+    /// Longest time that one broker may take to describe the cluster.
+    pub discovery_timeout: Duration,
+    /// Longest time that one broker's own part may take.
+    pub broker_timeout: Duration,
     /// Brokers asked at the same time.
     pub concurrency: usize,
 }
@@ -342,16 +345,22 @@ impl Loader<'_> {
                     }
                 }
             }
-            self.positive(&place.key("connect_timeout"), table.connect_timeout);
-            self.positive(&place.key("request_timeout"), table.request_timeout);
+            if table.jmx_port.is_some() && !table.jmx.is_empty() {
+                let message = "`jmx_port` and `jmx` are both given".to_owned();
+                let help = "give one: the same port everywhere, or every exporter by itself";
+                self.report("conflict", &place.key("jmx_port"), message, help);
+            }
+            self.positive(&place.key("discovery_timeout"), table.discovery_timeout);
+            self.positive(&place.key("broker_timeout"), table.broker_timeout);
             sources.push(KafkaSource {
                 cluster: table.cluster.clone(),
                 bootstrap,
                 jmx_port: table.jmx_port,
                 jmx,
                 client_id: table.client_id.clone(),
-                connect_timeout: table.connect_timeout.0,
-                request_timeout: table.request_timeout.0,
+                groups: table.groups.clone(),
+                discovery_timeout: table.discovery_timeout.0,
+                broker_timeout: table.broker_timeout.0,
                 concurrency: table.concurrency,
             });
         }
@@ -389,6 +398,14 @@ impl Loader<'_> {
         for (index, table) in effective.nri.iter().enumerate() {
             let place = Place::root().key("nri").at(index);
             stdin += usize::from(table.stdin);
+            for (at, file) in table.files.iter().enumerate() {
+                let parts = std::path::Path::new(file).components();
+                if !parts.into_iter().all(|part| matches!(part, Component::Normal(_))) {
+                    let message = format!("`{file}` is not below the folder of this file");
+                    let help = "write a relative path without `..`, for example var/nri-kafka.json";
+                    self.report("invalid_value", &place.key("files").at(at), message, help);
+                }
+            }
             if table.files.is_empty() && !table.stdin {
                 let message = "this [[nri]] reads nothing".to_owned();
                 self.report("no_source", &place, message, "give `files` or `stdin = true`");

@@ -79,19 +79,24 @@ pub struct KafkaTable {
     /// figures that only JMX knows are left out.
     #[schemars(range(min = 1), extend("examples" = [7071]))]
     pub jmx_port: Option<u16>,
-    /// JMX exporters that stand elsewhere: `broker id = "host:port"`.
+    /// The JMX exporters one by one, in place of `jmx_port`: `broker id = "host:port"`. Brokers
+    /// that are not listed are not scraped.
     #[serde(default)]
     pub jmx: BTreeMap<String, EndpointText>,
     /// Client id that brokers see in their logs and quotas.
     #[serde(default = "defaults::client_id")]
     #[schemars(length(min = 1, max = 249))]
     pub client_id: String,
-    /// Longest wait for a connection.
-    #[serde(default = "defaults::connect_timeout")]
-    pub connect_timeout: DurationText,
-    /// Longest wait for an answer.
-    #[serde(default = "defaults::request_timeout")]
-    pub request_timeout: DurationText,
+    /// Consumer groups to read even if no broker lists them (brokers without ListGroups).
+    #[serde(default)]
+    #[schemars(inner(length(min = 1)), extend("examples" = [["billing"]]))]
+    pub groups: Vec<String>,
+    /// Longest time that one broker may take to describe the cluster.
+    #[serde(default = "defaults::discovery_timeout")]
+    pub discovery_timeout: DurationText,
+    /// Longest time that one broker's own part may take.
+    #[serde(default = "defaults::broker_timeout")]
+    pub broker_timeout: DurationText,
     /// Brokers asked at the same time.
     #[serde(default = "defaults::concurrency")]
     #[schemars(range(min = 1, max = 1024))]
@@ -105,7 +110,8 @@ pub struct NriTable {
     /// Cluster name of samples that do not name theirs.
     #[schemars(length(min = 1, max = 255), extend("examples" = ["orders"]))]
     pub cluster: String,
-    /// Files with one JSON document (or one per line), read in each cycle when they have changed.
+    /// Files with one JSON document (or one per line), read in each cycle when they have changed;
+    /// relative to the folder of this file, and below it.
     #[serde(default)]
     #[schemars(inner(length(min = 1)), extend("examples" = [["var/nri-kafka.json"]]))]
     pub files: Vec<String>,
@@ -263,13 +269,13 @@ mod defaults {
     pub(super) fn client_id() -> String {
         "shakedown".to_owned()
     }
-    pub(super) fn connect_timeout() -> DurationText {
-        DurationText::from_secs(5)
+    pub(super) fn discovery_timeout() -> DurationText {
+        DurationText::from_secs(4)
     }
-    pub(super) fn request_timeout() -> DurationText {
-        DurationText::from_secs(10)
+    pub(super) fn broker_timeout() -> DurationText {
+        DurationText::from_secs(6)
     }
     pub(super) fn concurrency() -> usize {
-        16
+        64
     }
 }

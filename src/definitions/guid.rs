@@ -28,7 +28,7 @@ pub enum GuidError {
 /// # Errors
 /// When `encode` is off and the identifier does not fit a GUID.
 pub fn entity_guid(
-    account: u64,
+    account: impl std::fmt::Display,
     domain: &str,
     entity_type: &str,
     identifier: &str,
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn guids() {
-        let check = |account, kind: &str, id: &str, encode, expected: &str| {
+        let check = |account: u64, kind: &str, id: &str, encode, expected: &str| {
             assert_eq!(entity_guid(account, "INFRA", kind, id, encode).as_deref(), Ok(expected));
         };
         let broker = "ka-broker:kafka-broker-1.kafka-broker-headless.can-kafka.svc.cluster.local:\
@@ -65,7 +65,7 @@ mod tests {
         check(1_015_429, "NA", "-2193231843140704166", false, published);
 
         let fails = |id: &str, expected| {
-            assert_eq!(entity_guid(1, "INFRA", "X", id, false), Err(expected));
+            assert_eq!(entity_guid(1u64, "INFRA", "X", id, false), Err(expected));
         };
         fails("", GuidError::Length(String::new(), 0));
         fails(&"a".repeat(51), GuidError::Length("a".repeat(51), 51));

@@ -94,7 +94,7 @@ impl Match<'_> {
     ///
     /// # Errors
     /// When the identifier does not fit a GUID; then there is no entity.
-    pub fn guid(&self, account: u64) -> Result<String, GuidError> {
+    pub fn guid(&self, account: impl std::fmt::Display) -> Result<String, GuidError> {
         let kind = if self.rule.override_guid_type { "NA" } else { &self.definition.entity_type };
         let encode = self.rule.encode_identifier;
         entity_guid(account, &self.definition.domain, kind, &self.identifier, encode)

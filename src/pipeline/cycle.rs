@@ -56,6 +56,7 @@ impl<P: Ports> Pipeline<P> {
         let deadline = self.config.collect_deadline;
         let asked = self.sources.iter_mut().map(|source| ask(source.as_mut(), clock, deadline));
         let answers = join_all(asked).await;
+        let last = self.last_report();
         let mut samples = Vec::new();
         let mut reports = Vec::new();
         for (source, answer) in self.sources.iter().zip(answers) {
@@ -70,7 +71,7 @@ impl<P: Ports> Pipeline<P> {
                 Ok(collected) => {
                     report.samples = collected.samples.len() as u64;
                     for part in collected.missing {
-                        add(&mut report.missing, &part.reason, 1);
+                        add(&mut report.missing, &part.reason, part.count);
                         if report.missing_examples.len() < MISSING_EXAMPLES_MAX {
                             report.missing_examples.push(part.detail);
                         }
@@ -79,7 +80,8 @@ impl<P: Ports> Pipeline<P> {
                 }
                 Err(failure) => report.failure = Some(failure),
             }
-            log_source(&report);
+            let previous = last.as_ref().and_then(|last| last.sources.get(reports.len()));
+            log_source(&report, previous);
             reports.push(report);
         }
         (samples, reports)
@@ -218,14 +220,30 @@ fn stream_report(before: &Ledger, after: &Ledger, flush: &FlushReport) -> Stream
     report
 }
 
-fn log_source(report: &SourceReport) {
+/// Logs what changed since the source's `previous` report: a part that is missing for ever is news
+/// once.
+fn log_source(report: &SourceReport, previous: Option<&SourceReport>) {
     let source = &report.source;
-    if let Some(SourceFailure { reason, message }) = &report.failure {
-        tracing::warn!(%source, %reason, %message, "Source gave nothing.");
+    let failure = previous.and_then(|previous| previous.failure.as_ref());
+    match (&report.failure, failure) {
+        (Some(SourceFailure { reason, message }), _) => {
+            tracing::warn!(%source, %reason, detail = %message, "Source gave nothing.");
+        }
+        (None, Some(_)) => tracing::info!(%source, "Source gives data again."),
+        (None, None) => {}
     }
+    let known = previous.map(|previous| &previous.missing);
     for (reason, parts) in &report.missing {
-        let example = report.missing_examples.first().map_or("", String::as_str);
-        tracing::warn!(%source, %reason, parts, example, "Parts of a source are missing.");
+        if !known.is_some_and(|known| known.contains_key(reason)) {
+            let example = report.missing_examples.first().map_or("", String::as_str);
+            tracing::warn!(%source, %reason, parts, example, "Parts of a source are missing.");
+        }
+    }
+    let again = known.into_iter().flat_map(Counts::keys);
+    for reason in again.filter(|reason| !report.missing.contains_key(*reason)) {
+        if report.failure.is_none() {
+            tracing::info!(%source, %reason, "Parts of a source are back.");
+        }
     }
 }
 

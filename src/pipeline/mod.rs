@@ -23,7 +23,7 @@ use crate::newrelic::region::InvalidAddress;
 use crate::newrelic::{Addresses, EventApi};
 use crate::ports::{Clock, Ports};
 use crate::rt::{Race, Shutdown, race};
-use crate::stream::{StreamConfigError, Streamer};
+use crate::stream::{Ledger, StreamConfigError, Streamer};
 
 mod config;
 mod cycle;
@@ -44,7 +44,7 @@ pub use report::{
     Counts, CycleReport, PipelineLedger, RunReport, SourceFailure, SourceReport, StageMillis,
     StreamReport, sample_kind, total,
 };
-pub use source::{Collected, Collecting, MissingPart, Source};
+pub use source::{Collected, Collecting, KafkaSource, MissingPart, Source, kafka_settings};
 pub use status::{DurationHistogram, Moment, Phase, PipelineStatus, Snapshot};
 
 use report::millis;
@@ -200,7 +200,7 @@ impl<P: Ports> Pipeline<P> {
                 clock.sleep(DRAIN_PAUSE.min(left)).await;
             }
         }
-        let undelivered = self.streamer.ledger().in_flight;
+        let Ledger { acknowledged: delivered, in_flight: undelivered, .. } = self.streamer.ledger();
         if interrupted {
             tracing::warn!("Last cycle was cut off by the shutdown deadline.");
         }
@@ -212,6 +212,7 @@ impl<P: Ports> Pipeline<P> {
             cycles: self.completed,
             skipped: self.skipped,
             interrupted,
+            delivered,
             undelivered,
             drain_ms: millis(clock.monotonic().saturating_sub(began)),
             ledger: self.status.read(|status| status.ledger.clone()),

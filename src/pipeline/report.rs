@@ -204,6 +204,8 @@ pub struct RunReport {
     pub skipped: u64,
     /// Whether the last cycle was cut off by the shutdown deadline.
     pub interrupted: bool,
+    /// Events that New Relic acknowledged.
+    pub delivered: u64,
     /// Events that New Relic had not taken at the end; they are lost.
     pub undelivered: u64,
     /// How long the last sends took, in milliseconds.

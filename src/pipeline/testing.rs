@@ -166,7 +166,8 @@ impl Source for ScriptedSource {
             let samples = (1..=brokers).map(|id| broker_sample(&cluster, id, now)).collect();
             let missing = match step {
                 Step::Partial(..) => vec![MissingPart {
-                    reason: "connect".to_owned(),
+                    reason: "broker/connect".to_owned(),
+                    count: 1,
                     detail: "broker 9: cannot connect".to_owned(),
                 }],
                 _ => Vec::new(),

@@ -82,16 +82,19 @@ impl Change {
 }
 
 impl Inode {
-    /// Keeps a seeded prefix of the unsynced changes; false when the file itself is lost.
-    fn lose_power(&mut self, rng: &mut ChaCha8Rng) -> bool {
+    /// Keeps a seeded prefix of the unsynced changes and counts those it loses, torn ones
+    /// included; false when the file itself is lost.
+    fn lose_power(&mut self, rng: &mut ChaCha8Rng, lost: &mut usize) -> bool {
         let changes = std::mem::take(&mut self.unsynced);
         // Before the first sync the file's own name is one more change that may be lost.
         let unnamed = u64::from(self.durable.is_none());
         let kept = below(rng, changes.len() as u64 + unnamed + 1);
         if kept < unnamed {
+            *lost += changes.len() + 1;
             return false;
         }
         let kept = usize::try_from(kept - unnamed).unwrap_or(usize::MAX);
+        *lost += changes.len() - kept;
         let mut contents = self.durable.take().unwrap_or_default();
         for (index, change) in changes.iter().enumerate().take(kept + 1) {
             match change {
@@ -129,16 +132,19 @@ impl DiskStore {
         SimDisk { store: self.clone(), mount: self.state().mount }
     }
 
-    /// The host goes down: handles and locks die, and a power loss loses unsynced writes.
-    pub fn crash(&self, mode: CrashMode) {
+    /// The host goes down: handles and locks die, and a power loss loses unsynced writes. How many
+    /// it lost.
+    pub fn crash(&self, mode: CrashMode) -> usize {
+        let mut lost = 0;
         let mut state = self.state();
         let state = &mut *state;
         state.mount += 1;
         state.locks.clear();
         if mode == CrashMode::Power {
             let rng = &mut state.rng;
-            state.files.retain(|_, file| lock(file).lose_power(rng));
+            state.files.retain(|_, file| lock(file).lose_power(rng, &mut lost));
         }
+        lost
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -359,3 +365,6 @@ impl DiskFile for SimFile {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,6 +57,9 @@ impl Net {
             return;
         };
         packet.departs = transit.departs;
+        if link.loss > 0.0 && packet.body.is_handshake() {
+            self.arm_connect_timer(packet.conn);
+        }
         let Some(conn) = self.conn_mut(packet.conn) else { return };
         let end = &mut conn.sides[packet.from];
         end.last_due = end.last_due.max(transit.arrives);
@@ -289,7 +292,13 @@ impl Net {
         self.stats.lost += 1;
         self.trace_packet("lost", &packet);
         self.mark_waiting(&packet);
-        self.link_mut(link).stalled.push(*packet);
+        let mut stalled = std::mem::take(&mut self.link_mut(link).stalled);
+        // A link that is cut for days must not collect what its senders have given up.
+        if stalled.len() >= 64 && stalled.len().is_power_of_two() {
+            stalled.retain(|packet| self.link_of(packet).is_some());
+        }
+        stalled.push(*packet);
+        self.link_mut(link).stalled = stalled;
     }
 
     /// Starts the give-up timer of a packet that does not get through.

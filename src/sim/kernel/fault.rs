@@ -208,6 +208,22 @@ impl Net {
         self.stall(link, Box::new(packet));
     }
 
+    /// Ends the network: every socket is dead, nothing is sent or traced any more.
+    pub(super) fn shut_down(&mut self) {
+        for host in &mut self.hosts {
+            host.power = Power::Down(CrashMode::Power);
+            host.incarnation += 1;
+        }
+        for id in self.conn_ids() {
+            for side in 0..2 {
+                if let Some(conn) = self.conn_mut(id) {
+                    conn.sides[side].phase = Phase::Dead;
+                }
+                self.unhold(id, side);
+            }
+        }
+    }
+
     /// Puts a host back on the network; false when it was up.
     pub(super) fn restart(&mut self, host: HostId) -> bool {
         let state = self.host_mut(host);
@@ -221,6 +237,12 @@ impl Net {
             }
         }
         true
+    }
+
+    /// Writes into the trace that a power loss took unsynced writes.
+    pub(super) fn trace_lost_writes(&self, host: HostId, lost: usize) {
+        let (at, name) = (SimTime(self.now), &self.host(host).name);
+        self.trace.event(at, "fault", format_args!("disk {name} lost_writes={lost}"));
     }
 
     /// Writes a fault into the trace.

@@ -86,6 +86,12 @@ impl ReadyQueue {
         }
     }
 
+    /// The driver has ended; its waker would keep the runtime alive for ever.
+    pub(super) fn forget_driver(&self) {
+        let driver = self.driver.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(driver);
+    }
+
     pub(super) fn leave_driver(&self) {
         self.driver_runs.store(false, Ordering::Relaxed);
     }
@@ -112,7 +118,6 @@ impl Wake for HostWaker {
 
 /// One host's tasks.
 pub(super) struct Host {
-    pub(super) id: HostId,
     pub(super) name: Arc<str>,
     factory: Rc<HostFactory<KernelPorts>>,
     tasks: Option<LocalSet>,
@@ -130,7 +135,7 @@ impl Host {
         let flag =
             Arc::new(HostWaker { host: id, queued: AtomicBool::new(false), ready: ready.clone() });
         let waker = Waker::from(Arc::clone(&flag));
-        Self { id, name: Arc::from(name), factory: Rc::new(factory), tasks: None, flag, waker }
+        Self { name: Arc::from(name), factory: Rc::new(factory), tasks: None, flag, waker }
     }
 
     /// Starts the host's main future; it is first polled when the world runs.

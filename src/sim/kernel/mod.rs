@@ -227,7 +227,10 @@ impl Kernel {
             let _entered = self.runtime.enter();
             self.panics.extend(self.hosts[id.index()].stop());
         }
-        self.disks[id.index()].crash(mode);
+        let lost = self.disks[id.index()].crash(mode);
+        if lost > 0 {
+            self.core.with(|net| net.trace_lost_writes(id, lost));
+        }
         Ok(())
     }
 
@@ -273,7 +276,9 @@ impl World for Kernel {
             busy: 0,
             busy_max: self.events_per_instant_max,
         };
-        self.runtime.block_on(driver)
+        let outcome = self.runtime.block_on(driver);
+        self.signals.ready.forget_driver();
+        outcome
     }
 
     fn now(&self) -> SimTime {
@@ -305,10 +310,7 @@ impl Drop for Kernel {
     /// Tasks end first, host by host, with their sockets already dead: destructors may still call
     /// into the network, but nothing is sent and nothing is traced.
     fn drop(&mut self) {
-        let ids: Vec<HostId> = self.hosts.iter().map(|host| host.id).collect();
-        for id in ids {
-            self.core.with(|net| net.crash(id, CrashMode::Power));
-        }
+        self.core.with(net::Net::shut_down);
         let _entered = self.runtime.enter();
         for host in &mut self.hosts {
             let _ = host.stop();

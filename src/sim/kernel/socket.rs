@@ -338,7 +338,7 @@ impl Net {
             return Poll::Ready(Ok(()));
         }
         if end.received_bytes == 0 {
-            // Linux: the end of the stream stays the end, even when a reset follows it.
+            // Linux: once the peer's stream has ended, reads never report an error.
             if end.fin_received {
                 return Poll::Ready(Ok(()));
             }

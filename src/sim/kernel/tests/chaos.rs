@@ -10,7 +10,7 @@ use crate::sim::trace::{TraceDigest, fingerprint};
 
 const BROKERS: u64 = 5;
 const MINUTES: u64 = 5;
-const SEEDS: u64 = 150;
+const SEEDS: u64 = 60;
 
 /// A broker answers `request` by its bytes and a checksum, several times per connection.
 async fn broker(ports: KernelPorts) {

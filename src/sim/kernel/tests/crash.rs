@@ -1,3 +1,5 @@
+//! What a crash does to tasks, streams, ports and peers, and what a restart brings back.
+
 use super::*;
 
 /// Serves 48 KB in pieces, a piece every 10 ms, so that a crash hits the middle.
@@ -235,4 +237,53 @@ fn destructors_of_a_crash_may_panic() {
     let error = stage.kernel.run_until(SimTime::from_millis(2)).unwrap_err();
     assert_eq!(error.to_string(), "panic in host/bomb: tick");
     stage.run(ms(3));
+}
+
+#[test]
+fn a_world_that_ends_frees_everything_and_traces_nothing() {
+    let mut stage = stage();
+    stage.partition("server", "client", Direction::OneWay);
+    stage.run(ms(15));
+    let (core, signals) = (Arc::clone(&stage.kernel.core), Arc::clone(&stage.kernel.signals));
+    let before = stage.trace.digest();
+    drop(stage.kernel);
+    assert_eq!(stage.trace.digest(), before);
+    assert_eq!((Arc::strong_count(&core), Arc::strong_count(&signals)), (1, 1));
+}
+
+#[test]
+fn a_power_loss_loses_unsynced_writes_and_a_process_crash_does_not() {
+    let check = |mode: CrashMode, expected: &[&str], traced: bool| {
+        let mut stage = Stage::new(config(ms(1)));
+        stage.host("host", |ports, notes| async move {
+            use crate::ports::{Disk, DiskFile};
+            let synced = ports.disk().open("synced").unwrap();
+            let loose = ports.disk().open("loose").unwrap();
+            notes.add(&ports, format!("{} {}", synced.len().unwrap(), loose.len().unwrap()));
+            synced.write_at(0, b"safe").unwrap();
+            synced.sync().unwrap();
+            for offset in 0..100 {
+                loose.write_at(offset, b"x").unwrap();
+            }
+        });
+        stage.run(ms(1));
+        stage.crash("host", mode);
+        stage.restart("host");
+        stage.run(ms(2));
+        assert_eq!(stage.notes(), expected);
+        assert_eq!(stage.trace_text().contains("fault disk host lost_writes="), traced);
+    };
+    check(CrashMode::Process, &["0 0 0", "1 4 100"], false);
+    check(CrashMode::Power, &["0 0 0", "1 4 27"], true);
+}
+
+#[test]
+fn a_partition_of_days_collects_no_dead_handshakes() {
+    let mut stage = Stage::new(config(ms(10)));
+    stage.host("server", slow_server);
+    stage.host("client", reader);
+    stage.partition("client", "server", Direction::Both);
+    stage.run(secs(3 * 86_400));
+    let kept = stage.kernel.core.with(|net| net.links.iter().map(|link| link.stalled.len()).max());
+    assert!(kept.is_some_and(|kept| kept <= 64), "{kept:?}");
 }

@@ -1,3 +1,5 @@
+//! Faults of links, with their times worked out by hand.
+
 use super::*;
 
 /// Pings every `every`, with a limit of 5 s, on one connection for as long as it works.

@@ -1,3 +1,5 @@
+//! Virtual time, the end of a run by panic or watchdog, and clocks.
+
 use super::*;
 
 #[test]

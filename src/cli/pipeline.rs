@@ -1,0 +1,382 @@
+//! `shakedown pipeline`: the pipeline on real sockets.
+//!
+//! Invariants:
+//! - Standard output carries reports only, standard error carries the log.
+//! - SIGINT and SIGTERM begin an orderly stop; a second one ends the process at once.
+//! - Every way out has its code: 0 done, 3 the configuration is invalid, 4 the world outside does
+//!   not play along (nothing answered, events stayed undelivered, the port is taken).
+
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::LocalSet;
+use tracing_subscriber::EnvFilter;
+
+use crate::adapters::RealPorts;
+use crate::config::schema::{LogFormat, LogLevel};
+use crate::config::{Config, Flags, HttpListen};
+use crate::pipeline::{
+    CycleReport, Cycles, KafkaSource, Pipeline, PipelineConfig, RunReport, Source, kafka_settings,
+    total,
+};
+use crate::ports::{Clock, Listener, Net, Ports};
+use crate::rt::{self, Race, ShutdownHandle};
+
+#[cfg(test)]
+mod tests;
+
+/// The configuration is invalid.
+const INVALID: u8 = 3;
+/// The world outside does not play along.
+const UNREACHABLE: u8 = 4;
+/// Ended by a second signal.
+const SIGNALLED: u8 = 130;
+
+/// How a report looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum ReportFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+/// Collect from Kafka, synthesize entities, stream them to New Relic.
+///
+/// Runs until SIGINT or SIGTERM, then delivers what is left. The license key comes from
+/// NEW_RELIC_LICENSE_KEY or the file.
+#[derive(Debug, clap::Args)]
+pub struct PipelineArgs {
+    /// Configuration file; docs/CONFIG.md describes it.
+    #[arg(long, short, value_name = "FILE", default_value = "pipeline.toml")]
+    config: PathBuf,
+    /// Run one cycle and report it.
+    #[arg(long, conflicts_with = "cycles")]
+    once: bool,
+    /// Run so many cycles and report; rates need two at least.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    cycles: Option<u64>,
+    /// How the report at the end looks.
+    #[arg(long, value_enum, default_value_t)]
+    format: ReportFormat,
+    /// Account number (environment: NEW_RELIC_ACCOUNT_ID).
+    #[arg(long, value_name = "ID")]
+    account_id: Option<String>,
+    /// US, EU, JP, GOV, Staging or Local (environment: NEW_RELIC_REGION).
+    #[arg(long)]
+    region: Option<String>,
+    /// Event API up to and including /v1 (environment: NEW_RELIC_INSIGHTS_BASE_URL).
+    #[arg(long, value_name = "URL")]
+    base_url: Option<String>,
+    /// Time between cycle starts, such as 15s.
+    #[arg(long, value_name = "DURATION")]
+    interval: Option<crate::config::quantity::DurationText>,
+    /// Port of health and metrics; 0 picks a free one.
+    #[arg(long, value_name = "PORT")]
+    http_port: Option<u16>,
+    /// Format of the log.
+    #[arg(long, value_enum)]
+    log_format: Option<LogFormat>,
+    /// Least severe level of the log.
+    #[arg(long, value_enum)]
+    log_level: Option<LogLevel>,
+}
+
+impl PipelineArgs {
+    /// Runs the verb.
+    pub fn run(self) -> ExitCode {
+        let config = match self.load() {
+            Ok(config) => config,
+            Err(message) => {
+                complain(&message);
+                return ExitCode::from(INVALID);
+            }
+        };
+        start_log(config.log_format, config.log_level);
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                complain(&format!("cannot start: {error}"));
+                return ExitCode::from(UNREACHABLE);
+            }
+        };
+        let local = LocalSet::new();
+        let mut out = io::stdout().lock();
+        match local.block_on(&runtime, self.serve(&config, &mut out)) {
+            Ok(code) => ExitCode::from(code),
+            Err(message) => {
+                complain(&message);
+                ExitCode::from(UNREACHABLE)
+            }
+        }
+    }
+
+    /// The configuration, or what is wrong with it.
+    fn load(&self) -> Result<Config, String> {
+        let name = self.config.display().to_string();
+        let text = read_capped(&self.config).map_err(|error| {
+            format!("{name} cannot be read: {error}\nhelp: name the file with --config FILE")
+        })?;
+        let flags = Flags {
+            account_id: self.account_id.clone(),
+            region: self.region.clone(),
+            base_url: self.base_url.clone(),
+            interval: self.interval,
+            http_port: self.http_port,
+            log_format: self.log_format,
+            log_level: self.log_level,
+        };
+        // A value that is not Unicode is still a value: it is reported where it is used.
+        let environment = |variable: &str| {
+            std::env::var_os(variable).map(|value| value.to_string_lossy().into_owned())
+        };
+        Config::load(&name, &text, &environment, &flags)
+            .map_err(|problems| problems.render(io::stderr().is_terminal()))
+    }
+
+    fn cycles(&self) -> Cycles {
+        match (self.once, self.cycles) {
+            (true, _) => Cycles::Exactly(1),
+            (false, Some(count)) => Cycles::Exactly(count),
+            (false, None) => Cycles::Forever,
+        }
+    }
+
+    /// Runs the pipeline and its pages and writes the report to `out`; the exit code.
+    async fn serve(&self, config: &Config, out: &mut impl Write) -> Result<u8, String> {
+        tracing::debug!(config = %config.redacted(), "Configuration is valid.");
+        warn_of_doubtful(config);
+        let folder = self.config.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let mut ports =
+            RealPorts::new(folder.unwrap_or(Path::new("."))).map_err(|error| chain(&error))?;
+        if let Some(http) = config.http {
+            ports = ports.listening_on(http.address);
+        }
+        let sources = sources(&ports, config);
+        let settings = PipelineConfig::from_config(config);
+        let mut pipeline = Pipeline::new(ports.clone(), settings, sources)
+            .map_err(|error| format!("cannot start: {error}"))?;
+        let pages = ShutdownHandle::new();
+        let server = match config.http {
+            Some(http) => {
+                let router = crate::http::router(pipeline.status(), *ports.clock());
+                Some(listen(&ports, http, router, &pages).await?)
+            }
+            None => None,
+        };
+        let outcome = run_until_signal(&mut pipeline, self.cycles()).await?;
+        pages.request();
+        if let Some(server) = server {
+            // A client that holds its connection open does not hold up the end.
+            rt::race(server, ports.clock().sleep(Duration::from_secs(1))).await;
+        }
+        let Some(run) = outcome else { return Ok(SIGNALLED) };
+        let last = pipeline.last_report();
+        self.report(out, last.as_deref(), &run)
+            .map_err(|error| format!("cannot report: {error}"))?;
+        Ok(self.code(last.as_deref(), &run))
+    }
+
+    fn report(
+        &self,
+        out: &mut impl Write,
+        last: Option<&CycleReport>,
+        run: &RunReport,
+    ) -> io::Result<()> {
+        match self.format {
+            ReportFormat::Json => {
+                let report = serde_json::json!({ "run": run, "last_cycle": last });
+                writeln!(out, "{report}")
+            }
+            ReportFormat::Text => out.write_all(text_report(last, run).as_bytes()),
+        }
+    }
+
+    /// A bounded run must have moved something; an unbounded one must have left nothing behind.
+    fn code(&self, last: Option<&CycleReport>, run: &RunReport) -> u8 {
+        let bounded = self.cycles() != Cycles::Forever;
+        let collected = last.is_some_and(CycleReport::collected);
+        let delivered = run.delivered > 0 || run.ledger.enqueued == 0;
+        if run.undelivered > 0 || (bounded && !(collected && delivered)) { UNREACHABLE } else { 0 }
+    }
+}
+
+/// Runs `pipeline`; `None` when a second signal ended it.
+async fn run_until_signal<P: Ports>(
+    pipeline: &mut Pipeline<P>,
+    cycles: Cycles,
+) -> Result<Option<RunReport>, String> {
+    let listen = |kind| signal(kind).map_err(|error| format!("cannot listen for signals: {error}"));
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut terminate = listen(SignalKind::terminate())?;
+    let stop = ShutdownHandle::new();
+    let signals = async {
+        next_signal(&mut interrupt, &mut terminate).await;
+        tracing::info!("Stopping; a second signal ends at once.");
+        stop.request();
+        next_signal(&mut interrupt, &mut terminate).await;
+    };
+    let signal = stop.signal();
+    match rt::race(pipeline.run(cycles, &signal), signals).await {
+        Race::First(report) => Ok(Some(report)),
+        Race::Second(()) => {
+            tracing::error!("Ended by a second signal; events in memory are lost.");
+            Ok(None)
+        }
+    }
+}
+
+async fn next_signal(interrupt: &mut Signal, terminate: &mut Signal) {
+    rt::race(interrupt.recv(), terminate.recv()).await;
+}
+
+/// Binds the port and serves `router` until `pages`.
+async fn listen(
+    ports: &RealPorts,
+    http: HttpListen,
+    router: axum::Router,
+    pages: &ShutdownHandle,
+) -> Result<rt::Task<()>, String> {
+    let HttpListen { address, port } = http;
+    let listener = ports.net().listen(port).await.map_err(|error| {
+        format!(
+            "cannot listen on {address} port {port}: {error}\n\
+             help: choose another with --http-port, or set `enabled = false` in [http]"
+        )
+    })?;
+    let port = listener.port();
+    tracing::info!(%address, port, "Serving health and metrics.");
+    let signal = pages.signal();
+    Ok(rt::spawn("health pages", async move {
+        crate::rt::http::serve("health", listener, router, signal).await;
+    }))
+}
+
+/// All sources, in the order of the configuration.
+fn sources(ports: &RealPorts, config: &Config) -> Vec<Box<dyn Source>> {
+    let mut sources: Vec<Box<dyn Source>> = Vec::new();
+    for kafka in &config.kafka {
+        let settings = kafka_settings(kafka, config.cycle.collect_deadline);
+        sources.push(Box::new(KafkaSource::new(ports.clone(), settings)));
+    }
+    sources
+}
+
+/// Settings that work but are probably not meant.
+fn warn_of_doubtful(config: &Config) {
+    let events = &config.newrelic.addresses.events;
+    let local = ["http://localhost", "http://127.", "http://[::1]"];
+    if events.starts_with("http:") && !local.iter().any(|prefix| events.starts_with(prefix)) {
+        tracing::warn!(address = %events, "License key travels unencrypted.");
+    }
+    if let Some(http) = config.http.filter(|http| !http.address.is_loopback()) {
+        tracing::warn!(address = %http.address, "Health and metrics are open to the network.");
+    }
+}
+
+/// The file's text, at most a byte more than a configuration may have.
+fn read_capped(path: &Path) -> io::Result<String> {
+    let limit = crate::config::toml_file::FILE_BYTES_MAX as u64 + 1;
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(limit).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn start_log(format: LogFormat, level: LogLevel) {
+    let level = match level {
+        LogLevel::Error => "error",
+        LogLevel::Warn => "warn",
+        LogLevel::Info => "info",
+        LogLevel::Debug => "debug",
+        LogLevel::Trace => "trace",
+    };
+    let filter = EnvFilter::new(format!("warn,shakedown={level}"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false)
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr);
+    // Fails when the process logs already, which then is as good.
+    let _ = match format {
+        LogFormat::Text => log.try_init(),
+        LogFormat::Json => log.json().flatten_event(true).try_init(),
+    };
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        // Writing to a string cannot fail.
+        let _ = write!(text, ": {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+fn complain(message: &str) {
+    // When standard error is closed there is nobody left to tell.
+    let _ = writeln!(io::stderr().lock(), "{message}");
+}
+
+/// The report for people.
+fn text_report(last: Option<&CycleReport>, run: &RunReport) -> String {
+    let mut text = String::new();
+    if let Some(cycle) = last {
+        text.push_str(&cycle_text(cycle));
+    }
+    let _ = writeln!(
+        text,
+        "{} cycles, {} starts skipped; {} samples, {} events: {} delivered, {} undelivered",
+        run.cycles,
+        run.skipped,
+        total(&run.ledger.collected),
+        run.ledger.enqueued,
+        run.delivered,
+        run.undelivered,
+    );
+    text
+}
+
+fn cycle_text(cycle: &CycleReport) -> String {
+    let counts = |counts: &crate::pipeline::Counts| {
+        let each: Vec<String> = counts.iter().map(|(name, n)| format!("{name} {n}")).collect();
+        if each.is_empty() { "none".to_owned() } else { each.join(", ") }
+    };
+    let mut text = format!("cycle {} in {} ms\n", cycle.cycle, cycle.duration_ms);
+    for source in &cycle.sources {
+        let outcome = match &source.failure {
+            Some(failure) => format!("nothing: {}", failure.message),
+            None => format!("{} samples", source.samples),
+        };
+        let _ = writeln!(text, "  {}  {outcome}", source.source);
+        if !source.missing.is_empty() {
+            let _ = writeln!(text, "    missing  {}", counts(&source.missing));
+            for example in &source.missing_examples {
+                let _ = writeln!(text, "      {example}");
+            }
+        }
+    }
+    let _ = writeln!(text, "  samples   {}", counts(&cycle.samples));
+    let _ = writeln!(text, "  rejected  {}", counts(&cycle.rejected));
+    for example in &cycle.rejection_examples {
+        let _ = writeln!(text, "    {example}");
+    }
+    let _ = writeln!(text, "  entities  {}", counts(&cycle.entities));
+    let stream = &cycle.stream;
+    let _ = writeln!(
+        text,
+        "  events    {} enqueued, {} acknowledged, {} waiting{}",
+        cycle.events_enqueued,
+        stream.acknowledged,
+        stream.in_flight,
+        stream.stopped.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default(),
+    );
+    text
+}

@@ -1,0 +1,107 @@
+//! Faults that New Relic itself may have, in time windows.
+
+use std::time::Duration;
+
+use rand_chacha::ChaCha8Rng;
+
+use crate::domain::units::UnixMillis;
+use crate::sim::seed::unit_interval;
+
+/// What goes wrong with a POST.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IngestFault {
+    /// Refused with this status before anything is looked at.
+    Status {
+        /// 400 to 599.
+        code: u16,
+        /// Value of `Retry-After`, in seconds.
+        retry_after_seconds: Option<u32>,
+    },
+    /// Taken at once, answered after this time.
+    Slow(Duration),
+    /// Taken, then the connection is closed without an answer.
+    LostAnswer,
+    /// Taken, answered 200 with half a body.
+    TruncatedBody,
+    /// Taken, answered 200 with something that is not JSON.
+    GarbageBody,
+}
+
+impl IngestFault {
+    /// Name in logs.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Status { .. } => "status",
+            Self::Slow(_) => "slow",
+            Self::LostAnswer => "lost_answer",
+            Self::TruncatedBody => "truncated_body",
+            Self::GarbageBody => "garbage_body",
+        }
+    }
+}
+
+/// A fault, when it lasts, and whom it hits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FaultWindow {
+    /// What.
+    pub fault: IngestFault,
+    /// From this instant on.
+    pub from: UnixMillis,
+    /// Until this instant, exclusive; `None` until it is cleared.
+    pub until: Option<UnixMillis>,
+    /// Share of requests that it hits, 0.0 to 1.0.
+    pub share: f64,
+}
+
+impl FaultWindow {
+    /// A fault that hits every request from `from` on, until it is cleared.
+    pub fn always(fault: IngestFault, from: UnixMillis) -> Self {
+        Self { fault, from, until: None, share: 1.0 }
+    }
+}
+
+/// Names a fault that was injected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FaultId(u32);
+
+#[derive(Debug)]
+pub(super) struct Faults {
+    windows: Vec<(FaultId, FaultWindow)>,
+    next: u32,
+    rng: ChaCha8Rng,
+}
+
+impl Faults {
+    pub(super) fn new(rng: ChaCha8Rng) -> Self {
+        Self { windows: Vec::new(), next: 0, rng }
+    }
+
+    pub(super) fn inject(&mut self, window: FaultWindow) -> FaultId {
+        let id = FaultId(self.next);
+        self.next += 1;
+        self.windows.push((id, window));
+        id
+    }
+
+    pub(super) fn clear(&mut self, id: FaultId) -> bool {
+        let before = self.windows.len();
+        self.windows.retain(|(known, _)| *known != id);
+        self.windows.len() < before
+    }
+
+    pub(super) fn clear_all(&mut self) {
+        self.windows.clear();
+    }
+
+    /// The first fault that hits a request at `now`. Draws only for faults that hit some.
+    pub(super) fn draw(&mut self, now: UnixMillis) -> Option<IngestFault> {
+        self.windows.retain(|(_, window)| window.until.is_none_or(|until| now < until));
+        for (_, window) in &self.windows {
+            let open = window.from <= now;
+            if open && (window.share >= 1.0 || unit_interval(&mut self.rng) < window.share) {
+                return Some(window.fault.clone());
+            }
+        }
+        None
+    }
+}

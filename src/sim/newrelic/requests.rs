@@ -1,0 +1,72 @@
+//! What became of each request.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::domain::account::AccountId;
+use crate::domain::units::UnixMillis;
+
+/// One POST.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestRecord {
+    /// Counted from 0; stored events name it.
+    pub number: u32,
+    /// When its head arrived.
+    pub at: UnixMillis,
+    /// The account, when there is such a one.
+    pub account: Option<AccountId>,
+    /// The sender's `X-Request-Id`; empty when it sent none. Equal ids mean a repetition.
+    pub request_id: String,
+    /// The status that was answered; 200 also when the answer was then lost or spoilt.
+    pub status: u16,
+    /// The id in the answer, when the request was accepted.
+    pub uuid: Option<Arc<str>>,
+    /// Bytes of its body as sent.
+    pub body_bytes: usize,
+    /// The fault that hit it.
+    pub fault: Option<&'static str>,
+    /// Events stored from it so far.
+    pub events_stored: u32,
+    /// Events of it dropped by a rule so far.
+    pub events_rejected: u32,
+}
+
+/// The newest requests.
+#[derive(Debug)]
+pub(super) struct RequestLog {
+    records: VecDeque<RequestRecord>,
+    /// Number of the first record kept.
+    first: u32,
+    max: usize,
+}
+
+impl RequestLog {
+    pub(super) fn new(max: usize) -> Self {
+        Self { records: VecDeque::new(), first: 0, max: max.max(1) }
+    }
+
+    /// Appends a record and gives it its number.
+    pub(super) fn push(&mut self, mut record: RequestRecord) -> u32 {
+        let count = u32::try_from(self.records.len()).unwrap_or(u32::MAX);
+        record.number = self.first.saturating_add(count);
+        let number = record.number;
+        self.records.push_back(record);
+        while self.records.len() > self.max {
+            self.records.pop_front();
+            self.first += 1;
+        }
+        number
+    }
+
+    pub(super) fn get(&self, number: u32) -> Option<&RequestRecord> {
+        self.records.get(number.checked_sub(self.first)? as usize)
+    }
+
+    pub(super) fn get_mut(&mut self, number: u32) -> Option<&mut RequestRecord> {
+        self.records.get_mut(number.checked_sub(self.first)? as usize)
+    }
+
+    pub(super) fn records(&self) -> impl Iterator<Item = &RequestRecord> {
+        self.records.iter()
+    }
+}
