@@ -7,6 +7,7 @@ pub mod collect;
 pub mod config;
 pub mod definitions;
 pub mod domain;
+pub mod fuzzing;
 pub mod http;
 pub mod newrelic;
 pub mod pipeline;

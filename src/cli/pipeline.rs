@@ -20,11 +20,14 @@ use crate::adapters::RealPorts;
 use crate::config::schema::{LogFormat, LogLevel};
 use crate::config::{Config, Flags, HttpListen};
 use crate::pipeline::{
-    Cycles, CycleReport, KafkaSource, Pipeline, PipelineConfig, RunReport, Source, kafka_settings,
+    CycleReport, Cycles, KafkaSource, Pipeline, PipelineConfig, RunReport, Source, kafka_settings,
     total,
 };
 use crate::ports::{Clock, Listener, Net, Ports};
 use crate::rt::{self, Race, ShutdownHandle};
+
+#[cfg(test)]
+mod tests;
 
 /// The configuration is invalid.
 const INVALID: u8 = 3;
@@ -103,7 +106,8 @@ impl PipelineArgs {
             }
         };
         let local = LocalSet::new();
-        match local.block_on(&runtime, self.serve(&config)) {
+        let mut out = io::stdout().lock();
+        match local.block_on(&runtime, self.serve(&config, &mut out)) {
             Ok(code) => ExitCode::from(code),
             Err(message) => {
                 complain(&message);
@@ -127,7 +131,10 @@ impl PipelineArgs {
             log_format: self.log_format,
             log_level: self.log_level,
         };
-        let environment = |variable: &str| std::env::var(variable).ok();
+        // A value that is not Unicode is still a value: it is reported where it is used.
+        let environment = |variable: &str| {
+            std::env::var_os(variable).map(|value| value.to_string_lossy().into_owned())
+        };
         Config::load(&name, &text, &environment, &flags)
             .map_err(|problems| problems.render(io::stderr().is_terminal()))
     }
@@ -140,8 +147,8 @@ impl PipelineArgs {
         }
     }
 
-    /// Runs the pipeline and its pages; the exit code.
-    async fn serve(&self, config: &Config) -> Result<u8, String> {
+    /// Runs the pipeline and its pages and writes the report to `out`; the exit code.
+    async fn serve(&self, config: &Config, out: &mut impl Write) -> Result<u8, String> {
         tracing::debug!(config = %config.redacted(), "Configuration is valid.");
         warn_of_doubtful(config);
         let folder = self.config.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -157,7 +164,7 @@ impl PipelineArgs {
         let pages = ShutdownHandle::new();
         let server = match config.http {
             Some(http) => {
-                let router = crate::http::router(pipeline.status(), ports.clock().clone());
+                let router = crate::http::router(pipeline.status(), *ports.clock());
                 Some(listen(&ports, http, router, &pages).await?)
             }
             None => None,
@@ -170,12 +177,17 @@ impl PipelineArgs {
         }
         let Some(run) = outcome else { return Ok(SIGNALLED) };
         let last = pipeline.last_report();
-        self.report(last.as_deref(), &run).map_err(|error| format!("cannot report: {error}"))?;
+        self.report(out, last.as_deref(), &run)
+            .map_err(|error| format!("cannot report: {error}"))?;
         Ok(self.code(last.as_deref(), &run))
     }
 
-    fn report(&self, last: Option<&CycleReport>, run: &RunReport) -> io::Result<()> {
-        let mut out = io::stdout().lock();
+    fn report(
+        &self,
+        out: &mut impl Write,
+        last: Option<&CycleReport>,
+        run: &RunReport,
+    ) -> io::Result<()> {
         match self.format {
             ReportFormat::Json => {
                 let report = serde_json::json!({ "run": run, "last_cycle": last });

@@ -228,6 +228,12 @@ impl<'a> Cursor<'a> {
         &self.line[start..self.at]
     }
 
+    /// Goes back to where the word that is wrong begins.
+    fn back(&mut self, to: usize, reason: LineReason) -> LineReason {
+        self.at = to;
+        reason
+    }
+
     fn blanks(&mut self) {
         self.take_while(|b| b == b' ' || b == b'\t' || b == b'\r');
     }
@@ -238,7 +244,11 @@ impl<'a> Cursor<'a> {
 
     fn metric_name(&mut self) -> Option<&'a str> {
         let name = self.take_while(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b':');
-        (name.bytes().next().is_some_and(|b| !b.is_ascii_digit())).then_some(name)
+        if name.bytes().next().is_some_and(|b| !b.is_ascii_digit()) {
+            return Some(name);
+        }
+        self.at -= name.len();
+        None
     }
 
     fn entry(&mut self, number: usize) -> Result<Option<Entry<'a>>, LineReason> {
@@ -267,13 +277,14 @@ impl<'a> Cursor<'a> {
             let text = &self.line[self.at..];
             return Ok(Some(Entry::Help { name, text: text.trim_end_matches('\r') }));
         }
+        let start = self.at;
         let kind = match self.word() {
             "counter" => Kind::Counter,
             "gauge" => Kind::Gauge,
             "histogram" => Kind::Histogram,
             "summary" => Kind::Summary,
             "untyped" | "unknown" => Kind::Untyped,
-            _ => return Err(LineReason::Comment),
+            _ => return Err(self.back(start, LineReason::Comment)),
         };
         self.blanks();
         if self.byte().is_some() {
@@ -289,15 +300,12 @@ impl<'a> Cursor<'a> {
         let labels = if self.byte() == Some(b'{') { self.labels()? } else { Labels::default() };
         self.blanks();
         let start = self.at;
-        let value = number(self.word());
-        let value = value.ok_or_else(|| {
-            self.at = start;
-            LineReason::Value
-        })?;
+        let value = number(self.word()).ok_or_else(|| self.back(start, LineReason::Value))?;
         self.blanks();
-        let timestamp_ms = match self.byte() {
-            None => None,
-            Some(_) => Some(self.word().parse().map_err(|_| LineReason::Timestamp)?),
+        let start = self.at;
+        let timestamp_ms = match self.word() {
+            "" => None,
+            word => Some(word.parse().map_err(|_| self.back(start, LineReason::Timestamp))?),
         };
         self.blanks();
         if self.byte().is_some() {
@@ -317,7 +325,7 @@ impl<'a> Cursor<'a> {
             }
             let name = self.take_while(|b| b.is_ascii_alphanumeric() || b == b'_');
             if name.is_empty() || name.as_bytes()[0].is_ascii_digit() {
-                return Err(LineReason::Label);
+                return Err(self.back(self.at - name.len(), LineReason::Label));
             }
             self.blanks();
             self.expect(b'=', LineReason::Label)?;

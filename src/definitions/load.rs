@@ -10,7 +10,10 @@ use serde_saphyr::{Location, Spanned};
 
 use super::duration;
 use super::error::{DefinitionError, Place};
-use super::metrics::{GoldenMetrics, RawSummaryMetric, SummaryKind, SummaryMetric, UNITS};
+use super::metrics::{
+    GoldenMetric, GoldenMetrics, RawSummaryMetric, SummaryKind, SummaryMetric, SummaryMetrics,
+    UNITS,
+};
 use super::model::{
     Condition, EntityDefinition, Expiration, Identifier, NameFragment, NamePattern, Rule, TagRule,
     Test,
@@ -391,18 +394,21 @@ impl Checker {
 
     fn golden(&mut self, source: Option<Source<'_>>) -> GoldenMetrics {
         let Some(source) = source else { return GoldenMetrics::default() };
-        let metrics: GoldenMetrics = self.parsed(source).unwrap_or_default();
-        let whole = || Place { file: source.path.to_owned(), line: 0, column: 0 };
-        if metrics.len() > 10 {
-            let problem = format!("{} golden metrics", metrics.len());
-            self.error(whole(), problem, "keep at most 10");
+        let raw: IndexMap<String, Spanned<GoldenMetric>> = self.parsed(source).unwrap_or_default();
+        if raw.len() > 10 {
+            let whole = Place { file: source.path.to_owned(), line: 0, column: 0 };
+            self.error(whole, format!("{} golden metrics", raw.len()), "keep at most 10");
         }
-        for (name, metric) in &metrics {
-            self.unit(whole(), name, metric.unit.as_deref());
+        let mut metrics = GoldenMetrics::new();
+        for (name, metric) in raw {
+            let at = place(source, metric.referenced);
+            let metric = metric.value;
+            self.unit(at.clone(), &name, metric.unit.as_deref());
             if metric.queries.is_empty() {
                 let problem = format!("golden metric `{name}` has no query");
-                self.error(whole(), problem, "give one under `queries`");
+                self.error(at, problem, "give one under `queries`");
             }
+            metrics.insert(name, metric);
         }
         metrics
     }
@@ -416,17 +422,15 @@ impl Checker {
         }
     }
 
-    fn summary(
-        &mut self,
-        source: Option<Source<'_>>,
-        golden: &GoldenMetrics,
-    ) -> IndexMap<String, SummaryMetric> {
-        let mut metrics = IndexMap::new();
+    fn summary(&mut self, source: Option<Source<'_>>, golden: &GoldenMetrics) -> SummaryMetrics {
+        let mut metrics = SummaryMetrics::new();
         let Some(source) = source else { return metrics };
-        let raw: IndexMap<String, RawSummaryMetric> = self.parsed(source).unwrap_or_default();
-        let whole = || Place { file: source.path.to_owned(), line: 0, column: 0 };
+        let raw: IndexMap<String, Spanned<RawSummaryMetric>> =
+            self.parsed(source).unwrap_or_default();
         for (name, raw) in raw {
-            self.unit(whole(), &name, Some(&raw.unit));
+            let at = place(source, raw.referenced);
+            let raw = raw.value;
+            self.unit(at.clone(), &name, Some(&raw.unit));
             let kind = match (raw.golden_metric, raw.tag) {
                 (Some(metric), None) if golden.contains_key(&metric) => {
                     SummaryKind::GoldenMetric(metric)
@@ -434,13 +438,13 @@ impl Checker {
                 (Some(metric), None) => {
                     let problem = format!("`{name}` names the unknown golden metric `{metric}`");
                     let known: Vec<_> = golden.keys().map(String::as_str).collect();
-                    self.error(whole(), problem, format!("use one of {}", known.join(", ")));
+                    self.error(at, problem, format!("use one of {}", known.join(", ")));
                     continue;
                 }
                 (None, Some(tag)) => SummaryKind::Tag(tag.key),
                 _ => {
                     let problem = format!("`{name}` takes exactly one of goldenMetric and tag");
-                    self.error(whole(), problem, "give one of them");
+                    self.error(at, problem, "give one of them");
                     continue;
                 }
             };

@@ -1,5 +1,7 @@
 //! Loading, its complaints, and matching.
 
+use proptest::prelude::*;
+
 use super::*;
 
 const OWNER: &str = "ownership: {primaryOwner: {teamName: T}}\n";
@@ -333,4 +335,58 @@ fn our_definitions_pass_their_own_test_data() {
         }
     }
     assert!(points >= 7, "{points} points");
+}
+
+#[test]
+fn problems_of_metrics_have_a_line() {
+    let definition = format!("domain: INFRA\ntype: THING\n{OWNER}");
+    let sources = [
+        Source { path: "infra-thing/definition.yml", text: &definition },
+        Source {
+            path: "infra-thing/golden_metrics.yml",
+            text: "\n\ncpu:\n  title: CPU\n  unit: FURLONGS\n  queries: {}\n",
+        },
+    ];
+    let errors = Definitions::load(sources).expect_err("two problems");
+    assert_eq!(errors.len(), 2);
+    for error in errors {
+        assert_eq!(error.place.to_string(), "infra-thing/golden_metrics.yml:4:3", "{error}");
+    }
+}
+
+#[test]
+fn an_alias_bomb_is_an_error() {
+    let mut text = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for level in 1..12 {
+        let previous = format!("*a{}, ", level - 1).repeat(10);
+        text.push_str(&format!("a{level}: &a{level} [{}]\n", previous.trim_end_matches(", ")));
+    }
+    assert!(load(&format!("goldenTags: *a11\n{text}")).is_err());
+    assert!(load(&format!("{text}goldenTags: *a11\n")).is_err());
+}
+
+proptest! {
+    /// Whatever a file holds, loading it ends with definitions or with complaints.
+    #[test]
+    fn damaged_files_never_panic(
+        file in 0..BUILTIN.len(),
+        cut in any::<prop::sample::Index>(),
+        insert in ".{0,8}",
+        remove in 0usize..20,
+    ) {
+        let (path, text) = BUILTIN[file];
+        let mut characters: Vec<char> = text.chars().collect();
+        let at = cut.index(characters.len());
+        let end = (at + remove).min(characters.len());
+        characters.splice(at..end, insert.chars());
+        let damaged: String = characters.into_iter().collect();
+        let sources = BUILTIN.iter().map(|(known, whole)| Source {
+            path: known,
+            text: if *known == path { &damaged } else { whole },
+        });
+        if let Err(errors) = Definitions::load(sources) {
+            prop_assert!(!errors.is_empty());
+            prop_assert!(errors.iter().all(|e| !e.problem.is_empty() && !e.fix.is_empty()));
+        }
+    }
 }

@@ -11,6 +11,8 @@ pub const ATTRIBUTE_NAME_CHARS_MAX: usize = 255;
 pub const ATTRIBUTE_VALUE_CHARS_MAX: usize = 4096;
 /// Longest event type, in characters: "Maximum length of event type name: 255 characters".
 pub const EVENT_TYPE_CHARS_MAX: usize = 255;
+/// Event types of one account: "250 event types per account per day".
+pub const EVENT_TYPES_PER_ACCOUNT: usize = 250;
 /// POSTs per account and minute: "100,000 HTTP POST requests/minute per account".
 pub const EVENT_API_POSTS_PER_MINUTE: u32 = 100_000;
 /// How far a timestamp may be from the present, in milliseconds: "within 24 hours".

@@ -227,7 +227,7 @@ fn log_source(report: &SourceReport, previous: Option<&SourceReport>) {
     let failure = previous.and_then(|previous| previous.failure.as_ref());
     match (&report.failure, failure) {
         (Some(SourceFailure { reason, message }), _) => {
-            tracing::warn!(%source, %reason, %message, "Source gave nothing.");
+            tracing::warn!(%source, %reason, detail = %message, "Source gave nothing.");
         }
         (None, Some(_)) => tracing::info!(%source, "Source gives data again."),
         (None, None) => {}

@@ -7,6 +7,7 @@ pub mod check;
 #[cfg(test)]
 mod conformance;
 pub mod disk;
+pub mod fault;
 pub mod fleet;
 pub mod kernel;
 pub mod newrelic;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 /// An instant of a run, in nanoseconds since its start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize)]
+#[serde(transparent)]
 pub struct SimTime(pub u64);
 
 impl SimTime {

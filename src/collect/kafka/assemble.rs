@@ -32,12 +32,15 @@ use super::groups::{Answer, GroupFound};
 use super::peer::Stream;
 use super::scrape::{BROKER_GAUGES, BROKER_RATES, Scrape, TOPIC_RATES};
 use super::topology::Topology;
-use super::{Collection, CollectionStats, KafkaCollector, Missing, Part, Reason, Stamp};
+use super::{Collection, CollectionStats, KafkaCollector, Reason, Stamp, missing};
 use crate::domain::sample::{Origin, RawSample, Subject};
 use crate::ports::Ports;
 
 /// How long a counter is remembered that nobody sees any more.
 const KEEP_MS: i64 = 600_000;
+
+/// Groups with the broker that answered for them.
+pub(super) type Groups<'a> = BTreeMap<&'a StrBytes, (i32, &'a GroupFound)>;
 
 /// Every counter's last reading.
 #[derive(Debug)]
@@ -200,7 +203,7 @@ impl<P: Ports> KafkaCollector<P> {
             group_partitions(&mut samples, &mut self.books, topology, &ends, found);
         }
         let Samples { all, mut stats, .. } = samples;
-        let missing = all_missing(&cycle, &groups);
+        let missing = missing::all(&cycle, &groups);
         drop(groups);
         self.close(cycle, &mut stats);
         for part in &missing {
@@ -382,7 +385,25 @@ fn topic(
     samples.push(sample);
 }
 
+/// Whether anything shows that the group exists: the configuration may name one that does not,
+/// and one that was listed may be gone when it is described.
+fn exists(found: &GroupFound) -> bool {
+    let gone = Reason::Client(ClientError::Broker {
+        api: "DescribeGroups",
+        code: ErrorCode::GROUP_ID_NOT_FOUND,
+    });
+    match (&found.description, &found.committed) {
+        (Answer::Done(..), _) => true,
+        (_, Answer::Done(_, rows)) if rows.iter().any(|row| row.offset >= 0) => true,
+        (Answer::Failed(reason), _) if *reason == gone => false,
+        _ => !found.named,
+    }
+}
+
 fn group(samples: &mut Samples<'_>, coordinator: i32, found: &GroupFound) {
+    if !exists(found) {
+        return;
+    }
     let (at, description) = match &found.description {
         Answer::Done(at, description) => (*at, Some(description)),
         _ => (found.at, None),
@@ -448,8 +469,8 @@ fn group_partitions(
 }
 
 /// Every group once, with its coordinator: the answer that came furthest wins.
-fn merge_groups<S>(cycle: &Cycle<S>) -> BTreeMap<&StrBytes, (i32, &GroupFound)> {
-    let mut merged: BTreeMap<&StrBytes, (i32, &GroupFound)> = BTreeMap::new();
+fn merge_groups<S>(cycle: &Cycle<S>) -> Groups<'_> {
+    let mut merged = Groups::new();
     for harvest in cycle.harvests.iter().chain(&cycle.followed) {
         for found in &harvest.groups {
             let rank = |found: &GroupFound| {
@@ -463,87 +484,4 @@ fn merge_groups<S>(cycle: &Cycle<S>) -> BTreeMap<&StrBytes, (i32, &GroupFound)> 
         }
     }
     merged
-}
-
-/// Everything that failed, in order.
-fn all_missing<S>(
-    cycle: &Cycle<S>,
-    groups: &BTreeMap<&StrBytes, (i32, &GroupFound)>,
-) -> Vec<Missing> {
-    let mut missing = cycle.missing.clone();
-    for harvest in cycle.harvests.iter().chain(&cycle.followed) {
-        let broker = Some(harvest.broker);
-        let mut lose = |what, reason: &Reason, lost: usize| {
-            missing.push(Missing::new(what, broker, reason.clone()).losing(lost as u64));
-        };
-        if let Slot::Failed(reason) = &harvest.scrape {
-            lose(Part::Scrape, reason, 1);
-        }
-        if let Slot::Failed(reason) = &harvest.log_ends {
-            lose(Part::LogEndOffsets, reason, harvest.log_ends_wanted);
-        }
-        match &harvest.log_dirs {
-            Slot::Failed(reason) => lose(Part::LogDirs, reason, 1),
-            Slot::Done(_, dirs) => {
-                if let Some((count, code)) = dirs.failed {
-                    let error = ClientError::Broker { api: "DescribeLogDirs", code };
-                    lose(Part::LogDirs, &Reason::Client(error), count);
-                }
-            }
-            Slot::NotWanted | Slot::Pending => {}
-        }
-        if let Slot::Failed(reason) = &harvest.group_list {
-            lose(Part::GroupList, reason, 1);
-        }
-    }
-    log_end_errors(cycle, &mut missing);
-    for (group, (broker, found)) in groups {
-        let mut lose = |what, reason: &Reason, lost| {
-            let part = Missing::new(what, Some(*broker), reason.clone());
-            missing.push(part.about(group).losing(lost));
-        };
-        if let Answer::Failed(reason) = &found.description {
-            lose(Part::GroupState, reason, 1);
-        }
-        if let Answer::Failed(reason) = &found.committed {
-            lose(Part::CommittedOffsets, reason, 1);
-        }
-        if let Some((count, code)) = found.refused {
-            let error = ClientError::Broker { api: "OffsetFetch", code };
-            lose(Part::CommittedOffsets, &Reason::Client(error), count);
-        }
-    }
-    missing.sort_by(|a, b| a.key().cmp(&b.key()));
-    missing
-}
-
-/// Partitions whose log end a broker refused to tell, unless the second round got it.
-fn log_end_errors<S>(cycle: &Cycle<S>, missing: &mut Vec<Missing>) {
-    let mut got = std::collections::BTreeSet::new();
-    for harvest in &cycle.followed {
-        if let Slot::Done(_, ends) = &harvest.log_ends {
-            got.extend(ends.iter().filter(|e| e.offset.is_ok()).map(|e| (e.topic, e.partition)));
-        }
-    }
-    let mut counts: BTreeMap<(i32, ErrorCode), u64> = BTreeMap::new();
-    for harvest in &cycle.harvests {
-        let Slot::Done(_, ends) = &harvest.log_ends else { continue };
-        for end in ends {
-            let Err(code) = end.offset else { continue };
-            if !got.contains(&(end.topic, end.partition)) {
-                *counts.entry((harvest.broker, code)).or_default() += 1;
-            }
-        }
-        let silent = harvest.log_ends_wanted.saturating_sub(ends.len());
-        if silent > 0 {
-            let what = format!("ListOffsets leaves {silent} partitions out");
-            let lost =
-                Missing::new(Part::LogEndOffsets, Some(harvest.broker), Reason::Invalid(what));
-            missing.push(lost.losing(silent as u64));
-        }
-    }
-    for ((broker, code), count) in counts {
-        let error = ClientError::Broker { api: "ListOffsets", code };
-        missing.push(Missing::new(Part::LogEndOffsets, Some(broker), error).losing(count));
-    }
 }

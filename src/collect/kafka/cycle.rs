@@ -382,11 +382,11 @@ fn find_coordinator(version: i16, keys: &[StrBytes]) -> FindCoordinatorRequest {
     request.with_key(keys.first().cloned().unwrap_or_default())
 }
 
+/// Where a group's coordinator is: broker id and address.
+type Place = Result<(i32, Endpoint), ClientError>;
+
 /// Each key's coordinator, or why there is none.
-fn coordinators(
-    answer: &FindCoordinatorResponse,
-    keys: &[StrBytes],
-) -> Vec<(StrBytes, Result<(i32, Endpoint), ClientError>)> {
+fn coordinators(answer: &FindCoordinatorResponse, keys: &[StrBytes]) -> Vec<(StrBytes, Place)> {
     let place = |code: i16, node: i32, host: &StrBytes, port: i32| {
         ErrorCode(code).check("FindCoordinator")?;
         let port = u16::try_from(port).ok().filter(|port| *port > 0 && !host.is_empty());

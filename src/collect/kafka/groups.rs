@@ -223,7 +223,9 @@ async fn fetch_offsets<P: Ports>(
     if let Err(error) = peer.connect(shared.dialer, endpoint).await {
         return fail_pending(groups, |found| &mut found.committed, &Reason::Client(error));
     }
-    let several = peer.version::<OffsetFetchRequest>().is_some_and(|v| v >= SEVERAL_GROUPS);
+    let version = peer.version::<OffsetFetchRequest>();
+    let several = version.is_some_and(|v| v >= SEVERAL_GROUPS);
+    let all_by_name = version.is_some_and(|v| v < ALL_TOPICS);
     let step = if several { groups.len() } else { 1 };
     for batch in groups.chunks_mut(step) {
         let request = |version| offset_fetch(version, batch, shared.topology);
@@ -232,6 +234,9 @@ async fn fetch_offsets<P: Ports>(
         match answer {
             Ok(answer) => {
                 take_offsets(answer, at, batch);
+                for found in batch.iter_mut().filter(|found| found.named || all_by_name) {
+                    drop_untouched_topics(found);
+                }
                 fail_pending(batch, |found| &mut found.committed, &left_out("OffsetFetch"));
             }
             Err(error) => {
@@ -316,16 +321,14 @@ fn settle<'a>(
             }
         }
     }
-    if found.named {
-        drop_untouched_topics(&mut committed);
-    }
     committed.sort_unstable_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
     committed.dedup_by(|b, a| a.topic == b.topic && a.partition == b.partition);
     found.committed = Answer::Done(at, committed);
 }
 
 /// A group that was asked about every topic reads only those where it committed something.
-fn drop_untouched_topics(committed: &mut Vec<Committed>) {
+fn drop_untouched_topics(found: &mut GroupFound) {
+    let Answer::Done(_, committed) = &mut found.committed else { return };
     let with_offset = committed.iter().filter(|row| row.offset >= 0);
     let touched: BTreeSet<_> = with_offset.map(|row| row.topic.clone()).collect();
     committed.retain(|row| touched.contains(&row.topic));

@@ -27,6 +27,7 @@ pub mod counters;
 mod cycle;
 mod error;
 mod groups;
+mod missing;
 mod peer;
 mod scrape;
 mod shape;
@@ -38,6 +39,7 @@ mod tests;
 
 pub use error::{ClientError, ErrorCode, IoFailure};
 pub use scrape::{Rejected, ScrapeError};
+pub use wire::decode_answer;
 
 /// Where the JMX exporters listen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -43,6 +43,17 @@ macro_rules! calls {
             const SHAPE: &'static Shape = &shape::$shape;
         })*
         const NAMES: [&str; [$($index),*].len()] = [$($name),*];
+
+        /// Decodes `body` as the answer to the API at `index` of this client's list; for fuzzing.
+        ///
+        /// # Errors
+        /// What the client would report.
+        pub fn decode_answer(index: u8, version: i16, body: Bytes) -> Result<(), ClientError> {
+            match index {
+                $($index => decode::<$request>(body, version).map(drop),)*
+                _ => Ok(()),
+            }
+        }
     };
 }
 
@@ -93,7 +104,7 @@ impl Traffic {
 pub(super) struct Offered(Vec<(i16, i16, i16)>);
 
 impl Offered {
-    fn new(answer: &ApiVersionsResponse) -> Self {
+    pub(super) fn new(answer: &ApiVersionsResponse) -> Self {
         let keys = answer.api_keys.iter();
         let mut all: Vec<_> = keys.map(|k| (k.api_key, k.min_version, k.max_version)).collect();
         all.sort_unstable();

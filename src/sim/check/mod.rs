@@ -1,1 +1,59 @@
-//! One property of a run per file.
+//! The promises that a run is held to, one per file.
+//!
+//! Invariants:
+//! - A check is a pure function of the run's [`Record`]; it never changes the run.
+//! - A check that examined nothing has failed, unless the plan made its object impossible and it
+//!   says so.
+
+use record::Record;
+pub use verdict::{CheckResult, Class, Finding, Margin, Violation};
+
+mod conservation;
+mod coverage;
+mod freshness;
+mod ground_truth;
+mod guid;
+mod health_score;
+mod honesty;
+mod no_panic;
+pub mod record;
+mod relationships;
+mod synthesis_lag;
+mod verdict;
+
+/// One promise and how it is examined.
+pub struct Check {
+    /// Its name, the same in every report.
+    pub name: &'static str,
+    /// The promise in one sentence.
+    pub promise: &'static str,
+    /// What kind of promise it is.
+    pub class: Class,
+    /// Examines a run.
+    pub examine: fn(&Record) -> Finding,
+}
+
+/// All checks, in the order of a verdict.
+pub const CATALOGUE: &[Check] = &[
+    no_panic::CHECK,
+    conservation::CHECK,
+    guid::CHECK,
+    ground_truth::CHECK,
+    health_score::CHECK,
+    honesty::CHECK,
+    coverage::CHECK,
+    relationships::CHECK,
+    synthesis_lag::CHECK,
+    freshness::CHECK,
+];
+
+/// Examines a run with every check.
+pub fn examine(record: &Record) -> Vec<CheckResult> {
+    let result = |check: &Check| CheckResult {
+        name: check.name,
+        promise: check.promise,
+        class: check.class,
+        finding: (check.examine)(record),
+    };
+    CATALOGUE.iter().map(result).collect()
+}

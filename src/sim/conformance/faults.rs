@@ -98,7 +98,7 @@ async fn partition_both<P: Ports>(ports: P, stage: Stage) -> Outcome {
     stage.partition(&ports, CLIENT, SERVER, Direction::Both).await?;
     let silence = round_trip(&ports, &mut stream, LONG).await.unwrap_err();
     assert_eq!(silence.kind(), io::ErrorKind::TimedOut);
-    assert_eq!(stage.noted("echoed"), 1, "nothing crossed");
+    assert_eq!(stage.noted("echoed bytes"), 4, "nothing crossed");
     connect_hangs(&ports, &stage).await;
     stage.repair(&ports).await?;
     // The message that was on its way is sent again, not lost.
@@ -145,7 +145,7 @@ async fn partition_to_client<P: Ports>(ports: P, stage: Stage) -> Outcome {
     stage.partition(&ports, SERVER, CLIENT, Direction::OneWay).await?;
     let silence = round_trip(&ports, &mut stream, LONG).await.unwrap_err();
     assert_eq!(silence.kind(), io::ErrorKind::TimedOut);
-    assert_eq!(stage.noted("echoed"), 2, "the question arrived");
+    assert_eq!(stage.noted("echoed bytes"), 8, "the question arrived");
     connect_hangs(&ports, &stage).await;
     stage.repair(&ports).await?;
     let mut late = [0; 4];

@@ -197,7 +197,12 @@ impl Stage {
 
     /// Adds one to a note.
     fn count(&self, key: &'static str) {
-        *self.book().notes.entry(key).or_default() += 1;
+        self.add(key, 1);
+    }
+
+    /// Adds to a note.
+    fn add(&self, key: &'static str, value: u64) {
+        *self.book().notes.entry(key).or_default() += value;
     }
 
     /// A note; 0 when nobody set it.

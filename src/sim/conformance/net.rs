@@ -15,6 +15,9 @@ pub(super) fn cases<P: Ports>() -> Vec<Case<P>> {
         case!("net: refused", idle, client_refused),
         case!("net: half-close", after_half_close, client_half_close),
         case!("net: end of stream", closes_at_once, client_end_of_stream),
+        case!("net: data before the end", sends_and_closes, client_reads_all),
+        case!("net: both ways at once", echo, client_both_ways),
+        case!("net: closed listener resets its queue", closes_listener, client_in_queue),
         case!("net: reset by unread data", drops_unread, client_reset),
         case!("net: write to a closed peer", closes_at_once, client_writes_to_closed),
         case!("net: back-pressure", reads_late, client_back_pressure),
@@ -46,7 +49,7 @@ pub(super) async fn echo<P: Ports>(ports: P, stage: Stage) {
             let (mut reader, mut writer) = tokio::io::split(stream);
             let mut buffer = [0; 4096];
             while let Ok(read @ 1..) = reader.read(&mut buffer).await {
-                stage.count("echoed");
+                stage.add("echoed bytes", read as u64);
                 if writer.write_all(&buffer[..read]).await.is_err() {
                     return;
                 }
@@ -137,10 +140,63 @@ async fn client_end_of_stream<P: Ports>(ports: P, stage: Stage) -> Outcome {
     Ok(())
 }
 
+const SOME: usize = 100_000;
+
+async fn sends_and_closes<P: Ports>(ports: P, stage: Stage) {
+    let mut listener = stage.listen(&ports).await;
+    let (mut stream, _) = listener.accept().await.unwrap();
+    stream.write_all(&pattern(SOME)).await.unwrap();
+    drop(stream);
+    std::future::pending::<()>().await;
+}
+
+async fn client_reads_all<P: Ports>(ports: P, stage: Stage) -> Outcome {
+    let mut stream = connect(&ports, &stage.server(&ports).await).await;
+    let mut heard = Vec::new();
+    stream.read_to_end(&mut heard).await.unwrap();
+    assert!(heard == pattern(SOME), "{} bytes arrived", heard.len());
+    Ok(())
+}
+
+async fn client_both_ways<P: Ports>(ports: P, stage: Stage) -> Outcome {
+    let stream = connect(&ports, &stage.server(&ports).await).await;
+    let (mut reader, mut writer) = tokio::io::split(stream);
+    let sends = rt::spawn("sends", async move {
+        writer.write_all(&pattern(LARGE / 10)).await.unwrap();
+        writer.shutdown().await.unwrap();
+    });
+    let mut heard = Vec::new();
+    reader.read_to_end(&mut heard).await.unwrap();
+    sends.await.unwrap();
+    assert!(heard == pattern(LARGE / 10), "{} bytes came back", heard.len());
+    Ok(())
+}
+
+async fn closes_listener<P: Ports>(ports: P, stage: Stage) {
+    let listener = stage.listen(&ports).await;
+    stage.until(&ports, "connected", 1).await;
+    drop(listener);
+    std::future::pending::<()>().await;
+}
+
+async fn client_in_queue<P: Ports>(ports: P, stage: Stage) -> Outcome {
+    let mut stream = connect(&ports, &stage.server(&ports).await).await;
+    stage.note("connected", 1);
+    let error = stream.read(&mut [0; 16]).await.unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    assert_eq!(stream.read(&mut [0; 16]).await.unwrap(), 0, "an error is reported once");
+    let error = stream.write_all(b"more").await.unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    Ok(())
+}
+
 async fn drops_unread<P: Ports>(ports: P, stage: Stage) {
     let mut listener = stage.listen(&ports).await;
     let (mut stream, _) = listener.accept().await.unwrap();
     stream.read_exact(&mut [0; 1]).await.unwrap();
+    stage.until(&ports, "sent", 1).await;
+    // Long enough for the rest to arrive.
+    ports.clock().sleep(SHORT).await;
     drop(stream);
     std::future::pending::<()>().await;
 }
@@ -148,6 +204,7 @@ async fn drops_unread<P: Ports>(ports: P, stage: Stage) {
 async fn client_reset<P: Ports>(ports: P, stage: Stage) -> Outcome {
     let mut stream = connect(&ports, &stage.server(&ports).await).await;
     stream.write_all(&[7; 100]).await.unwrap();
+    stage.note("sent", 1);
     let error = stream.read(&mut [0; 16]).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
     Ok(())
@@ -160,6 +217,8 @@ async fn client_writes_to_closed<P: Ports>(ports: P, stage: Stage) -> Outcome {
         if let Err(error) = stream.write_all(b"into the void").await {
             let broken = [io::ErrorKind::BrokenPipe, io::ErrorKind::ConnectionReset];
             assert!(broken.contains(&error.kind()), "{error:?}");
+            // The end was read first, so the reset that answered the writes stays hidden.
+            assert_eq!(stream.read(&mut [0; 16]).await.unwrap(), 0);
             return Ok(());
         }
         ports.clock().sleep(Duration::from_millis(20)).await;

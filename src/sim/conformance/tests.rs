@@ -7,6 +7,7 @@ use super::arms::{OverNetPorts, RealArm, WorldArm};
 use super::{Arm, Case, Column, Verdict, cases, http, run, table};
 use crate::adapters::RealPorts;
 use crate::domain::units::UnixMillis;
+use crate::sim::kernel::{Kernel, KernelConfig};
 use crate::sim::seed::Seed;
 use crate::sim::trace::{Sink, Trace};
 use crate::sim::turmoil::{TurmoilConfig, TurmoilWorld};
@@ -33,6 +34,9 @@ const REAL_CANNOT: &[(&str, &str)] = &[
     ("disk: synced data survives a power loss", NO_POWER_LOSS),
 ];
 
+/// The kernel does everything.
+const KERNEL_CANNOT: &[(&str, &str)] = &[];
+
 /// turmoil's arm does everything.
 const TURMOIL_CANNOT: &[(&str, &str)] = &[];
 
@@ -42,6 +46,25 @@ fn real() -> RealArm<RealPorts> {
 
 fn over_net() -> RealArm<OverNetPorts> {
     RealArm { name: "real, HTTP over Net", ports: OverNetPorts::new }
+}
+
+fn kernel(seed: u64, build: fn(u64) -> Kernel) -> WorldArm<Kernel> {
+    let alias = |kernel: &mut Kernel, name: &str, hosts: &[&str]| {
+        let address = |host: &&str| kernel.address(&(*host).to_owned());
+        let addresses = hosts.iter().map(address).collect::<Result<_, _>>()?;
+        kernel.alias(name, addresses)
+    };
+    WorldArm { name: "kernel", seed, build, alias }
+}
+
+fn plain_kernel(seed: u64) -> Kernel {
+    Kernel::new(KernelConfig::new(Seed(seed), EPOCH), Trace::new(Sink::None))
+}
+
+/// Reads and writes in seeded pieces: whatever holds only for whole messages falls here.
+fn chunking_kernel(seed: u64) -> Kernel {
+    let config = KernelConfig { adversarial_chunks: true, ..KernelConfig::new(Seed(seed), EPOCH) };
+    Kernel::new(config, Trace::new(Sink::None))
 }
 
 fn turmoil(seed: u64) -> WorldArm<TurmoilWorld> {
@@ -98,6 +121,15 @@ fn http_only(cannot: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'st
 }
 
 #[test]
+fn kernel_network() {
+    for seed in 1..=3 {
+        for build in [plain_kernel, chunking_kernel] {
+            check(&kernel(seed, build), &cases(), KERNEL_CANNOT);
+        }
+    }
+}
+
+#[test]
 fn turmoil_network() {
     for seed in 1..=3 {
         check(&turmoil(seed), &cases(), TURMOIL_CANNOT);
@@ -113,6 +145,7 @@ fn table_is_current() {
     let columns = [
         expected(real().name, &cases, REAL_CANNOT),
         expected(over_net().name, &http::cases::<RealPorts>(), &http_only(REAL_CANNOT)),
+        expected(kernel(1, plain_kernel).name, &cases, KERNEL_CANNOT),
         expected(turmoil(1).name, &cases, TURMOIL_CANNOT),
     ];
     let table = table(&columns);

@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 
 use super::group::Group;
 use super::history::Change;
+use super::journal::MetadataTruth;
 use super::spec::{FleetSpec, SpecError};
 use super::state::{
     Broker, BrokerCounters, BrokerIds, Derived, Event, Journal, Partition, State, Topic,
@@ -72,7 +73,9 @@ impl State {
             topology_version: 1,
             derived: Derived::default(),
             metadata: None,
+            metadata_body: None,
             journal: Journal { on: true, entries: Vec::new() },
+            start: Arc::new(MetadataTruth::default()),
             history: Vec::new(),
             trace: None,
             producer_ids: 0,
@@ -88,6 +91,7 @@ impl State {
         state.schedule(SimTime::ZERO + rebalance, Event::RebalanceLeaders);
         state.set_rates();
         state.history.clear();
+        state.start = state.metadata_truth();
         Ok(state)
     }
 
@@ -170,7 +174,7 @@ impl State {
             configs,
             name: Arc::clone(&name),
         };
-        self.topic_index.insert(Arc::clone(&name), index);
+        self.topic_index.insert(name, index);
         self.topic_ids.insert(id, index);
         self.topics.push(topic);
         let start = usize::try_from(hash >> 33).unwrap_or(0);
@@ -181,7 +185,7 @@ impl State {
             self.add_partition(index, partition, replicas);
         }
         self.topology_version += 1;
-        self.record(Change::TopicCreated(name));
+        self.record(Change::TopicCreated(Arc::new(self.topic_truth(index))));
         index
     }
 
@@ -279,6 +283,7 @@ fn new_broker(spec: &FleetSpec, id: i32) -> Broker {
         port: super::WIRE_PORT,
         rack,
         up: true,
+        served: false,
         fenced: false,
         incarnation: 0,
         started_at: SimTime::ZERO,

@@ -22,18 +22,46 @@ type TopicSeries = (&'static str, &'static str, fn(&TopicCounters) -> u64);
 
 /// `BrokerTopicMetrics` that exist for the broker and per topic.
 const TOPIC_SERIES: [TopicSeries; 7] = [
-    ("bytesin", "BytesInPerSec", |c| c.bytes_in),
-    ("bytesout", "BytesOutPerSec", |c| c.bytes_out),
-    ("failedfetchrequests", "FailedFetchRequestsPerSec", |c| c.failed_fetch_requests),
-    ("failedproducerequests", "FailedProduceRequestsPerSec", |c| c.failed_produce_requests),
-    ("messagesin", "MessagesInPerSec", |c| c.messages_in),
-    ("totalfetchrequests", "TotalFetchRequestsPerSec", |c| c.fetch_requests),
-    ("totalproducerequests", "TotalProduceRequestsPerSec", |c| c.produce_requests),
+    (
+        "kafka_server_brokertopicmetrics_bytesin_total",
+        "kafka.server:name=BytesInPerSec,type=BrokerTopicMetrics,attribute=Count",
+        |c| c.bytes_in,
+    ),
+    (
+        "kafka_server_brokertopicmetrics_bytesout_total",
+        "kafka.server:name=BytesOutPerSec,type=BrokerTopicMetrics,attribute=Count",
+        |c| c.bytes_out,
+    ),
+    (
+        "kafka_server_brokertopicmetrics_failedfetchrequests_total",
+        "kafka.server:name=FailedFetchRequestsPerSec,type=BrokerTopicMetrics,attribute=Count",
+        |c| c.failed_fetch_requests,
+    ),
+    (
+        "kafka_server_brokertopicmetrics_failedproducerequests_total",
+        "kafka.server:name=FailedProduceRequestsPerSec,type=BrokerTopicMetrics,attribute=Count",
+        |c| c.failed_produce_requests,
+    ),
+    (
+        "kafka_server_brokertopicmetrics_messagesin_total",
+        "kafka.server:name=MessagesInPerSec,type=BrokerTopicMetrics,attribute=Count",
+        |c| c.messages_in,
+    ),
+    (
+        "kafka_server_brokertopicmetrics_totalfetchrequests_total",
+        "kafka.server:name=TotalFetchRequestsPerSec,type=BrokerTopicMetrics,attribute=Count",
+        |c| c.fetch_requests,
+    ),
+    (
+        "kafka_server_brokertopicmetrics_totalproducerequests_total",
+        "kafka.server:name=TotalProduceRequestsPerSec,type=BrokerTopicMetrics,attribute=Count",
+        |c| c.produce_requests,
+    ),
 ];
 
+/// A page as it grows.
 struct Page {
     text: String,
-    digits: String,
 }
 
 impl Page {
@@ -49,7 +77,7 @@ impl Page {
 
     fn count(&mut self, name: &str, labels: &str, value: u64) {
         self.head(name, labels);
-        write_count(&mut self.text, &mut self.digits, value);
+        write_count(&mut self.text, value);
         self.text.push('\n');
     }
 
@@ -92,7 +120,7 @@ impl State {
         let topics = self.broker(id).map_or(0, |broker| broker.slots.len());
         let hosted = self.view(id).hosted.len();
         let size = 12_000 + topics * 700 + hosted * 80;
-        let mut page = Page { text: String::with_capacity(size), digits: String::new() };
+        let mut page = Page { text: String::with_capacity(size) };
         jvm(&mut page, &gauges);
         self.controller_series(&mut page, id, &gauges);
         self.log_series(&mut page, id);
@@ -140,8 +168,13 @@ impl State {
         for &part in &self.derived.brokers[super::state::slot_of(id)].hosted {
             let part = &self.parts[part];
             let topic = &self.topics[part.topic].name;
-            let _ = write!(page.text, "{name}{{partition=\"{}\",topic=\"{topic}\"}} ", part.index);
-            write_count(&mut page.text, &mut page.digits, part.size_bytes);
+            page.text.push_str(name);
+            page.text.push_str("{partition=\"");
+            write_digits(&mut page.text, u64::from(part.index.unsigned_abs()));
+            for piece in ["\",topic=\"", topic, "\"} "] {
+                page.text.push_str(piece);
+            }
+            write_count(&mut page.text, part.size_bytes);
             page.text.push('\n');
         }
         page.single_count(
@@ -170,7 +203,7 @@ impl State {
             let older = count / 3;
             for (version, value) in versions.into_iter().zip([older, count - older]) {
                 let _ = write!(page.text, "{name}{{request=\"{request}\",version=\"{version}\"}} ");
-                write_count(&mut page.text, &mut page.digits, value);
+                write_count(&mut page.text, value);
                 page.text.push('\n');
             }
         }
@@ -207,17 +240,15 @@ impl State {
             "kafka.server:name=BytesRejectedPerSec,type=BrokerTopicMetrics,attribute=Count",
             broker.counters.bytes_rejected,
         );
-        for (short, bean, value) in TOPIC_SERIES {
-            let name = format!("kafka_server_brokertopicmetrics_{short}_total");
-            let help = format!("kafka.server:name={bean},type=BrokerTopicMetrics,attribute=Count");
-            page.family(&name, "counter", &help);
-            page.count(&name, "", value(&broker.counters.all));
+        for (name, help, value) in TOPIC_SERIES {
+            page.family(name, "counter", help);
+            page.count(name, "", value(&broker.counters.all));
             for (&topic, &slot) in &broker.slots {
-                for part in [&name, "{topic=\"", &self.topics[topic].name, "\"} "] {
+                for part in [name, "{topic=\"", &self.topics[topic].name, "\"} "] {
                     page.text.push_str(part);
                 }
                 let count = value(&broker.topics[slot as usize].1);
-                write_count(&mut page.text, &mut page.digits, count);
+                write_count(&mut page.text, count);
                 page.text.push('\n');
             }
         }
@@ -298,22 +329,42 @@ fn server_series(page: &mut Page, gauges: &BrokerGauges) {
 }
 
 /// A whole number as `Double.toString` writes it.
-fn write_count(out: &mut String, digits: &mut String, value: u64) {
+fn write_count(out: &mut String, value: u64) {
     if value < 10_000_000 {
-        let _ = write!(out, "{value}.0");
+        write_digits(out, value);
+        out.push_str(".0");
         return;
     }
     if value > 1 << 53 {
         write_double(out, to_f64(value));
         return;
     }
-    digits.clear();
-    let _ = write!(digits, "{value}");
-    let (first, rest) = digits.split_at(1);
-    let exponent = rest.len();
-    let rest = rest.trim_end_matches('0');
-    let rest = if rest.is_empty() { "0" } else { rest };
-    let _ = write!(out, "{first}.{rest}E{exponent}");
+    let start = out.len();
+    write_digits(out, value);
+    let exponent = out.len() - start - 1;
+    out.truncate(out.trim_end_matches('0').len().max(start + 1));
+    if out.len() == start + 1 {
+        out.push('0');
+    }
+    out.insert(start + 1, '.');
+    out.push('E');
+    write_digits(out, exponent as u64);
+}
+
+/// A whole number; `fmt` would cost most of a page's time.
+fn write_digits(out: &mut String, mut value: u64) {
+    let mut buffer = [b'0'; 20];
+    let mut at = buffer.len();
+    loop {
+        at -= 1;
+        // The remainder is below ten.
+        buffer[at] = b'0' + u8::try_from(value % 10).unwrap_or(0);
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    out.push_str(std::str::from_utf8(&buffer[at..]).unwrap_or("0"));
 }
 
 /// A double as `Double.toString` writes it.
@@ -358,7 +409,7 @@ mod tests {
         check(-2.5, "-2.5");
         let check = |value: u64, expected: &str| {
             let mut out = String::new();
-            write_count(&mut out, &mut String::new(), value);
+            write_count(&mut out, value);
             assert_eq!(out, expected);
             assert_eq!(out.parse::<f64>().expect("parses"), to_f64(value));
         };

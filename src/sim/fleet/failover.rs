@@ -47,6 +47,7 @@ impl State {
         let Some(broker) = self.broker_mut(id).filter(|broker| !broker.up) else { return };
         broker.up = true;
         broker.incarnation += 1;
+        broker.served = false;
         broker.started_at = now;
         broker.counters = BrokerCounters::default();
         broker.minute = [TopicCounters::default(); 2];
@@ -65,6 +66,18 @@ impl State {
         if self.controller.is_none() {
             let election = Duration::from_millis(self.spec.timing.election_ms);
             self.schedule(now + election, Event::Elect);
+        }
+    }
+
+    /// The process of broker `id` begins to serve now; a second time in one life means that its
+    /// host was restarted without anybody saying so.
+    pub fn broker_serves(&mut self, id: i32) {
+        if self.broker(id).is_some_and(|broker| broker.up && broker.served) {
+            self.broker_down(id);
+        }
+        self.broker_up(id);
+        if let Some(broker) = self.broker_mut(id) {
+            broker.served = true;
         }
     }
 

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::journal::{MetadataBroker, MetadataPartition, MetadataTopic, MetadataTruth};
 use super::state::BrokerIds;
 use crate::sim::time::SimTime;
 
@@ -35,7 +36,7 @@ pub enum Change {
         isr: BrokerIds,
     },
     /// A topic came into being.
-    TopicCreated(Arc<str>),
+    TopicCreated(Arc<MetadataTopic>),
     /// A group changed its state.
     GroupState {
         /// Group id.
@@ -67,7 +68,9 @@ impl std::fmt::Display for Change {
                 }
                 Ok(())
             }
-            Self::TopicCreated(name) => write!(f, "topic-created {name}"),
+            Self::TopicCreated(topic) => {
+                write!(f, "topic-created {} partitions={}", topic.name, topic.partitions.len())
+            }
             Self::GroupState { group, state, generation, members } => {
                 write!(f, "group {group} state={state} generation={generation} members={members}")
             }
@@ -82,4 +85,51 @@ pub struct HistoryEntry {
     pub at: SimTime,
     /// What.
     pub change: Change,
+}
+
+/// The topology at `at`: the changes until then (those at that very instant included) onto the
+/// topology at the start. `brokers` knows every broker, fenced or not.
+pub(super) fn replay(
+    start: &MetadataTruth,
+    history: &[HistoryEntry],
+    brokers: &[MetadataBroker],
+    at: SimTime,
+) -> MetadataTruth {
+    let mut truth = start.clone();
+    for entry in history.iter().take_while(|entry| entry.at <= at) {
+        truth.version += 1;
+        match &entry.change {
+            Change::BrokerFenced(id) => truth.brokers.retain(|broker| broker.id != *id),
+            Change::BrokerUnfenced(id) => {
+                let gap = truth.brokers.partition_point(|broker| broker.id < *id);
+                let absent = truth.brokers.get(gap).is_none_or(|broker| broker.id != *id);
+                if let Some(known) = brokers.iter().find(|known| known.id == *id && absent) {
+                    truth.brokers.insert(gap, known.clone());
+                }
+            }
+            Change::Controller(id) => truth.controller = *id,
+            Change::Partition { topic, partition, leader, leader_epoch, isr } => {
+                if let Some(found) = find_partition(&mut truth, topic, *partition) {
+                    found.leader = *leader;
+                    found.leader_epoch = *leader_epoch;
+                    found.isr.clone_from(isr);
+                }
+            }
+            Change::TopicCreated(topic) => {
+                let gap = truth.topics.partition_point(|known| known.name < topic.name);
+                truth.topics.insert(gap, MetadataTopic::clone(topic));
+            }
+            Change::BrokerDown(_) | Change::BrokerUp(_) | Change::GroupState { .. } => {}
+        }
+    }
+    truth
+}
+
+fn find_partition<'a>(
+    truth: &'a mut MetadataTruth,
+    topic: &str,
+    partition: i32,
+) -> Option<&'a mut MetadataPartition> {
+    let found = truth.topics.binary_search_by(|known| (*known.name).cmp(topic)).ok()?;
+    truth.topics[found].partitions.get_mut(usize::try_from(partition).ok()?)
 }

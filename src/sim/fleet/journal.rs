@@ -112,7 +112,7 @@ pub struct BrokerGauges {
 }
 
 /// The cluster as Metadata tells it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MetadataTruth {
     /// Version of the topology; grows with every change.
     pub version: u64,

@@ -111,6 +111,13 @@ impl Fleet {
         state.broker_up(id);
     }
 
+    /// Broker `id` begins to serve at `at`: up if it was down, restarted if it served already.
+    fn broker_serves(&self, id: i32, at: SimTime) {
+        let mut state = self.lock();
+        state.advance(at);
+        state.broker_serves(id);
+    }
+
     /// Writes every later change into `trace` too.
     pub fn attach_trace(&self, trace: Trace) {
         self.lock().trace = Some(trace);
@@ -192,6 +199,11 @@ impl Fleet {
     /// The topology now.
     pub fn metadata(&self) -> Arc<MetadataTruth> {
         self.lock().metadata_truth()
+    }
+
+    /// The topology at `at`, changes at that instant included; its `version` counts changes.
+    pub fn metadata_at(&self, at: SimTime) -> MetadataTruth {
+        self.lock().metadata_at(at)
     }
 
     /// Whether broker `id`'s process ran at `at`, by the history.

@@ -74,9 +74,15 @@ pub struct ServeOptions {
     pub speed: f64,
 }
 
+/// A clock for tests of connections.
+#[cfg(test)]
+pub(super) fn test_clock<C: Clock>(clock: C) -> FleetClock<C> {
+    FleetClock { clock, origin: Duration::ZERO, speed: 1.0 }
+}
+
 /// Virtual time of a served fleet: the host's monotonic clock from an origin on, times a speed.
 #[derive(Clone)]
-struct FleetClock<C: Clock> {
+pub(super) struct FleetClock<C: Clock> {
     clock: C,
     origin: Duration,
     speed: f64,
@@ -99,9 +105,10 @@ impl<C: Clock> FleetClock<C> {
 
 /// Serves broker `id` on ports 9092 and 7071 of its own host until `shutdown`, or until dropped.
 ///
-/// The fleet's time is the clock's monotonic time. The broker is up from the call on (its
-/// counters start at zero when it was down); whoever takes its host down tells
-/// [`Fleet::broker_down`].
+/// The fleet's time is the clock's monotonic time, which must be the run's time on every host.
+/// The broker is up from the call on: called again after a restart of its host, its counters
+/// start at zero. Whoever takes the host down tells [`Fleet::broker_down`] at that instant, or
+/// the cluster does not notice before the restart.
 ///
 /// # Errors
 /// [`ServeError`] when the broker does not exist or a port is taken.
@@ -115,7 +122,7 @@ pub async fn serve_broker<P: Ports>(
         return Err(ServeError::UnknownBroker(id));
     }
     let clock = FleetClock { clock: ports.clock().clone(), origin: Duration::ZERO, speed: 1.0 };
-    fleet.broker_up(id, clock.now());
+    fleet.broker_serves(id, clock.now());
     let wire = listen(&ports, id, WIRE_PORT).await?;
     let jmx = listen(&ports, id, JMX_PORT).await?;
     spawn_jmx(&fleet, id, &clock, jmx, shutdown.clone());
@@ -204,7 +211,7 @@ async fn accept_all<L, C>(
 }
 
 /// Answers one connection until it ends; bad frames end it with a counted reason.
-async fn serve_connection<S, C>(
+pub(super) async fn serve_connection<S, C>(
     mut stream: S,
     fleet: &Fleet,
     connection: Connection,

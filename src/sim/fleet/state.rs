@@ -84,6 +84,8 @@ pub(super) struct Broker {
     pub rack: Option<StrBytes>,
     /// Whether its process runs.
     pub up: bool,
+    /// Whether `serve_broker` has been called in this life.
+    pub served: bool,
     /// Whether the controller holds it for dead.
     pub fenced: bool,
     /// Grows at each start, so that events of an earlier life are recognised.
@@ -262,7 +264,11 @@ pub(super) struct State {
     pub topology_version: u64,
     pub derived: Derived,
     pub metadata: Option<(u64, Arc<MetadataTruth>)>,
+    /// Encoded answer to "all topics": topology version, API version, body.
+    pub metadata_body: Option<(u64, i16, Bytes)>,
     pub journal: Journal,
+    /// The topology at the start of the run; `history` goes on from it.
+    pub start: Arc<MetadataTruth>,
     pub history: Vec<HistoryEntry>,
     pub trace: Option<Trace>,
     /// Producer ids handed out, member ids made.

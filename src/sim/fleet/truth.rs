@@ -9,6 +9,7 @@ use super::journal::{
     MetadataTruth, Observation, Observed,
 };
 use super::state::State;
+use crate::sim::time::SimTime;
 
 impl State {
     /// Writes an observation when the journal is on; `what` is only called then.
@@ -43,40 +44,47 @@ impl State {
     }
 
     fn copy_metadata(&self) -> MetadataTruth {
-        let brokers = self
-            .brokers
+        let fenced = |broker: &MetadataBroker| self.broker(broker.id).is_some_and(|b| b.fenced);
+        let mut brokers = self.known_brokers();
+        brokers.retain(|broker| !fenced(broker));
+        let topics = self.topic_index.values().map(|&index| self.topic_truth(index)).collect();
+        let (version, controller) = (self.topology_version, self.controller);
+        MetadataTruth { version, controller, brokers, topics }
+    }
+
+    /// Every broker, fenced or not.
+    fn known_brokers(&self) -> Vec<MetadataBroker> {
+        self.brokers
             .iter()
-            .filter(|broker| !broker.fenced)
             .map(|broker| MetadataBroker {
                 id: broker.id,
                 host: Arc::clone(&broker.host),
                 port: broker.port,
                 rack: broker.rack.as_deref().map(Arc::from),
             })
-            .collect();
-        let topics = self
-            .topic_index
-            .values()
-            .map(|&index| {
-                let topic = &self.topics[index];
-                let partitions = self.parts[topic.parts()]
-                    .iter()
-                    .map(|part| MetadataPartition {
-                        leader: part.leader,
-                        leader_epoch: part.leader_epoch,
-                        replicas: part.replicas.clone(),
-                        isr: part.isr.clone(),
-                    })
-                    .collect();
-                MetadataTopic {
-                    name: Arc::clone(&topic.name),
-                    internal: topic.internal,
-                    partitions,
-                }
+            .collect()
+    }
+
+    /// A topic as Metadata tells it.
+    pub fn topic_truth(&self, index: usize) -> MetadataTopic {
+        let topic = &self.topics[index];
+        let partitions = self.parts[topic.parts()]
+            .iter()
+            .map(|part| MetadataPartition {
+                leader: part.leader,
+                leader_epoch: part.leader_epoch,
+                replicas: part.replicas.clone(),
+                isr: part.isr.clone(),
             })
             .collect();
-        let (version, controller) = (self.topology_version, self.controller);
-        MetadataTruth { version, controller, brokers, topics }
+        MetadataTopic { name: Arc::clone(&topic.name), internal: topic.internal, partitions }
+    }
+
+    /// The topology at an earlier instant.
+    pub fn metadata_at(&self, at: SimTime) -> MetadataTruth {
+        let mut start = MetadataTruth::clone(&self.start);
+        start.brokers = self.known_brokers();
+        super::history::replay(&start, &self.history, &start.brokers, at)
     }
 
     /// What the exporter of `id` says now.

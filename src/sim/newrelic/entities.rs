@@ -20,6 +20,8 @@ use crate::domain::units::UnixMillis;
 
 /// Values per tag key ("≤ 100 values per entity"); the one unseen for longest goes first.
 const TAG_VALUES_MAX: usize = 100;
+/// Tag keys per entity; further ones are left out. Our own guard.
+const TAG_KEYS_MAX: usize = 250;
 
 /// An entity as queries see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,8 +94,9 @@ struct Entity {
 }
 
 /// All of them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Entities {
+    max: usize,
     entities: IndexMap<Arc<str>, Entity>,
     relationships: IndexMap<String, StoredRelationship>,
 }
@@ -103,8 +106,13 @@ fn after(at: UnixMillis, duration: Duration) -> UnixMillis {
 }
 
 impl Entities {
-    /// Notes that an event stored at `at` made or confirmed an entity; its index. `lag` is drawn
-    /// only when the entity is new.
+    /// Room for `max` entities and as many relationships.
+    pub(super) fn new(max: usize) -> Self {
+        Self { max, entities: IndexMap::new(), relationships: IndexMap::new() }
+    }
+
+    /// Notes that an event stored at `at` made or confirmed an entity; its index, or `None` when
+    /// there is no room. `lag` is drawn only when the entity is new.
     pub(super) fn observe(
         &mut self,
         account: AccountId,
@@ -112,9 +120,10 @@ impl Entities {
         found: &Match<'_>,
         at: UnixMillis,
         lag: impl FnOnce() -> Duration,
-    ) -> u32 {
+    ) -> Option<u32> {
         let index = match self.entities.get_index_of(guid) {
             Some(index) => index,
+            None if self.entities.len() >= self.max => return None,
             None => {
                 let guid: Arc<str> = Arc::from(guid);
                 self.entities.insert_full(Arc::clone(&guid), new_entity(account, guid, found)).0
@@ -138,10 +147,10 @@ impl Entities {
             let value = TagValue { value: String::new(), last_seen: at, ttl: tag.ttl };
             add_tag(&mut entity.tags, &tag.key, &tag.value, tag.multi_value, value);
         }
-        u32::try_from(index).expect("memory ends long before 2³² entities")
+        u32::try_from(index).ok()
     }
 
-    /// Notes a relationship that an event stored at `at` tells of.
+    /// Notes a relationship that an event stored at `at` tells of; `false` when there is no room.
     pub(super) fn relate(
         &mut self,
         account: AccountId,
@@ -149,7 +158,7 @@ impl Entities {
         at: UnixMillis,
         lifetime: Duration,
         lag: impl FnOnce() -> Duration,
-    ) {
+    ) -> bool {
         let key = format!("{account}\n{source}\n{kind}\n{target}");
         let expires_at = after(at, lifetime);
         if let Some(known) = self.relationships.get_mut(&key)
@@ -157,7 +166,10 @@ impl Entities {
         {
             known.last_seen = at;
             known.expires_at = expires_at;
-            return;
+            return true;
+        }
+        if self.relationships.len() >= self.max {
+            return false;
         }
         let relationship = StoredRelationship {
             account,
@@ -170,6 +182,7 @@ impl Entities {
             expires_at,
         };
         self.relationships.insert(key, relationship);
+        true
     }
 
     /// Every entity ever made, in the order of their making, with the tags that live at `now`.
@@ -232,8 +245,10 @@ fn add_tag(
     fresh: TagValue,
 ) {
     let Some(values) = tags.get_mut(key) else {
-        let value = TagValue { value: text.to_owned(), ..fresh };
-        tags.insert(key.to_owned(), vec![value]);
+        if tags.len() < TAG_KEYS_MAX {
+            let value = TagValue { value: text.to_owned(), ..fresh };
+            tags.insert(key.to_owned(), vec![value]);
+        }
         return;
     };
     if let Some(known) = values.iter_mut().find(|known| known.value == text) {

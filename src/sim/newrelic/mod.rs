@@ -11,8 +11,8 @@
 //! - Nothing is idempotent: a request sent twice is stored twice.
 //! - Every behaviour has its line in [`claims`].
 //!
-//! Not modelled: limits of 250 event types a day and 48,000 attributes per type, permissions,
-//! Metric API, NRQL and NerdGraph.
+//! Not modelled: the limit of 48,000 attributes per event type, permissions, Metric API, NRQL and
+//! NerdGraph.
 
 mod api;
 pub mod claims;
@@ -27,6 +27,8 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod validate;
+#[cfg(test)]
+mod wire_tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

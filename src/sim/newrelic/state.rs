@@ -20,7 +20,7 @@ use super::validate::{EventFault, PARSE_ERROR, ValidEvent, validate};
 use crate::definitions::{Definitions, Point, Scalar};
 use crate::domain::account::AccountId;
 use crate::domain::units::UnixMillis;
-use crate::newrelic::limits::API_KEY_PREFIX_CHARS;
+use crate::newrelic::limits::{API_KEY_PREFIX_CHARS, EVENT_TYPES_PER_ACCOUNT};
 use crate::sim::seed::{Seed, below};
 
 /// Events of this type tell of relationships.
@@ -67,6 +67,8 @@ pub struct Counters {
     pub bodies_unreadable: u64,
     /// Points that matched a rule but whose identifier fits no GUID.
     pub guids_refused: u64,
+    /// Sightings of entities and relationships for which there was no room.
+    pub entities_refused: u64,
 }
 
 pub(super) struct State {
@@ -116,7 +118,7 @@ impl State {
             posts: BTreeMap::new(),
             next_expiry: UnixMillis(i64::MIN),
             store: EventStore::new(config.store_bytes_max),
-            entities: Entities::default(),
+            entities: Entities::new(config.entities_max),
             requests: RequestLog::new(config.request_log_max),
             faults: Faults::new(seed.stream("newrelic/fault")),
             counters: Counters::default(),
@@ -288,7 +290,12 @@ impl State {
         let mut faults: BTreeMap<EventFault, (u32, Option<String>)> = BTreeMap::new();
         let mut stored = 0;
         for event in events.iter() {
-            match validate(event, pending.received_at) {
+            let valid = validate(event, pending.received_at).and_then(|event| {
+                let (account, kind) = (pending.account, event.event_type);
+                let room = self.store.has_room(account, kind, EVENT_TYPES_PER_ACCOUNT);
+                room.then_some(event).ok_or((EventFault::TooManyEventTypes, Some(kind)))
+            });
+            match valid {
                 Ok(valid) => {
                     self.store_event(pending, at, &valid);
                     stored += 1;
@@ -324,7 +331,8 @@ impl State {
             let (lags, range) = (&mut self.lags, self.config.synthesis_lag);
             let lag = || draw(lags, range);
             let index = self.entities.observe(account, &guid, &found, at, lag);
-            entity = entity.or(Some(index));
+            self.counters.entities_refused += u64::from(index.is_none());
+            entity = entity.or(index);
         }
         if event.event_type == RELATIONSHIP_EVENT {
             self.relate(account, at, point);
@@ -352,7 +360,8 @@ impl State {
             let (lags, range) = (&mut self.lags, self.config.synthesis_lag);
             let lifetime = self.config.relationship_lifetime;
             let ends = (source, kind, target);
-            self.entities.relate(account, ends, at, lifetime, || draw(lags, range));
+            let kept = self.entities.relate(account, ends, at, lifetime, || draw(lags, range));
+            self.counters.entities_refused += u64::from(!kept);
         }
     }
 

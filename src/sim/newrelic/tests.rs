@@ -6,7 +6,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, StatusCode};
+use http::{HeaderValue, Request, StatusCode};
+use proptest::prelude::*;
 use tower::ServiceExt;
 
 use super::*;
@@ -115,102 +116,93 @@ impl Service {
     }
 }
 
-#[test]
-fn the_envelope_is_checked_to_the_letter() {
-    type Change = fn(&mut HeaderMap);
-    fn set(headers: &mut HeaderMap, name: &'static str, value: &'static str) {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    let check = |name: &str, path: &str, change: Change, body: &str, expected: u16| {
-        let service = Service::new(config());
-        let mut headers = HeaderMap::new();
-        set(&mut headers, "api-key", KEY);
-        set(&mut headers, "content-type", "application/json");
-        headers.insert("content-length", HeaderValue::from(body.len()));
-        change(&mut headers);
-        let headers: Vec<(&str, &str)> = headers
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.to_str().expect("ASCII")))
-            .collect();
-        let (status, text) = service.raw(path, &headers, body.to_owned());
-        assert_eq!(status, expected, "{name}: {text}");
-        let requests = service.newrelic.requests();
-        if status == 404 || status == 405 {
-            return;
-        }
-        assert_eq!(requests.len(), 1, "{name}");
-        assert_eq!(requests[0].status, expected, "{name}");
-        let answer: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-        if status == 200 {
-            assert_eq!(answer["success"], true, "{name}");
-            assert_eq!(answer["uuid"].as_str(), requests[0].uuid.as_deref(), "{name}");
-        } else {
-            assert!(answer["error"].is_string(), "{name}: {text}");
-        }
-    };
-    let ok = r#"[{"eventType":"A"}]"#;
-    let same: Change = |_| {};
-    check("plain", PATH, same, ok, 200);
-    check("one object", PATH, same, r#"{"eventType":"A"}"#, 200);
-    check("not JSON, told later", PATH, same, "]", 200);
-    check("no content type", PATH, |h| drop(h.remove("content-type")), ok, 200);
-    check("text", PATH, |h| set(h, "content-type", "text/plain"), ok, 200);
-    check(
-        "multipart",
-        PATH,
-        |h| set(h, "content-type", "Multipart/form-data; boundary=x"),
-        ok,
-        415,
-    );
-    check("brotli", PATH, |h| set(h, "content-encoding", "br"), ok, 415);
-    check("two encodings", PATH, |h| set(h, "content-encoding", "gzip, gzip"), ok, 415);
-    check("gzip", PATH, |h| set(h, "content-encoding", "GZIP"), ok, 200);
-    check("deflate", PATH, |h| set(h, "content-encoding", "deflate"), ok, 200);
-    check("identity", PATH, |h| set(h, "content-encoding", "identity"), ok, 200);
-    check("no key", PATH, |h| drop(h.remove("api-key")), ok, 403);
-    check("wrong key", PATH, |h| set(h, "api-key", "wrong"), ok, 403);
-    check("user key", PATH, |h| set(h, "api-key", USER_KEY), ok, 403);
-    check(
-        "insert key header",
-        PATH,
-        |h| {
-            h.remove("api-key");
-            set(h, "x-insert-key", KEY);
-        },
-        ok,
-        200,
-    );
-    check(
-        "license key header",
-        PATH,
-        |h| {
-            h.remove("api-key");
-            set(h, "x-license-key", KEY);
-        },
-        ok,
-        200,
-    );
-    check("other account", "/v1/accounts/1234568/events", same, ok, 403);
-    check("no account", "/v1/accounts/shop/events", same, ok, 403);
-    check("no length", PATH, |h| drop(h.remove("content-length")), ok, 400);
-    check("bad length", PATH, |h| set(h, "content-length", "many"), ok, 400);
-    check("negative length", PATH, |h| set(h, "content-length", "-1"), ok, 400);
-    check("empty", PATH, same, "", 400);
-    check("length of a lie", PATH, |h| set(h, "content-length", "5"), ok, 400);
-    check("too long", PATH, |h| set(h, "content-length", "1000001"), ok, 413);
-    check("longest", PATH, same, &" ".repeat(1_000_000), 200);
-    check("absurd length", PATH, |h| set(h, "content-length", "18446744073709551616"), ok, 400);
-    check(
+/// Changes a good request's headers: a value to set, or `None` to leave the header out.
+type Changes = &'static [(&'static str, Option<&'static str>)];
+
+const OK: &str = r#"[{"eventType":"A"}]"#;
+
+/// Case, path, change of headers, body, status.
+const ENVELOPE: &[(&str, &str, Changes, &str, u16)] = &[
+    ("plain", PATH, &[], OK, 200),
+    ("one object", PATH, &[], r#"{"eventType":"A"}"#, 200),
+    ("not JSON, told later", PATH, &[], "]", 200),
+    ("no type", PATH, &[("content-type", None)], OK, 200),
+    ("text", PATH, &[("content-type", Some("text/plain"))], OK, 200),
+    ("multipart", PATH, &[("content-type", Some("Multipart/form-data; boundary=x"))], OK, 415),
+    ("brotli", PATH, &[("content-encoding", Some("br"))], OK, 415),
+    ("two encodings", PATH, &[("content-encoding", Some("gzip, gzip"))], OK, 415),
+    ("gzip", PATH, &[("content-encoding", Some("GZIP"))], OK, 200),
+    ("deflate", PATH, &[("content-encoding", Some("deflate"))], OK, 200),
+    ("identity", PATH, &[("content-encoding", Some("identity"))], OK, 200),
+    ("no key", PATH, &[("api-key", None)], OK, 403),
+    ("wrong key", PATH, &[("api-key", Some("wrong"))], OK, 403),
+    ("user key", PATH, &[("api-key", Some(USER_KEY))], OK, 403),
+    ("insert key", PATH, &[("api-key", None), ("x-insert-key", Some(KEY))], OK, 200),
+    ("license key", PATH, &[("api-key", None), ("x-license-key", Some(KEY))], OK, 200),
+    ("other account", "/v1/accounts/1234568/events", &[], OK, 403),
+    ("no account", "/v1/accounts/shop/events", &[], OK, 403),
+    ("no length", PATH, &[("content-length", None)], OK, 400),
+    ("bad length", PATH, &[("content-length", Some("many"))], OK, 400),
+    ("negative length", PATH, &[("content-length", Some("-1"))], OK, 400),
+    ("absurd length", PATH, &[("content-length", Some("18446744073709551616"))], OK, 400),
+    ("length of a lie", PATH, &[("content-length", Some("5"))], OK, 400),
+    ("empty", PATH, &[], "", 400),
+    ("too long", PATH, &[("content-length", Some("1000001"))], OK, 413),
+    (
         "key before length",
         PATH,
-        |h| {
-            set(h, "api-key", "wrong");
-            set(h, "content-length", "1000001");
-        },
-        ok,
+        &[("api-key", Some("wrong")), ("content-length", Some("1000001"))],
+        OK,
         403,
-    );
-    check("no such path", "/v1/accounts/1234567", same, ok, 404);
+    ),
+    (
+        "length before type",
+        PATH,
+        &[("content-length", Some("0")), ("content-encoding", Some("br"))],
+        OK,
+        400,
+    ),
+];
+
+fn check_envelope(name: &str, path: &str, changes: Changes, body: &str, expected: u16) {
+    let service = Service::new(config());
+    let length = body.len().to_string();
+    let mut headers = BTreeMap::from([
+        ("api-key", KEY),
+        ("content-type", "application/json"),
+        ("content-length", &length),
+    ]);
+    for (header, value) in changes {
+        match value {
+            Some(value) => headers.insert(header, value),
+            None => headers.remove(header),
+        };
+    }
+    let headers: Vec<_> = headers.into_iter().collect();
+    let (status, text) = service.raw(path, &headers, body.to_owned());
+    assert_eq!(status, expected, "{name}: {text}");
+    let requests = service.newrelic.requests();
+    assert_eq!(requests.len(), 1, "{name}");
+    assert_eq!(requests[0].status, expected, "{name}");
+    let answer: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    if status == 200 {
+        assert_eq!(answer["success"], true, "{name}");
+        assert_eq!(answer["uuid"].as_str(), requests[0].uuid.as_deref(), "{name}");
+    } else {
+        assert!(answer["error"].is_string(), "{name}: {text}");
+        service.settle();
+        assert!(service.newrelic.event_counts().is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn the_envelope_is_checked_to_the_letter() {
+    for (name, path, changes, body, expected) in ENVELOPE {
+        check_envelope(name, path, changes, body, *expected);
+    }
+    check_envelope("longest", PATH, &[], &" ".repeat(1_000_000), 200);
+    let service = Service::new(config());
+    assert_eq!(service.raw("/v1/accounts/1234567", &[], OK).0, 404);
 }
 
 #[test]
@@ -314,6 +306,33 @@ fn bad_events_become_rows_with_the_documented_messages() {
     check(&format!(r#"{{"eventType":"E"{most}}}"#), None);
     check(r#"{"eventType":"Metrics","appId":7}"#, None);
     check(r#"{"eventType":"a_B:c9"}"#, None);
+}
+
+#[test]
+fn an_account_has_250_event_types() {
+    let service = Service::new(config());
+    let events: Vec<_> = (0..251).map(|n| format!(r#"{{"eventType":"T{n}"}}"#)).collect();
+    service.post(&format!("[{}]", events.join(",")));
+    service.settle();
+    let message = "1 event(s) rejected because account exceeded maximum number of event types";
+    assert_eq!(service.newrelic.integration_errors()[0].message, message);
+    service.post(r#"{"eventType":"T7"}"#);
+    service.settle();
+    assert_eq!(service.newrelic.counters().events_stored, 251);
+}
+
+#[test]
+fn entities_beyond_the_cap_are_counted() {
+    // Equal delays keep the order of arrival.
+    let parse_delay = DelayRange::millis(100, 100);
+    let service = Service::new(NewRelicConfig { entities_max: 2, parse_delay, ..config() });
+    for broker in [1, 2, 3, 1] {
+        service.post(&broker_event(broker));
+    }
+    service.settle();
+    assert_eq!(service.newrelic.entities().len(), 2);
+    assert_eq!(service.newrelic.counters().entities_refused, 1);
+    assert_eq!(service.newrelic.events("MessageQueue").len(), 4);
 }
 
 #[test]
@@ -625,4 +644,31 @@ fn the_same_requests_give_the_same_store() {
     };
     assert_eq!(run(5), run(5));
     assert_ne!(run(5).1, run(6).1);
+}
+
+proptest! {
+    /// Whatever arrives, the service answers, keeps count, and goes on.
+    #[test]
+    fn damaged_bodies_are_accounted_for(
+        cut in any::<prop::sample::Index>(),
+        insert in prop::collection::vec(any::<u8>(), 0..6),
+        remove in 0usize..10,
+    ) {
+        let good = format!("[{},{}]", broker_event(1), broker_event(2));
+        let mut body = good.into_bytes();
+        let at = cut.index(body.len());
+        let end = (at + remove).min(body.len());
+        body.splice(at..end, insert);
+        let service = Service::new(config());
+        let length = body.len().to_string();
+        let headers = [("api-key", KEY), ("content-length", length.as_str())];
+        prop_assert_eq!(service.raw(PATH, &headers, body).0, 200);
+        service.settle();
+        let counters = service.newrelic.counters();
+        let rejected: u64 = counters.events_rejected.values().sum();
+        let lost = counters.bodies_unreadable;
+        prop_assert!(lost == 1 || counters.events_stored + rejected >= 1);
+        prop_assert_eq!(service.newrelic.integration_errors().is_empty(), lost + rejected == 0);
+        prop_assert_eq!(service.post(&broker_event(3)).0, 200);
+    }
 }

@@ -25,6 +25,8 @@ pub enum EventFault {
     EventTypeLength,
     /// `eventType` is reserved; its wording is assumed.
     EventTypeReserved,
+    /// The account has 250 event types already; its wording is assumed.
+    TooManyEventTypes,
     /// More than 255 attributes.
     TooManyAttributes,
     /// An attribute without a name.
@@ -41,11 +43,12 @@ pub enum EventFault {
 
 impl EventFault {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::EventTypeMissing,
         Self::EventTypeCharacters,
         Self::EventTypeLength,
         Self::EventTypeReserved,
+        Self::TooManyEventTypes,
         Self::TooManyAttributes,
         Self::NameMissing,
         Self::NameLength,
@@ -63,6 +66,7 @@ impl EventFault {
             }
             Self::EventTypeLength => "attribute `eventType` exceeded maximum length",
             Self::EventTypeReserved => "attribute `eventType` is a reserved event type",
+            Self::TooManyEventTypes => "account exceeded maximum number of event types",
             Self::TooManyAttributes => "event exceeded maximum number of attributes",
             Self::NameMissing => "event is missing attribute name",
             Self::NameLength => "attribute name exceeded maximum length",

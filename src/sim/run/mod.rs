@@ -1,1 +1,134 @@
-//! One run of a scenario, and the determinism proof.
+//! One run of a scenario: hosts, faults, time, and the record that the checks judge.
+//!
+//! Invariants:
+//! - A run is a function of scenario, seed and network alone; it happens on a thread of its own,
+//!   so nothing that a thread keeps can pass from one run to the next.
+//! - The runner acts between instants only: it lets the world reach a fault's instant, applies it,
+//!   and goes on.
+
+use std::collections::BTreeSet;
+
+use crate::sim::check::{self, CheckResult};
+use crate::sim::report::timeline::Timeline;
+use crate::sim::scenario::Scenario;
+use crate::sim::seed::Seed;
+use crate::sim::trace::{Sink, TraceDigest};
+
+pub mod defect;
+mod hosts;
+mod identity;
+mod keep;
+mod picture;
+mod runner;
+
+use defect::Defect;
+pub use identity::RunId;
+
+/// Which simulated network carries a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Network {
+    /// The event-driven kernel.
+    Kernel,
+    /// turmoil at ticks of 10 ms.
+    Turmoil,
+}
+
+impl Network {
+    /// Its name on the command line and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kernel => "kernel",
+            Self::Turmoil => "turmoil",
+        }
+    }
+}
+
+/// How to run.
+pub struct Options {
+    /// Seed of every random choice.
+    pub seed: Seed,
+    /// The network.
+    pub network: Network,
+    /// Where the trace goes.
+    pub sink: Sink,
+}
+
+/// What a run gave.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct RunReport {
+    /// Its name.
+    pub id: RunId,
+    /// The scenario's title.
+    pub title: String,
+    /// Its seed.
+    #[serde(serialize_with = "seed_number")]
+    pub seed: Seed,
+    /// Its network.
+    pub network: Network,
+    /// What was drawn from the seed, and what was in force when, one line each.
+    pub drawn: Vec<String>,
+    /// The verdict.
+    pub checks: Vec<CheckResult>,
+    /// Facts a reader should know that are no check.
+    pub notes: Vec<String>,
+    /// GUIDs (wire form) of the entities that New Relic holds.
+    pub entities: BTreeSet<String>,
+    /// The picture.
+    pub timeline: Timeline,
+    /// Digest of the trace.
+    pub trace: TraceDigest,
+}
+
+fn seed_number<S: serde::Serializer>(seed: &Seed, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(seed.0)
+}
+
+impl RunReport {
+    /// Whether every check passed.
+    pub fn passed(&self) -> bool {
+        self.checks.iter().all(CheckResult::passed)
+    }
+}
+
+/// Runs `scenario` and judges it.
+pub fn run(scenario: &Scenario, options: Options) -> RunReport {
+    on_own_thread(scenario, options, None)
+}
+
+/// Runs `scenario` with a pipeline that is broken on purpose.
+pub fn run_defective(scenario: &Scenario, options: Options, defect: Defect) -> RunReport {
+    on_own_thread(scenario, options, Some(defect))
+}
+
+fn on_own_thread(scenario: &Scenario, options: Options, defect: Option<Defect>) -> RunReport {
+    let scenario = scenario.clone();
+    let work = move || judge(&scenario, options, defect);
+    // Deep futures of HTTP over the simulated network need more than the default in debug builds.
+    let builder = std::thread::Builder::new().name("run".to_owned()).stack_size(16 << 20);
+    let joined = builder.spawn(work).map(std::thread::JoinHandle::join);
+    match joined {
+        Ok(Ok(report)) => report,
+        // A panic of the simulator itself is a defect of this program, not a finding of a run.
+        Ok(Err(payload)) => std::panic::resume_unwind(payload),
+        Err(error) => panic!("the operating system gives no thread: {error}"),
+    }
+}
+
+fn judge(scenario: &Scenario, options: Options, defect: Option<Defect>) -> RunReport {
+    let (seed, network) = (options.seed, options.network);
+    let (record, trace) = runner::record(scenario, options, defect);
+    let checks = check::examine(&record);
+    RunReport {
+        id: RunId::of(scenario, seed, network),
+        title: scenario.title.clone(),
+        seed,
+        network,
+        drawn: picture::drawn(&record),
+        timeline: picture::timeline(&record, &checks),
+        notes: picture::notes(&record),
+        entities: record.newrelic.entities.iter().map(|entity| entity.guid.clone()).collect(),
+        checks,
+        trace,
+    }
+}

@@ -1,1 +1,268 @@
-//! Scenario files: schema, load, diagnose.
+//! Scenario files: what is simulated, what goes wrong when, and what must hold in the end.
+//!
+//! Invariants:
+//! - A [`Scenario`] that left [`load`] is possible: every host that it names exists, faults of one
+//!   target do not overlap, and enough time is left after the last fault to converge.
+//! - Its canonical form (JSON with sorted keys and all defaults written out) identifies it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::config::quantity::{DurationText, SizeText};
+use crate::config::toml_file::{FileProblems, TomlFile};
+use crate::sim::fault::{Fault, FaultSpec};
+use crate::sim::time::SimTime;
+
+mod rules;
+#[cfg(test)]
+mod tests;
+
+/// Host that runs the pipeline.
+pub const PIPELINE_HOST: &str = "pipeline";
+/// Host that runs New Relic.
+pub const NEWRELIC_HOST: &str = "newrelic";
+/// Port of the simulated New Relic (its official "Local" region).
+pub const NEWRELIC_PORT: u16 = 3000;
+/// The built-in scenario's text.
+pub const BUILT_IN: &str = include_str!("../../../scenarios/broker_and_newrelic_outage.toml");
+/// The built-in scenario's name in messages.
+pub const BUILT_IN_NAME: &str = "scenarios/broker_and_newrelic_outage.toml (built in)";
+
+/// One simulated situation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// One line that names it.
+    pub title: String,
+    /// What a user may rely on when it passes.
+    #[serde(default)]
+    pub promise: String,
+    /// Simulated time from start to the last check.
+    pub duration: DurationText,
+    /// Seed to use when the command line gives none.
+    #[serde(default = "default_seed")]
+    pub seed: u64,
+    /// Wall-clock time at the start, RFC 3339; decides where on the daily curve the load stands.
+    #[serde(default = "default_start")]
+    pub start: String,
+    /// The network between all hosts.
+    #[serde(default)]
+    pub network: NetworkSpec,
+    /// Kafka clusters by name.
+    pub kafka: BTreeMap<String, KafkaSpec>,
+    /// The simulated New Relic.
+    #[serde(default)]
+    pub newrelic: NewRelicSpec,
+    /// The pipeline under test.
+    #[serde(default)]
+    pub pipeline: PipelineSpec,
+    /// What goes wrong.
+    #[serde(default)]
+    pub fault: Vec<FaultSpec>,
+    /// Limits of the checks.
+    #[serde(default)]
+    pub expect: ExpectSpec,
+}
+
+/// Links before any fault.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct NetworkSpec {
+    /// One-way delay of every link.
+    pub latency: DurationText,
+    /// Largest extra delay per delivery.
+    pub jitter: DurationText,
+}
+
+/// One Kafka cluster.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct KafkaSpec {
+    /// Number of brokers; their hosts are `<cluster>-broker-1` and so on.
+    #[schemars(range(min = 1, max = 1000))]
+    pub brokers: u32,
+    /// Number of topics.
+    #[schemars(range(min = 0, max = 10_000))]
+    pub topics: u32,
+    /// Partitions per topic.
+    #[schemars(range(min = 1, max = 1000))]
+    pub partitions: u32,
+    /// Replicas per partition; at most the number of brokers.
+    #[schemars(range(min = 1, max = 15))]
+    pub replication: u32,
+    /// Number of consumer groups.
+    #[schemars(range(min = 0, max = 10_000))]
+    pub groups: u32,
+    /// Whether brokers expose their JMX figures to the pipeline.
+    pub jmx: bool,
+}
+
+/// The simulated New Relic.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct NewRelicSpec {
+    /// Shortest time from acceptance to a visible entity.
+    pub synthesis_lag_min: DurationText,
+    /// Longest time from acceptance to a visible entity.
+    pub synthesis_lag_max: DurationText,
+}
+
+/// The pipeline under test.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PipelineSpec {
+    /// Time between the starts of two cycles; cycles start at its multiples on the wall clock.
+    pub interval: DurationText,
+    /// New Relic account that the events go to.
+    pub account_id: u64,
+    /// Value of the `environment` attribute.
+    pub environment: String,
+    /// Events per request.
+    #[schemars(range(min = 1, max = 5000))]
+    pub batch_events: u32,
+    /// Events kept in memory while New Relic does not take them.
+    #[schemars(range(min = 1))]
+    pub buffer_events: u32,
+    /// Longest wait for any one answer of a broker.
+    pub request_timeout: DurationText,
+    /// Largest body sent, before compression.
+    pub batch_bytes: SizeText,
+}
+
+/// Limits of the checks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ExpectSpec {
+    /// Longest time from a sample to its visible entity, outside faults.
+    pub synthesis_lag_max: DurationText,
+    /// Oldest that the newest stored sample of a live object may be at the end.
+    pub freshness_max: DurationText,
+    /// Largest relative difference between a stored metric and the truth.
+    pub relative_error_max: f64,
+}
+
+fn default_seed() -> u64 {
+    1
+}
+
+fn default_start() -> String {
+    "2026-03-02T09:00:00Z".to_owned()
+}
+
+impl Default for NetworkSpec {
+    fn default() -> Self {
+        Self { latency: DurationText::from_millis(2), jitter: DurationText::from_millis(1) }
+    }
+}
+
+impl Default for KafkaSpec {
+    fn default() -> Self {
+        Self { brokers: 3, topics: 10, partitions: 6, replication: 3, groups: 5, jmx: true }
+    }
+}
+
+impl Default for NewRelicSpec {
+    fn default() -> Self {
+        Self {
+            synthesis_lag_min: DurationText::from_secs(2),
+            synthesis_lag_max: DurationText::from_secs(15),
+        }
+    }
+}
+
+impl Default for PipelineSpec {
+    fn default() -> Self {
+        Self {
+            interval: DurationText::from_secs(15),
+            account_id: 1_234_567,
+            environment: "simulation".to_owned(),
+            batch_events: 100,
+            buffer_events: 10_000,
+            request_timeout: DurationText::from_secs(5),
+            batch_bytes: SizeText(900_000),
+        }
+    }
+}
+
+impl Default for ExpectSpec {
+    fn default() -> Self {
+        Self {
+            synthesis_lag_max: DurationText::from_secs(60),
+            freshness_max: DurationText::from_secs(60),
+            relative_error_max: 1e-9,
+        }
+    }
+}
+
+/// Reads a scenario and checks that it is possible; `name` stands in messages.
+///
+/// # Errors
+/// Every problem of the text, each with its place and a fix.
+pub fn load(name: &str, text: &str) -> Result<Scenario, FileProblems> {
+    let file = TomlFile::parse("scenario", name, text)?;
+    let scenario: Scenario = file.read()?;
+    file.require(rules::problems(&file, &scenario))?;
+    Ok(scenario)
+}
+
+/// The JSON Schema of scenario files, as docs/schema/scenario.schema.json holds it.
+pub fn schema_text() -> String {
+    let schema = schemars::schema_for!(Scenario);
+    let text = serde_json::to_string_pretty(schema.as_value()).unwrap_or_default();
+    format!("{text}\n")
+}
+
+/// Name of broker `id` of `cluster`; also its host.
+pub fn broker_host(cluster: &str, id: u32) -> String {
+    format!("{cluster}-broker-{id}")
+}
+
+impl Scenario {
+    /// All hosts, in the order in which they start.
+    pub fn hosts(&self) -> Vec<String> {
+        let mut hosts = vec![NEWRELIC_HOST.to_owned()];
+        for (cluster, spec) in &self.kafka {
+            hosts.extend((1..=spec.brokers).map(|id| broker_host(cluster, id)));
+        }
+        hosts.push(PIPELINE_HOST.to_owned());
+        hosts
+    }
+
+    /// The faults with their times, ordered by begin.
+    pub fn faults(&self) -> Vec<Fault> {
+        let mut faults: Vec<Fault> =
+            self.fault.iter().filter_map(|spec| spec.fault(&self.network)).collect();
+        faults.sort_by_key(|fault| fault.from);
+        faults
+    }
+
+    /// When the last fault has ended; the start without faults.
+    pub fn heal(&self) -> SimTime {
+        self.faults().iter().map(|fault| fault.to).max().unwrap_or(SimTime::ZERO)
+    }
+
+    /// End of the run.
+    pub fn end(&self) -> SimTime {
+        SimTime::from(self.duration.0)
+    }
+
+    /// Time that must remain after the last fault for every promise to be kept: a cycle that may
+    /// be lost to the heal itself, two whole cycles, a broker's return, and the synthesis lag.
+    pub fn settle_time(&self) -> Duration {
+        self.pipeline.interval.0 * 4 + self.newrelic.synthesis_lag_max.0 + Duration::from_secs(30)
+    }
+
+    /// Wall-clock time at the start.
+    pub fn epoch(&self) -> crate::domain::units::UnixMillis {
+        let start = self.start.parse::<jiff::Timestamp>().map(jiff::Timestamp::as_millisecond);
+        crate::domain::units::UnixMillis(start.unwrap_or_default())
+    }
+
+    /// The form that identifies the scenario: JSON with sorted keys and every default.
+    pub fn canonical(&self) -> String {
+        serde_json::to_value(self).map(|value| value.to_string()).unwrap_or_default()
+    }
+}

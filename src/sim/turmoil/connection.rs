@@ -36,10 +36,10 @@ pub(super) enum Visible {
     Silent { wrote: bool },
     /// Nothing yet: the peer is back and knows nothing of this connection.
     Forgotten,
-    /// The connection was reset.
+    /// The connection was reset; the next operation says so.
     Reset,
-    /// The sender gave up retransmitting.
-    GaveUp,
+    /// The error was reported: reads end, writes fail.
+    Over,
 }
 
 /// One end.
@@ -55,6 +55,15 @@ pub(super) struct End {
 impl End {
     fn new() -> Self {
         Self { visible: Visible::All, unread: 0, reader: None, writer: None }
+    }
+
+    /// Whether this operation must report a reset; only the first one does.
+    pub fn take_reset(&mut self) -> bool {
+        let reset = self.visible == Visible::Reset;
+        if reset {
+            self.visible = Visible::Over;
+        }
+        reset
     }
 
     /// Wakes this task's next read when anything changes.

@@ -31,7 +31,9 @@ const OPERATIONS_PER_STEP_MAX: u64 = 2_000_000;
 const SEGMENT_RETRY: Duration = Duration::from_millis(200);
 /// First retransmission of a SYN (RFC 6298).
 pub(super) const SYN_RETRY: Duration = Duration::from_secs(1);
-/// Retransmissions before a sender gives up (Linux, tcp_retries2: about 109 min of doubling here).
+/// Longest pause between retransmissions (Linux, TCP_RTO_MAX).
+const RETRY_MAX: Duration = Duration::from_secs(120);
+/// Retransmissions before a sender gives up (Linux, tcp_retries2: after 924.6 s in all).
 const RETRIES_MAX: u32 = 15;
 /// Payload of one segment.
 const SEGMENT_BYTES: usize = 1_460;
@@ -127,7 +129,7 @@ impl Fabric {
             let state = self.lock();
             (state.now, state.crashing)
         };
-        // While a host is torn down there is no simulated clock, and turmoil would read the real one.
+        // A host that is torn down has no simulated clock, and turmoil would read the real one.
         if crashing {
             return now;
         }
@@ -433,7 +435,7 @@ impl Way {
                 return (delay, false);
             }
             delay += pause;
-            pause *= 2;
+            pause = (pause * 2).min(RETRY_MAX);
         }
         (delay, true)
     }

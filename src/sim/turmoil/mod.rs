@@ -29,7 +29,6 @@ use std::time::{Duration, SystemTime};
 use futures_util::FutureExt;
 
 mod connection;
-mod disk;
 mod fabric;
 mod net;
 mod ports;
@@ -37,16 +36,16 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-pub use disk::MemoryDisk;
 pub use net::{TurmoilListener, TurmoilNet};
 pub use ports::{SeededEntropy, TurmoilClock, TurmoilPorts};
 pub use stream::TurmoilStream;
 
 use self::fabric::{Fabric, HostId, Power};
+use super::disk::DiskStore;
 use super::seed::{Seed, below};
 use super::time::SimTime;
 use super::trace::Trace;
-use super::world::{CrashMode, Direction, HostFactory, HostName, NetworkFault, World, WorldError};
+use super::world::{CrashMode, Direction, HostFactory, NetworkFault, World, WorldError};
 use crate::domain::units::UnixMillis;
 use crate::rt::{self, TaskPanic};
 
@@ -90,7 +89,7 @@ pub struct TurmoilWorld {
     sim: ::turmoil::Sim<'static>,
     fabric: Fabric,
     config: TurmoilConfig,
-    disks: BTreeMap<HostName, MemoryDisk>,
+    disks: BTreeMap<HostId, DiskStore>,
 }
 
 impl TurmoilWorld {
@@ -158,6 +157,10 @@ impl TurmoilWorld {
         state.crashing = true;
         let ip = state.ip(host);
         drop(state);
+        // First of all: destructors of a dying host write nothing.
+        if let Some(disk) = self.disks.get(&host) {
+            disk.crash(mode);
+        }
         self.fabric.change(|state| state.crash(host, mode));
         let dropped = catch_unwind(AssertUnwindSafe(|| self.sim.crash(ip)));
         self.fabric.lock().crashing = false;
@@ -217,10 +220,11 @@ impl World for TurmoilWorld {
         let host = state.add_host(name, ip);
         drop(state);
 
-        let disk = self.disks.entry(name.to_owned()).or_default().clone();
+        let disk = DiskStore::new(self.config.seed.child(&format!("disk/{name}")));
+        self.disks.insert(host, disk.clone());
         let (fabric, task, factory) = (self.fabric.clone(), name.to_owned(), Rc::new(factory));
         self.sim.host(ip, move || {
-            let ports = TurmoilPorts::new(&fabric, host, disk.clone());
+            let ports = TurmoilPorts::new(&fabric, host, disk.mount());
             let (task, factory) = (task.clone(), Rc::clone(&factory));
             async move {
                 let main = async { factory(ports).await };

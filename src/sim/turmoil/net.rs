@@ -210,6 +210,9 @@ impl Listener for TurmoilListener {
 impl Drop for TurmoilListener {
     fn drop(&mut self) {
         self.acceptor.stop();
+        while let Ok((stream, _)) = self.accepted.try_recv() {
+            stream.reset();
+        }
         self.net.fabric.change(|state| state.listeners.remove(&(self.net.host, self.port)));
     }
 }

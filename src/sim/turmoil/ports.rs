@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
 
-use super::disk::MemoryDisk;
 use super::fabric::{Fabric, HostId};
 use super::net::TurmoilNet;
 use crate::domain::units::UnixMillis;
 use crate::ports::{Clock, Entropy, Ports};
 use crate::rt::http::HttpOverNet;
+use crate::sim::disk::SimDisk;
 use crate::sim::seed::Seed;
 
 /// One host's view of a turmoil world; made anew at every start of the host.
@@ -19,11 +19,11 @@ pub struct TurmoilPorts {
     entropy: SeededEntropy,
     net: TurmoilNet,
     http: HttpOverNet<TurmoilNet, TurmoilClock>,
-    disk: MemoryDisk,
+    disk: SimDisk,
 }
 
 impl TurmoilPorts {
-    pub(super) fn new(fabric: &Fabric, host: HostId, disk: MemoryDisk) -> Self {
+    pub(super) fn new(fabric: &Fabric, host: HostId, disk: SimDisk) -> Self {
         let name = fabric.lock().name(host);
         let clock = TurmoilClock { fabric: fabric.clone(), host };
         let net = TurmoilNet { fabric: fabric.clone(), host };
@@ -39,7 +39,7 @@ impl Ports for TurmoilPorts {
     type Entropy = SeededEntropy;
     type Net = TurmoilNet;
     type Http = HttpOverNet<TurmoilNet, TurmoilClock>;
-    type Disk = MemoryDisk;
+    type Disk = SimDisk;
 
     fn clock(&self) -> &TurmoilClock {
         &self.clock
@@ -57,7 +57,7 @@ impl Ports for TurmoilPorts {
         &self.http
     }
 
-    fn disk(&self) -> &MemoryDisk {
+    fn disk(&self) -> &SimDisk {
         &self.disk
     }
 }

@@ -92,9 +92,11 @@ impl TurmoilStream {
         let open = state.open(self.peer, self.local);
         let end = state.end(&self.key, self.side)?;
         end.watch_read(cx);
+        if end.take_reset() {
+            return Some(Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())));
+        }
         match end.visible {
-            Visible::Reset => Some(Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))),
-            Visible::GaveUp => Some(Poll::Ready(Err(io::ErrorKind::TimedOut.into()))),
+            Visible::Reset | Visible::Over => Some(Poll::Ready(Ok(()))),
             Visible::Silent { .. } | Visible::Forgotten => Some(Poll::Pending),
             Visible::All => (!open).then_some(Poll::Pending),
         }
@@ -115,9 +117,11 @@ impl TurmoilStream {
             return WriteGate::Fail(io::ErrorKind::NotConnected);
         };
         end.watch_write(cx);
+        if end.take_reset() {
+            return WriteGate::Fail(io::ErrorKind::ConnectionReset);
+        }
         match end.visible {
-            Visible::Reset => WriteGate::Fail(io::ErrorKind::BrokenPipe),
-            Visible::GaveUp => WriteGate::Fail(io::ErrorKind::TimedOut),
+            Visible::Reset | Visible::Over => WriteGate::Fail(io::ErrorKind::BrokenPipe),
             Visible::Silent { .. } => {
                 end.visible = Visible::Silent { wrote: true };
                 match end.swallow(bytes) {
@@ -158,12 +162,29 @@ impl TurmoilStream {
         let (paced_bytes, gives_up) = (paced.bytes, paced.gives_up);
         self.paced = None;
         if gives_up {
-            if let Some(end) = self.fabric.lock().end(&self.key, self.side) {
-                end.visible = Visible::GaveUp;
-            }
+            self.end();
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         Poll::Ready(Ok(paced_bytes.min(bytes)))
+    }
+
+    /// The connection is over, for the reader too.
+    fn end(&self) {
+        self.fabric.change(|state| {
+            if let Some(end) = state.end(&self.key, self.side) {
+                end.visible = Visible::Over;
+            }
+        });
+    }
+
+    /// What its peer sees of a stream that nobody accepted.
+    pub(super) fn reset(self) {
+        let (key, other) = (self.key, self.side.other());
+        self.fabric.change(|state| {
+            if let Some(end) = state.end(&key, other) {
+                end.visible = Visible::Reset;
+            }
+        });
     }
 
     fn record(&self, verb: &str, data: &[u8]) {
@@ -187,7 +208,10 @@ impl AsyncRead for TurmoilStream {
             return decided;
         }
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.inner).poll_read(cx, buffer))?;
+        if let Err(error) = ready!(Pin::new(&mut self.inner).poll_read(cx, buffer)) {
+            self.end();
+            return Poll::Ready(Err(error));
+        }
         let read = buffer.filled().len() - before;
         if read > 0 {
             self.record("read", &buffer.filled()[before..]);

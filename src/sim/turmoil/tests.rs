@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::*;
 use crate::ports::{Clock, Endpoint, Entropy, Listener, Net, Ports};
 use crate::sim::trace::{Sink, TraceDigest};
+use crate::sim::world::HostName;
 
 const EPOCH: UnixMillis = UnixMillis(1_700_000_000_000);
 
@@ -243,6 +244,37 @@ fn failed_connects_leak_nothing() {
     assert!(matches!(ports_seen[..], [10_000..10_010]), "{ports_seen:?}");
     let state = world.fabric.lock();
     assert_eq!((state.connections.len(), state.waiting()), (0, 0));
+}
+
+/// Linux gives up 924.6 s after the first transmission.
+#[test]
+fn dead_link_ends_a_sender() {
+    let (mut world, _) = world(1);
+    world.host("server", factory(echo)).unwrap();
+    let seen = Arc::new(Mutex::new(None));
+    let told = Arc::clone(&seen);
+    world
+        .host(
+            "client",
+            factory(move |ports| {
+                let told = Arc::clone(&told);
+                async move {
+                    let server = Endpoint::new("server", 80);
+                    let mut stream = ports.net().connect(&server).await.unwrap();
+                    ports.clock().sleep(Duration::from_secs(1)).await;
+                    let started = ports.clock().monotonic();
+                    let error = stream.write_all(b"x").await.unwrap_err();
+                    let took = ports.clock().monotonic() - started;
+                    *told.lock().unwrap() = Some((error.kind(), took.as_millis()));
+                }
+            }),
+        )
+        .unwrap();
+    world.run_until(SimTime::from_millis(500)).unwrap();
+    let (from, to) = ("client".to_owned(), "server".to_owned());
+    world.apply(&NetworkFault::Loss { from, to, ratio: 1.0 }).unwrap();
+    world.run_until(SimTime::from_secs(1_000)).unwrap();
+    assert_eq!(*seen.lock().unwrap(), Some((std::io::ErrorKind::TimedOut, 924_600)));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Who is where: Metadata, DescribeCluster, FindCoordinator.
 
+use bytes::BytesMut;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::describe_cluster_response::{
     DescribeClusterBroker, DescribeClusterResponse,
@@ -16,21 +17,47 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::super::journal::Observed;
 use super::super::state::{BrokerIds, Partition, State};
-use super::{Context, Handled, admin, reply, text};
+use super::{Context, Handled, admin, encode, reply, reply_body, text};
 
 pub fn metadata(state: &mut State, context: &Context<'_>, request: MetadataRequest) -> Handled {
     let version = context.head.version;
-    let topics = match request.topics {
+    let asked = match request.topics {
         // Version 0 has no null: an empty list asks for all topics.
-        Some(topics) if version > 0 || !topics.is_empty() => topics
-            .into_iter()
-            .map(|topic| asked_topic(state, topic, request.allow_auto_topic_creation, version))
-            .collect(),
-        _ => state.topic_index.values().map(|&index| topic(state, index, version)).collect(),
+        Some(topics) if version > 0 || !topics.is_empty() => topics,
+        _ => return all_topics(state, context),
     };
+    let create = request.allow_auto_topic_creation;
+    let topics =
+        asked.into_iter().map(|topic| asked_topic(state, topic, create, version)).collect();
+    observe(state, context);
+    reply(context.head, &response(state, topics))
+}
+
+/// The answer about all topics; encoded once per version of the topology.
+fn all_topics(state: &mut State, context: &Context<'_>) -> Handled {
+    let version = context.head.version;
+    observe(state, context);
+    let cached = state.metadata_body.as_ref().filter(|(topology, api_version, _)| {
+        *topology == state.topology_version && *api_version == version
+    });
+    if let Some((_, _, body)) = cached {
+        return reply_body(context.head, body);
+    }
+    let topics = state.topic_index.values().map(|&index| topic(state, index, version)).collect();
+    let mut body = BytesMut::new();
+    encode(context.head, &response(state, topics), &mut body)?;
+    let body = body.freeze();
+    state.metadata_body = Some((state.topology_version, version, body.clone()));
+    reply_body(context.head, &body)
+}
+
+fn observe(state: &mut State, context: &Context<'_>) {
     state.observe(context.broker, &context.head.client_id, |state| {
         Observed::Metadata(state.metadata_truth())
     });
+}
+
+fn response(state: &State, topics: Vec<MetadataResponseTopic>) -> MetadataResponse {
     let brokers = state
         .brokers
         .iter()
@@ -43,12 +70,11 @@ pub fn metadata(state: &mut State, context: &Context<'_>, request: MetadataReque
                 .with_rack(broker.rack.clone())
         })
         .collect();
-    let response = MetadataResponse::default()
+    MetadataResponse::default()
         .with_brokers(brokers)
         .with_cluster_id(Some(text(&state.cluster)))
         .with_controller_id(BrokerId(state.controller.unwrap_or(-1)))
-        .with_topics(topics);
-    reply(context.head, &response)
+        .with_topics(topics)
 }
 
 /// The answer for one topic asked for by name or id.
@@ -133,9 +159,7 @@ pub fn describe_cluster(
             .with_error_message(Some(text("this is a broker")));
         return reply(context.head, &response);
     }
-    state.observe(context.broker, &context.head.client_id, |state| {
-        Observed::Metadata(state.metadata_truth())
-    });
+    observe(state, context);
     let brokers = state
         .brokers
         .iter()

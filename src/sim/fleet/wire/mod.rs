@@ -379,17 +379,36 @@ fn api_versions(head: &Head, error_code: i16) -> Handled {
 
 /// Encodes an answer with length and header.
 fn reply<R: Encodable>(head: &Head, response: &R) -> Handled {
-    let mut out = BytesMut::with_capacity(512);
+    let mut out = begin_reply(head, 512)?;
+    encode(head, response, &mut out)?;
+    end_reply(out)
+}
+
+/// An answer whose body is encoded already.
+fn reply_body(head: &Head, body: &Bytes) -> Handled {
+    let mut out = begin_reply(head, body.len() + 16)?;
+    out.put_slice(body);
+    end_reply(out)
+}
+
+fn encode<R: Encodable>(head: &Head, response: &R, out: &mut BytesMut) -> Result<(), CloseReason> {
+    response.encode(out, head.version).map_err(|error| {
+        tracing::warn!(api = ?head.api, version = head.version, %error, "Cannot encode an answer.");
+        CloseReason::Encoding
+    })
+}
+
+/// Room for the length, and the header.
+fn begin_reply(head: &Head, capacity: usize) -> Result<BytesMut, CloseReason> {
+    let mut out = BytesMut::with_capacity(capacity);
     out.put_i32(0);
     let header = ResponseHeader::default().with_correlation_id(head.correlation_id);
     let header_version = head.api.response_header_version(head.version);
-    let encoded = header
-        .encode(&mut out, header_version)
-        .and_then(|()| response.encode(&mut out, head.version));
-    if let Err(error) = encoded {
-        tracing::warn!(api = ?head.api, version = head.version, %error, "Cannot encode an answer.");
-        return Err(CloseReason::Encoding);
-    }
+    header.encode(&mut out, header_version).map_err(|_| CloseReason::Encoding)?;
+    Ok(out)
+}
+
+fn end_reply(mut out: BytesMut) -> Handled {
     let length = i32::try_from(out.len() - 4).map_err(|_| CloseReason::Encoding)?;
     out[..4].copy_from_slice(&length.to_be_bytes());
     Ok(Outcome::Reply(out.freeze()))

@@ -99,6 +99,9 @@ impl Table {
     }
 }
 
+/// Shapes may take one part in so many of the memory cap.
+const SHAPES_SHARE: usize = 4;
+
 /// All events.
 #[derive(Debug)]
 pub(super) struct EventStore {
@@ -137,7 +140,11 @@ impl EventStore {
     /// Stores one event; of two attributes with one name the later counts.
     pub(super) fn push(&mut self, event: NewEvent<'_>) {
         let columns = event.cells.iter().map(|(name, cell)| (*name, kind(*cell)));
-        let shape = self.shapes.find(columns);
+        // Senders repeat few shapes; one that never repeats any must not fill memory with them.
+        let Some(shape) = self.shapes.find(columns, self.bytes_max / SHAPES_SHARE) else {
+            *self.evicted.entry(Eviction::Memory).or_default() += 1;
+            return;
+        };
         if self.shapes.get(shape).repeats {
             let cells = without_repeats(event.cells);
             return self.push(NewEvent { cells: &cells, ..event });
@@ -191,9 +198,19 @@ impl EventStore {
                 gone.extend(table.sealed.pop_front());
             }
         }
+        for types in self.tables.values_mut() {
+            types.retain(|_, table| table.chunks().next().is_some());
+        }
         for chunk in gone {
             self.forget(&chunk, Eviction::Retention);
         }
+    }
+
+    /// Whether an event of this type can be stored without more than `types_max` types.
+    pub(super) fn has_room(&self, account: AccountId, event_type: &str, types_max: usize) -> bool {
+        self.tables
+            .get(&account)
+            .is_none_or(|types| types.len() < types_max || types.contains_key(event_type))
     }
 
     /// Drops the chunk whose first event came first; `false` when there is none left.

@@ -51,11 +51,13 @@ impl Shapes {
         self.bytes
     }
 
-    /// The number of the shape with these columns, new or known.
+    /// The number of the shape with these columns, new or known; `None` when it would be new and
+    /// shapes take more than `bytes_max` already.
     pub(super) fn find<'a>(
         &mut self,
         columns: impl Iterator<Item = (&'a str, Kind)> + Clone,
-    ) -> u32 {
+        bytes_max: usize,
+    ) -> Option<u32> {
         let mix = |hash: u64, (name, kind): (&str, Kind)| {
             let column = xxh3_64(name.as_bytes()) ^ kind as u64;
             (hash.rotate_left(23) ^ column).wrapping_mul(0x9e37_79b9_7f4a_7c15)
@@ -71,10 +73,10 @@ impl Shapes {
                 own.iter().all(equal) && wanted.next().is_none()
             };
             if let Some(id) = known.iter().find(same) {
-                return *id;
+                return Some(*id);
             }
         }
-        self.add(hash, columns)
+        (self.bytes <= bytes_max).then(|| self.add(hash, columns))
     }
 
     fn add<'a>(&mut self, hash: u64, columns: impl Iterator<Item = (&'a str, Kind)>) -> u32 {

@@ -95,10 +95,31 @@ fn retention_drops_old_chunks_and_their_texts() {
     assert!(store.bytes() < before / 100, "{} of {before} bytes", store.bytes());
 }
 
+#[test]
+fn shapes_that_never_repeat_do_not_fill_memory() {
+    let mut store = EventStore::new(100_000);
+    for n in 0..5_000 {
+        let name = format!("attribute{n}");
+        push(&mut store, "A", n, &[(&name, Scalar::Number(1.0))]);
+    }
+    assert!(store.bytes() <= 100_000, "{} bytes", store.bytes());
+    let kept = store.rows(None, "A").len() as u64;
+    assert!(kept > 0);
+    assert_eq!(kept + store.evicted()[&Eviction::Memory], 5_000);
+}
+
+/// A timestamp, and attributes as (name, value) to look up.
+type Plan = (i64, Vec<(usize, u8)>);
+
+fn plans() -> impl Strategy<Value = Vec<Plan>> {
+    let attributes = prop::collection::vec((0usize..4, 0u8..6), 0..4);
+    prop::collection::vec((0i64..50, attributes), 0..2_500)
+}
+
 proptest! {
     #[test]
     fn reading_gives_what_was_written(
-        events in prop::collection::vec((0i64..50, prop::collection::vec((0usize..4, 0u8..6), 0..4)), 0..2_500),
+        events in plans(),
     ) {
         let names = ["a", "b", "c", "d"];
         let texts = ["x", "y"];

@@ -1,0 +1,40 @@
+//! New Relic's entities are exactly the objects that the fleet has: none missing, none invented.
+
+use std::collections::BTreeMap;
+
+use super::record::{EntityRecord, Record};
+use super::{Check, Class, Finding};
+use crate::sim::oracle::objects;
+
+pub const CHECK: Check = Check {
+    name: "coverage",
+    promise: "every object of the fleet has its entity, and every entity its object",
+    class: Class::Liveness,
+    examine,
+};
+
+fn examine(record: &Record) -> Finding {
+    let mut finding = Finding::new();
+    let mut entities: BTreeMap<&str, &EntityRecord> =
+        record.newrelic.entities.iter().map(|entity| (entity.guid.as_str(), entity)).collect();
+    for object in objects::live(record) {
+        finding.examine();
+        if entities.remove(object.guid.as_str()).is_none() {
+            finding.violate(Some(record.end), format!("{object} has no entity"));
+        }
+    }
+    let known = objects::ever(record);
+    for (guid, entity) in entities {
+        finding.examine();
+        if !known.iter().any(|object| object.guid == guid) {
+            finding.violate(
+                Some(entity.first_event_at),
+                format!(
+                    "{} `{}` ({guid}) is no object of the fleet",
+                    entity.type_name, entity.name
+                ),
+            );
+        }
+    }
+    finding
+}

@@ -1,0 +1,45 @@
+//! At the end, the newest stored sample of every object that can be observed is young.
+
+use std::collections::BTreeMap;
+
+use super::record::Record;
+use super::{Check, Class, Finding};
+use crate::domain::units::UnixMillis;
+use crate::sim::oracle::objects;
+
+pub const CHECK: Check = Check {
+    name: "freshness",
+    promise: "after healing, the newest stored sample of every live object is young",
+    class: Class::Liveness,
+    examine,
+};
+
+fn examine(record: &Record) -> Finding {
+    let mut finding = Finding::new();
+    let limit = record.scenario.expect.freshness_max.0;
+    let mut newest: BTreeMap<&str, UnixMillis> = BTreeMap::new();
+    for event in &record.newrelic.samples {
+        let at = newest.entry(event.text("entityGuid")).or_insert(event.timestamp);
+        *at = (*at).max(event.timestamp);
+    }
+    for object in objects::live(record) {
+        finding.examine();
+        let Some(at) = newest.get(object.guid.as_str()) else {
+            finding.violate(Some(record.end), format!("{object} has no stored sample at all"));
+            continue;
+        };
+        let age = record.end - record.sim_time(*at, 0);
+        finding.measure(age.as_secs_f64(), limit.as_secs_f64(), "s");
+        if age > limit {
+            finding.violate(
+                Some(record.end),
+                format!(
+                    "the newest sample of {object} is {} s old, limit {} s",
+                    age.as_secs(),
+                    limit.as_secs()
+                ),
+            );
+        }
+    }
+    finding
+}

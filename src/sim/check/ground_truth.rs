@@ -1,0 +1,142 @@
+//! Each stored figure equals what the fleet did.
+//!
+//! The oracle says for every cycle which values each figure of each object may have; a stored
+//! figure that is none of them is a violation, and so is one that is missing although the fleet
+//! gave the pipeline all it needs.
+
+use std::collections::BTreeMap;
+
+use super::record::{Record, StoredEvent};
+use super::{Check, Class, Finding};
+use crate::sim::oracle::cycle::{CycleEvents, group_by_cycle};
+use crate::sim::oracle::expect::{Expected, Figures, Situation};
+use crate::sim::oracle::guid::Identity;
+
+pub const CHECK: Check = Check {
+    name: "ground truth",
+    promise: "every stored figure equals what the fleet did",
+    class: Class::Oracle,
+    examine,
+};
+
+fn examine(record: &Record) -> Finding {
+    let mut finding = Finding::new();
+    let (cycles, strays) = group_by_cycle(record);
+    for event in strays {
+        finding.violate(
+            Some(event.stored_at),
+            format!("an event of {} at {} belongs to no cycle", name(event), event.timestamp),
+        );
+    }
+    for events in &cycles {
+        let Some(situation) = Situation::new(record, events) else {
+            let at = Some(events.cycle.started);
+            finding.violate(at, format!("there is no cluster called `{}`", events.cluster));
+            continue;
+        };
+        let expected = situation.expected();
+        for event in &events.events {
+            compare(&mut finding, record, events, &expected, event);
+        }
+    }
+    finding
+}
+
+fn name(event: &StoredEvent) -> String {
+    Identity::of(event).map_or_else(|| "an unknown object".to_owned(), |id| id.to_string())
+}
+
+fn figures<'a>(expected: &'a Expected, event: &StoredEvent) -> Option<&'a Figures> {
+    match event.text("entityType") {
+        "MESSAGE_QUEUE_CLUSTER" => Some(&expected.cluster),
+        "MESSAGE_QUEUE_BROKER" => {
+            let id = event.text("brokerId").parse().ok();
+            id.and_then(|id: i32| expected.brokers.get(&id))
+        }
+        "MESSAGE_QUEUE_TOPIC" => expected.topics.get(event.text("topicName")),
+        "MESSAGE_QUEUE_CONSUMER_GROUP" => expected.groups.get(event.text("consumerGroup")),
+        _ => None,
+    }
+}
+
+/// Figures that another check guards, or that are identity and bookkeeping.
+fn elsewhere(name: &str) -> bool {
+    matches!(
+        name,
+        "timestamp"
+            | "port"
+            | "collectionWindowMs"
+            | "collectionWindowMinMs"
+            | "collectionWindowMaxMs"
+    ) || name.starts_with("cluster.health.")
+}
+
+fn compare(
+    finding: &mut Finding,
+    record: &Record,
+    events: &CycleEvents<'_>,
+    expected: &Expected,
+    event: &StoredEvent,
+) {
+    let at = Some(events.cycle.started);
+    let Some(figures) = figures(expected, event) else {
+        finding.violate(at, format!("{} does not exist in the fleet", name(event)));
+        return;
+    };
+    let limit = record.scenario.expect.relative_error_max;
+    for (attribute, value) in &event.numbers {
+        if elsewhere(attribute) {
+            continue;
+        }
+        finding.examine();
+        let Some(values) = figures.get(attribute.as_ref()).filter(|values| !values.is_empty())
+        else {
+            finding.violate(
+                at,
+                format!("{}: {attribute} = {value}, which nothing explains", name(event)),
+            );
+            continue;
+        };
+        let error = values.iter().map(|truth| relative(*value, *truth)).fold(f64::MAX, f64::min);
+        finding.measure(error.min(1.0), limit, "relative error");
+        if error > limit {
+            finding.violate(
+                at,
+                format!("{}: {attribute} = {value}, must be {}", name(event), list(values)),
+            );
+        }
+    }
+    missing(finding, events, figures, event);
+}
+
+/// Figures that the cycle could have had and that its event lacks.
+fn missing(
+    finding: &mut Finding,
+    events: &CycleEvents<'_>,
+    figures: &Figures,
+    event: &StoredEvent,
+) {
+    // A cycle that says it missed something may lack figures; conservation and honesty judge it.
+    let complete = events.cycle.missing.get(events.cluster).copied().unwrap_or(0) == 0;
+    if !complete {
+        return;
+    }
+    let known: BTreeMap<_, _> = figures.iter().filter(|(_, values)| !values.is_empty()).collect();
+    for (attribute, values) in known {
+        if event.number(attribute).is_none() {
+            finding.violate(
+                Some(events.cycle.started),
+                format!("{}: {attribute} is missing, must be {}", name(event), list(values)),
+            );
+        }
+    }
+}
+
+fn relative(value: f64, truth: f64) -> f64 {
+    let scale = value.abs().max(truth.abs());
+    if scale == 0.0 { 0.0 } else { (value - truth).abs() / scale }
+}
+
+fn list(values: &[f64]) -> String {
+    values.iter().map(f64::to_string).collect::<Vec<_>>().join(" or ")
+}

@@ -1,0 +1,231 @@
+//! What each stored figure must be, by arithmetic anyone can follow.
+//!
+//! A figure has several admissible values only where the fleet gave several answers within one
+//! cycle (metadata asked twice, an answer lost and asked again).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::cycle::{CycleEvents, CycleView};
+use super::health::expected_brokers;
+use crate::sim::check::record::{FleetRecord, Record, StoredEvent};
+use crate::sim::fleet::Observed;
+use crate::sim::time::SimTime;
+
+mod broker;
+mod cluster;
+mod group;
+mod topic;
+
+use broker::{BrokerSight, Plain};
+use group::GroupSight;
+
+/// Admissible values of one figure; empty: it must be absent.
+pub type Values = Vec<f64>;
+/// Figures by canonical name.
+pub type Figures = BTreeMap<&'static str, Values>;
+
+/// Adds one consistent set to the admissible values.
+fn merge(figures: &mut Figures, plain: &Plain) {
+    for (name, value) in plain {
+        let values = figures.entry(name).or_default();
+        if !values.contains(value) {
+            values.push(*value);
+        }
+    }
+}
+
+/// Expected figures of one cycle of one cluster.
+#[derive(Debug, Default)]
+pub struct Expected {
+    /// By broker id.
+    pub brokers: BTreeMap<i32, Figures>,
+    /// By topic.
+    pub topics: BTreeMap<String, Figures>,
+    /// By group.
+    pub groups: BTreeMap<String, Figures>,
+    /// Of the cluster.
+    pub cluster: Figures,
+}
+
+/// Everything an expectation is computed from.
+pub struct Situation<'a> {
+    record: &'a Record,
+    fleet: &'a FleetRecord,
+    view: CycleView<'a>,
+    events: &'a CycleEvents<'a>,
+    jmx: bool,
+}
+
+impl<'a> Situation<'a> {
+    /// The situation of the cycle that made `events`.
+    pub fn new(record: &'a Record, events: &'a CycleEvents<'a>) -> Option<Self> {
+        let fleet = record.fleets.get(events.cluster)?;
+        let view = CycleView::new(fleet, events.cycle.started, events.cycle.ended);
+        let jmx = record.scenario.kafka.get(events.cluster)?.jmx;
+        Some(Self { record, fleet, view, events, jmx })
+    }
+
+    /// Every figure of the cycle.
+    pub fn expected(&self) -> Expected {
+        let sights: BTreeMap<i32, BrokerSight<'_>> =
+            self.fleet.brokers.iter().filter_map(|id| Some((*id, self.sight(*id)?))).collect();
+        let groups: BTreeMap<&str, GroupSight<'_>> = self
+            .fleet
+            .groups
+            .iter()
+            .filter_map(|name| Some((name.as_str(), self.group_sight(name)?)))
+            .collect();
+        let mut expected = Expected::default();
+        for id in &self.fleet.brokers {
+            expected.brokers.insert(*id, self.broker(*id, sights.get(id)));
+        }
+        let ends = self.view.log_ends();
+        for name in &self.fleet.groups {
+            let truth = self.view.group(name);
+            let sight = groups.get(name.as_str());
+            expected.groups.insert(name.clone(), group::figures(truth, sight, &ends));
+        }
+        for name in &self.fleet.topics {
+            expected.topics.insert(name.clone(), self.topic(name, &sights, &groups));
+        }
+        expected.cluster = self.cluster(&sights);
+        expected
+    }
+
+    fn broker(&self, id: i32, sight: Option<&BrokerSight<'a>>) -> Figures {
+        let mut figures = broker::figures(sight, self.view.log_dirs(id));
+        if sight.is_none() {
+            figures.append(&mut broker::from_metadata(id, &self.view.metadata()));
+        }
+        figures
+    }
+
+    fn topic(
+        &self,
+        name: &str,
+        sights: &BTreeMap<i32, BrokerSight<'a>>,
+        groups: &BTreeMap<&str, GroupSight<'a>>,
+    ) -> Figures {
+        let mut base = topic::lag(name, groups, &self.view.log_ends());
+        if let Some(bytes) = topic::leader_bytes(name, &self.view) {
+            base.insert("topic.sizeOnDisk.mb", bytes / 1_048_576.0);
+        }
+        let mut sets = topic::traffic(name, sights);
+        if !self.jmx {
+            sets = self.growth(name).into_iter().collect();
+        }
+        if sets.is_empty() {
+            sets.push(Plain::new());
+        }
+        let mut figures = Figures::new();
+        for mut plain in sets {
+            plain.extend(base.clone());
+            topic::derive(&mut plain);
+            merge(&mut figures, &plain);
+        }
+        for truth in self.view.metadata() {
+            merge(&mut figures, &topic::from_metadata(name, truth));
+        }
+        figures
+    }
+
+    /// A topic's messages per second by its log ends, for clusters without exporters.
+    fn growth(&self, name: &str) -> Option<Plain> {
+        let event = self.event("MESSAGE_QUEUE_TOPIC", "topicName", name)?;
+        let window_ms = event.number("collectionWindowMs")?;
+        let then = self.back(event, window_ms);
+        let cycle = self.record.cycle_at(then)?;
+        let before = CycleView::new(self.fleet, cycle.started, cycle.ended).log_ends();
+        let sum = |ends: &BTreeMap<(&str, i32), i64>| -> i64 {
+            ends.iter().filter(|((topic, _), _)| *topic == name).map(|(_, end)| *end).sum()
+        };
+        let grown = (sum(&self.view.log_ends()) - sum(&before)) as f64;
+        let rate = grown / (window_ms / 1_000.0);
+        Some(Plain::from([("topic.throughput.in.messagesPerSecond", rate)]))
+    }
+
+    fn cluster(&self, sights: &BTreeMap<i32, BrokerSight<'a>>) -> Figures {
+        let sets = self.fleet.brokers.iter().filter_map(|id| {
+            let (sight, disk) = (sights.get(id), self.view.log_dirs(*id));
+            (sight.is_some() || disk.is_some()).then(|| broker::variants(sight, disk))
+        });
+        let census = cluster::Census {
+            truths: self.view.metadata(),
+            known: expected_brokers(self.record, self.fleet, self.events).len(),
+            groups: self.fleet.groups.iter().filter(|g| self.view.group(g).is_some()).count(),
+        };
+        cluster::figures(&sets.collect::<Vec<_>>(), &census)
+    }
+
+    fn event(&self, type_name: &str, attribute: &str, own: &str) -> Option<&'a StoredEvent> {
+        self.events.events.iter().copied().find(|event| {
+            event.text("entityType") == type_name
+                && (event.text(attribute) == own
+                    || event.number(attribute).is_some_and(|number| number.to_string() == own))
+        })
+    }
+
+    fn sight(&self, broker: i32) -> Option<BrokerSight<'a>> {
+        let now = self.view.scrape(broker)?;
+        let event = self.event("MESSAGE_QUEUE_BROKER", "brokerId", &broker.to_string());
+        let window_ms = event.and_then(|event| event.number("collectionWindowMs"));
+        let before = match (event, window_ms) {
+            (Some(event), Some(window_ms)) => {
+                self.before(event, window_ms, |id, what| match what {
+                    Observed::Scrape(truth) if id == broker => Some(truth.as_ref()),
+                    _ => None,
+                })
+            }
+            _ => Vec::new(),
+        };
+        Some(BrokerSight { now, before, window_s: window_ms.map(|ms| ms / 1_000.0) })
+    }
+
+    fn group_sight(&self, name: &str) -> Option<GroupSight<'a>> {
+        let now = self.view.committed(name)?;
+        let event = self.event("MESSAGE_QUEUE_CONSUMER_GROUP", "consumerGroup", name);
+        let window_ms = event.and_then(|event| event.number("collectionWindowMs"));
+        let before = match (event, window_ms) {
+            (Some(event), Some(window_ms)) => self.before(event, window_ms, |_, what| match what {
+                Observed::Committed { group, partitions } if group.as_ref() == name => {
+                    Some(partitions.as_slice())
+                }
+                _ => None,
+            }),
+            _ => Vec::new(),
+        };
+        Some(GroupSight { now, before, window_s: window_ms.map(|ms| ms / 1_000.0) })
+    }
+
+    /// The earlier end of an event's window.
+    fn back(&self, event: &StoredEvent, window_ms: f64) -> SimTime {
+        let seen_at = self.record.pipeline_time(event.timestamp);
+        let window = Duration::from_secs_f64(window_ms / 1_000.0);
+        SimTime::from(seen_at.since_start().saturating_sub(window))
+    }
+
+    /// What `pick` finds among the answers that can have been the earlier end of a window.
+    fn before<T>(
+        &self,
+        event: &StoredEvent,
+        window_ms: f64,
+        pick: impl Fn(i32, &'a Observed) -> Option<T>,
+    ) -> Vec<T> {
+        let then = self.back(event, window_ms);
+        // An event's time is that of its newest part, which may be later than the counters'.
+        let until = then + Duration::from_millis(1);
+        let patience = self.record.scenario.pipeline.request_timeout.0;
+        let from = SimTime::from(then.since_start().saturating_sub(patience));
+        let journal = &self.fleet.journal;
+        let begin = journal.partition_point(|seen| seen.at < from);
+        let end = journal.partition_point(|seen| seen.at <= until).max(begin);
+        journal[begin..end].iter().filter_map(|seen| pick(seen.broker, &seen.what)).collect()
+    }
+}
+
+/// Topics of a group's rows.
+fn topics_of<'a>(sight: &GroupSight<'a>) -> BTreeSet<&'a str> {
+    let external = sight.now.iter().filter(|c| !c.topic.starts_with("__"));
+    external.map(|c| c.topic.as_ref()).collect()
+}

@@ -1,0 +1,107 @@
+//! The cluster's health score, by the formula of the specification.
+//!
+//! `100 − 30 (offline partitions) − min(20, 2·under-replicated) − min(15, ¾(cpu−80)) −
+//! min(15, ¾(memory−85)) − min(20, 2(disk−90)) − min(20, 2·error %) when over 5 % − 10 (handlers
+//! idle under 20 %) − min(30, 100·offline brokers/brokers)`, rounded half up, not below 0. A term
+//! whose input is unknown deducts nothing; the confidence is the share of terms that are known.
+
+use super::cycle::{CycleEvents, CycleView};
+use crate::sim::check::record::{FleetRecord, Record};
+use crate::sim::fleet::MetadataTruth;
+use crate::sim::time::SimTime;
+
+/// A score and how much of its input was known.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Score {
+    /// 0 to 100.
+    pub score: f64,
+    /// 0 to 1.
+    pub confidence: f64,
+}
+
+impl std::fmt::Display for Score {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} with confidence {}", self.score, self.confidence)
+    }
+}
+
+/// Seconds for which a broker that is gone still counts as expected.
+const EXPECTED_FOR_SECONDS: u64 = 600;
+
+/// Admissible scores of one cycle: one per description of the cluster that it was given.
+pub fn expected(record: &Record, events: &CycleEvents<'_>) -> Vec<Score> {
+    let Some(fleet) = record.fleets.get(events.cluster) else { return Vec::new() };
+    let view = CycleView::new(fleet, events.cycle.started, events.cycle.ended);
+    let known = expected_brokers(record, fleet, events);
+    view.metadata().into_iter().map(|truth| score(fleet, view, truth, &known, events)).collect()
+}
+
+/// Brokers that this life of the pipeline saw in metadata within the last ten minutes.
+pub fn expected_brokers(
+    record: &Record,
+    fleet: &FleetRecord,
+    events: &CycleEvents<'_>,
+) -> Vec<i32> {
+    let life = record.pipelines.iter().rev().find(|life| life.started <= events.cycle.started);
+    let back = std::time::Duration::from_secs(EXPECTED_FOR_SECONDS);
+    let oldest = SimTime::from(events.cycle.started.since_start().saturating_sub(back));
+    let from = life.map_or(oldest, |life| life.started.max(oldest));
+    let view = CycleView::new(fleet, from, events.cycle.ended);
+    let seen = |id: &i32| view.metadata().iter().any(|t| t.brokers.iter().any(|b| b.id == *id));
+    fleet.brokers.iter().copied().filter(seen).collect()
+}
+
+fn mean(values: &[f64]) -> Option<f64> {
+    if values.is_empty() { None } else { Some(values.iter().sum::<f64>() / values.len() as f64) }
+}
+
+fn score(
+    fleet: &FleetRecord,
+    view: CycleView<'_>,
+    truth: &MetadataTruth,
+    known: &[i32],
+    events: &CycleEvents<'_>,
+) -> Score {
+    let scrapes: Vec<_> = fleet.brokers.iter().filter_map(|id| view.scrape(*id)).collect();
+    let partitions = || {
+        let topics = truth.topics.iter().filter(|topic| !topic.name.starts_with("__"));
+        topics.flat_map(|topic| &topic.partitions)
+    };
+    let offline = partitions().filter(|p| p.leader < 0).count() as f64;
+    let under = partitions().filter(|p| p.isr.len() < p.replicas.len()).count() as f64;
+    let cpu: Vec<f64> = scrapes.iter().map(|s| s.gauges.cpu_load * 100.0).collect();
+    let memory = scrapes.iter().map(|s| {
+        let total = s.gauges.memory_total_bytes as f64;
+        (total - s.gauges.memory_free_bytes as f64) / total * 100.0
+    });
+    let memory: Vec<f64> = memory.collect();
+    let idle: Vec<f64> = scrapes.iter().map(|s| s.gauges.handler_idle * 100.0).collect();
+    let disks = fleet.brokers.iter().filter_map(|id| view.log_dirs(*id));
+    let disk = disks.map(|(total, free, _)| (total - free) as f64 / total as f64 * 100.0);
+    let disk = disk.reduce(f64::max);
+    let errors = error_rate(events);
+    let online = known.iter().filter(|id| truth.brokers.iter().any(|b| b.id == **id)).count();
+    let gone = (known.len() - online) as f64 / known.len().max(1) as f64;
+    let over = |value: Option<f64>, limit: f64, slope: f64, most: f64| {
+        value.map(|v| if v > limit { (slope * (v - limit)).min(most) } else { 0.0 })
+    };
+    let terms = [
+        Some(if offline > 0.0 { 30.0 } else { 0.0 }),
+        Some((2.0 * under).min(20.0)),
+        over(mean(&cpu), 80.0, 0.75, 15.0),
+        over(mean(&memory), 85.0, 0.75, 15.0),
+        over(disk, 90.0, 2.0, 20.0),
+        errors.map(|rate| if rate > 5.0 { (2.0 * rate).min(20.0) } else { 0.0 }),
+        mean(&idle).map(|idle| if idle < 20.0 { 10.0 } else { 0.0 }),
+        Some((100.0 * gone).min(30.0)),
+    ];
+    let deducted: f64 = terms.iter().flatten().sum();
+    let confidence = terms.iter().flatten().count() as f64 / terms.len() as f64;
+    Score { score: (100.0 - deducted + 0.5).floor().max(0.0), confidence }
+}
+
+/// The cluster's error rate as it was stored; ground truth judges it.
+fn error_rate(events: &CycleEvents<'_>) -> Option<f64> {
+    let cluster = events.events.iter().find(|e| e.text("entityType") == "MESSAGE_QUEUE_CLUSTER")?;
+    cluster.number("cluster.error.rate")
+}

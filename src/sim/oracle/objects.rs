@@ -1,0 +1,120 @@
+//! The objects that a fleet has, as the entities and relationships they must become.
+
+use std::collections::BTreeSet;
+
+use super::guid::{Identity, expected};
+use crate::sim::check::record::{FleetRecord, Record};
+use crate::sim::fleet::Observed;
+use crate::sim::time::SimTime;
+
+/// One object and the GUID its entity must have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// What it is.
+    pub identity: Identity,
+    /// Wire form.
+    pub guid: String,
+}
+
+impl std::fmt::Display for Object {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.identity.fmt(f)
+    }
+}
+
+/// Source GUID, kind, target GUID.
+pub type Edge = (String, String, String);
+
+/// Which instants count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// What is true at the end and has been for long enough to be known.
+    End,
+    /// What was true at any time.
+    Ever,
+}
+
+fn object(record: &Record, type_name: &str, cluster: &str, own: Option<&str>) -> Object {
+    let identity = Identity::new(type_name, cluster, own);
+    let (_, guid) = expected(record.scenario.pipeline.account_id, &identity);
+    Object { identity, guid }
+}
+
+fn of_fleet(record: &Record, cluster: &str, fleet: &FleetRecord) -> Vec<Object> {
+    let mut objects = vec![object(record, "MESSAGE_QUEUE_CLUSTER", cluster, None)];
+    let mut add = |type_name: &str, own: &str| {
+        objects.push(object(record, type_name, cluster, Some(own)));
+    };
+    for broker in &fleet.brokers {
+        add("MESSAGE_QUEUE_BROKER", &broker.to_string());
+    }
+    for topic in &fleet.topics {
+        add("MESSAGE_QUEUE_TOPIC", topic);
+    }
+    for group in &fleet.groups {
+        add("MESSAGE_QUEUE_CONSUMER_GROUP", group);
+    }
+    objects
+}
+
+/// Objects that exist and can be observed at the end of the run.
+pub fn live(record: &Record) -> Vec<Object> {
+    // Every fault has ended by then, so whatever exists can be observed.
+    ever(record)
+}
+
+/// Objects that existed at any time.
+pub fn ever(record: &Record) -> Vec<Object> {
+    record.fleets.iter().flat_map(|(name, fleet)| of_fleet(record, name, fleet)).collect()
+}
+
+/// Relationships that must (`End`) or may (`Ever`) be stored.
+pub fn relationships(record: &Record, moment: Moment) -> BTreeSet<Edge> {
+    let mut edges = BTreeSet::new();
+    let until = match moment {
+        Moment::End => SimTime::from(record.end.since_start().saturating_sub(
+            record.scenario.settle_time() + record.scenario.newrelic.synthesis_lag_max.0,
+        )),
+        Moment::Ever => record.end,
+    };
+    for (cluster, fleet) in &record.fleets {
+        let root = object(record, "MESSAGE_QUEUE_CLUSTER", cluster, None).guid;
+        for child in of_fleet(record, cluster, fleet).into_iter().skip(1) {
+            let manages = child.identity.type_name == "MESSAGE_QUEUE_BROKER";
+            let kind = if manages { "MANAGES" } else { "CONTAINS" };
+            edges.insert((root.clone(), kind.to_owned(), child.guid));
+        }
+        edges.extend(consumption(record, cluster, fleet, until));
+    }
+    edges
+}
+
+/// Groups consume the topics that they have committed offsets for.
+fn consumption(
+    record: &Record,
+    cluster: &str,
+    fleet: &FleetRecord,
+    until: SimTime,
+) -> BTreeSet<Edge> {
+    let mut edges = BTreeSet::new();
+    for seen in fleet.journal.iter().filter(|seen| seen.at <= until) {
+        let Observed::Committed { group, partitions } = &seen.what else { continue };
+        let source = object(record, "MESSAGE_QUEUE_CONSUMER_GROUP", cluster, Some(group)).guid;
+        let topics: BTreeSet<&str> = partitions.iter().map(|p| p.topic.as_ref()).collect();
+        for topic in topics.into_iter().filter(|topic| !topic.starts_with("__")) {
+            let target = object(record, "MESSAGE_QUEUE_TOPIC", cluster, Some(topic)).guid;
+            edges.insert((source.clone(), "CONSUMES_FROM".to_owned(), target));
+        }
+    }
+    edges
+}
+
+/// An edge in words, for a violation.
+pub fn describe(record: &Record, (source, kind, target): &Edge) -> String {
+    let objects = ever(record);
+    let name = |guid: &str| {
+        let known = objects.iter().find(|object| object.guid == guid);
+        known.map_or_else(|| guid.to_owned(), ToString::to_string)
+    };
+    format!("{} {kind} {}", name(source), name(target))
+}

@@ -1,0 +1,304 @@
+//! Pipelines broken on purpose: the checks' own test.
+//!
+//! A defect changes what leaves the pipeline, at its ports, exactly as a mistake further in would:
+//! a wrong GUID, a dropped topic, a rate counted twice. A check that lets its defect pass proves
+//! nothing; `scenarios/defects.rs` runs them all.
+
+use std::io::Read as _;
+use std::io::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use http::header::CONTENT_ENCODING;
+use serde_json::{Map, Value, json};
+
+use crate::ports::{Http, HttpError, HttpLimits, HttpRequest, HttpResponse, Ports};
+
+/// One planted mistake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Defect {
+    /// GUIDs of brokers are built from another type.
+    WrongGuidPart,
+    /// One topic is never sent.
+    DroppedTopic,
+    /// A broker's message rate counts twice.
+    DoubledRate,
+    /// Failures of brokers are not reported.
+    SwallowedError,
+    /// Two groups share one identity.
+    MergedGroups,
+    /// The health score is always 100.
+    RosyHealth,
+    /// Values of the first cycle are sent for ever.
+    FrozenValues,
+    /// Every request is sent twice.
+    SentTwice,
+    /// Every fifth request is dropped and counted as sent.
+    LostBatch,
+    /// Lag is one too high.
+    LagOffByOne,
+    /// A CPU share is sent as a fraction.
+    FractionForPercent,
+    /// A topic that does not exist is sent.
+    InventedTopic,
+    /// Relationships point the wrong way.
+    ReversedRelationships,
+    /// Relationships are never sent.
+    NoRelationships,
+    /// A rate that is not known is sent as zero.
+    ZeroForAbsent,
+    /// Time stamps are a minute old.
+    OldTimestamps,
+}
+
+/// Every defect there is.
+pub const ALL: &[Defect] = &[
+    Defect::WrongGuidPart,
+    Defect::DroppedTopic,
+    Defect::DoubledRate,
+    Defect::SwallowedError,
+    Defect::MergedGroups,
+    Defect::RosyHealth,
+    Defect::FrozenValues,
+    Defect::SentTwice,
+    Defect::LostBatch,
+    Defect::LagOffByOne,
+    Defect::FractionForPercent,
+    Defect::InventedTopic,
+    Defect::ReversedRelationships,
+    Defect::NoRelationships,
+    Defect::ZeroForAbsent,
+    Defect::OldTimestamps,
+];
+
+#[derive(Debug, Default)]
+struct Memory {
+    requests: u64,
+    first_values: Map<String, Value>,
+}
+
+/// Ports whose HTTP arm carries a defect, or none.
+#[derive(Clone)]
+pub struct Tampered<P: Ports> {
+    ports: P,
+    http: TamperedHttp<P::Http>,
+}
+
+/// An HTTP arm that carries a defect, or none.
+#[derive(Clone)]
+pub struct TamperedHttp<H> {
+    http: H,
+    defect: Option<Defect>,
+    memory: Arc<Mutex<Memory>>,
+}
+
+impl<P: Ports> Tampered<P> {
+    /// `ports` with `defect`.
+    pub fn new(ports: P, defect: Option<Defect>) -> Self {
+        let http = TamperedHttp { http: ports.http().clone(), defect, memory: Arc::default() };
+        Self { ports, http }
+    }
+}
+
+impl<P: Ports> Ports for Tampered<P> {
+    type Clock = P::Clock;
+    type Entropy = P::Entropy;
+    type Net = P::Net;
+    type Http = TamperedHttp<P::Http>;
+    type Disk = P::Disk;
+
+    fn clock(&self) -> &P::Clock {
+        self.ports.clock()
+    }
+    fn entropy(&self) -> &P::Entropy {
+        self.ports.entropy()
+    }
+    fn net(&self) -> &P::Net {
+        self.ports.net()
+    }
+    fn http(&self) -> &Self::Http {
+        &self.http
+    }
+    fn disk(&self) -> &P::Disk {
+        self.ports.disk()
+    }
+}
+
+impl<H: Http> Http for TamperedHttp<H> {
+    async fn send(
+        &self,
+        request: HttpRequest,
+        limits: HttpLimits,
+    ) -> Result<HttpResponse, HttpError> {
+        let Some(defect) = self.defect else { return self.http.send(request, limits).await };
+        if request.method() != http::Method::POST {
+            return self.http.send(request, limits).await;
+        }
+        let count = self.count();
+        if defect == Defect::LostBatch && count.is_multiple_of(5) {
+            let body = Bytes::from_static(b"{\"success\":true,\"uuid\":\"none\"}");
+            return Ok(http::Response::new(body));
+        }
+        let request = self.tamper(defect, request)?;
+        if defect == Defect::SentTwice {
+            self.http.send(request.clone(), limits).await?;
+        }
+        self.http.send(request, limits).await
+    }
+}
+
+impl<H> TamperedHttp<H> {
+    fn count(&self) -> u64 {
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        memory.requests += 1;
+        memory.requests
+    }
+
+    fn tamper(&self, defect: Defect, request: HttpRequest) -> Result<HttpRequest, HttpError> {
+        let unreadable = |error: &dyn std::fmt::Display| HttpError::Request(error.to_string());
+        let (mut parts, body) = request.into_parts();
+        let mut text = Vec::new();
+        if parts.headers.remove(CONTENT_ENCODING).is_some() {
+            // Our own pipeline's bodies are below 1 MB compressed.
+            let mut decoder = GzDecoder::new(body.as_ref()).take(64 << 20);
+            decoder.read_to_end(&mut text).map_err(|error| unreadable(&error))?;
+        } else {
+            text.extend_from_slice(&body);
+        }
+        let mut events: Vec<Map<String, Value>> =
+            serde_json::from_slice(&text).map_err(|error| unreadable(&error))?;
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        break_events(defect, &mut memory, &mut events);
+        let text = serde_json::to_vec(&events).map_err(|error| unreadable(&error))?;
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        let packed = encoder.write_all(&text).and_then(|()| encoder.finish());
+        let packed = packed.map_err(|error| unreadable(&error))?;
+        parts.headers.insert(CONTENT_ENCODING, http::HeaderValue::from_static("gzip"));
+        parts.headers.remove(http::header::CONTENT_LENGTH);
+        Ok(http::Request::from_parts(parts, Bytes::from(packed)))
+    }
+}
+
+fn text<'a>(event: &'a Map<String, Value>, name: &str) -> &'a str {
+    event.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn is(event: &Map<String, Value>, entity_type: &str) -> bool {
+    text(event, "entityType") == entity_type
+}
+
+const BROKER: &str = "MESSAGE_QUEUE_BROKER";
+const TOPIC: &str = "MESSAGE_QUEUE_TOPIC";
+const GROUP: &str = "MESSAGE_QUEUE_CONSUMER_GROUP";
+const CLUSTER: &str = "MESSAGE_QUEUE_CLUSTER";
+const RELATIONSHIP: &str = "MessageQueueRelationship";
+
+fn scale(event: &mut Map<String, Value>, name: &str, change: impl Fn(f64) -> f64) {
+    if let Some(value) = event.get(name).and_then(Value::as_f64) {
+        event.insert(name.to_owned(), json!(change(value)));
+    }
+}
+
+fn break_events(defect: Defect, memory: &mut Memory, events: &mut Vec<Map<String, Value>>) {
+    match defect {
+        Defect::DroppedTopic => {
+            events.retain(|event| !(is(event, TOPIC) && text(event, "topicName").ends_with('1')));
+        }
+        Defect::NoRelationships => {
+            events.retain(|event| text(event, "eventType") != RELATIONSHIP);
+        }
+        Defect::InventedTopic => {
+            if let Some(topic) = events.iter().find(|event| is(event, TOPIC)).cloned() {
+                events.push(invented(topic));
+            }
+        }
+        Defect::FrozenValues => events.iter_mut().for_each(|event| freeze(memory, event)),
+        _ => events.iter_mut().for_each(|event| break_event(defect, event)),
+    }
+}
+
+fn break_event(defect: Defect, event: &mut Map<String, Value>) {
+    match defect {
+        Defect::WrongGuidPart if is(event, BROKER) => {
+            let guid = text(event, "entityGuid").to_owned();
+            // The type stands in the middle of the base64 text; any change there is a wrong part.
+            let changed = guid.replacen('T', "U", 1);
+            event.insert("entityGuid".to_owned(), json!(changed));
+        }
+        Defect::DoubledRate if is(event, BROKER) => {
+            scale(event, "broker.messages.in.rate", |rate| rate * 2.0);
+        }
+        Defect::MergedGroups if is(event, GROUP) => {
+            for name in ["entityGuid", "entityIdentifier"] {
+                let merged = text(event, name).chars().rev().collect::<String>();
+                event.insert(name.to_owned(), json!(merged));
+            }
+        }
+        Defect::RosyHealth if is(event, CLUSTER) => {
+            event.insert("cluster.health.score".to_owned(), json!(100));
+        }
+        Defect::LagOffByOne if is(event, GROUP) => {
+            scale(event, "consumerGroup.lag.total", |lag| lag + 1.0);
+        }
+        Defect::FractionForPercent if is(event, BROKER) => {
+            scale(event, "broker.cpu.usage", |percent| percent / 100.0);
+        }
+        Defect::ZeroForAbsent if is(event, BROKER) => {
+            event.entry("broker.messages.in.rate").or_insert(json!(0));
+        }
+        Defect::OldTimestamps => scale(event, "timestamp", |at| at - 60_000.0),
+        Defect::ReversedRelationships if text(event, "eventType") == RELATIONSHIP => {
+            for part in ["EntityGuid", "EntityType"] {
+                let (source, target) = (format!("source{part}"), format!("target{part}"));
+                let swapped = (event.remove(&source), event.remove(&target));
+                if let (Some(from), Some(to)) = swapped {
+                    event.insert(source, to);
+                    event.insert(target, from);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn invented(mut topic: Map<String, Value>) -> Map<String, Value> {
+    let name = "no-such-topic";
+    topic.insert("topicName".to_owned(), json!(name));
+    topic.insert("displayName".to_owned(), json!(name));
+    let identity = super::super::oracle::guid::Identity::new(
+        TOPIC,
+        &text(&topic, "clusterName").to_owned(),
+        Some(name),
+    );
+    let guid = text(&topic, "entityGuid");
+    let account = account_of(guid);
+    let (readable, wire) = super::super::oracle::guid::expected(account, &identity);
+    let identifier = readable.rsplit('|').next().unwrap_or_default();
+    topic.insert("entityIdentifier".to_owned(), json!(identifier));
+    topic.insert("entityGuid".to_owned(), json!(wire));
+    topic
+}
+
+fn account_of(wire: &str) -> u64 {
+    use base64::Engine as _;
+    let decoded = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(wire);
+    let readable = String::from_utf8(decoded.unwrap_or_default()).unwrap_or_default();
+    readable.split('|').next().and_then(|account| account.parse().ok()).unwrap_or_default()
+}
+
+/// Sends the numbers of an object's first event again and again.
+fn freeze(memory: &mut Memory, event: &mut Map<String, Value>) {
+    let guid = text(event, "entityGuid").to_owned();
+    let Some(Value::Object(first)) = memory.first_values.get(&guid) else {
+        memory.first_values.insert(guid, Value::Object(event.clone()));
+        return;
+    };
+    for (name, value) in first {
+        if name.contains('.') && event.contains_key(name) {
+            event.insert(name.clone(), value.clone());
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! What runs on each host of a scenario, and what is kept of it outside the world.
+//!
+//! Invariant: a fleet and New Relic outlive their hosts' crashes (they are data centres); the
+//! pipeline's memory does not.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::defect::{Defect, Tampered};
+use crate::collect::kafka::{Jmx, KafkaSourceConfig};
+use crate::definitions::builtin;
+use crate::domain::account::AccountId;
+use crate::domain::units::UnixMillis;
+use crate::newrelic::{Addresses, ApiKey};
+use crate::pipeline::{
+    CycleReport, Cycles, KafkaSource, Pipeline, PipelineConfig, PipelineStatus, Source,
+};
+use crate::ports::{Clock, Endpoint, Ports};
+use crate::rt::{self, ShutdownHandle};
+use crate::sim::fault::NewRelicAnswer;
+use crate::sim::fleet::{Fleet, FleetSpec, JMX_PORT, WIRE_PORT, serve_broker};
+use crate::sim::newrelic::{
+    self, Account, DelayRange, FaultWindow, IngestFault, NewRelic, NewRelicConfig,
+};
+use crate::sim::scenario::{
+    KafkaSpec, NEWRELIC_HOST, NEWRELIC_PORT, PIPELINE_HOST, Scenario, broker_host,
+};
+use crate::sim::seed::Seed;
+use crate::sim::time::SimTime;
+use crate::sim::trace::Trace;
+use crate::sim::world::{World, WorldError};
+use crate::stream::StreamConfig;
+
+/// Ingest key of the simulated account; it opens nothing else.
+const INGEST_KEY: &str = "0123456789abcdef0123456789abcdef0123NRAL";
+
+/// Everything of a run that is not inside the world.
+pub struct Setup {
+    pub scenario: Scenario,
+    pub seed: Seed,
+    pub defect: Option<Defect>,
+    pub trace: Trace,
+    pub fleets: BTreeMap<String, Fleet>,
+    pub newrelic: NewRelic,
+    pub lives: Lives,
+}
+
+/// One life of the pipeline, as it goes on.
+pub struct Life {
+    pub started: SimTime,
+    pub ended: Option<SimTime>,
+    pub status: Option<PipelineStatus>,
+    pub cycles: Vec<Arc<CycleReport>>,
+}
+
+/// The pipeline's lives so far; shared with its host.
+#[derive(Clone, Default)]
+pub struct Lives(Arc<Mutex<Vec<Life>>>);
+
+impl Lives {
+    /// The lives, oldest first.
+    pub fn lock(&self) -> MutexGuard<'_, Vec<Life>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A new life begins at `at`.
+    pub fn expect_at(&self, at: SimTime) {
+        self.lock().push(Life { started: at, ended: None, status: None, cycles: Vec::new() });
+    }
+
+    /// The present life ends at `at`.
+    pub fn end_by_crash(&self, at: SimTime) {
+        if let Some(life) = self.lock().last_mut() {
+            life.ended = Some(at);
+        }
+    }
+
+    fn born(&self, status: PipelineStatus) {
+        if let Some(life) = self.lock().last_mut() {
+            life.status = Some(status);
+        }
+    }
+
+    /// Keeps the newest cycle's report, if it is new.
+    pub fn observe(&self) {
+        if let Some(life) = self.lock().last_mut()
+            && let Some(status) = &life.status
+            && let Some(report) = status.read(|status| status.last_report.clone())
+            && life.cycles.last().is_none_or(|last| last.cycle != report.cycle)
+        {
+            life.cycles.push(report);
+        }
+    }
+}
+
+impl Setup {
+    /// Prepares a run.
+    pub fn new(scenario: &Scenario, seed: Seed, defect: Option<Defect>, trace: &Trace) -> Self {
+        let fleet = |(name, spec): (&String, &KafkaSpec)| {
+            (name.clone(), new_fleet(scenario, name, spec, seed, trace))
+        };
+        Self {
+            scenario: scenario.clone(),
+            seed,
+            defect,
+            trace: trace.clone(),
+            fleets: scenario.kafka.iter().map(fleet).collect(),
+            newrelic: new_newrelic(scenario, seed),
+            lives: Lives::default(),
+        }
+    }
+
+    /// True wall-clock time at `at`.
+    pub fn wall(&self, at: SimTime) -> UnixMillis {
+        let millis = i64::try_from(at.as_millis()).unwrap_or(i64::MAX);
+        self.scenario.epoch().plus_millis(millis)
+    }
+}
+
+fn new_fleet(
+    scenario: &Scenario,
+    name: &str,
+    spec: &KafkaSpec,
+    seed: Seed,
+    trace: &Trace,
+) -> Fleet {
+    let spec = FleetSpec {
+        cluster: name.to_owned(),
+        brokers: spec.brokers,
+        topics: spec.topics,
+        partitions: spec.partitions,
+        replication: u16::try_from(spec.replication).unwrap_or(u16::MAX),
+        min_insync_replicas: u16::try_from(spec.replication.min(2)).unwrap_or(1),
+        groups: spec.groups,
+        ..FleetSpec::default()
+    };
+    let fleet = Fleet::new(spec, seed.child(&format!("fleet/{name}")), scenario.epoch());
+    // The scenario's own rules are stricter than the fleet's.
+    let fleet = fleet.unwrap_or_else(|error| panic!("a scenario that loads has a fleet: {error}"));
+    fleet.attach_trace(trace.clone());
+    fleet
+}
+
+/// Starts every host of the scenario.
+pub fn start<W: World>(world: &mut W, setup: &Setup) -> Result<(), WorldError> {
+    let newrelic = setup.newrelic.clone();
+    world.host(
+        NEWRELIC_HOST,
+        Box::new(move |ports| {
+            let newrelic = newrelic.clone();
+            Box::pin(async move { newrelic::serve(ports, newrelic, NEWRELIC_PORT).await })
+        }),
+    )?;
+    for (cluster, fleet) in &setup.fleets {
+        for id in fleet.broker_ids() {
+            let fleet = fleet.clone();
+            let host = broker_host(cluster, u32::try_from(id).unwrap_or(0));
+            world.host(
+                &host,
+                Box::new(move |ports| {
+                    let fleet = fleet.clone();
+                    Box::pin(async move {
+                        let never = ShutdownHandle::new();
+                        let served = serve_broker(ports, fleet, id, never.signal()).await;
+                        served.unwrap_or_else(|error| panic!("broker {id} cannot serve: {error}"));
+                    })
+                }),
+            )?;
+        }
+    }
+    setup.lives.expect_at(world.now());
+    let (scenario, defect, lives) = (setup.scenario.clone(), setup.defect, setup.lives.clone());
+    world.host(
+        PIPELINE_HOST,
+        Box::new(move |ports| {
+            let (scenario, lives) = (scenario.clone(), lives.clone());
+            Box::pin(async move { run_pipeline(ports, scenario, defect, lives).await })
+        }),
+    )
+}
+
+async fn run_pipeline<P: Ports>(
+    ports: P,
+    scenario: Scenario,
+    defect: Option<Defect>,
+    lives: Lives,
+) {
+    let ports = Tampered::new(ports, defect);
+    let sources = scenario.kafka.iter().map(|(name, spec)| -> Box<dyn Source> {
+        Box::new(KafkaSource::new(ports.clone(), source_config(&scenario, name, spec)))
+    });
+    let pipeline = Pipeline::new(ports.clone(), pipeline_config(&scenario), sources.collect());
+    let mut pipeline =
+        pipeline.unwrap_or_else(|error| panic!("a scenario that loads has a pipeline: {error}"));
+    lives.born(pipeline.status());
+    let clock = ports.clock().clone();
+    // Often enough to see every cycle once, seldom enough to cost nothing.
+    let pause = scenario.pipeline.interval.0 / 4;
+    rt::spawn("observe cycles", async move {
+        loop {
+            clock.sleep(pause).await;
+            lives.observe();
+        }
+    });
+    let never = ShutdownHandle::new();
+    pipeline.run(Cycles::Forever, &never.signal()).await;
+}
+
+fn source_config(scenario: &Scenario, name: &str, spec: &KafkaSpec) -> KafkaSourceConfig {
+    let first = (1..=spec.brokers.min(3)).map(|id| broker_host(name, id));
+    let bootstrap = first.map(|host| Endpoint::new(host, WIRE_PORT)).collect();
+    let patience = scenario.pipeline.request_timeout.0;
+    KafkaSourceConfig {
+        jmx: if spec.jmx { Jmx::Port(JMX_PORT) } else { Jmx::None },
+        discovery_timeout: patience.min(scenario.pipeline.interval.0 / 4),
+        broker_timeout: patience,
+        cycle_timeout: scenario.pipeline.interval.0 * 2 / 3,
+        ..KafkaSourceConfig::new(name, bootstrap)
+    }
+}
+
+fn account(scenario: &Scenario) -> AccountId {
+    let account = AccountId::try_from(scenario.pipeline.account_id);
+    account.unwrap_or_else(|error| panic!("a scenario that loads has an account: {error}"))
+}
+
+fn ingest_key() -> ApiKey {
+    ApiKey::ingest(INGEST_KEY).unwrap_or_else(|error| panic!("the built-in key: {error}"))
+}
+
+fn pipeline_config(scenario: &Scenario) -> PipelineConfig {
+    let spec = &scenario.pipeline;
+    let interval = spec.interval.0;
+    PipelineConfig {
+        account: account(scenario),
+        key: ingest_key(),
+        addresses: Addresses {
+            events: format!("http://{NEWRELIC_HOST}:{NEWRELIC_PORT}/v1"),
+            ..crate::newrelic::Region::Local.addresses()
+        },
+        interval,
+        collect_deadline: interval * 3 / 4,
+        cycle_deadline: interval,
+        shutdown_deadline: interval,
+        relationships_every: Duration::from_secs(60),
+        environment: Some(spec.environment.clone()),
+        tags: BTreeMap::new(),
+        stream: StreamConfig {
+            batch_events_max: spec.batch_events as usize,
+            batch_bytes_max: spec.batch_bytes.as_usize(),
+            buffer_events_max: spec.buffer_events as usize,
+            request_timeout: spec.request_timeout.0,
+            ..StreamConfig::default()
+        },
+    }
+}
+
+fn new_newrelic(scenario: &Scenario, seed: Seed) -> NewRelic {
+    let account =
+        Account { id: account(scenario), name: "simulation".to_owned(), keys: vec![ingest_key()] };
+    let config = NewRelicConfig {
+        synthesis_lag: DelayRange {
+            min: scenario.newrelic.synthesis_lag_min.0,
+            max: scenario.newrelic.synthesis_lag_max.0,
+        },
+        ..NewRelicConfig::new(vec![account])
+    };
+    NewRelic::new(config, seed.child("newrelic"), Arc::new(builtin()))
+}
+
+/// Lets New Relic answer like this from now on, or well again.
+pub fn misbehave(setup: &Setup, answer: Option<NewRelicAnswer>, now: SimTime) {
+    setup.newrelic.clear_faults();
+    let status = |code, retry_after_seconds| IngestFault::Status { code, retry_after_seconds };
+    let fault = match answer {
+        None => return,
+        Some(NewRelicAnswer::TooManyRequests) => status(429, Some(30)),
+        Some(NewRelicAnswer::Unavailable) => status(503, None),
+        Some(NewRelicAnswer::Error) => status(500, None),
+        Some(NewRelicAnswer::AcceptedThenLost) => IngestFault::LostAnswer,
+        Some(NewRelicAnswer::Truncated) => IngestFault::TruncatedBody,
+    };
+    let from = setup.wall(now);
+    setup.newrelic.inject(FaultWindow::always(fault, from));
+}

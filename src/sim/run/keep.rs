@@ -1,0 +1,138 @@
+//! What a run leaves behind, as the plain data that checks judge.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::defect::Defect;
+use super::hosts::{Life, Setup};
+use super::runner::fleet_record;
+use crate::domain::units::UnixMillis;
+use crate::pipeline::{CycleReport, PipelineStatus, Snapshot, SourceReport, total};
+use crate::sim::check::record::{
+    CycleRecord, EntityRecord, LedgerRecord, NewRelicRecord, PipelineRecord, Record, StoredEvent,
+};
+use crate::sim::newrelic::{EventRow, Value};
+use crate::sim::time::SimTime;
+use crate::sim::world::WorldError;
+
+impl Setup {
+    /// What the run left behind; `end` is when it ended.
+    pub fn into_record(&self, end: SimTime, broken: Option<WorldError>) -> Record {
+        self.lives.observe();
+        let mut record = Record {
+            scenario: self.scenario.clone(),
+            seed: self.seed,
+            faults: self.scenario.faults(),
+            end,
+            heal: self.scenario.heal(),
+            broken,
+            fleets: BTreeMap::new(),
+            pipelines: Vec::new(),
+            newrelic: NewRelicRecord::default(),
+        };
+        for (name, fleet) in &self.fleets {
+            record.fleets.insert(name.clone(), fleet_record(fleet, end));
+        }
+        record.newrelic = newrelic_record(self, &record);
+        let lives = self.lives.lock();
+        record.pipelines = lives.iter().map(|life| pipeline_record(&record, life, end)).collect();
+        if self.defect == Some(Defect::SwallowedError) {
+            for cycle in record.pipelines.iter_mut().flat_map(|life| &mut life.cycles) {
+                cycle.missing.clear();
+                cycle.failed.clear();
+            }
+        }
+        record
+    }
+}
+
+fn pipeline_record(record: &Record, life: &Life, end: SimTime) -> PipelineRecord {
+    let snapshot = life.status.as_ref().map(PipelineStatus::snapshot);
+    PipelineRecord {
+        started: life.started,
+        ended: life.ended.unwrap_or(end),
+        crashed: life.ended.is_some(),
+        ledger: snapshot.map(|snapshot| ledger_record(&snapshot)).unwrap_or_default(),
+        cycles: life.cycles.iter().map(|report| cycle_record(record, report)).collect(),
+    }
+}
+
+fn ledger_record(snapshot: &Snapshot) -> LedgerRecord {
+    let (ledger, stream) = (&snapshot.ledger, &snapshot.stream);
+    let rejected = stream.rejected.iter().map(|(why, count)| (why.as_str().to_owned(), *count));
+    let dropped = stream.dropped.iter().map(|(why, count)| (why.as_str().to_owned(), *count));
+    LedgerRecord {
+        collected: total(&ledger.collected),
+        transformed: ledger.transformed,
+        samples_rejected: ledger.rejected.clone(),
+        enqueued: stream.enqueued,
+        acknowledged: stream.acknowledged,
+        events_lost: rejected.chain(dropped).collect(),
+        in_flight: stream.in_flight,
+        unknown_sends: stream.unknown_events,
+    }
+}
+
+fn cycle_record(record: &Record, report: &CycleReport) -> CycleRecord {
+    let cluster = |source: &SourceReport| {
+        source.source.strip_prefix("kafka/").unwrap_or(&source.source).to_owned()
+    };
+    let started = record.pipeline_time(report.started_at);
+    let failed = report.sources.iter().filter(|source| source.failure.is_some());
+    CycleRecord {
+        started,
+        // Reports count whole milliseconds.
+        ended: started + Duration::from_millis(report.duration_ms + 1),
+        missing: report.sources.iter().map(|s| (cluster(s), total(&s.missing))).collect(),
+        failed: failed.map(cluster).collect(),
+    }
+}
+
+fn newrelic_record(setup: &Setup, record: &Record) -> NewRelicRecord {
+    let newrelic = &setup.newrelic;
+    newrelic.advance(setup.wall(record.end));
+    let at = |wall: UnixMillis| record.sim_time(wall, 0);
+    let events = |event_type: &str| {
+        let mut events = Vec::new();
+        newrelic.visit_events(event_type, |row| events.push(stored_event(row, record)));
+        events.sort_by_key(|event: &StoredEvent| event.stored_at);
+        events
+    };
+    let entities = newrelic.entities().into_iter().map(|entity| EntityRecord {
+        guid: entity.guid.to_string(),
+        type_name: entity.entity_type,
+        name: entity.name,
+        first_event_at: at(entity.first_seen),
+        visible_at: at(entity.visible_at),
+    });
+    let relationships = newrelic.relationships().into_iter();
+    NewRelicRecord {
+        samples: events("MessageQueue"),
+        relationship_events: events("MessageQueueRelationship"),
+        entities: entities.collect(),
+        relationships: relationships.map(|r| (r.source, r.kind, r.target)).collect(),
+        integration_errors: newrelic.integration_errors().into_iter().map(|e| e.message).collect(),
+    }
+}
+
+fn stored_event(row: &EventRow<'_>, record: &Record) -> StoredEvent {
+    let mut event = StoredEvent {
+        timestamp: row.timestamp(),
+        stored_at: record.sim_time(row.stored_at(), 0),
+        numbers: BTreeMap::new(),
+        texts: BTreeMap::new(),
+    };
+    for (name, value) in row.attributes() {
+        match value {
+            Value::Text(text) => {
+                event.texts.insert(Arc::clone(name), text);
+            }
+            number => {
+                let number = number.as_f64().unwrap_or(f64::NAN);
+                event.numbers.insert(Arc::clone(name), number);
+            }
+        }
+    }
+    event
+}

@@ -1,0 +1,115 @@
+//! A run's record as lanes of time, and as lines for its head.
+
+use std::time::Duration;
+
+use crate::sim::check::CheckResult;
+use crate::sim::check::record::{PipelineRecord, Record};
+use crate::sim::report::timeline::{Lane, Mark, Timeline, Tone};
+use crate::sim::time::SimTime;
+
+/// What was in force when, one line per fact.
+pub fn drawn(record: &Record) -> Vec<String> {
+    let scenario = &record.scenario;
+    let mut lines: Vec<String> = Vec::new();
+    for (cluster, spec) in &scenario.kafka {
+        lines.push(format!(
+            "cluster {cluster}: {} brokers, {} topics of {} partitions × {}, {} groups",
+            spec.brokers, spec.topics, spec.partitions, spec.replication, spec.groups
+        ));
+    }
+    lines.push(format!(
+        "{} simulated, a cycle every {}, links {} ± {}",
+        scenario.duration,
+        scenario.pipeline.interval,
+        scenario.network.latency,
+        scenario.network.jitter
+    ));
+    for fault in &record.faults {
+        lines.push(format!("{} to {} {}", fault.from, fault.to, fault.label));
+    }
+    lines
+}
+
+/// Facts a reader should know that are no check.
+pub fn notes(record: &Record) -> Vec<String> {
+    let mut notes = Vec::new();
+    let sent: u64 = record.pipelines.iter().map(|life| life.ledger.unknown_sends).sum();
+    if sent > 0 {
+        notes.push(format!(
+            "{sent} events were sent with an unknown fate; New Relic may hold them twice"
+        ));
+    }
+    let lost: u64 =
+        record.pipelines.iter().filter(|life| life.crashed).map(|life| life.ledger.in_flight).sum();
+    if lost > 0 {
+        notes.push(format!("{lost} events in memory were lost with the pipeline's crash"));
+    }
+    notes
+}
+
+/// The picture.
+pub fn timeline(record: &Record, checks: &[CheckResult]) -> Timeline {
+    let mut lanes: Vec<Lane> = record.faults.iter().map(fault_lane).collect();
+    for (cluster, fleet) in &record.fleets {
+        for (broker, down) in fleet.down.iter().filter(|(_, down)| !down.is_empty()) {
+            let bad = down.iter().map(|(from, to)| mark(*from, *to, Tone::Bad, "down"));
+            let up = mark(SimTime::ZERO, record.end, Tone::Good, "up");
+            lanes.push(Lane {
+                label: format!("{cluster}-broker-{broker}"),
+                marks: std::iter::once(up).chain(bad).collect(),
+            });
+        }
+    }
+    lanes.push(cycles_lane(&record.pipelines));
+    lanes.push(stored_lane(record));
+    let broken = checks.iter().filter(|check| !check.passed());
+    for check in broken {
+        let at = |v: &crate::sim::check::Violation| v.at.unwrap_or(record.end);
+        let marks = check.finding.violations.iter();
+        let marks = marks.map(|v| mark(at(v), at(v), Tone::Bad, &v.what)).collect();
+        lanes.push(Lane { label: format!("✗ {}", check.name), marks });
+    }
+    Timeline {
+        title: format!("{} · seed {}", record.scenario.title, record.seed),
+        end: record.end,
+        heal: record.heal.min(record.end),
+        lanes,
+    }
+}
+
+fn mark(from: SimTime, to: SimTime, tone: Tone, label: &str) -> Mark {
+    Mark { from, to: to.max(from), tone, label: label.to_owned() }
+}
+
+fn fault_lane(fault: &crate::sim::fault::Fault) -> Lane {
+    let marks = vec![mark(fault.from, fault.to, Tone::Fault, &fault.label)];
+    Lane { label: fault.label.clone(), marks }
+}
+
+fn cycles_lane(pipelines: &[PipelineRecord]) -> Lane {
+    let cycles = pipelines.iter().flat_map(|life| &life.cycles);
+    let marks = cycles.map(|cycle| {
+        let missing: u64 = cycle.missing.values().sum();
+        let (tone, label) = match (cycle.failed.is_empty(), missing) {
+            (false, _) => (Tone::Bad, format!("no answer from {}", cycle.failed.join(", "))),
+            (true, 0) => (Tone::Good, "complete".to_owned()),
+            (true, parts) => (Tone::Warning, format!("{parts} parts missing")),
+        };
+        mark(cycle.started, cycle.ended, tone, &label)
+    });
+    Lane { label: "cycles".to_owned(), marks: marks.collect() }
+}
+
+/// When New Relic took data, in pieces no longer than a few seconds each.
+fn stored_lane(record: &Record) -> Lane {
+    let mut marks: Vec<Mark> = Vec::new();
+    for event in &record.newrelic.samples {
+        match marks.last_mut() {
+            Some(last) if event.stored_at < last.to + Duration::from_secs(1) => {
+                last.to = last.to.max(event.stored_at);
+            }
+            _ => marks.push(mark(event.stored_at, event.stored_at, Tone::Good, "stored")),
+        }
+    }
+    Lane { label: "New Relic stores".to_owned(), marks }
+}

@@ -1,0 +1,170 @@
+//! Drives a world through a scenario: hosts up, time on, faults at their instants, record at the
+//! end.
+
+use std::collections::BTreeMap;
+
+use super::Network;
+use super::Options;
+use super::defect::Defect;
+use super::hosts::{self, Setup};
+use crate::sim::check::record::{FleetRecord, Record};
+use crate::sim::fault::{Action, Fault};
+use crate::sim::fleet::{Change, Fleet};
+use crate::sim::kernel::{Kernel, KernelConfig};
+use crate::sim::scenario::{PIPELINE_HOST, Scenario, broker_host};
+use crate::sim::time::SimTime;
+use crate::sim::trace::{Trace, TraceDigest};
+use crate::sim::turmoil::{TurmoilConfig, TurmoilWorld};
+use crate::sim::world::{NetworkFault, World, WorldError};
+
+/// Runs `scenario` and keeps what it left behind.
+pub fn record(
+    scenario: &Scenario,
+    options: Options,
+    defect: Option<Defect>,
+) -> (Record, TraceDigest) {
+    let trace = Trace::new(options.sink);
+    let setup = Setup::new(scenario, options.seed, defect, &trace);
+    let (network, links) = (options.seed.child("network"), &scenario.network);
+    let record = match options.network {
+        Network::Kernel => {
+            let config = KernelConfig {
+                latency: links.latency.0,
+                jitter: links.jitter.0,
+                ..KernelConfig::new(network, scenario.epoch())
+            };
+            drive(Kernel::new(config, trace.clone()), &setup)
+        }
+        Network::Turmoil => {
+            let config = TurmoilConfig {
+                latency_min: links.latency.0,
+                latency_max: links.latency.0 + links.jitter.0,
+                ..TurmoilConfig::new(network, scenario.epoch())
+            };
+            drive(TurmoilWorld::new(config, trace.clone()), &setup)
+        }
+    };
+    let digest = trace.digest();
+    // A sink that failed says so through its shorter output; the digest stands either way.
+    let _ = trace.finish();
+    (record, digest)
+}
+
+/// One thing to do at one instant.
+#[derive(Clone)]
+struct Step {
+    at: SimTime,
+    label: String,
+    action: Action,
+}
+
+/// Ends come before begins of the same instant, so that a link is free for the next fault.
+fn plan(faults: &[Fault]) -> Vec<Step> {
+    let ends = faults.iter().filter_map(|fault| {
+        let action = fault.end.clone()?;
+        Some(Step { at: fault.to, label: format!("end {}", fault.label), action })
+    });
+    let begins = faults.iter().map(|fault| Step {
+        at: fault.from,
+        label: format!("begin {}", fault.label),
+        action: fault.begin.clone(),
+    });
+    let mut steps: Vec<Step> = ends.chain(begins).collect();
+    steps.sort_by_key(|step| step.at);
+    steps
+}
+
+fn drive<W: World>(mut world: W, setup: &Setup) -> Record
+where
+    W::Ports: 'static,
+{
+    let broken = run(&mut world, setup).err();
+    let end = world.now();
+    // Hosts go down with the world; only then is everything they hold on to in its final state.
+    drop(world);
+    setup.into_record(end, broken)
+}
+
+fn run<W: World>(world: &mut W, setup: &Setup) -> Result<(), WorldError> {
+    hosts::start(world, setup)?;
+    for step in plan(&setup.scenario.faults()) {
+        world.run_until(step.at)?;
+        setup.trace.event(world.now(), "fault", format_args!("{}", step.label));
+        apply(world, setup, &step.action)?;
+    }
+    world.run_until(setup.scenario.end())
+}
+
+fn apply<W: World>(world: &mut W, setup: &Setup, action: &Action) -> Result<(), WorldError> {
+    let now = world.now();
+    match action {
+        Action::NewRelic(answer) => {
+            hosts::misbehave(setup, *answer, now);
+            Ok(())
+        }
+        Action::Network(fault) => {
+            match fault {
+                NetworkFault::Crash { host, .. } => setup.host_down(host, now),
+                NetworkFault::Restart { host } => setup.host_up(host, now),
+                _ => {}
+            }
+            world.apply(fault)
+        }
+    }
+}
+
+impl Setup {
+    fn broker(&self, host: &str) -> Option<(&Fleet, i32)> {
+        self.fleets.iter().find_map(|(cluster, fleet)| {
+            let ids = fleet.broker_ids();
+            let is = |id: &i32| u32::try_from(*id).is_ok_and(|id| broker_host(cluster, id) == host);
+            ids.into_iter().find(is).map(|id| (fleet, id))
+        })
+    }
+
+    fn host_down(&self, host: &str, now: SimTime) {
+        if let Some((fleet, broker)) = self.broker(host) {
+            fleet.broker_down(broker, now);
+        }
+        if host == PIPELINE_HOST {
+            self.lives.end_by_crash(now);
+        }
+    }
+
+    fn host_up(&self, host: &str, now: SimTime) {
+        if let Some((fleet, broker)) = self.broker(host) {
+            fleet.broker_up(broker, now);
+        }
+        if host == PIPELINE_HOST {
+            self.lives.expect_at(now);
+        }
+    }
+}
+
+/// What a fleet leaves behind.
+pub fn fleet_record(fleet: &Fleet, end: SimTime) -> FleetRecord {
+    let external = |name: &&std::sync::Arc<str>| !name.starts_with("__");
+    FleetRecord {
+        journal: fleet.take_journal(),
+        brokers: fleet.broker_ids(),
+        down: down_times(fleet, end),
+        topics: fleet.topics().iter().filter(external).map(ToString::to_string).collect(),
+        groups: fleet.groups().iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn down_times(fleet: &Fleet, end: SimTime) -> BTreeMap<i32, Vec<(SimTime, SimTime)>> {
+    let mut down: BTreeMap<i32, Vec<(SimTime, SimTime)>> = BTreeMap::new();
+    for entry in fleet.history() {
+        match entry.change {
+            Change::BrokerDown(id) => down.entry(id).or_default().push((entry.at, end)),
+            Change::BrokerUp(id) => {
+                if let Some(last) = down.get_mut(&id).and_then(|times| times.last_mut()) {
+                    last.1 = entry.at;
+                }
+            }
+            _ => {}
+        }
+    }
+    down
+}

@@ -1,0 +1,163 @@
+//! What a schema cannot say of a scenario: names that must exist, times that must fit.
+
+use std::collections::BTreeMap;
+
+use crate::config::toml_file::{Place, Problem, TomlFile, nearest};
+use crate::sim::fault::FaultSpec;
+use crate::sim::scenario::Scenario;
+use crate::sim::time::SimTime;
+
+/// Names must be usable as host names.
+fn is_host_label(name: &str) -> bool {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    !name.is_empty()
+        && name.len() <= 40
+        && name.chars().all(inner)
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+}
+
+/// Everything impossible about `scenario`, in the order of the file.
+pub fn problems(file: &TomlFile, scenario: &Scenario) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    topology(file, scenario, &mut problems);
+    pipeline(file, scenario, &mut problems);
+    faults(file, scenario, &mut problems);
+    times(file, scenario, &mut problems);
+    problems
+}
+
+fn topology(file: &TomlFile, scenario: &Scenario, problems: &mut Vec<Problem>) {
+    let root = Place::root();
+    if scenario.kafka.is_empty() {
+        problems.push(file.problem(
+            "no_cluster",
+            &root.key("kafka"),
+            "the scenario has no cluster",
+            "add a table such as [kafka.orders]",
+        ));
+    }
+    for (cluster, spec) in &scenario.kafka {
+        let place = root.key("kafka").key(cluster);
+        if !is_host_label(cluster) || ["newrelic", "pipeline"].contains(&cluster.as_str()) {
+            problems.push(file.problem(
+                "cluster_name",
+                &place,
+                format!("`{cluster}` cannot be part of a host name"),
+                "use up to 40 lower-case letters, digits and inner hyphens",
+            ));
+        }
+        if spec.replication > spec.brokers {
+            problems.push(file.problem(
+                "replication",
+                &place.key("replication"),
+                format!("{} replicas need as many brokers, not {}", spec.replication, spec.brokers),
+                format!("set replication to at most {} or add brokers", spec.brokers),
+            ));
+        }
+        if spec.groups > 0 && spec.topics == 0 {
+            problems.push(file.problem(
+                "groups",
+                &place.key("groups"),
+                "consumer groups without a topic have nothing to read",
+                "add topics, or set groups = 0",
+            ));
+        }
+    }
+}
+
+fn pipeline(file: &TomlFile, scenario: &Scenario, problems: &mut Vec<Problem>) {
+    let place = Place::root().key("pipeline");
+    let spec = &scenario.pipeline;
+    if spec.interval.as_millis() < 1_000 {
+        problems.push(file.problem(
+            "interval",
+            &place.key("interval"),
+            "cycles cannot follow each other faster than once a second",
+            "set interval to 1s or more",
+        ));
+    }
+    if !(1..=9_999_999_999).contains(&spec.account_id) {
+        problems.push(file.problem(
+            "account_id",
+            &place.key("account_id"),
+            "a New Relic account id has one to ten digits and no leading zero",
+            "for example account_id = 1234567",
+        ));
+    }
+    if scenario.start.parse::<jiff::Timestamp>().is_err() {
+        problems.push(file.problem(
+            "start",
+            &Place::root().key("start"),
+            format!("`{}` is not an instant", scenario.start),
+            "write it as 2026-03-02T09:00:00Z",
+        ));
+    }
+    if !(0.0..=0.1).contains(&scenario.expect.relative_error_max) {
+        problems.push(file.problem(
+            "relative_error_max",
+            &Place::root().key("expect").key("relative_error_max"),
+            "a relative error lies between 0 and 0.1",
+            "for example 1e-9",
+        ));
+    }
+    if scenario.newrelic.synthesis_lag_min > scenario.newrelic.synthesis_lag_max {
+        problems.push(file.problem(
+            "synthesis_lag",
+            &Place::root().key("newrelic").key("synthesis_lag_min"),
+            "the shortest lag is longer than the longest",
+            "set synthesis_lag_min to at most synthesis_lag_max",
+        ));
+    }
+}
+
+fn faults(file: &TomlFile, scenario: &Scenario, problems: &mut Vec<Problem>) {
+    let hosts = scenario.hosts();
+    let mut busy: BTreeMap<String, SimTime> = BTreeMap::new();
+    let mut ordered: Vec<(usize, &FaultSpec)> = scenario.fault.iter().enumerate().collect();
+    ordered.sort_by_key(|(_, spec)| spec.at);
+    for (index, spec) in ordered {
+        let place = Place::root().key("fault").at(index);
+        for (rule, message, help) in spec.faults_of_form() {
+            problems.push(file.problem(rule, &place, message, help));
+        }
+        for (key, host) in spec.hosts() {
+            if !hosts.contains(&host) {
+                let nearest = nearest(&host, hosts.iter().map(String::as_str));
+                let help = nearest.map_or_else(
+                    || format!("hosts are {}", hosts.join(", ")),
+                    |near| format!("did you mean `{near}`? hosts are {}", hosts.join(", ")),
+                );
+                let message = format!("no host is called `{host}`");
+                problems.push(file.problem("unknown_host", &place.key(key), message, help));
+            }
+        }
+        let Some(fault) = spec.fault(&scenario.network) else { continue };
+        let target = spec.target();
+        if busy.get(&target).is_some_and(|until| fault.from < *until) {
+            problems.push(file.problem(
+                "overlap",
+                &place,
+                format!("a fault of {target} begins while an earlier one is in force"),
+                "let the earlier one end first",
+            ));
+        }
+        busy.insert(target, fault.to);
+    }
+}
+
+fn times(file: &TomlFile, scenario: &Scenario, problems: &mut Vec<Problem>) {
+    let (heal, settle) = (scenario.heal(), scenario.settle_time());
+    if heal + settle > scenario.end() {
+        let needed = (heal + settle).as_millis().div_ceil(1_000);
+        problems.push(file.problem(
+            "too_short",
+            &Place::root().key("duration"),
+            format!(
+                "the last fault ends at {heal}; the run ends at {}, too early to converge",
+                scenario.end()
+            ),
+            format!("set duration to {needed}s or more"),
+        ));
+    }
+}
