@@ -147,6 +147,7 @@ async fn partition_to_client<P: Ports>(ports: P, stage: Stage) -> Outcome {
     assert_eq!(silence.kind(), io::ErrorKind::TimedOut);
     assert_eq!(stage.noted("echoed bytes"), 8, "the question arrived");
     connect_hangs(&ports, &stage).await;
+    assert_eq!(stage.noted("accepted"), 1, "half a handshake is no connection");
     stage.repair(&ports).await?;
     let mut late = [0; 4];
     ports.clock().timeout(GENEROUS, stream.read_exact(&mut late)).await.unwrap().unwrap();
