@@ -82,7 +82,8 @@ impl<'a> Situation<'a> {
             .collect();
         let mut expected = Expected::default();
         for id in &self.fleet.brokers {
-            expected.brokers.insert(*id, self.broker(*id, sights.get(id)));
+            let sets = self.broker_sets(*id, sights.get(id));
+            expected.brokers.insert(*id, broker::figures(&sets));
         }
         let ends = self.view.log_ends();
         for name in &self.fleet.groups {
@@ -120,12 +121,14 @@ impl<'a> Situation<'a> {
         }
     }
 
-    fn broker(&self, id: i32, sight: Option<&BrokerSight<'a>>) -> Figures {
-        let mut figures = broker::figures(sight, self.view.log_dirs(id));
-        if sight.is_none() {
-            figures.append(&mut broker::from_metadata(id, &self.view.metadata()));
+    /// Each admissible set of figures of a broker.
+    fn broker_sets(&self, id: i32, sight: Option<&BrokerSight<'a>>) -> Vec<Plain> {
+        let sets = broker::variants(sight, self.view.log_dirs(id));
+        match sight {
+            Some(_) => sets,
+            // What the metadata says of a broker counts where it says nothing itself.
+            None => broker::with_metadata(&sets, id, &self.view.metadata()),
         }
-        figures
     }
 
     fn topic(
@@ -173,10 +176,8 @@ impl<'a> Situation<'a> {
     }
 
     fn cluster(&self, sights: &BTreeMap<i32, BrokerSight<'a>>) -> Figures {
-        let sets = self.fleet.brokers.iter().filter_map(|id| {
-            let (sight, disk) = (sights.get(id), self.view.log_dirs(*id));
-            (sight.is_some() || disk.is_some()).then(|| broker::variants(sight, disk))
-        });
+        let brokers = self.fleet.brokers.iter();
+        let sets = brokers.map(|id| self.broker_sets(*id, sights.get(id)));
         let census = cluster::Census {
             truths: self.view.metadata(),
             known: expected_brokers(self.record, self.fleet, self.events).len(),
