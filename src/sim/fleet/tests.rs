@@ -293,6 +293,23 @@ fn a_crash_is_noticed_repaired_and_undone() {
 }
 
 #[test]
+fn leaders_drop_silent_followers_before_the_session_ends() {
+    let timing = Timing { session_timeout_ms: 60_000, ..Timing::default() };
+    let fleet = fleet(FleetSpec { timing, ..FleetSpec::default() });
+    let before = facts(&fleet, 3);
+    fleet.broker_down(3, secs(10));
+    fleet.advance(SimTime::from_millis(39_999));
+    assert_eq!(facts(&fleet, 3), before);
+    fleet.advance(secs(40));
+    let (brokers, offline, behind, led) = facts(&fleet, 3);
+    assert_eq!((brokers, offline, led), (3, 0, before.3), "only the ISR knows");
+    assert_eq!(behind, 110 - before.3);
+    check_laws(&fleet);
+    fleet.advance(secs(70));
+    assert_eq!(facts(&fleet, 3), (2, 0, 110, 0));
+}
+
+#[test]
 fn the_controller_fails_over() {
     let fleet = fleet(FleetSpec::default());
     fleet.broker_down(1, secs(10));
