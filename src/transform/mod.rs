@@ -264,7 +264,8 @@ pub fn transform<'a>(raw: &'a RawSample<'_>) -> Result<CanonicalSample<'a>, Reje
         }
     }
     let on_partition = matches!(about, About::GroupPartition { .. });
-    let row = on_partition.then(|| fields.partition_lag(&raw.fields)).unwrap_or_default();
+    let row =
+        if on_partition { fields.partition_lag(&raw.fields) } else { PartitionRow::default() };
     if fields.metrics.is_empty() && row == PartitionRow::Empty {
         return Err(Rejection::NoMetric {
             subject,
