@@ -167,8 +167,8 @@ impl<'a> ClusterFold<'a> {
             states.push(EntityState {
                 key,
                 observed_at: merged.at,
+                window: merged.window(),
                 metrics: merged.metrics,
-                window: merged.window,
                 attributes: merged.attributes.into_owned(),
                 topics: Vec::new(),
             });
@@ -187,13 +187,13 @@ impl TopicFold<'_> {
         let mut observed_at = self.own.as_ref().map_or(UnixMillis::default(), |own| own.at);
         for part in self.on_brokers.values() {
             sum.add(&part.metrics);
-            window = Window::union(window, part.window);
+            window = Window::union(window, part.window());
             observed_at = observed_at.max(part.at);
         }
         let (mut metrics, attributes) = match self.own {
             Some(own) => {
                 let keeps = own.metrics.iter().any(|(id, _)| is_rate(id) && !sum.contains(id));
-                window = Window::union(window, own.window.filter(|_| keeps));
+                window = Window::union(window, own.window().filter(|_| keeps));
                 (own.metrics, own.attributes.into_owned())
             }
             None => (MetricSet::new(EntityKind::Topic), Attributes::default()),
@@ -225,13 +225,25 @@ impl GroupTopicFold<'_> {
         self.partitions.values().fold(None, |sum, row| plus(sum, row.metrics.get(id)))
     }
 
-    /// The group's lag on the topic: its partitions', or else the total sent for the topic.
+    /// Whether some partition has a lag that nobody told.
+    fn lag_unknown(&self) -> bool {
+        self.partitions.values().any(|row| row.lag_unknown)
+    }
+
+    /// The group's lag on the topic: its partitions', or else the total sent for the topic. Part of
+    /// the partitions is no total.
     fn lag(&self) -> Option<f64> {
+        if self.lag_unknown() {
+            return None;
+        }
         let total = || self.total.as_ref()?.metrics.get(MetricId::GROUP_LAG_TOTAL);
         self.sum(MetricId::GROUP_LAG_TOTAL).or_else(total)
     }
 
     fn lag_max(&self) -> Option<f64> {
+        if self.lag_unknown() {
+            return None;
+        }
         let rows = self.partitions.values();
         let worst =
             rows.fold(None, |worst, row| larger(worst, row.metrics.get(MetricId::GROUP_LAG_TOTAL)));
@@ -259,7 +271,7 @@ impl<'a> GroupFold<'a> {
             observed_at = observed_at.max(topic.at());
         }
         let (mut metrics, mut window) = match &self.own {
-            Some(own) => (own.metrics.clone(), own.window),
+            Some(own) => (own.metrics.clone(), own.window()),
             None => (MetricSet::new(EntityKind::ConsumerGroup), None),
         };
         self.lag(&mut metrics);
@@ -268,7 +280,7 @@ impl<'a> GroupFold<'a> {
         let (mut rate, mut rate_window) = (None, None);
         for row in rates {
             rate = plus(rate, row.metrics.get(MetricId::GROUP_CONSUMPTION));
-            rate_window = Window::union(rate_window, row.window);
+            rate_window = Window::union(rate_window, row.window());
         }
         if rate.is_some() {
             metrics.remove(MetricId::GROUP_CONSUMPTION);
@@ -299,6 +311,9 @@ impl<'a> GroupFold<'a> {
 
     /// Lag by partition wins over the group's own total, and that over the sum of totals by topic.
     fn lag(&self, metrics: &mut MetricSet) {
+        if self.topics.values().any(GroupTopicFold::lag_unknown) {
+            return;
+        }
         let by_partition = self.rows().any(|row| row.metrics.contains(MetricId::GROUP_LAG_TOTAL));
         let (mut total, mut max) = (None, None);
         for topic in self.topics.values() {

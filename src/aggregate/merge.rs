@@ -4,6 +4,8 @@
 //! - Samples arrive in the order of their timestamps; equally new ones may come in any order and
 //!   give the same result.
 
+use smallvec::SmallVec;
+
 use crate::domain::attribute::{AttributeId, Attributes};
 use crate::domain::metric::{MetricId, MetricKind, MetricSet};
 use crate::domain::units::{UnixMillis, Window};
@@ -18,12 +20,14 @@ pub(super) struct Merged<'a> {
     pub(super) samples: usize,
     /// Newest values.
     pub(super) metrics: MetricSet,
-    /// Window of the rates among them.
-    pub(super) window: Option<Window>,
+    /// Rates (by index) and the window they were measured over.
+    windows: SmallVec<[(u64, Window); 1]>,
     /// Newest attributes.
     pub(super) attributes: Attributes<'a>,
     /// The client that reads a partition.
     pub(super) client_id: Option<&'a str>,
+    /// Whether there is a lag that the newest sample does not know.
+    pub(super) lag_unknown: bool,
     /// Metrics (by index) and attributes (by number) set at `at`.
     fresh: u64,
     fresh_attributes: u32,
@@ -36,9 +40,14 @@ impl<'a> Merged<'a> {
             at: sample.at,
             samples: 1,
             metrics: sample.metrics.clone(),
-            window: sample.window,
+            windows: sample
+                .window
+                .map(|window| (rates(&sample.metrics), window))
+                .into_iter()
+                .collect(),
             attributes: sample.attributes.clone(),
             client_id: sample.client_id,
+            lag_unknown: sample.lag_unknown,
             fresh: sample.metrics.iter().fold(0, |mask, (id, _)| mask | bit(id)),
             fresh_attributes: sample.attributes.iter().fold(0, |mask, (id, _)| mask | flag(id)),
         }
@@ -48,14 +57,16 @@ impl<'a> Merged<'a> {
     pub(super) fn take(&mut self, sample: &CanonicalSample<'a>) {
         if sample.at > self.at {
             (self.fresh, self.fresh_attributes) = (0, 0);
-            if !self.keeps_a_rate(&sample.metrics) {
-                self.window = None;
-            }
         }
         let tie = sample.at == self.at;
+        self.lag_unknown = sample.lag_unknown || (tie && self.lag_unknown);
         self.at = sample.at;
         self.samples += 1;
-        self.window = Window::union(self.window, sample.window);
+        // Equally new rates both stand, as far as windows go: neither is the measured one.
+        let rates = rates(&sample.metrics);
+        self.windows.iter_mut().for_each(|(measured, _)| *measured &= !(rates & !self.fresh));
+        self.windows.retain(|(measured, _)| *measured != 0);
+        self.windows.extend(sample.window.map(|window| (rates, window)));
         for (id, value) in sample.metrics.iter() {
             let rival = self.metrics.get(id).filter(|_| self.fresh & bit(id) != 0);
             if rival.is_none_or(|rival| value > rival) {
@@ -76,10 +87,14 @@ impl<'a> Merged<'a> {
         };
     }
 
-    /// Whether a rate known so far stays when `newer` is laid over it.
-    fn keeps_a_rate(&self, newer: &MetricSet) -> bool {
-        self.metrics.iter().any(|(id, _)| is_rate(id) && !newer.contains(id))
+    /// Window of the rates that stand.
+    pub(super) fn window(&self) -> Option<Window> {
+        self.windows.iter().map(|(_, window)| *window).reduce(Window::and)
     }
+}
+
+fn rates(metrics: &MetricSet) -> u64 {
+    metrics.iter().filter(|(id, _)| is_rate(*id)).fold(0, |mask, (id, _)| mask | bit(id))
 }
 
 /// Whether values of `id` are sampled rates, which have a window.

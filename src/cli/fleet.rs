@@ -51,7 +51,7 @@ pub struct FleetServe {
     /// Seed of everything random.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Virtual seconds per real second.
+    /// Virtual seconds per real second; members' sessions run out at this speed too.
     #[arg(long, default_value_t = 1.0)]
     speed: f64,
     /// Create topics that clients ask for.

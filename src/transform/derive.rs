@@ -4,7 +4,7 @@
 //! - A formula whose parts are known sets its metric, whatever was there before, so that the
 //!   formula holds between the values of one entity; where parts are missing the metric stays.
 //! - A result outside the metric's range is not set.
-//! - Deriving twice changes nothing, rounding aside.
+//! - Deriving twice changes nothing.
 
 use crate::domain::entity::EntityKind;
 use crate::domain::health::{BrokerHealthInputs, broker_health};
@@ -75,19 +75,20 @@ fn broker(metrics: &mut MetricSet) {
     set(metrics, MetricId::BROKER_HEALTH_SCORE, health.map(f64::from));
 }
 
-/// Of total, free and used memory a source gives two.
+/// Of total, free and used memory a source gives two; the third follows, and is then left alone,
+/// because computing one of the two back from it would round.
 fn memory(metrics: &mut MetricSet) {
     let free = metrics.get(MetricId::BROKER_MEMORY_FREE);
     let used = metrics.get(MetricId::BROKER_MEMORY_USED);
     let total = metrics.get(MetricId::BROKER_MEMORY_TOTAL);
-    match (total.zip(free), used.zip(free)) {
-        (Some((total, free)), _) => {
+    match (total, free, used) {
+        (Some(total), Some(free), None) => {
             set(metrics, MetricId::BROKER_MEMORY_USED, Some(total - free));
         }
-        (None, Some((used, free))) => {
+        (None, Some(free), Some(used)) => {
             set(metrics, MetricId::BROKER_MEMORY_TOTAL, Some(used + free));
         }
-        (None, None) => {}
+        _ => {}
     }
     let used = metrics.get(MetricId::BROKER_MEMORY_USED);
     let total = metrics.get(MetricId::BROKER_MEMORY_TOTAL).filter(|total| *total > 0.0);

@@ -78,6 +78,8 @@ enum Series {
     Memory(usize),
     /// A gauge of a broker.
     Gauge(usize),
+    /// When the process started.
+    ProcessStart,
 }
 
 fn series(name: &str) -> Option<Series> {
@@ -106,6 +108,7 @@ fn series(name: &str) -> Option<Series> {
         "java_lang_operatingsystem_cpuload" => Series::Gauge(9),
         "java_lang_operatingsystem_totalmemorysize" => Series::Gauge(10),
         "java_lang_operatingsystem_freememorysize" => Series::Gauge(11),
+        "process_start_time_seconds" => Series::ProcessStart,
         "jvm_memory_used_bytes" => Series::Memory(12),
         "jvm_memory_max_bytes" => Series::Memory(13),
         _ => return None,
@@ -137,6 +140,8 @@ pub(super) struct Scrape {
     pub(super) rates: [Option<f64>; BROKER_RATES.len()],
     /// Gauges in the order of [`BROKER_GAUGES`].
     pub(super) gauges: [Option<f64>; BROKER_GAUGES.len()],
+    /// When the broker's process started, Unix seconds, if the exporter says so.
+    pub(super) started: Option<f64>,
     /// Topics by name.
     pub(super) topics: Vec<(String, TopicCounters)>,
     /// What was not taken.
@@ -261,6 +266,7 @@ impl<'a> Reader<'a> {
             Series::Rate(index) if labels.is_empty() => self.counter(index, sample.value),
             Series::Gauge(index) if labels.is_empty() => self.gauge(index, sample.value),
             Series::Rate(_) | Series::Gauge(_) => {}
+            Series::ProcessStart => self.scrape.started = Some(sample.value),
             Series::Requests => self.requests(labels, sample.value),
             Series::RequestTime => self.request_time(labels, sample.value),
             Series::Memory(index) => {

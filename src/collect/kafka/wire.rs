@@ -22,8 +22,9 @@ use super::error::{ClientError, ErrorCode, IoFailure};
 use super::shape::{self, Shape};
 use crate::ports::{Endpoint, Net};
 
-/// Bytes reserved at a time while a frame comes in.
-const CHUNK_BYTES: usize = 32 * 1024;
+/// Bytes reserved at a time while a frame comes in: enough for most answers at once, and never
+/// more ahead of what arrived than the larger figure.
+const CHUNK_BYTES: std::ops::RangeInclusive<usize> = 4 * 1024..=32 * 1024;
 
 /// A request this client knows how to make, and whose answer it can check.
 pub(super) trait Call: Request {
@@ -301,7 +302,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         api: &'static str,
     ) -> Result<(), ClientError> {
         while self.inbox.len() < bytes {
-            self.inbox.reserve((bytes - self.inbox.len()).min(CHUNK_BYTES));
+            let wanted = bytes - self.inbox.len();
+            self.inbox.reserve(wanted.clamp(*CHUNK_BYTES.start(), *CHUNK_BYTES.end()));
             let read = self.stream.read_buf(&mut self.inbox).await;
             match read.map_err(|e| ClientError::Lost { api, cause: e.into() })? {
                 0 if between && self.inbox.is_empty() => {

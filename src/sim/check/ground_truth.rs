@@ -106,7 +106,30 @@ fn compare(
             );
         }
     }
+    compare_texts(finding, events, expected, event);
     missing(finding, events, figures, event);
+}
+
+fn compare_texts(
+    finding: &mut Finding,
+    events: &CycleEvents<'_>,
+    expected: &Expected,
+    event: &StoredEvent,
+) {
+    let own = ["brokerId", "topicName", "consumerGroup"].map(|name| event.text(name)).concat();
+    let of_object =
+        |(type_name, name): &(&str, String)| *type_name == event.text("entityType") && *name == own;
+    let Some((_, texts)) = expected.texts.iter().find(|(key, _)| of_object(key)) else { return };
+    for (attribute, values) in texts {
+        let Some(found) = event.texts.get(*attribute) else { continue };
+        finding.examine();
+        if !values.iter().any(|value| value.as_str() == found.as_ref()) {
+            finding.violate(
+                Some(events.cycle.started),
+                format!("{}: {attribute} is `{found}`, must be one of {values:?}", name(event)),
+            );
+        }
+    }
 }
 
 /// Figures that the cycle could have had and that its event lacks.

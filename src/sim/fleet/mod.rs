@@ -28,6 +28,7 @@ mod group;
 mod history;
 mod journal;
 mod log;
+mod members;
 mod server;
 mod spec;
 mod state;
@@ -36,6 +37,8 @@ pub mod wire;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod world_tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -236,10 +239,11 @@ impl Fleet {
         self.lock().committed_truth(group, None)
     }
 
-    /// One broker's `/metrics` at `at`; journalled as a scrape by `user_agent`.
-    pub fn scrape(&self, id: i32, at: SimTime, user_agent: &str) -> String {
+    /// One broker's `/metrics` at `at`, `None` when its process does not run; journalled as a
+    /// scrape by `user_agent`.
+    pub fn scrape(&self, id: i32, at: SimTime, user_agent: &str) -> Option<String> {
         let mut state = self.lock();
         state.advance(at);
-        state.scrape(id, user_agent)
+        state.is_up(id).then(|| state.scrape(id, user_agent))
     }
 }

@@ -124,7 +124,8 @@ pub enum SpecError {
     },
     /// A replica per broker is the most there can be.
     #[error(
-        "replication {replication} needs as many brokers, there are {brokers}: lower it or add brokers"
+        "replication {replication} needs as many brokers, there are {brokers}: lower it or add \
+         brokers"
     )]
     Replication {
         /// Replicas per partition.

@@ -16,6 +16,9 @@ use crate::sim::world::NetworkFault;
 /// A topic's partition.
 pub type PartitionKey<'a> = (&'a str, i32);
 
+/// Log end by partition.
+pub type LogEnds<'a> = BTreeMap<PartitionKey<'a>, i64>;
+
 /// What a broker said of its disk: total bytes, free bytes, replicas.
 pub type LogDirs<'a> = (u64, u64, &'a [ReplicaTruth]);
 
@@ -58,10 +61,10 @@ impl<'a> CycleView<'a> {
         seen.into_iter().map(AsRef::as_ref).collect()
     }
 
-    /// Log ends per partition, as the last answers gave them.
-    pub fn log_ends(&self) -> BTreeMap<PartitionKey<'a>, i64> {
-        let mut ends = BTreeMap::new();
-        for answer in self.answers {
+    /// Log ends per partition, as the last answers gave them, but for those of broker `but`.
+    pub fn log_ends(&self, but: Option<i32>) -> LogEnds<'a> {
+        let mut ends = LogEnds::new();
+        for answer in self.answers.iter().filter(|answer| Some(answer.broker) != but) {
             let Observed::Offsets(offsets) = &answer.what else { continue };
             for offset in offsets.iter().filter(|offset| offset.timestamp == -1) {
                 if let Some(end) = offset.offset {

@@ -18,7 +18,7 @@ use crate::sim::world::WorldError;
 
 impl Setup {
     /// What the run left behind; `end` is when it ended.
-    pub fn into_record(&self, end: SimTime, broken: Option<WorldError>) -> Record {
+    pub fn to_record(&self, end: SimTime, broken: Option<WorldError>) -> Record {
         self.lives.observe();
         let mut record = Record {
             scenario: self.scenario.clone(),

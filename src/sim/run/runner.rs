@@ -82,7 +82,7 @@ where
     let end = world.now();
     // Hosts go down with the world; only then is everything they hold on to in its final state.
     drop(world);
-    setup.into_record(end, broken)
+    setup.to_record(end, broken)
 }
 
 fn run<W: World>(world: &mut W, setup: &Setup) -> Result<(), WorldError> {

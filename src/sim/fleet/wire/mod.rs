@@ -366,9 +366,12 @@ fn api_versions(head: &Head, error_code: i16) -> Handled {
     let api_keys = APIS
         .iter()
         .map(|(api, lowest, highest)| {
+            // As Kafka 4 does (KAFKA-18659): older librdkafka compresses only for brokers that
+            // claim Produce version 0, though it never sends that version.
+            let lowest = if *api == ApiKey::Produce { 0 } else { *lowest };
             ApiVersion::default()
                 .with_api_key(*api as i16)
-                .with_min_version(*lowest)
+                .with_min_version(lowest)
                 .with_max_version(*highest)
         })
         .collect();

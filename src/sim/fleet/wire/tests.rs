@@ -371,6 +371,22 @@ fn every_api_answers_in_every_version() {
 }
 
 #[test]
+fn offered_versions() {
+    let response = call(&fleet(), 2, 0, 4, &ApiVersionsRequest::default());
+    assert_eq!((response.error_code, response.api_keys.len()), (0, APIS.len()));
+    let check = |api: ApiKey, expected: (i16, i16)| {
+        let found = response.api_keys.iter().find(|key| key.api_key == api as i16);
+        let found = found.expect("offered");
+        assert_eq!((found.min_version, found.max_version), expected, "{api:?}");
+    };
+    // Claimed from 0 on for the sake of older librdkafka, but not taken.
+    check(ApiKey::Produce, (0, 13));
+    check(ApiKey::Fetch, (4, 17));
+    check(ApiKey::ApiVersions, (0, 4));
+    check(ApiKey::OffsetFetch, (1, 9));
+}
+
+#[test]
 fn unknown_versions_and_apis() {
     let fleet = fleet();
     let at = SimTime::ZERO;
@@ -400,6 +416,7 @@ fn unknown_versions_and_apis() {
     check(b"\x7f\xff\0\x01\0\0\0\0\xff\xff", CloseReason::UnknownApi);
     check(b"\0\x04\0\x01\0\0\0\0\xff\xff", CloseReason::UnknownApi);
     check(b"\0\x03\0\x63\0\0\0\0\xff\xff", CloseReason::UnsupportedVersion);
+    check(b"\0\0\0\0\0\0\0\0\xff\xff", CloseReason::UnsupportedVersion);
     check(b"\0\x03\0\x01\0\0\0\0\0\x09tester", CloseReason::Malformed);
     check(b"\0\x03\0\x01\0\0\0\0\0\x02\xff\xfe\0\0\0\0", CloseReason::Malformed);
     // Two thousand million topics in four bytes.
@@ -851,7 +868,11 @@ fn mutate(mut bytes: Vec<u8>, mutations: &[Mutation]) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 400,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn mutated_frames_end_in_a_typed_way(
