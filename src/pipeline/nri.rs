@@ -209,3 +209,6 @@ fn read_file(ports: &impl Ports, file: &str) -> io::Result<Vec<u8>> {
     }
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests;
