@@ -20,8 +20,8 @@ use crate::adapters::RealPorts;
 use crate::config::schema::{LogFormat, LogLevel};
 use crate::config::{Config, Flags, HttpListen};
 use crate::pipeline::{
-    CycleReport, Cycles, KafkaSource, Pipeline, PipelineConfig, RunReport, Source, kafka_settings,
-    total,
+    CycleReport, Cycles, KafkaSource, NriFeed, NriSource, Pipeline, PipelineConfig, RunReport,
+    Source, kafka_settings, total,
 };
 use crate::ports::{Clock, Listener, Net, Ports};
 use crate::rt::{self, Race, ShutdownHandle};
@@ -157,7 +157,7 @@ impl PipelineArgs {
         if let Some(http) = config.http {
             ports = ports.listening_on(http.address);
         }
-        let sources = sources(&ports, config);
+        let sources = sources(&ports, config, self.feed(config)?);
         let settings = PipelineConfig::from_config(config);
         let mut pipeline = Pipeline::new(ports.clone(), settings, sources)
             .map_err(|error| format!("cannot start: {error}"))?;
@@ -180,6 +180,22 @@ impl PipelineArgs {
         self.report(out, last.as_deref(), &run)
             .map_err(|error| format!("cannot report: {error}"))?;
         Ok(self.code(last.as_deref(), &run))
+    }
+
+    /// Standard input, when a source reads it: all of it before a bounded run, line by line beside
+    /// an unbounded one.
+    fn feed(&self, config: &Config) -> Result<Option<NriFeed>, String> {
+        if !config.nri.iter().any(|nri| nri.stdin) {
+            return Ok(None);
+        }
+        let feed = NriFeed::default();
+        if self.cycles() == Cycles::Forever {
+            follow_stdin(feed.clone());
+        } else {
+            let read = feed.read_lines(io::stdin().lock());
+            read.map_err(|error| format!("standard input cannot be read: {error}"))?;
+        }
+        Ok(Some(feed))
     }
 
     fn report(
@@ -257,14 +273,30 @@ async fn listen(
     }))
 }
 
-/// All sources, in the order of the configuration.
-fn sources(ports: &RealPorts, config: &Config) -> Vec<Box<dyn Source>> {
+/// All sources, in the order of the configuration; `feed` carries standard input.
+fn sources(ports: &RealPorts, config: &Config, feed: Option<NriFeed>) -> Vec<Box<dyn Source>> {
     let mut sources: Vec<Box<dyn Source>> = Vec::new();
     for kafka in &config.kafka {
         let settings = kafka_settings(kafka, config.cycle.collect_deadline);
         sources.push(Box::new(KafkaSource::new(ports.clone(), settings)));
     }
+    for nri in &config.nri {
+        let feed = feed.clone().filter(|_| nri.stdin);
+        let source = NriSource::new(ports.clone(), &nri.cluster, nri.files.clone(), feed);
+        sources.push(Box::new(source));
+    }
     sources
+}
+
+/// Feeds standard input to `feed` as it comes. A thread, because reading it blocks; it ends with
+/// the input or the process.
+#[expect(clippy::disallowed_methods, reason = "standard input has no other way of being read")]
+fn follow_stdin(feed: NriFeed) {
+    std::thread::spawn(move || {
+        if let Err(error) = feed.read_lines(io::stdin().lock()) {
+            tracing::error!(%error, "Standard input cannot be read.");
+        }
+    });
 }
 
 /// Settings that work but are probably not meant.

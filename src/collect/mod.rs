@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use crate::domain::sample::{RawSample, Subject};
 
 pub mod kafka;
+pub mod nri;
 pub mod prometheus;
 
 /// What one cycle collected from one source.

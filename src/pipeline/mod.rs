@@ -29,6 +29,7 @@ use crate::stream::{Ledger, StreamConfigError, Streamer};
 mod config;
 mod cycle;
 pub mod health;
+mod nri;
 mod report;
 mod schedule;
 mod source;
@@ -41,6 +42,7 @@ pub(crate) mod testing;
 mod tests;
 
 pub use config::PipelineConfig;
+pub use nri::{NriFeed, NriSource};
 pub use report::{
     Counts, CycleReport, PipelineLedger, RunReport, SourceFailure, SourceReport, StageMillis,
     StreamReport, sample_kind, total,

@@ -210,6 +210,28 @@ fn impossible_settings_are_refused_with_words() {
 }
 
 #[test]
+fn every_valid_file_makes_a_pipeline() {
+    let head = "[newrelic]\naccount_id = 7\nlicense_key = 'k'\n\
+                [[kafka]]\ncluster = 'a'\nbootstrap = ['b:1']\n";
+    let streams = [
+        "",
+        "[stream]\nbatch_events = 1\nbatch_bytes = '1kB'\ngzip_level = 0\nconcurrent_posts = 1\n\
+         buffer_events = 1\nbuffer_bytes = '1kB'\ntimeout = '1ms'\n",
+        "[stream]\nbatch_events = 2000\nbatch_bytes = '16MB'\ngzip_level = 9\n\
+         concurrent_posts = 64\nbuffer_events = 1000000\nbuffer_bytes = '1GiB'\ntimeout = '1h'\n",
+    ];
+    for stream in streams {
+        let text = format!("{head}{stream}");
+        let flags = crate::config::Flags::default();
+        let config = crate::config::Config::load("x.toml", &text, &|_| None, &flags);
+        let config = PipelineConfig::from_config(&config.expect(stream));
+        assert_eq!(config.stream.validate(), [], "{stream}");
+        let world = TestWorld::new(&[], ACCEPT);
+        world.pipeline(config, one_source(&world, &[QUICK]));
+    }
+}
+
+#[test]
 fn exactly_so_many_cycles_begin_at_once() {
     let world = TestWorld::new(&[], ACCEPT);
     let sources = one_source(&world, &[QUICK]);
