@@ -37,7 +37,7 @@ fn one(input: &str) -> (String, Subject<'_>, Vec<String>) {
     (sample.cluster.into_owned(), sample.subject, fields.collect())
 }
 
-/// newrelic.md 5.1, with the capital `Key` and `Value`.
+/// The form of protocol 3, with the capital `Key` and `Value`.
 const PROTOCOL_3: &str = r#"{"name":"com.newrelic.kafka","protocol_version":"3",
  "integration_version":"3.21.0",
  "data":[{"entity":{"name":"kafka1:9092","type":"ka-broker",

@@ -9,9 +9,9 @@ use super::defect::Defect;
 use super::hosts::{self, Setup};
 use crate::sim::check::record::{FleetRecord, Record};
 use crate::sim::fault::{Action, Fault};
-use crate::sim::fleet::{Change, Fleet};
+use crate::sim::fleet::{Change, Fleet, broker_host};
 use crate::sim::kernel::{Kernel, KernelConfig};
-use crate::sim::scenario::{PIPELINE_HOST, Scenario, broker_host};
+use crate::sim::scenario::{PIPELINE_HOST, Scenario};
 use crate::sim::time::SimTime;
 use crate::sim::trace::{Trace, TraceDigest};
 use crate::sim::turmoil::{TurmoilConfig, TurmoilWorld};
@@ -117,7 +117,7 @@ impl Setup {
     fn broker(&self, host: &str) -> Option<(&Fleet, i32)> {
         self.fleets.iter().find_map(|(cluster, fleet)| {
             let ids = fleet.broker_ids();
-            let is = |id: &i32| u32::try_from(*id).is_ok_and(|id| broker_host(cluster, id) == host);
+            let is = |id: &i32| broker_host(cluster, id) == host;
             ids.into_iter().find(is).map(|id| (fleet, id))
         })
     }
