@@ -60,12 +60,9 @@ fn role(key: &str) -> Option<(Role, u8)> {
     })
 }
 
-/// What became of a whole object.
-pub(super) enum Outcome<'a> {
-    Sample(RawSample<'a>),
-    /// An event type that tells nothing of brokers, topics and groups.
-    Ignored,
-}
+/// What became of a whole object; `None` for an event type that tells nothing of brokers, topics
+/// and groups.
+pub(super) type Outcome<'a> = Option<RawSample<'a>>;
 
 /// One object, read so far.
 pub(super) struct Draft<'a> {
@@ -169,7 +166,7 @@ impl<'a> Draft<'a> {
             "KafkaBrokerSample" => Self::broker,
             "KafkaTopicSample" => Self::topic,
             "KafkaOffsetSample" | "KafkaConsumerSample" => Self::consumer,
-            _ => return Ok(Outcome::Ignored),
+            _ => return Ok(None),
         };
         let cluster = self
             .role(Role::Cluster)
@@ -180,7 +177,7 @@ impl<'a> Draft<'a> {
         };
         let subject = about(&mut self, &event_type, envelope)?;
         let (origin, at, fields) = (Origin::NriKafka, self.at, self.fields);
-        Ok(Outcome::Sample(RawSample { origin, cluster, subject, at, fields }))
+        Ok(Some(RawSample { origin, cluster, subject, at, fields }))
     }
 
     fn broker(

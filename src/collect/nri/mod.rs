@@ -338,11 +338,11 @@ impl<'a, F: FnMut(Result<RawSample<'a>, NriError>)> Reader<'a, F> {
     fn give(&mut self, outcome: Result<Outcome<'a>, NriFault>, start: usize) {
         self.given_until = self.scanner.offset();
         match outcome {
-            Ok(Outcome::Sample(sample)) => {
+            Ok(Some(sample)) => {
                 self.stats.samples += 1;
                 (self.each)(Ok(sample));
             }
-            Ok(Outcome::Ignored) => self.stats.ignored_samples += 1,
+            Ok(None) => self.stats.ignored_samples += 1,
             Err(fault) => self.report(Fault { fault, offset: start }),
         }
     }
