@@ -7,7 +7,7 @@
 //!   not play along (nothing answered, events stayed undelivered, the port is taken).
 
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,6 +15,9 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::LocalSet;
 use tracing_subscriber::EnvFilter;
+
+use super::ReportFormat;
+use super::input;
 
 use crate::adapters::RealPorts;
 use crate::config::schema::{LogFormat, LogLevel};
@@ -29,22 +32,14 @@ use crate::rt::{self, Race, ShutdownHandle};
 #[cfg(test)]
 mod tests;
 
+/// The report could not be written.
+const FAILED: u8 = 1;
 /// The configuration is invalid.
 const INVALID: u8 = 3;
 /// The world outside does not play along.
 const UNREACHABLE: u8 = 4;
 /// Ended by a second signal.
 const SIGNALLED: u8 = 130;
-
-/// How a report looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum ReportFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// One JSON object.
-    Json,
-}
 
 /// Collect from Kafka, synthesize entities, stream them to New Relic.
 ///
@@ -119,8 +114,11 @@ impl PipelineArgs {
     /// The configuration, or what is wrong with it.
     fn load(&self) -> Result<Config, String> {
         let name = self.config.display().to_string();
-        let text = read_capped(&self.config).map_err(|error| {
-            format!("{name} cannot be read: {error}\nhelp: name the file with --config FILE")
+        let text = input::text(&self.config).map_err(|error| match error {
+            input::InputError::Read { .. } => {
+                format!("{error}\nhelp: name the file with --config FILE")
+            }
+            input::InputError::NotText { .. } => error.to_string(),
         })?;
         let flags = Flags {
             account_id: self.account_id.clone(),
@@ -177,9 +175,15 @@ impl PipelineArgs {
         }
         let Some(run) = outcome else { return Ok(SIGNALLED) };
         let last = pipeline.last_report();
-        self.report(out, last.as_deref(), &run)
-            .map_err(|error| format!("cannot report: {error}"))?;
-        Ok(self.code(last.as_deref(), &run))
+        let code = self.code(last.as_deref(), &run);
+        match self.report(out, last.as_deref(), &run) {
+            // A reader that closed its pipe has what it wanted.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                complain(&format!("cannot write the report to standard output: {error}"));
+                Ok(if code == 0 { FAILED } else { code })
+            }
+            _ => Ok(code),
+        }
     }
 
     /// Standard input, when a source reads it: all of it before a bounded run, line by line beside
@@ -210,7 +214,8 @@ impl PipelineArgs {
                 writeln!(out, "{report}")
             }
             ReportFormat::Text => out.write_all(text_report(last, run).as_bytes()),
-        }
+        }?;
+        out.flush()
     }
 
     /// A bounded run must have moved something; an unbounded one must have left nothing behind.
@@ -309,14 +314,6 @@ fn warn_of_doubtful(config: &Config) {
     if let Some(http) = config.http.filter(|http| !http.address.is_loopback()) {
         tracing::warn!(address = %http.address, "Health and metrics are open to the network.");
     }
-}
-
-/// The file's text, at most a byte more than a configuration may have.
-fn read_capped(path: &Path) -> io::Result<String> {
-    let limit = crate::config::toml_file::FILE_BYTES_MAX as u64 + 1;
-    let mut text = String::new();
-    std::fs::File::open(path)?.take(limit).read_to_string(&mut text)?;
-    Ok(text)
 }
 
 fn start_log(format: LogFormat, level: LogLevel) {

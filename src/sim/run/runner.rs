@@ -17,12 +17,13 @@ use crate::sim::trace::{Trace, TraceDigest};
 use crate::sim::turmoil::{TurmoilConfig, TurmoilWorld};
 use crate::sim::world::{NetworkFault, World, WorldError};
 
-/// Runs `scenario` and keeps what it left behind.
+/// Runs `scenario` and keeps what it left behind: the record, the trace's digest, and why the
+/// trace's sink is incomplete if it is.
 pub fn record(
     scenario: &Scenario,
     options: Options,
     defect: Option<Defect>,
-) -> (Record, TraceDigest) {
+) -> (Record, TraceDigest, Option<std::io::Error>) {
     let trace = Trace::new(options.sink);
     let setup = Setup::new(scenario, options.seed, defect, &trace);
     let (network, links) = (options.seed.child("network"), &scenario.network);
@@ -45,9 +46,7 @@ pub fn record(
         }
     };
     let digest = trace.digest();
-    // A sink that failed says so through its shorter output; the digest stands either way.
-    let _ = trace.finish();
-    (record, digest)
+    (record, digest, trace.finish().err())
 }
 
 /// One thing to do at one instant.
