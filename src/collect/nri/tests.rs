@@ -373,7 +373,9 @@ proptest! {
         prop_assert_eq!(got.len(), fields.len());
         for (name, value) in fields {
             match value {
-                Value::Bool(flag) => prop_assert_eq!(&got[&name], &json!(f64::from(u8::from(flag)))),
+                Value::Bool(flag) => {
+                    prop_assert_eq!(&got[&name], &json!(f64::from(u8::from(flag))));
+                }
                 Value::Number(number) => prop_assert_eq!(got[&name].as_f64(), number.as_f64()),
                 value => prop_assert_eq!(&got[&name], &value),
             }
