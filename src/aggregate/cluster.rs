@@ -1,5 +1,5 @@
-//! Cluster roll-up: sums, means over reporting brokers, maxima of what the
-//! controller counts for the whole cluster, availability, health.
+//! Cluster roll-up: sums, means over reporting brokers, maxima of what the controller counts for
+//! the whole cluster, availability, health.
 
 use super::EntityState;
 use super::merge::Merged;

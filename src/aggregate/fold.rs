@@ -1,4 +1,7 @@
 //! One cluster's samples of one cycle: parts to wholes, then wholes to states.
+//!
+//! Invariant: a total over parts is known only if every part of it is; one unknown part leaves the
+//! metric absent.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,4 +1,7 @@
 //! What a pipeline needs to know, from a configuration file or from a scenario.
+//!
+//! Tags, addresses and stream settings are checked by [`super::Pipeline::new`], whichever way they
+//! came; durations by whoever read them.
 
 use crate::config::{Config, Cycle};
 use crate::domain::account::AccountId;

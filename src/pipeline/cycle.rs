@@ -1,4 +1,7 @@
 //! One cycle, from the first question to the last answer.
+//!
+//! Invariant: a cycle that is dropped half way loses nothing but its report: what was collected is
+//! booked in one step with what became of it, and what was enqueued is the stream's.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,7 @@
 //! A one-way "stop now" flag that any number of tasks can wait on.
+//!
+//! Invariants: a raised flag stays raised, and whoever begins to wait later does not wait at all;
+//! waiters wake in the order in which they began to wait.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,7 @@
 //! A batch: the events of one POST, and its body.
+//!
+//! Invariant: a body and its `X-Request-Id` are functions of the events alone, so that a batch
+//! repeated unchanged is recognisable at both ends.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};

@@ -1,4 +1,9 @@
 //! What waits in memory: fresh events, and batches that must be repeated.
+//!
+//! Invariants:
+//! - Events have the numbers in which they were pushed; every batch to repeat is older than every
+//!   fresh event, so taking from the repeats first keeps the order.
+//! - The counts of events and bytes are those of what is held, whichever way it came and goes.
 
 use std::collections::{BTreeMap, VecDeque};
 

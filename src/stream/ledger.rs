@@ -1,4 +1,7 @@
 //! The account of every event.
+//!
+//! Invariant: enqueued = acknowledged + rejected + dropped + in flight ([`Ledger::check`]). A send
+//! with an unknown fate is counted beside it: its events are still in flight.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,6 @@
 //! Counters for the pipeline to export.
+//!
+//! Invariant: all but the time of the last success only grow.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,9 @@
 //! The streamer: takes events, flushes batches, keeps what must be repeated.
+//!
+//! Invariants:
+//! - A batch under way is held here until its answer is booked, so a flush that is dropped loses
+//!   nothing: the next one puts back what was under way and counts it as of unknown fate.
+//! - Nothing is sent while a `Retry-After` lasts, and no POST is begun after the flush's deadline.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

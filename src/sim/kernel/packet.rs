@@ -1,4 +1,6 @@
 //! What crosses a link: the few kinds of packets the transport knows.
+//!
+//! Not modelled: headers (a packet weighs its payload), acknowledgements of data, segments.
 
 use bytes::Bytes;
 

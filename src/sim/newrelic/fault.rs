@@ -1,4 +1,7 @@
 //! Faults that New Relic itself may have, in time windows.
+//!
+//! Invariant: a fault hits a request at its arrival, the oldest window in force first; whether a
+//! partial one hits is drawn from the fault's own stream.
 
 use std::time::Duration;
 

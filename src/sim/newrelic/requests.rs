@@ -1,4 +1,6 @@
 //! What became of each request.
+//!
+//! Invariant: numbers count all requests ever made; the newest ones are kept, up to a limit.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

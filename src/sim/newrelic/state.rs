@@ -1,4 +1,9 @@
 //! Everything a simulated New Relic knows, and how it changes as time passes.
+//!
+//! Invariants:
+//! - Time never goes back; what was accepted is parsed when its drawn delay has passed, in the
+//!   order of those instants.
+//! - Every accepted event is stored, or becomes a row of `NrIntegrationError`, or is counted.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

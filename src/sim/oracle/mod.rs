@@ -1,7 +1,8 @@
 //! The reference pipeline: what New Relic should hold, computed from the fleet's own journal.
 //!
 //! Pure, sequential, obvious, and written without the pipeline's own rooms: it shares no code with
-//! `domain`, `transform`, `aggregate` or `synthesize`, so that a mistake there cannot repeat here.
+//! `domain` (its instants apart), `transform`, `aggregate` or `synthesize`, so that a mistake there
+//! cannot repeat here.
 //!
 //! Not modelled: batching, delivery, compression; those are judged by conservation.
 

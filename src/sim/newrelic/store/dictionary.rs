@@ -1,4 +1,7 @@
 //! Repeated texts, stored once and counted.
+//!
+//! Invariant: a text keeps its number while anything uses it; a number is given anew only after its
+//! last use ended.
 
 use std::sync::Arc;
 
