@@ -20,12 +20,13 @@ const EDGES: &[(&str, &[&str])] = &[
     ("aggregate", &["domain", "transform"]),
     ("synthesize", &["domain", "transform", "aggregate"]),
     ("definitions", &["domain"]),
+    ("kafka_wire", &[]),
     ("ports", &["domain", "rt"]),
     ("rt", &["domain", "ports"]),
     ("config", &["domain", "ports", "newrelic"]),
     ("newrelic", &["domain", "ports", "rt"]),
     ("stream", &["domain", "ports", "rt", "newrelic", "synthesize"]),
-    ("collect", &["domain", "transform", "ports", "rt", "config"]),
+    ("collect", &["domain", "transform", "kafka_wire", "ports", "rt", "config"]),
     (
         "pipeline",
         &[
@@ -50,6 +51,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "aggregate",
             "synthesize",
             "definitions",
+            "kafka_wire",
             "ports",
             "rt",
             "collect",

@@ -351,8 +351,9 @@ fn every_api_answers_in_every_version() {
         for version in lowest..=highest {
             for broker in 1..=3 {
                 let frame = sample(api, version, id);
-                let header = if shape::is_flexible(api, version) { 17 } else { 16 };
-                let rest = shape::check(api, version, &frame[header..]);
+                let layout = kafka_wire::request(api).expect("a layout");
+                let header = if layout.is_flexible(version) { 17 } else { 16 };
+                let rest = layout.left_over(&frame[header..], version);
                 assert_eq!(rest, Ok(0), "{api:?} v{version}: the shape differs from the codec's");
                 let at = SimTime::from_millis(examined);
                 let mut outcome = fleet.handle(&connection(broker), frame, at);
