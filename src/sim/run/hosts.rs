@@ -71,6 +71,7 @@ impl Lives {
 
     /// The present life ends at `at`.
     pub fn end_by_crash(&self, at: SimTime) {
+        self.observe();
         if let Some(life) = self.lock().last_mut() {
             life.ended = Some(at);
         }
