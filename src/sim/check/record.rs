@@ -95,6 +95,8 @@ pub struct CycleRecord {
     pub started: SimTime,
     /// Begin on the pipeline's wall clock.
     pub wall: UnixMillis,
+    /// End of its collection.
+    pub collected: SimTime,
     /// End.
     pub ended: SimTime,
     /// Whether a crash cut it off: it then reported nothing.
@@ -133,6 +135,13 @@ pub struct StoredEvent {
     pub numbers: BTreeMap<Arc<str>, f64>,
     /// Text attributes.
     pub texts: BTreeMap<Arc<str>, Arc<str>>,
+}
+
+impl PipelineRecord {
+    /// Whether some of its events were never stored: given up, or lost with its memory.
+    pub fn lost_events(&self) -> bool {
+        self.ledger.in_flight > 0 || self.ledger.events_lost.values().any(|count| *count > 0)
+    }
 }
 
 impl CycleRecord {

@@ -55,10 +55,11 @@ fn pipeline_record(record: &Record, life: &Life, end: SimTime) -> PipelineRecord
     for report in &life.cycles {
         let next = |cycle: &CycleRecord| cycle.started + Duration::from_millis(1);
         let after = cycles.last().map_or(life.started, next);
-        cycles.push(cycle_record(record, report, after));
+        let started = life.starts.get(&report.cycle).copied();
+        let started = started.unwrap_or_else(|| record.first_time_of(report.started_at, after));
+        cycles.push(cycle_record(report, started));
     }
-    let after = cycles.last().map_or(life.started, |cycle| cycle.ended);
-    cycles.extend(snapshot.as_ref().and_then(|now| unfinished(record, now, after, ended)));
+    cycles.extend(snapshot.as_ref().and_then(|now| unfinished(life, now, ended)));
     PipelineRecord {
         started: life.started,
         ended,
@@ -69,17 +70,13 @@ fn pipeline_record(record: &Record, life: &Life, end: SimTime) -> PipelineRecord
 }
 
 /// The cycle that a life's end cut off; what it had enqueued may be stored.
-fn unfinished(
-    record: &Record,
-    now: &Snapshot,
-    after: SimTime,
-    ended: SimTime,
-) -> Option<CycleRecord> {
+fn unfinished(life: &Life, now: &Snapshot, ended: SimTime) -> Option<CycleRecord> {
     let start = now.last_start.filter(|_| now.started > now.completed)?;
     Some(CycleRecord {
         number: now.started,
-        started: record.first_time_of(start.wall, after),
+        started: *life.starts.get(&now.started)?,
         wall: start.wall,
+        collected: ended,
         ended,
         cut_off: true,
         ..CycleRecord::default()
@@ -102,17 +99,17 @@ fn ledger_record(snapshot: &Snapshot) -> LedgerRecord {
     }
 }
 
-fn cycle_record(record: &Record, report: &CycleReport, after: SimTime) -> CycleRecord {
+fn cycle_record(report: &CycleReport, started: SimTime) -> CycleRecord {
     let cluster = |source: &SourceReport| {
         source.source.strip_prefix("kafka/").unwrap_or(&source.source).to_owned()
     };
-    let started = record.first_time_of(report.started_at, after);
     let missing = |source: &SourceReport| (cluster(source), kinds(&source.missing));
     let failed = report.sources.iter().filter(|source| source.failure.is_some());
     CycleRecord {
         number: report.cycle,
         started,
         wall: report.started_at,
+        collected: started + Duration::from_millis(report.stages.collect_ms),
         cut_off: false,
         skipped: report.skipped,
         // Reports count whole milliseconds.
