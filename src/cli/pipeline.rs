@@ -222,8 +222,8 @@ impl PipelineArgs {
     fn code(&self, last: Option<&CycleReport>, run: &RunReport) -> u8 {
         let bounded = self.cycles() != Cycles::Forever;
         let collected = last.is_some_and(CycleReport::collected);
-        let delivered = run.delivered > 0 || run.ledger.enqueued == 0;
-        if run.undelivered > 0 || (bounded && !(collected && delivered)) { UNREACHABLE } else { 0 }
+        let moved = collected && run.delivered > 0;
+        if run.undelivered > 0 || (bounded && !moved) { UNREACHABLE } else { 0 }
     }
 }
 
@@ -375,7 +375,7 @@ fn cycle_text(cycle: &CycleReport) -> String {
         let _ = writeln!(text, "  {}  {outcome}", source.source);
         if !source.missing.is_empty() {
             let _ = writeln!(text, "    missing  {}", counts(&source.missing));
-            for example in &source.missing_examples {
+            for example in source.missing_examples.iter() {
                 let _ = writeln!(text, "      {example}");
             }
         }
@@ -383,7 +383,7 @@ fn cycle_text(cycle: &CycleReport) -> String {
     let _ = writeln!(text, "  samples   {}", counts(&cycle.samples));
     let _ = writeln!(text, "  rejected  {}", counts(&cycle.rejected));
     let _ = writeln!(text, "  left out  {}", counts(&cycle.fields_left_out));
-    for example in &cycle.rejection_examples {
+    for example in cycle.rejection_examples.iter() {
         let _ = writeln!(text, "    {example}");
     }
     let _ = writeln!(text, "  entities  {}", counts(&cycle.entities));

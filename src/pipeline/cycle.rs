@@ -9,8 +9,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use super::report::{
-    CycleReport, MISSING_EXAMPLES_MAX, SourceFailure, SourceReport, StageMillis, StreamReport, add,
-    add_all,
+    CycleReport, Examples, SourceFailure, SourceReport, StageMillis, StreamReport, add, add_all,
 };
 use super::schedule::Schedule;
 use super::source::{Collected, Source};
@@ -70,7 +69,7 @@ impl<P: Ports> Pipeline<P> {
                 source: source.name().to_owned(),
                 samples: 0,
                 missing: Counts::new(),
-                missing_examples: Vec::new(),
+                missing_examples: Examples::default(),
                 failure: None,
             };
             match answer {
@@ -78,9 +77,7 @@ impl<P: Ports> Pipeline<P> {
                     report.samples = collected.samples.len() as u64;
                     for part in collected.missing {
                         add(&mut report.missing, &part.reason, part.count);
-                        if report.missing_examples.len() < MISSING_EXAMPLES_MAX {
-                            report.missing_examples.push(part.detail);
-                        }
+                        report.missing_examples.add(&part.reason, || part.detail);
                     }
                     samples.extend(collected.samples);
                 }
@@ -245,7 +242,7 @@ fn log_source(report: &SourceReport, previous: Option<&SourceReport>) {
     let known = previous.map(|previous| &previous.missing);
     for (reason, parts) in &report.missing {
         if !known.is_some_and(|known| known.contains_key(reason)) {
-            let example = report.missing_examples.first().map_or("", String::as_str);
+            let example = report.missing_examples.of(reason);
             tracing::warn!(%source, %reason, parts, example, "Parts of a source are missing.");
         }
     }
@@ -259,11 +256,11 @@ fn log_source(report: &SourceReport, previous: Option<&SourceReport>) {
 
 fn log_cycle(report: &CycleReport) {
     for (reason, count) in &report.rejected {
-        let example = report.rejection_examples.first().map_or("", String::as_str);
+        let example = report.rejection_examples.of(reason);
         tracing::warn!(%reason, count, example, "Samples were rejected.");
     }
     for (reason, count) in &report.fields_left_out {
-        let example = report.rejection_examples.first().map_or("", String::as_str);
+        let example = report.rejection_examples.of(reason);
         tracing::warn!(%reason, count, example, "Fields were left out.");
     }
     if report.skipped > 0 {

@@ -45,8 +45,8 @@ mod tests;
 pub use config::PipelineConfig;
 pub use nri::{NriFeed, NriSource};
 pub use report::{
-    Counts, CycleReport, PipelineLedger, RunReport, SourceFailure, SourceReport, StageMillis,
-    StreamReport, total,
+    Counts, CycleReport, Examples, PipelineLedger, RunReport, SourceFailure, SourceReport,
+    StageMillis, StreamReport, total,
 };
 pub use source::{Collected, Collecting, KafkaSource, MissingPart, Source, kafka_settings};
 pub use status::{DurationHistogram, Moment, Phase, PipelineStatus, Snapshot};

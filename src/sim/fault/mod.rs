@@ -47,7 +47,7 @@ pub struct FaultSpec {
     /// Moves a host's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skew: Option<SkewSpec>,
-    /// New Relic misbehaves.
+    /// New Relic answers every request with an error, with half an answer, or not at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newrelic: Option<NewRelicFaultSpec>,
 }

@@ -133,22 +133,20 @@ impl Axis {
         usize::try_from(scaled).unwrap_or(self.columns).min(self.columns - 1)
     }
 
-    /// One lane. A gap shorter than two columns between marks of one tone is finer than the text
-    /// can show; left open, it would come and go with the rounding.
+    /// One lane. A gap of less than three columns after a mark is finer than the text can show;
+    /// left open, it would come and go with the rounding, so the mark goes on.
     fn row(&self, marks: &[Mark]) -> String {
         let mut cells = vec!['·'; self.columns];
         let mut last: Option<&Mark> = None;
         for mark in marks {
-            let mut from = self.column(mark.from);
-            if let Some(last) = last.filter(|last| last.tone == mark.tone && last.to <= mark.from) {
+            let (from, to) = (self.column(mark.from), self.column(mark.to));
+            if let Some(last) = last.filter(|last| last.to <= mark.from) {
                 let gap = u128::from(mark.from.0 - last.to.0) * self.columns as u128;
-                if gap < 2 * u128::from(self.end.0) {
-                    from = self.column(last.to);
+                if gap < 3 * u128::from(self.end.0) {
+                    cells[self.column(last.to)..from].fill(last.tone.glyph());
                 }
             }
-            for cell in &mut cells[from..=self.column(mark.to).max(from)] {
-                *cell = mark.tone.glyph();
-            }
+            cells[from..=to].fill(mark.tone.glyph());
             last = Some(mark);
         }
         cells.into_iter().collect()

@@ -2,6 +2,7 @@
 //! end.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::Network;
 use super::Options;
@@ -34,7 +35,7 @@ pub fn record(
                 jitter: links.jitter.0,
                 ..KernelConfig::new(network, scenario.epoch())
             };
-            drive(Kernel::new(config, trace.clone()), &setup)
+            drive(Kernel::new(config, trace.clone()), &setup, Duration::ZERO)
         }
         Network::Turmoil => {
             let config = TurmoilConfig {
@@ -42,7 +43,8 @@ pub fn record(
                 latency_max: links.latency.0 + links.jitter.0,
                 ..TurmoilConfig::new(network, scenario.epoch())
             };
-            drive(TurmoilWorld::new(config, trace.clone()), &setup)
+            let tick = config.tick;
+            drive(TurmoilWorld::new(config, trace.clone()), &setup, tick)
         }
     };
     let digest = trace.digest();
@@ -73,7 +75,7 @@ fn plan(faults: &[Fault]) -> Vec<Step> {
     steps
 }
 
-fn drive<W: World>(mut world: W, setup: &Setup) -> Record
+fn drive<W: World>(mut world: W, setup: &Setup, tick: Duration) -> Record
 where
     W::Ports: 'static,
 {
@@ -81,7 +83,7 @@ where
     let end = world.now();
     // Hosts go down with the world; only then is everything they hold on to in its final state.
     drop(world);
-    setup.to_record(end, broken)
+    setup.to_record(end, broken, tick)
 }
 
 fn run<W: World>(world: &mut W, setup: &Setup) -> Result<(), WorldError> {
