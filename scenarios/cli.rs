@@ -48,9 +48,9 @@ const CASES: &[Case] = &[
     ("folder_as_file", &["run", "scenarios"], 3, &["scenarios cannot be read: Is a directory"]),
     (
         "not_utf8",
-        &["run", "fixtures/scenarios/not_utf8.toml"],
+        &["run", "fixtures/scenarios/not_utf8.bin"],
         3,
-        &["not_utf8.toml:2: byte 25 is not UTF-8", "save the file as UTF-8"],
+        &["not_utf8.bin:2: byte 25 is not UTF-8", "save the file as UTF-8"],
     ),
     ("endless_file", &["run", "/dev/zero"], 3, &["the limit is 1048576 bytes"]),
     ("bad_seed", &["run", "--seed", "x"], 2, &["--seed", "invalid digit"]),
