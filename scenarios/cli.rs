@@ -1,6 +1,7 @@
 //! What a user meets at the command line: exit codes, messages, formats.
 
 use std::fs::File;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -47,9 +48,9 @@ const CASES: &[Case] = &[
     ("folder_as_file", &["run", "scenarios"], 3, &["scenarios cannot be read: Is a directory"]),
     (
         "not_utf8",
-        &["run", "fixtures/scenarios/not_utf8.toml"],
+        &["run", "fixtures/scenarios/not_utf8.bin"],
         3,
-        &["not_utf8.toml:2: byte 25 is not UTF-8", "save the file as UTF-8"],
+        &["not_utf8.bin:2: byte 25 is not UTF-8", "save the file as UTF-8"],
     ),
     ("endless_file", &["run", "/dev/zero"], 3, &["the limit is 1048576 bytes"]),
     ("bad_seed", &["run", "--seed", "x"], 2, &["--seed", "invalid digit"]),
@@ -168,12 +169,19 @@ fn closed_pipe() -> Result<(), Failed> {
     Ok(())
 }
 
+/// Two fleets want one port; the first one also shows that its address is printed at once.
 fn taken_port() -> Result<(), Failed> {
-    let taken = std::net::TcpListener::bind("127.0.0.1:0")?;
-    let port = taken.local_addr()?.port().to_string();
-    let output =
-        shakedown(&["fleet", "serve", "--brokers", "1", "--jmx-port", "0", "--port", &port]);
-    expect(&output, 4, &[&format!("cannot listen on port {port}"), "in use"])
+    let serve = ["fleet", "serve", "--brokers", "1", "--jmx-port", "0", "--port"];
+    let mut first = command(&[&serve[..], &["0"]].concat()).stdout(Stdio::piped()).spawn()?;
+    let mut address = String::new();
+    let stdout = first.stdout.take().ok_or("no standard output")?;
+    let read = BufReader::new(stdout).read_line(&mut address);
+    let port = address.split(['\t', ':']).nth(1).unwrap_or_default();
+    let second = command(&[&serve[..], &[port]].concat()).output();
+    first.kill()?;
+    first.wait()?;
+    read?;
+    expect(&second?, 4, &[&format!("cannot listen on port {port}"), "in use"])
 }
 
 /// Runs what the README tells its readers to run, on the README's scenario. What would not end is

@@ -204,6 +204,7 @@ fn classify(answer: &HttpResponse, now: UnixMillis) -> PostOutcome {
 }
 
 fn lost(error: &HttpError) -> PostOutcome {
+    tracing::warn!(%error, "New Relic gave no answer.");
     match (error.fate(), error) {
         (Fate::NotSent, _) => PostOutcome::RetryLater { reason: RetryReason::NotSent, after: None },
         (Fate::Unknown, HttpError::Timeout { .. }) => PostOutcome::Unknown(UnknownReason::Timeout),

@@ -166,6 +166,11 @@ impl<'a> Draft<'a> {
             "KafkaBrokerSample" => Self::broker,
             "KafkaTopicSample" => Self::topic,
             "KafkaOffsetSample" | "KafkaConsumerSample" => Self::consumer,
+            // A number where an event type should be is no event type of somebody else's.
+            other if !other.starts_with(char::is_alphabetic) => {
+                let value = other.to_owned();
+                return Err(NriFault::BadIdentity { attribute: "event_type", value });
+            }
             _ => return Ok(None),
         };
         let cluster = self

@@ -224,6 +224,7 @@ fn faults_name_their_place() {
     let cases = [
         (format!("[{GOOD},{}]", sample("")), "missing_event_type", (1, GOOD.len() + 3), 1, 1),
         (sample(r#""event_type":"KafkaTopicSample","topic":"t""#), "missing_cluster", (1, 1), 0, 0),
+        (sample(r#""event_type":17"#), "bad_identity", (1, 1), 0, 0),
         (
             sample(r#""event_type":"KafkaTopicSample","clusterName":"c""#),
             "missing_identity",
