@@ -150,8 +150,8 @@ impl PipelineArgs {
         tracing::debug!(config = %config.redacted(), "Configuration is valid.");
         warn_of_doubtful(config);
         let folder = self.config.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let mut ports =
-            RealPorts::new(folder.unwrap_or(Path::new("."))).map_err(|error| chain(&error))?;
+        let mut ports = RealPorts::new(folder.unwrap_or(Path::new(".")))
+            .map_err(|error| rt::with_causes(&error))?;
         if let Some(http) = config.http {
             ports = ports.listening_on(http.address);
         }
@@ -335,18 +335,6 @@ fn start_log(format: LogFormat, level: LogLevel) {
         LogFormat::Text => log.try_init(),
         LogFormat::Json => log.json().flatten_event(true).try_init(),
     };
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        // Writing to a string cannot fail.
-        let _ = write!(text, ": {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 fn complain(message: &str) {

@@ -109,15 +109,16 @@ pub struct KafkaSource {
 /// Cycles, with their defaults worked out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cycle {
-    /// Time between starts.
+    /// Time between starts, whole milliseconds; starts are multiples of it on the wall clock.
     pub interval: Duration,
     /// Longest time for collecting from one source.
     pub collect_deadline: Duration,
-    /// Longest duration of a cycle.
+    /// Longest duration of a cycle; longer than `collect_deadline`.
     pub cycle_deadline: Duration,
-    /// Longest time between a request to stop and the end.
+    /// Longest time between a request to stop and the end of the run.
     pub shutdown_deadline: Duration,
-    /// Time between two sends of the relationships.
+    /// Time between two sends of the relationships: they go with the first cycle of each such
+    /// span of the wall clock. Zero sends them with every cycle.
     pub relationships_every: Duration,
     /// Attribute `environment` of all events.
     pub environment: Option<String>,

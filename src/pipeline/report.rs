@@ -6,11 +6,9 @@
 //! - events encoded = events the stream has taken in.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::domain::sample::{RawSample, Subject};
 use crate::domain::units::UnixMillis;
 
 /// Counts by name; missing is zero.
@@ -63,20 +61,6 @@ impl Examples {
 /// Sum of all counts.
 pub fn total(counts: &Counts) -> u64 {
     counts.values().sum()
-}
-
-/// Name of what a raw sample is about, as counters spell it.
-pub fn sample_kind(sample: &RawSample<'_>) -> &'static str {
-    match sample.subject {
-        Subject::Cluster => "cluster",
-        Subject::Broker { .. } | Subject::BrokerName { .. } => "broker",
-        Subject::Topic { .. } => "topic",
-        Subject::TopicOnBroker { .. } => "topic_on_broker",
-        Subject::Group { .. } => "group",
-        Subject::GroupTopic { .. } => "group_topic",
-        Subject::GroupPartition { .. } => "group_partition",
-        Subject::Client { .. } => "client",
-    }
 }
 
 /// How long each stage of a cycle took, in milliseconds.
@@ -241,9 +225,4 @@ pub struct RunReport {
     pub drain_ms: u64,
     /// Totals.
     pub ledger: PipelineLedger,
-}
-
-/// `duration` in whole milliseconds.
-pub(super) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

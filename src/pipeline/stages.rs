@@ -53,10 +53,10 @@ pub(super) struct Staged {
 impl Stages {
     pub(super) fn new(config: &PipelineConfig) -> Result<Self, TagError> {
         let mut tags = Tags::default();
-        for (key, value) in &config.tags {
+        for (key, value) in &config.cycle.tags {
             tags.insert(key, value)?;
         }
-        let environment = config.environment.as_ref().map(|text| text.parse()).transpose()?;
+        let environment = config.cycle.environment.as_ref().map(|text| text.parse()).transpose()?;
         let synthesis = SynthesisConfig { account: config.account, environment, tags };
         Ok(Self {
             aggregator: Aggregator::new(AggregatorConfig::default()),

@@ -2,7 +2,7 @@
 //!
 //! It reads the integration's output (protocol 3 and 4), samples as New Relic stores them (an
 //! array, as a query returns it), single samples, and any of these one after another, as in a file
-//! with one document per line (newrelic.md 5.1, 5.2).
+//! with one document per line.
 //!
 //! Invariants:
 //! - Texts are borrowed from the input wherever they hold no escape.

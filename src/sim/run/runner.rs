@@ -2,6 +2,7 @@
 //! end.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::Network;
 use super::Options;
@@ -9,9 +10,9 @@ use super::defect::Defect;
 use super::hosts::{self, Setup};
 use crate::sim::check::record::{FleetRecord, Record};
 use crate::sim::fault::{Action, Fault};
-use crate::sim::fleet::{Change, Fleet};
+use crate::sim::fleet::{Change, Fleet, broker_host};
 use crate::sim::kernel::{Kernel, KernelConfig};
-use crate::sim::scenario::{PIPELINE_HOST, Scenario, broker_host};
+use crate::sim::scenario::{PIPELINE_HOST, Scenario};
 use crate::sim::time::SimTime;
 use crate::sim::trace::{Trace, TraceDigest};
 use crate::sim::turmoil::{TurmoilConfig, TurmoilWorld};
@@ -34,7 +35,7 @@ pub fn record(
                 jitter: links.jitter.0,
                 ..KernelConfig::new(network, scenario.epoch())
             };
-            drive(Kernel::new(config, trace.clone()), &setup)
+            drive(Kernel::new(config, trace.clone()), &setup, Duration::ZERO)
         }
         Network::Turmoil => {
             let config = TurmoilConfig {
@@ -42,7 +43,8 @@ pub fn record(
                 latency_max: links.latency.0 + links.jitter.0,
                 ..TurmoilConfig::new(network, scenario.epoch())
             };
-            drive(TurmoilWorld::new(config, trace.clone()), &setup)
+            let tick = config.tick;
+            drive(TurmoilWorld::new(config, trace.clone()), &setup, tick)
         }
     };
     let digest = trace.digest();
@@ -73,7 +75,7 @@ fn plan(faults: &[Fault]) -> Vec<Step> {
     steps
 }
 
-fn drive<W: World>(mut world: W, setup: &Setup) -> Record
+fn drive<W: World>(mut world: W, setup: &Setup, tick: Duration) -> Record
 where
     W::Ports: 'static,
 {
@@ -81,7 +83,7 @@ where
     let end = world.now();
     // Hosts go down with the world; only then is everything they hold on to in its final state.
     drop(world);
-    setup.to_record(end, broken)
+    setup.to_record(end, broken, tick)
 }
 
 fn run<W: World>(world: &mut W, setup: &Setup) -> Result<(), WorldError> {
@@ -116,7 +118,7 @@ impl Setup {
     fn broker(&self, host: &str) -> Option<(&Fleet, i32)> {
         self.fleets.iter().find_map(|(cluster, fleet)| {
             let ids = fleet.broker_ids();
-            let is = |id: &i32| u32::try_from(*id).is_ok_and(|id| broker_host(cluster, id) == host);
+            let is = |id: &i32| broker_host(cluster, id) == host;
             ids.into_iter().find(is).map(|id| (fleet, id))
         })
     }

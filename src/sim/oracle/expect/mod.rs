@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::cycle::{CycleEvents, CycleView, LogDirs, LogEnds};
 use super::health::expected_brokers;
-use crate::sim::check::record::{FleetRecord, Record, StoredEvent};
+use crate::sim::check::record::{CycleRecord, FleetRecord, Record, StoredEvent};
 use crate::sim::fleet::Observed;
 use crate::sim::time::SimTime;
 
@@ -48,9 +48,32 @@ pub struct Expected {
     pub groups: BTreeMap<String, Figures>,
     /// Of the cluster.
     pub cluster: Figures,
+    /// Brokers and groups of which this cycle's events are not stored (given up, or lost with the
+    /// pipeline): what they add to a topic or the cluster cannot be told.
+    unseen_brokers: bool,
+    unseen_groups: bool,
     /// Descriptive texts by entity type and the object's own name.
     pub texts: BTreeMap<(&'static str, String), Texts>,
 }
+
+impl Expected {
+    /// Whether the figure rests on an event that New Relic does not hold: its window is then not
+    /// known to anyone. Conservation judges the loss itself.
+    pub fn unknowable(&self, event: &StoredEvent, figure: &str) -> bool {
+        let of = |names: &[&str]| names.contains(&figure);
+        match event.text("entityType") {
+            "MESSAGE_QUEUE_CLUSTER" => self.unseen_brokers && of(cluster::OF_BROKERS),
+            "MESSAGE_QUEUE_TOPIC" => {
+                (self.unseen_brokers && of(topic::OF_BROKERS))
+                    || (self.unseen_groups && of(topic::OF_GROUPS))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The shortest time that a world tells apart.
+const INSTANT: Duration = Duration::from_nanos(1);
 
 /// Everything an expectation is computed from.
 pub struct Situation<'a> {
@@ -58,7 +81,6 @@ pub struct Situation<'a> {
     fleet: &'a FleetRecord,
     view: CycleView<'a>,
     events: &'a CycleEvents<'a>,
-    jmx: bool,
     /// Whether the cycle says that it got everything. If not, an answer that a broker gave may
     /// have come too late: what the broker's own event lacks did not arrive.
     complete: bool,
@@ -69,9 +91,8 @@ impl<'a> Situation<'a> {
     pub fn new(record: &'a Record, events: &'a CycleEvents<'a>) -> Option<Self> {
         let fleet = record.fleets.get(events.cluster)?;
         let view = CycleView::new(fleet, events.cycle.started, events.cycle.ended);
-        let jmx = record.scenario.kafka.get(events.cluster)?.jmx;
-        let complete = events.cycle.missing.get(events.cluster).copied().unwrap_or(0) == 0;
-        Some(Self { record, fleet, view, events, jmx, complete })
+        let complete = events.cycle.claims_all(events.cluster);
+        Some(Self { record, fleet, view, events, complete })
     }
 
     /// Every figure of the cycle.
@@ -84,7 +105,11 @@ impl<'a> Situation<'a> {
             .iter()
             .filter_map(|name| Some((name.as_str(), self.group_sight(name)?)))
             .collect();
-        let mut expected = Expected::default();
+        let mut expected = Expected {
+            unseen_brokers: self.fleet.brokers.iter().any(|id| self.is_unseen_broker(*id)),
+            unseen_groups: self.fleet.groups.iter().any(|name| self.is_unseen_group(name)),
+            ..Expected::default()
+        };
         for id in &self.fleet.brokers {
             let sets = self.broker_sets(*id, sights.get(id));
             expected.brokers.insert(*id, broker::figures(&sets));
@@ -103,6 +128,17 @@ impl<'a> Situation<'a> {
         expected
     }
 
+    /// Whether the broker gave figures for which no event is stored.
+    fn is_unseen_broker(&self, id: i32) -> bool {
+        let answered = self.view.scrape(id).is_some() || self.view.log_dirs(id).is_some();
+        answered && self.event("MESSAGE_QUEUE_BROKER", "brokerId", &id.to_string()).is_none()
+    }
+
+    fn is_unseen_group(&self, name: &str) -> bool {
+        let answered = self.view.committed(name).is_some();
+        answered && self.event("MESSAGE_QUEUE_CONSUMER_GROUP", "consumerGroup", name).is_none()
+    }
+
     /// Adds what describes the objects rather than measures them.
     fn describe(&self, expected: &mut Expected) {
         let truths = self.view.metadata();
@@ -111,6 +147,9 @@ impl<'a> Situation<'a> {
         for id in &self.fleet.brokers {
             let key = ("MESSAGE_QUEUE_BROKER", id.to_string());
             expected.texts.insert(key, attribute::place(*id, &truths));
+            if let Some(figures) = expected.brokers.get_mut(id) {
+                figures.insert("port", attribute::ports(*id, &truths));
+            }
         }
         for (name, figures) in &mut expected.groups {
             let (mut more, texts) = attribute::group(self.view.group(name));
@@ -122,6 +161,11 @@ impl<'a> Situation<'a> {
             let (mut more, texts) = attribute::settings(self.fleet, name, until);
             figures.append(&mut more);
             expected.texts.insert(("MESSAGE_QUEUE_TOPIC", name.clone()), texts);
+        }
+        expected.texts.insert(("MESSAGE_QUEUE_CLUSTER", String::new()), Texts::new());
+        let environment = &self.record.scenario.pipeline.environment;
+        for ((type_name, own), texts) in &mut expected.texts {
+            texts.append(&mut attribute::common(type_name, self.events.cluster, own, environment));
         }
     }
 
@@ -153,7 +197,8 @@ impl<'a> Situation<'a> {
             }
         }
         let mut sets = topic::traffic(name, sights);
-        if !self.jmx {
+        let counted = "topic.throughput.in.messagesPerSecond";
+        if sets.iter().all(|set| !set.contains_key(counted)) {
             sets = self.growth(name).into_iter().collect();
         }
         if sets.is_empty() {
@@ -172,12 +217,13 @@ impl<'a> Situation<'a> {
         figures
     }
 
-    /// A topic's messages per second by its log ends, for clusters without exporters.
+    /// A topic's messages per second by its log ends, where no exporter tells: the cluster has
+    /// none, or every broker of the topic has just begun to count.
     fn growth(&self, name: &str) -> Option<Plain> {
         let event = self.event("MESSAGE_QUEUE_TOPIC", "topicName", name)?;
         let window_ms = event.number("collectionWindowMs")?;
         let then = self.back(event, window_ms);
-        let cycle = self.record.cycle_at(then)?;
+        let cycle = self.cycle_of_earlier_end(then)?;
         let before = CycleView::new(self.fleet, cycle.started, cycle.ended);
         let before = before.log_ends(None);
         let sum = |ends: &BTreeMap<(&str, i32), i64>| -> i64 {
@@ -261,9 +307,22 @@ impl<'a> Situation<'a> {
 
     /// The earlier end of an event's window.
     fn back(&self, event: &StoredEvent, window_ms: f64) -> SimTime {
-        let seen_at = self.record.pipeline_time(event.timestamp);
+        let begun = self.events.cycle.started;
+        let seen_at = self.record.origin(event).map_or(begun, |(at, _)| at);
         let window = Duration::from_secs_f64(window_ms / 1_000.0);
         SimTime::from(seen_at.since_start().saturating_sub(window))
+    }
+
+    /// The cycle in which a window that reaches back to `then` began: never the present one, whose
+    /// own answers may lie after `then` when it took long.
+    fn cycle_of_earlier_end(&self, then: SimTime) -> Option<&'a CycleRecord> {
+        let until = then + Duration::from_millis(1);
+        let cycle = self.record.cycle_before(until)?;
+        if cycle.started < self.events.cycle.started {
+            return Some(cycle);
+        }
+        let just_before = self.events.cycle.started.since_start().checked_sub(INSTANT)?;
+        self.record.cycle_before(SimTime::from(just_before))
     }
 
     /// What `pick` finds among the answers that can have been the earlier end of a window.
@@ -276,10 +335,9 @@ impl<'a> Situation<'a> {
         let then = self.back(event, window_ms);
         // An event's time is that of its newest part, which may be later than the counters'.
         let until = then + Duration::from_millis(1);
-        let patience = self.record.scenario.pipeline.request_timeout.0;
-        let from = SimTime::from(then.since_start().saturating_sub(patience));
+        let Some(cycle) = self.cycle_of_earlier_end(then) else { return Vec::new() };
         let journal = &self.fleet.journal;
-        let begin = journal.partition_point(|seen| seen.at < from);
+        let begin = journal.partition_point(|seen| seen.at < cycle.started);
         let end = journal.partition_point(|seen| seen.at <= until).max(begin);
         journal[begin..end].iter().filter_map(|seen| pick(seen.broker, &seen.what)).collect()
     }

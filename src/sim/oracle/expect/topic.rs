@@ -19,6 +19,24 @@ const RATES: &[Counter] = &[
     ("request.fetch.failed.perSecond", |c| c.failed_fetch_requests),
 ];
 
+/// Figures that are made of what brokers count of the topic.
+pub const OF_BROKERS: &[&str] = &[
+    "topic.throughput.in.messagesPerSecond",
+    "topic.throughput.in.bytesPerSecond",
+    "topic.throughput.out.bytesPerSecond",
+    "topic.brokers.reporting",
+    "topic.error.rate",
+    "topic.message.size.bytes",
+    "request.produce.handled.perSecond",
+    "request.fetch.handled.perSecond",
+    "request.produce.failed.perSecond",
+    "request.fetch.failed.perSecond",
+    "efficiencyScore",
+];
+
+/// Figures that are made of what groups read of the topic.
+pub const OF_GROUPS: &[&str] = &["topic.throughput.out.messagesPerSecond", "efficiencyScore"];
+
 fn counters<'a>(truth: &'a BrokerTruth, topic: &str) -> Option<&'a TopicCounters> {
     truth.topics.iter().find(|(name, _)| name.as_ref() == topic).map(|(_, counters)| counters)
 }
@@ -87,7 +105,8 @@ pub fn lag(topic: &str, groups: &BTreeMap<&str, GroupSight<'_>>, ends: &LogEnds<
     }
     let rates = groups.values().filter_map(|sight| {
         let rates = sight.consumption(Some(topic));
-        rates.first().copied()
+        // Asked again within one cycle, a group's last answer is the one that arrived.
+        rates.last().copied()
     });
     if let Some(rate) = rates.reduce(|a, b| a + b) {
         plain.insert("topic.throughput.out.messagesPerSecond", rate);
