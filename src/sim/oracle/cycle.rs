@@ -41,6 +41,13 @@ impl<'a> CycleView<'a> {
         self.answers.iter().rev()
     }
 
+    /// When the first and the last answer of those that `is` names were given.
+    pub fn span(&self, is: impl Fn(&Observation) -> bool) -> Option<(SimTime, SimTime)> {
+        let mut times = self.answers.iter().filter(|seen| is(seen)).map(|seen| seen.at);
+        let first = times.next()?;
+        Some((first, times.next_back().unwrap_or(first)))
+    }
+
     /// The last figures of a broker.
     pub fn scrape(&self, broker: i32) -> Option<&'a BrokerTruth> {
         self.latest().filter(|seen| seen.broker == broker).find_map(|seen| match &seen.what {
