@@ -422,6 +422,22 @@ impl<'a> Scanner<'a> {
 /// Reads digits from `at` on into `number` (which may wrap); returns where they end.
 #[inline]
 fn digits(bytes: &[u8], mut at: usize, number: &mut u64) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    while let Some(chunk) = bytes.get(at..at + 8) {
+        let word = u64::from_le_bytes(chunk.try_into().expect("eight bytes"));
+        let digits = word.wrapping_sub(ONES * 0x30);
+        // A byte below `0` borrows into its high bit, one above `9` carries into it.
+        if (word.wrapping_add(ONES * 0x46) | digits) & (ONES * 0x80) != 0 {
+            break;
+        }
+        // Pairs, then fours, then all eight, each by one multiplication.
+        let pairs = digits.wrapping_mul(10) + (digits >> 8);
+        let low = (pairs & 0x0000_00ff_0000_00ff).wrapping_mul(0x000f_4240_0000_0064);
+        let high = ((pairs >> 16) & 0x0000_00ff_0000_00ff).wrapping_mul(0x0000_2710_0000_0001);
+        let eight = low.wrapping_add(high) >> 32;
+        *number = number.wrapping_mul(100_000_000).wrapping_add(eight);
+        at += 8;
+    }
     while let Some(byte) = bytes.get(at) {
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
