@@ -24,10 +24,15 @@ const BROKERS: u64 = 100;
 const SAMPLES: u64 = CLUSTERS * BROKERS;
 const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 
-/// A value that differs from sample to sample, with the digits that JMX rates have.
+/// A value that differs from sample to sample. Three in sixteen have all the digits of a double,
+/// as quotients have; the others three decimals or none.
 fn value(seed: u64, scale: f64) -> f64 {
     let mixed = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0xD1B5_4A32_D192_ED03;
     (mixed >> 11) as f64 / (1_u64 << 53) as f64 * scale
+}
+
+fn short(seed: u64, scale: f64) -> f64 {
+    (value(seed, scale) * 1_000.0).round() / 1_000.0
 }
 
 fn samples() -> String {
@@ -42,7 +47,7 @@ fn samples() -> String {
             text.push_str(&format!(
                 concat!(
                     r#"{{"event_type":"KafkaBrokerSample","timestamp":1700000000000,"#,
-                    r#""clusterName":"prod-{c}","displayName":"{h}","entityName":"broker:{h}","#,
+                    r#""clusterName":"prod-{c}","displayName":"{h}","#,
                     r#""entityKey":"ka-broker:{h}:brokerid={b}:clustername=prod-{c}","#,
                     r#""broker.IOInPerSecond":{},"broker.IOOutPerSecond":{},"#,
                     r#""broker.messagesInPerSecond":{},"broker.logFlushPerSecond":{},"#,
@@ -55,12 +60,12 @@ fn samples() -> String {
                     r#""replication.unreplicatedPartitions":{},"system.cpuPercent":{},"#,
                     r#""broker.partitionCount":{},"broker.diskUsedPercent":{}}}"#,
                 ),
-                value(seed, 1e8),
-                value(seed + 1, 2e8),
-                value(seed + 2, 1e5),
-                value(seed + 3, 10.0),
+                short(seed, 1e8),
+                short(seed + 1, 2e8),
+                short(seed + 2, 1e5),
+                short(seed + 3, 10.0),
                 value(seed + 4, 2_000.0),
-                value(seed + 5, 3_000.0),
+                short(seed + 5, 3_000.0),
                 0,
                 value(seed + 6, 0.5),
                 value(seed + 7, 90.0).round(),
@@ -70,7 +75,7 @@ fn samples() -> String {
                 broker % 3,
                 value(seed + 10, 100.0),
                 50 + broker,
-                value(seed + 11, 100.0),
+                short(seed + 11, 100.0),
                 c = cluster,
                 b = broker,
                 h = host,

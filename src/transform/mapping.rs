@@ -8,7 +8,7 @@
 use std::sync::LazyLock;
 
 use crate::domain::attribute::{ATTRIBUTES, AttributeId};
-use crate::domain::metric::{MetricId, Scale, Source};
+use crate::domain::metric::{MetricId, MetricKind, Range, Scale, Source};
 use crate::domain::sample::{Origin, SubjectKind};
 
 /// What a raw field becomes.
@@ -22,6 +22,10 @@ pub(super) enum Target {
         scale: Scale,
         /// Place among the metric's sources; lower wins.
         precedence: u8,
+        /// Values that can be true.
+        range: Range,
+        /// Whether it is a rate.
+        rate: bool,
     },
     /// A descriptive attribute.
     Attribute {
@@ -86,7 +90,9 @@ fn entries(origin: Origin, subject: SubjectKind) -> Vec<(&'static str, Target)> 
         for (precedence, source) in (0..).zip(id.def().sources) {
             match source {
                 Source::Field(field) if (field.origin, field.subject) == (origin, subject) => {
-                    let target = Target::Metric { id, scale: field.scale, precedence };
+                    let (scale, range) = (field.scale, id.def().range);
+                    let rate = id.def().kind == MetricKind::Rate;
+                    let target = Target::Metric { id, scale, precedence, range, rate };
                     entries.push((field.field, target));
                 }
                 _ => {}

@@ -78,6 +78,8 @@ pub(super) struct Draft<'a> {
     pub(super) attributes_at: Option<usize>,
     /// Whether the object has a time of its own.
     timed: bool,
+    /// Fields of this object; those after them are left from objects before, for use again.
+    fields: usize,
     /// Which roles are filled; the others' texts are left from objects before.
     filled: u16,
     roles: [(u8, Cow<'a, str>); ROLES],
@@ -90,6 +92,7 @@ impl<'a> Draft<'a> {
             sample: RawSample::new(Origin::NriKafka, "", Subject::Cluster, at),
             attributes_at: None,
             timed: false,
+            fields: 0,
             filled: 0,
             roles: [const { (0, Cow::Borrowed("")) }; ROLES],
         }
@@ -97,9 +100,27 @@ impl<'a> Draft<'a> {
 
     /// Forgets the object before; `at` is the time of an object without one.
     pub(super) fn reset(&mut self, at: UnixMillis) {
-        self.sample.fields.clear();
         self.sample.at = at;
-        (self.attributes_at, self.timed, self.filled) = (None, false, 0);
+        (self.attributes_at, self.timed, self.fields, self.filled) = (None, false, 0, 0);
+    }
+
+    /// Adds a field, in the place of one of the object before where there is one: writing its two
+    /// halves in place is quicker than moving a whole new field.
+    #[inline]
+    fn add(&mut self, name: Cow<'a, str>, value: RawValue<'a>) {
+        match self.sample.fields.get_mut(self.fields) {
+            Some(field) => {
+                field.name = name;
+                field.value = value;
+            }
+            None => self.sample.fields.push(RawField { name, value }),
+        }
+        self.fields += 1;
+    }
+
+    /// Drops what is left from objects before.
+    pub(super) fn end(&mut self) {
+        self.sample.fields.truncate(self.fields);
     }
 
     /// Reads the value of `key`; returns whether it had to be left out.
@@ -114,8 +135,7 @@ impl<'a> Draft<'a> {
         if let (Some(b'-' | b'0'..=b'9'), None) = (first, role(&key))
             && key != "timestamp"
         {
-            let value = RawValue::Number(scanner.number()?);
-            self.sample.fields.push(RawField { name: key, value });
+            self.add(key, RawValue::Number(scanner.number()?));
             return Ok(false);
         }
         let value = scanner.value()?;
@@ -148,7 +168,7 @@ impl<'a> Draft<'a> {
             Scalar::Bool(flag) => RawValue::Number(f64::from(u8::from(flag))),
             Scalar::Null | Scalar::Nested => return,
         };
-        self.sample.fields.push(RawField { name: key, value });
+        self.add(key, value);
     }
 
     fn has(&self, role: Role) -> bool {

@@ -294,6 +294,7 @@ impl<'a, F: FnMut(Result<&RawSample<'a>, NriError>)> Reader<'a, F> {
         self.draft.reset(self.defaults.at);
         let mut is_envelope = false;
         if self.scanner.empty(b'}') {
+            self.draft.end();
             return Ok(false);
         }
         loop {
@@ -306,6 +307,7 @@ impl<'a, F: FnMut(Result<&RawSample<'a>, NriError>)> Reader<'a, F> {
                 self.stats.skipped_values += u64::from(skipped);
             }
             if !self.scanner.more(b'}')? {
+                self.draft.end();
                 return Ok(is_envelope);
             }
         }

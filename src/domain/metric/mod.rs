@@ -49,7 +49,7 @@ mod set;
 mod topic;
 
 pub use document::document;
-pub use set::MetricSet;
+pub use set::{MetricBoard, MetricSet};
 
 /// Every metric, by entity kind in the order of [`EntityKind::ALL`].
 pub const CATALOGUE: [&[MetricDef]; 5] =
