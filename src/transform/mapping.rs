@@ -60,7 +60,7 @@ impl Mapping {
     pub(super) fn get(&self, name: &str) -> Option<Target> {
         let mut place = hash(name) & (self.slots.len() - 1);
         while let Some((known, target)) = self.slots[place] {
-            if known == name {
+            if same(known, name) {
                 return Some(target);
             }
             place = (place + 1) & (self.slots.len() - 1);
@@ -82,6 +82,23 @@ fn hash(name: &str) -> usize {
     let mixed = word(0) ^ word(last / 2).rotate_left(21) ^ word(last).rotate_left(42);
     let mixed = (mixed ^ bytes.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed >> 32) as usize
+}
+
+/// Equality of two short texts, a word at a time and without a call.
+#[inline]
+fn same(left: &str, right: &str) -> bool {
+    let (left, right) = (left.as_bytes(), right.as_bytes());
+    if left.len() != right.len() {
+        return false;
+    }
+    match (left.last_chunk::<8>(), right.last_chunk::<8>()) {
+        (Some(left_end), Some(right_end)) => {
+            let (left, _) = left.as_chunks::<8>();
+            let (right, _) = right.as_chunks::<8>();
+            left_end == right_end && left.iter().zip(right).all(|(left, right)| left == right)
+        }
+        _ => left == right,
+    }
 }
 
 fn entries(origin: Origin, subject: SubjectKind) -> Vec<(&'static str, Target)> {

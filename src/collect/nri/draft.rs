@@ -70,6 +70,12 @@ fn role_of_short(key: &str) -> Option<(Role, u8)> {
     })
 }
 
+/// A name in an object.
+pub(super) struct Key<'a> {
+    pub(super) name: Cow<'a, str>,
+    role: Option<(Role, u8)>,
+}
+
 /// One object, read so far; used again for the next one.
 pub(super) struct Draft<'a> {
     /// The sample to be; its subject and cluster are set at the end.
@@ -80,6 +86,11 @@ pub(super) struct Draft<'a> {
     timed: bool,
     /// Fields of this object; those after them are left from objects before, for use again.
     fields: usize,
+    /// Names of the last object in their order, and their roles: samples of one source have the
+    /// same ones, and comparing a name is quicker than finding its end.
+    shape: Vec<(&'a str, Option<(Role, u8)>)>,
+    /// Names of this object so far.
+    names: usize,
     /// Which roles are filled; the others' texts are left from objects before.
     filled: u16,
     roles: [(u8, Cow<'a, str>); ROLES],
@@ -93,6 +104,8 @@ impl<'a> Draft<'a> {
             attributes_at: None,
             timed: false,
             fields: 0,
+            shape: Vec::new(),
+            names: 0,
             filled: 0,
             roles: [const { (0, Cow::Borrowed("")) }; ROLES],
         }
@@ -101,7 +114,28 @@ impl<'a> Draft<'a> {
     /// Forgets the object before; `at` is the time of an object without one.
     pub(super) fn reset(&mut self, at: UnixMillis) {
         self.sample.at = at;
-        (self.attributes_at, self.timed, self.fields, self.filled) = (None, false, 0, 0);
+        (self.attributes_at, self.timed) = (None, false);
+        (self.fields, self.names, self.filled) = (0, 0, 0);
+    }
+
+    /// The next name and its role.
+    #[inline]
+    pub(super) fn key(&mut self, scanner: &mut Scanner<'a>) -> Result<Key<'a>, Fault> {
+        scanner.peek();
+        let place = self.names;
+        self.names += 1;
+        if let Some((name, role)) = self.shape.get(place)
+            && scanner.expected_key(name)
+        {
+            return Ok(Key { name: Cow::Borrowed(name), role: *role });
+        }
+        let name = scanner.key()?;
+        let role = role(&name);
+        if let Cow::Borrowed(name) = name {
+            self.shape.truncate(place);
+            self.shape.push((name, role));
+        }
+        Ok(Key { name, role })
     }
 
     /// Adds a field, in the place of one of the object before where there is one: writing its two
@@ -125,14 +159,11 @@ impl<'a> Draft<'a> {
 
     /// Reads the value of `key`; returns whether it had to be left out.
     #[inline]
-    pub(super) fn take(
-        &mut self,
-        key: Cow<'a, str>,
-        scanner: &mut Scanner<'a>,
-    ) -> Result<bool, Fault> {
+    pub(super) fn take(&mut self, key: Key<'a>, scanner: &mut Scanner<'a>) -> Result<bool, Fault> {
         let first = scanner.peek();
         let start = scanner.offset();
-        if let (Some(b'-' | b'0'..=b'9'), None) = (first, role(&key))
+        let Key { name: key, role } = key;
+        if let (Some(b'-' | b'0'..=b'9'), None) = (first, role)
             && key != "timestamp"
         {
             self.add(key, RawValue::Number(scanner.number()?));
@@ -144,12 +175,16 @@ impl<'a> Draft<'a> {
             self.attributes_at = attributes.then_some(start).or(self.attributes_at);
             return Ok(!attributes);
         }
-        self.put(key, value);
+        self.put_as(role, key, value);
         Ok(false)
     }
 
     pub(super) fn put(&mut self, key: Cow<'a, str>, value: Scalar<'a>) {
-        if let Some((role, rank)) = role(&key) {
+        self.put_as(role(&key), key, value);
+    }
+
+    fn put_as(&mut self, role: Option<(Role, u8)>, key: Cow<'a, str>, value: Scalar<'a>) {
+        if let Some((role, rank)) = role {
             let held = self.has(role) && self.roles[role as usize].0 <= rank;
             if let (false, Some(text)) = (held, identity_text(value)) {
                 self.roles[role as usize] = (rank, text);

@@ -298,8 +298,8 @@ impl<'a, F: FnMut(Result<&RawSample<'a>, NriError>)> Reader<'a, F> {
             return Ok(false);
         }
         loop {
-            let key = self.scanner.key()?;
-            if top && key == "data" && self.scanner.peek() == Some(b'[') {
+            let key = self.draft.key(&mut self.scanner)?;
+            if top && key.name == "data" && self.scanner.peek() == Some(b'[') {
                 is_envelope = true;
                 self.list(Self::item)?;
             } else {

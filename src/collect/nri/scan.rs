@@ -157,6 +157,20 @@ impl<'a> Scanner<'a> {
         Ok(key)
     }
 
+    /// Takes a name and its colon if the name is `expected`, which is plain text without escapes.
+    #[inline]
+    pub(super) fn expected_key(&mut self, expected: &str) -> bool {
+        let end = self.at + expected.len();
+        let bytes = self.bytes();
+        let found = bytes.get(self.at) == Some(&b'"')
+            && bytes.get(end + 1..end + 3) == Some(b"\":")
+            && bytes[self.at + 1..=end] == *expected.as_bytes();
+        if found {
+            self.at = end + 3;
+        }
+        found
+    }
+
     /// A string; the opening quote comes next.
     #[inline]
     pub(super) fn string(&mut self) -> Scanned<Cow<'a, str>> {
