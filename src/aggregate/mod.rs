@@ -19,7 +19,7 @@ use crate::domain::attribute::Attributes;
 use crate::domain::entity::EntityKey;
 use crate::domain::metric::MetricSet;
 use crate::domain::units::{UnixMillis, Window};
-use crate::transform::CanonicalSample;
+use crate::transform::{About, CanonicalSample};
 
 use fold::ClusterFold;
 
@@ -52,6 +52,33 @@ pub struct EntityState {
     pub attributes: Attributes<'static>,
     /// Topics that a consumer group reads, sorted; empty for other kinds.
     pub topics: Vec<String>,
+}
+
+impl EntityState {
+    /// The state of the entity that `sample` alone describes; none for a part of an entity. For
+    /// streams whose samples are one entity each, where a fold would find nothing to merge.
+    pub fn of(sample: &CanonicalSample<'_>) -> Option<Self> {
+        let (provider, cluster) = (sample.provider.clone(), sample.cluster.to_owned());
+        let key = match sample.about {
+            About::Cluster => EntityKey::Cluster { provider, cluster },
+            About::Broker { broker_id } => {
+                EntityKey::Broker { provider, cluster, broker_id: broker_id.to_string() }
+            }
+            About::Topic { topic } => EntityKey::Topic { provider, cluster, topic: topic.into() },
+            About::Group { group } => EntityKey::Group { provider, cluster, group: group.into() },
+            About::TopicOnBroker { .. }
+            | About::GroupTopic { .. }
+            | About::GroupPartition { .. } => return None,
+        };
+        Some(Self {
+            key,
+            observed_at: sample.at,
+            metrics: sample.metrics.clone(),
+            window: sample.window,
+            attributes: sample.attributes.clone().into_owned(),
+            topics: Vec::new(),
+        })
+    }
 }
 
 /// Folds cycles of samples.

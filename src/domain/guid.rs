@@ -107,17 +107,16 @@ impl EntityGuid {
 
     /// `account|INFRA|TYPE|identifier`.
     pub fn readable(&self) -> String {
-        ascii(self.readable_bytes().to_vec())
+        ascii(self.readable_bytes().as_slice().to_vec())
     }
 
-    fn readable_bytes(&self) -> SmallVec<[u8; READABLE_BYTES_MAX]> {
-        let mut text = SmallVec::new();
-        let mut decimal = [0; 20];
-        text.extend_from_slice(decimal_digits(self.account.get(), &mut decimal));
-        text.extend_from_slice(b"|INFRA|");
-        text.extend_from_slice(self.kind.type_name().as_bytes());
-        text.push(b'|');
-        text.extend_from_slice(self.hex(&mut [0; 64]));
+    fn readable_bytes(&self) -> Buffer<READABLE_BYTES_MAX> {
+        let mut text = Buffer::new();
+        text.push(decimal_digits(self.account.get(), &mut [0; 20]));
+        text.push(b"|INFRA|");
+        text.push(self.kind.type_name().as_bytes());
+        text.push(b"|");
+        text.push(self.hex(&mut [0; 64]));
         text
     }
 
@@ -132,7 +131,7 @@ impl EntityGuid {
     pub fn write_wire(&self, out: &mut Vec<u8>) {
         let mut buffer = [0; WIRE_BYTES_MAX];
         let length = URL_SAFE_NO_PAD
-            .encode_slice(self.readable_bytes(), &mut buffer)
+            .encode_slice(self.readable_bytes().as_slice(), &mut buffer)
             .expect("the buffer holds the longest GUID");
         out.extend_from_slice(&buffer[..length]);
     }
@@ -191,6 +190,27 @@ impl fmt::Display for EntityGuid {
 impl fmt::Debug for EntityGuid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "EntityGuid({self})")
+    }
+}
+
+/// Bytes on the stack, at most `N`.
+struct Buffer<const N: usize> {
+    bytes: [u8; N],
+    length: usize,
+}
+
+impl<const N: usize> Buffer<N> {
+    fn new() -> Self {
+        Self { bytes: [0; N], length: 0 }
+    }
+
+    fn push(&mut self, part: &[u8]) {
+        self.bytes[self.length..self.length + part.len()].copy_from_slice(part);
+        self.length += part.len();
+    }
+
+    fn as_slice(&self) -> &[u8] {
+        &self.bytes[..self.length]
     }
 }
 

@@ -8,8 +8,6 @@
 
 use std::borrow::Cow;
 
-use smallvec::SmallVec;
-
 use super::provider::Provider;
 use super::units::UnixMillis;
 
@@ -234,7 +232,7 @@ pub struct RawSample<'a> {
     /// When the collector saw it, by its own clock.
     pub at: UnixMillis,
     /// Everything else.
-    pub fields: SmallVec<[RawField<'a>; 24]>,
+    pub fields: Vec<RawField<'a>>,
 }
 
 impl<'a> RawSample<'a> {
@@ -245,7 +243,7 @@ impl<'a> RawSample<'a> {
         subject: Subject<'a>,
         at: UnixMillis,
     ) -> Self {
-        Self { origin, cluster: cluster.into(), subject, at, fields: SmallVec::new() }
+        Self { origin, cluster: cluster.into(), subject, at, fields: Vec::new() }
     }
 
     /// The sample with texts of its own, free of what it was read from.

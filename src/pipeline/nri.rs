@@ -191,7 +191,7 @@ fn read_text(from: &str, text: &[u8], cluster: &str, at: UnixMillis, collected: 
     let defaults = NriDefaults { at, cluster: Some(cluster) };
     let Collected { samples, missing } = collected;
     let stats = read(text, defaults, |sample| match sample {
-        Ok(sample) => samples.push(sample.into_owned()),
+        Ok(sample) => samples.push(sample.clone().into_owned()),
         Err(error) => missing.push(part(error.fault.as_str(), 1, format!("{from}: {error}"))),
     });
     if stats.skipped_values > 0 {

@@ -164,7 +164,7 @@ pub fn write_entity(entity: &Entity<'_>, out: &mut Vec<u8>) {
         }
     }
     for (def, value) in entity.metrics.defs() {
-        out.extend_from_slice(def.json_key.as_bytes());
+        def.json_key.write(out);
         write_number(value, out);
     }
     out.extend_from_slice(&entity.labels.json);
@@ -234,8 +234,9 @@ fn escape(text: &str, out: &mut Vec<u8>) {
 /// Appends a finite number: whole ones without a fraction, others in their shortest exact form.
 fn write_number(value: f64, out: &mut Vec<u8>) {
     // Below 2^53 every whole number has one form; `-0.0` becomes `0`.
-    if value.abs() < 9_007_199_254_740_992.0 && value.trunc() == value {
-        write_integer(value as i64, out);
+    let whole = value as i64;
+    if value.abs() < 9_007_199_254_740_992.0 && whole as f64 == value {
+        write_integer(whole, out);
     } else {
         out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
     }

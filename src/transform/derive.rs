@@ -8,11 +8,18 @@
 
 use crate::domain::entity::EntityKind;
 use crate::domain::health::{BrokerHealthInputs, broker_health};
-use crate::domain::metric::{MetricId, MetricSet};
+use crate::domain::metric::{MetricBoard, MetricId, MetricSet};
 
 /// Sets the derived metrics of a broker, topic or group. A cluster's follow from its members, and a
 /// group's health needs its state: both are the aggregator's.
 pub fn derive(metrics: &mut MetricSet) {
+    let mut board = MetricBoard::from(&*metrics);
+    derive_on(&mut board);
+    *metrics = board.to_set();
+}
+
+/// [`derive`] while the metrics are gathered.
+pub(super) fn derive_on(metrics: &mut MetricBoard) {
     match metrics.kind() {
         EntityKind::Broker => broker(metrics),
         EntityKind::Topic => topic(metrics),
@@ -21,15 +28,15 @@ pub fn derive(metrics: &mut MetricSet) {
     }
 }
 
-fn set(metrics: &mut MetricSet, id: MetricId, value: Option<f64>) {
+fn set(metrics: &mut MetricBoard, id: MetricId, value: Option<f64>) {
     if let Some(value) = value.filter(|value| id.def().range.contains(*value)) {
         metrics.set(id, value);
     }
 }
 
-fn broker(metrics: &mut MetricSet) {
+fn broker(metrics: &mut MetricBoard) {
     memory(metrics);
-    let get = |metrics: &MetricSet, id| metrics.get(id);
+    let get = |metrics: &MetricBoard, id| metrics.get(id);
 
     let total = get(metrics, MetricId::BROKER_DISK_TOTAL);
     let disk = total.zip(get(metrics, MetricId::BROKER_DISK_FREE));
@@ -58,7 +65,7 @@ fn broker(metrics: &mut MetricSet) {
     let requests = rates.into_iter().filter_map(|id| metrics.get(id)).reduce(|a, b| a + b);
     set(metrics, MetricId::BROKER_REQUEST_RATE, requests);
 
-    let errors = request_outcome(metrics).map(RequestOutcome::error_percent);
+    let errors = outcome(metrics.kind(), |id| metrics.get(id)).map(RequestOutcome::error_percent);
     set(metrics, MetricId::BROKER_ERROR_RATE, errors);
 
     let load = get(metrics, MetricId::BROKER_CPU_USAGE)
@@ -77,7 +84,7 @@ fn broker(metrics: &mut MetricSet) {
 
 /// Of total, free and used memory a source gives two; the third follows, and is then left alone,
 /// because computing one of the two back from it would round.
-fn memory(metrics: &mut MetricSet) {
+fn memory(metrics: &mut MetricBoard) {
     let free = metrics.get(MetricId::BROKER_MEMORY_FREE);
     let used = metrics.get(MetricId::BROKER_MEMORY_USED);
     let total = metrics.get(MetricId::BROKER_MEMORY_TOTAL);
@@ -122,12 +129,15 @@ impl RequestOutcome {
 /// handled rates are both known. A source that counts no handled requests (nri-kafka) lends its
 /// request rates instead.
 pub fn request_outcome(metrics: &MetricSet) -> Option<RequestOutcome> {
-    let get = |id| metrics.get(id);
+    outcome(metrics.kind(), |id| metrics.get(id))
+}
+
+fn outcome(kind: EntityKind, get: impl Fn(MetricId) -> Option<f64>) -> Option<RequestOutcome> {
     let sum = |a: MetricId, b: MetricId| match (get(a), get(b)) {
         (Some(a), Some(b)) => Some(a + b),
         (a, b) => a.or(b),
     };
-    let types = match metrics.kind() {
+    let types = match kind {
         EntityKind::Broker => [
             (
                 get(MetricId::BROKER_PRODUCE_FAILED),
@@ -153,8 +163,8 @@ pub fn request_outcome(metrics: &MetricSet) -> Option<RequestOutcome> {
     })
 }
 
-fn topic(metrics: &mut MetricSet) {
-    let errors = request_outcome(metrics).map(RequestOutcome::error_percent);
+fn topic(metrics: &mut MetricBoard) {
+    let errors = outcome(metrics.kind(), |id| metrics.get(id)).map(RequestOutcome::error_percent);
     set(metrics, MetricId::TOPIC_ERROR_RATE, errors);
 
     let messages_in = metrics.get(MetricId::TOPIC_MESSAGES_IN).filter(|rate| *rate > 0.0);
@@ -170,7 +180,7 @@ fn topic(metrics: &mut MetricSet) {
     set(metrics, MetricId::TOPIC_EFFICIENCY, efficiency);
 }
 
-fn group(metrics: &mut MetricSet) {
+fn group(metrics: &mut MetricBoard) {
     let rate = metrics.get(MetricId::GROUP_CONSUMPTION).filter(|rate| *rate > 0.0);
     let catch_up = metrics.get(MetricId::GROUP_LAG_TOTAL).zip(rate);
     set(metrics, MetricId::GROUP_CATCH_UP, catch_up.map(|(lag, rate)| (lag / rate).round()));

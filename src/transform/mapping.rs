@@ -7,10 +7,8 @@
 
 use std::sync::LazyLock;
 
-use xxhash_rust::xxh3::xxh3_64;
-
 use crate::domain::attribute::{ATTRIBUTES, AttributeId};
-use crate::domain::metric::{MetricId, Scale, Source};
+use crate::domain::metric::{MetricId, MetricKind, Range, Scale, Source};
 use crate::domain::sample::{Origin, SubjectKind};
 
 /// What a raw field becomes.
@@ -24,6 +22,10 @@ pub(super) enum Target {
         scale: Scale,
         /// Place among the metric's sources; lower wins.
         precedence: u8,
+        /// Values that can be true.
+        range: Range,
+        /// Whether it is a rate.
+        rate: bool,
     },
     /// A descriptive attribute.
     Attribute {
@@ -45,7 +47,7 @@ impl Mapping {
         let entries = entries(origin, subject);
         let mut slots = vec![None; (entries.len() * 4).next_power_of_two().max(2)];
         for entry in entries {
-            let mut place = xxh3_64(entry.0.as_bytes()) as usize & (slots.len() - 1);
+            let mut place = hash(entry.0) & (slots.len() - 1);
             while slots[place].is_some() {
                 place = (place + 1) & (slots.len() - 1);
             }
@@ -56,14 +58,46 @@ impl Mapping {
 
     /// What field `name` becomes, if a table names it.
     pub(super) fn get(&self, name: &str) -> Option<Target> {
-        let mut place = xxh3_64(name.as_bytes()) as usize & (self.slots.len() - 1);
+        let mut place = hash(name) & (self.slots.len() - 1);
         while let Some((known, target)) = self.slots[place] {
-            if known == name {
+            if same(known, name) {
                 return Some(target);
             }
             place = (place + 1) & (self.slots.len() - 1);
         }
         None
+    }
+}
+
+/// A hash of the length, the first, middle and last eight bytes: enough to tell a few dozen known
+/// names apart, which is all it must do.
+#[inline]
+fn hash(name: &str) -> usize {
+    let bytes = name.as_bytes();
+    let word = |at: usize| match bytes.get(at..at + 8) {
+        Some(chunk) => u64::from_le_bytes(chunk.try_into().expect("eight bytes")),
+        None => bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    };
+    let last = bytes.len().saturating_sub(8);
+    let mixed = word(0) ^ word(last / 2).rotate_left(21) ^ word(last).rotate_left(42);
+    let mixed = (mixed ^ bytes.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 32) as usize
+}
+
+/// Equality of two short texts, a word at a time and without a call.
+#[inline]
+fn same(left: &str, right: &str) -> bool {
+    let (left, right) = (left.as_bytes(), right.as_bytes());
+    if left.len() != right.len() {
+        return false;
+    }
+    match (left.last_chunk::<8>(), right.last_chunk::<8>()) {
+        (Some(left_end), Some(right_end)) => {
+            let (left, _) = left.as_chunks::<8>();
+            let (right, _) = right.as_chunks::<8>();
+            left_end == right_end && left.iter().zip(right).all(|(left, right)| left == right)
+        }
+        _ => left == right,
     }
 }
 
@@ -73,7 +107,9 @@ fn entries(origin: Origin, subject: SubjectKind) -> Vec<(&'static str, Target)> 
         for (precedence, source) in (0..).zip(id.def().sources) {
             match source {
                 Source::Field(field) if (field.origin, field.subject) == (origin, subject) => {
-                    let target = Target::Metric { id, scale: field.scale, precedence };
+                    let (scale, range) = (field.scale, id.def().range);
+                    let rate = id.def().kind == MetricKind::Rate;
+                    let target = Target::Metric { id, scale, precedence, range, rate };
                     entries.push((field.field, target));
                 }
                 _ => {}
@@ -119,5 +155,9 @@ mod tests {
             }
         }
         assert!(found > 100, "{found}");
+        for (place, table) in MAPPINGS.iter().enumerate() {
+            let runs = table.slots.split(Option::is_none).map(<[_]>::len);
+            assert!(runs.max().unwrap_or(0) <= 12, "table {place} has a long run");
+        }
     }
 }

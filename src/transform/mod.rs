@@ -12,11 +12,12 @@ mod mapping;
 
 use crate::domain::attribute::{AttributeForm, AttributeId, AttributeValue, Attributes};
 use crate::domain::entity::EntityKind;
-use crate::domain::metric::{MetricId, MetricKind, MetricSet};
+use crate::domain::metric::{MetricBoard, MetricId, MetricSet, Range};
 use crate::domain::provider::Provider;
 use crate::domain::sample::{Origin, RawField, RawSample, RawValue, Subject, SubjectKind};
 use crate::domain::units::{UnixMillis, Window};
 
+use derive::derive_on;
 pub use derive::{RequestOutcome, derive, request_outcome};
 use mapping::{Target, mapping};
 use smallvec::SmallVec;
@@ -274,7 +275,7 @@ pub fn transform<'a>(raw: &'a RawSample<'_>) -> Result<CanonicalSample<'a>, Reje
         });
     }
     if !about.is_part() {
-        derive(&mut fields.metrics);
+        derive_on(&mut fields.metrics);
     }
     Ok(CanonicalSample {
         origin: raw.origin,
@@ -282,7 +283,7 @@ pub fn transform<'a>(raw: &'a RawSample<'_>) -> Result<CanonicalSample<'a>, Reje
         cluster: &raw.cluster,
         about,
         at: raw.at,
-        metrics: fields.metrics,
+        metrics: fields.metrics.to_set(),
         window: fields.window,
         attributes: fields.attributes,
         client_id: if on_partition { text_field(&raw.fields, "clientID") } else { None },
@@ -343,7 +344,7 @@ fn identify<'a>(raw: &'a RawSample<'_>) -> Result<About<'a>, Rejection> {
 struct Fields<'a> {
     at: UnixMillis,
     origin: Origin,
-    metrics: MetricSet,
+    metrics: MetricBoard,
     /// Place in the table of the source that each metric came from.
     precedence: [u8; 64],
     window: Option<Window>,
@@ -357,7 +358,7 @@ impl<'a> Fields<'a> {
         Self {
             at,
             origin,
-            metrics: MetricSet::new(kind),
+            metrics: MetricBoard::new(kind),
             precedence: [0; 64],
             window: None,
             attributes: Attributes::default(),
@@ -368,17 +369,17 @@ impl<'a> Fields<'a> {
 
     fn take(&mut self, field: &'a RawField<'_>, target: Target) {
         match target {
-            Target::Metric { id, scale, precedence } => {
+            Target::Metric { id, scale, precedence, range, rate } => {
                 let known = self.metrics.contains(id);
-                if known && self.precedence[id.index()] <= precedence {
+                if known && self.precedence[id.index() & 63] <= precedence {
                     return;
                 }
-                match self.number(id, &field.value) {
+                match self.number(rate, &field.value) {
                     Ok((raw, window)) => {
                         let value = scale.apply(raw, self.at);
-                        if self.valid(id, value) {
+                        if self.valid(id, range, value) {
                             self.metrics.set(id, value);
-                            self.precedence[id.index()] = precedence;
+                            self.precedence[id.index() & 63] = precedence;
                             let window = window.map(Window::of);
                             self.window = Window::union(self.window, window);
                         }
@@ -394,31 +395,27 @@ impl<'a> Fields<'a> {
     /// collector and as a ready number from integrations.
     fn number(
         &self,
-        id: MetricId,
+        rate: bool,
         value: &RawValue<'_>,
     ) -> Result<(f64, Option<i64>), WarningReason> {
-        match (value, id.def().kind, self.origin) {
-            (RawValue::Rate { per_second, window_ms }, MetricKind::Rate, _) => {
-                if *window_ms > 0 {
-                    Ok((*per_second, Some(*window_ms)))
-                } else {
-                    Err(WarningReason::OutOfRange)
-                }
+        match *value {
+            RawValue::Number(number) if !rate || self.origin == Origin::NriKafka => {
+                Ok((number, None))
             }
-            (RawValue::Number(_), MetricKind::Rate, Origin::Kafka)
-            | (RawValue::Rate { .. } | RawValue::Text(_), _, _) => Err(WarningReason::WrongType),
-            (RawValue::Number(number), _, _) => Ok((*number, None)),
+            RawValue::Rate { per_second, window_ms } if rate && window_ms > 0 => {
+                Ok((per_second, Some(window_ms)))
+            }
+            RawValue::Rate { .. } if rate => Err(WarningReason::OutOfRange),
+            _ => Err(WarningReason::WrongType),
         }
     }
 
-    fn valid(&mut self, id: MetricId, value: f64) -> bool {
-        let reason = if !value.is_finite() {
-            WarningReason::NonFinite
-        } else if !id.def().range.contains(value) {
-            WarningReason::OutOfRange
-        } else {
+    fn valid(&mut self, id: MetricId, range: Range, value: f64) -> bool {
+        if range.contains(value) {
             return true;
-        };
+        }
+        let reason =
+            if value.is_finite() { WarningReason::OutOfRange } else { WarningReason::NonFinite };
         self.warnings.push(Warning { name: id.name(), reason });
         false
     }
@@ -469,7 +466,7 @@ impl<'a> Fields<'a> {
         if let (Some(committed), Some(log_end), true) = (committed, log_end, unknown) {
             let lag = log_end - committed;
             let lag = if lag < 0.0 { 0.0 } else { lag };
-            if self.valid(MetricId::GROUP_LAG_TOTAL, lag) {
+            if self.valid(MetricId::GROUP_LAG_TOTAL, Range::POSITIVE, lag) {
                 self.metrics.set(MetricId::GROUP_LAG_TOTAL, lag);
             }
         }

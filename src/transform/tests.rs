@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::metric::Source;
+use crate::domain::metric::{MetricKind, Source};
 
 type Numbers<'a> = &'a [(&'static str, f64)];
 type Values<'a> = &'a [(MetricId, f64)];

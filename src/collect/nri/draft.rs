@@ -29,7 +29,17 @@ pub(super) enum Role {
 const ROLES: usize = Role::Name as usize + 1;
 
 /// The role of an attribute, and its rank among the spellings of that role; lower wins.
+#[inline]
 fn role(key: &str) -> Option<(Role, u8)> {
+    /// Length of the longest spelling: most metrics' names are longer.
+    const LENGTH_MAX: usize = 14;
+    if key.len() > LENGTH_MAX {
+        return None;
+    }
+    role_of_short(key)
+}
+
+fn role_of_short(key: &str) -> Option<(Role, u8)> {
     Some(match key {
         "event_type" => (Role::EventType, 0),
         "eventType" => (Role::EventType, 1),
@@ -60,65 +70,132 @@ fn role(key: &str) -> Option<(Role, u8)> {
     })
 }
 
-/// What became of a whole object; `None` for an event type that tells nothing of brokers, topics
-/// and groups.
-pub(super) type Outcome<'a> = Option<RawSample<'a>>;
+/// A name in an object.
+pub(super) struct Key<'a> {
+    pub(super) name: Cow<'a, str>,
+    role: Option<(Role, u8)>,
+}
 
-/// One object, read so far.
+/// One object, read so far; used again for the next one.
 pub(super) struct Draft<'a> {
-    pub(super) is_envelope: bool,
+    /// The sample to be; its subject and cluster are set at the end.
+    pub(super) sample: RawSample<'a>,
     /// Where the object's `attributes` stand, if it has some.
     pub(super) attributes_at: Option<usize>,
-    pub(super) at: UnixMillis,
-    roles: [Option<(u8, Cow<'a, str>)>; ROLES],
-    pub(super) fields: SmallVec<[RawField<'a>; 24]>,
+    /// Whether the object has a time of its own.
+    timed: bool,
+    /// Fields of this object; those after them are left from objects before, for use again.
+    fields: usize,
+    /// Names of the last object in their order, and their roles: samples of one source have the
+    /// same ones, and comparing a name is quicker than finding its end.
+    shape: Vec<(&'a str, Option<(Role, u8)>)>,
+    /// Names of this object so far.
+    names: usize,
+    /// Which roles are filled; the others' texts are left from objects before.
+    filled: u16,
+    roles: [(u8, Cow<'a, str>); ROLES],
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn new(at: UnixMillis) -> Self {
+    pub(super) fn new() -> Self {
+        let at = UnixMillis::default();
         Self {
-            is_envelope: false,
+            sample: RawSample::new(Origin::NriKafka, "", Subject::Cluster, at),
             attributes_at: None,
-            at,
-            roles: [const { None }; ROLES],
-            fields: SmallVec::new(),
+            timed: false,
+            fields: 0,
+            shape: Vec::new(),
+            names: 0,
+            filled: 0,
+            roles: [const { (0, Cow::Borrowed("")) }; ROLES],
         }
     }
 
-    /// Reads the value of `key`; whether it had to be left out.
+    /// Forgets the object before; `at` is the time of an object without one.
+    pub(super) fn reset(&mut self, at: UnixMillis) {
+        self.sample.at = at;
+        (self.attributes_at, self.timed) = (None, false);
+        (self.fields, self.names, self.filled) = (0, 0, 0);
+    }
+
+    /// The next name and its role.
     #[inline]
-    pub(super) fn take(
-        &mut self,
-        key: Cow<'a, str>,
-        scanner: &mut Scanner<'a>,
-    ) -> Result<bool, Fault> {
+    pub(super) fn key(&mut self, scanner: &mut Scanner<'a>) -> Result<Key<'a>, Fault> {
         scanner.peek();
+        let place = self.names;
+        self.names += 1;
+        if let Some((name, role)) = self.shape.get(place)
+            && scanner.expected_key(name)
+        {
+            return Ok(Key { name: Cow::Borrowed(name), role: *role });
+        }
+        let name = scanner.key()?;
+        let role = role(&name);
+        if let Cow::Borrowed(name) = name {
+            self.shape.truncate(place);
+            self.shape.push((name, role));
+        }
+        Ok(Key { name, role })
+    }
+
+    /// Adds a field, in the place of one of the object before where there is one: writing its two
+    /// halves in place is quicker than moving a whole new field.
+    #[inline]
+    fn add(&mut self, name: Cow<'a, str>, value: RawValue<'a>) {
+        match self.sample.fields.get_mut(self.fields) {
+            Some(field) => {
+                field.name = name;
+                field.value = value;
+            }
+            None => self.sample.fields.push(RawField { name, value }),
+        }
+        self.fields += 1;
+    }
+
+    /// Drops what is left from objects before.
+    pub(super) fn end(&mut self) {
+        self.sample.fields.truncate(self.fields);
+    }
+
+    /// Reads the value of `key`; returns whether it had to be left out.
+    #[inline]
+    pub(super) fn take(&mut self, key: Key<'a>, scanner: &mut Scanner<'a>) -> Result<bool, Fault> {
+        let first = scanner.peek();
         let start = scanner.offset();
+        let Key { name: key, role } = key;
+        if let (Some(b'-' | b'0'..=b'9'), None) = (first, role)
+            && key != "timestamp"
+        {
+            self.add(key, RawValue::Number(scanner.number()?));
+            return Ok(false);
+        }
         let value = scanner.value()?;
         if value == Scalar::Nested {
             let attributes = key == "attributes";
             self.attributes_at = attributes.then_some(start).or(self.attributes_at);
             return Ok(!attributes);
         }
-        self.put(key, value);
+        self.put_as(role, key, value);
         Ok(false)
     }
 
-    #[inline]
     pub(super) fn put(&mut self, key: Cow<'a, str>, value: Scalar<'a>) {
-        // Most attributes are metrics, and no identity is spelt with a capital inside and a dot.
-        if let Some((role, rank)) = role(&key) {
-            let slot = &mut self.roles[role as usize];
-            if slot.as_ref().is_none_or(|(held, _)| rank < *held)
-                && let Some(text) = identity_text(value)
-            {
-                *slot = Some((rank, text));
+        self.put_as(role(&key), key, value);
+    }
+
+    fn put_as(&mut self, role: Option<(Role, u8)>, key: Cow<'a, str>, value: Scalar<'a>) {
+        if let Some((role, rank)) = role {
+            let held = self.has(role) && self.roles[role as usize].0 <= rank;
+            if let (false, Some(text)) = (held, identity_text(value)) {
+                self.roles[role as usize] = (rank, text);
+                self.filled |= 1 << role as u16;
             }
             return;
         }
         let value = match value {
             Scalar::Number(number) if key == "timestamp" => {
-                self.at = UnixMillis::from_seconds_or_millis(number as i64);
+                self.sample.at = UnixMillis::from_seconds_or_millis(number as i64);
+                self.timed = true;
                 return;
             }
             Scalar::Number(number) => RawValue::Number(number),
@@ -126,17 +203,26 @@ impl<'a> Draft<'a> {
             Scalar::Bool(flag) => RawValue::Number(f64::from(u8::from(flag))),
             Scalar::Null | Scalar::Nested => return,
         };
-        self.fields.push(RawField { name: key, value });
+        self.add(key, value);
+    }
+
+    fn has(&self, role: Role) -> bool {
+        self.filled >> role as u16 & 1 == 1
     }
 
     fn role(&mut self, role: Role) -> Option<Cow<'a, str>> {
-        self.roles[role as usize].take().map(|(_, text)| text).filter(|text| !text.is_empty())
+        let text = self.has(role).then(|| std::mem::take(&mut self.roles[role as usize].1));
+        text.filter(|text| !text.is_empty())
+    }
+
+    /// The object's own time.
+    pub(super) fn at(&self) -> Option<UnixMillis> {
+        self.timed.then_some(self.sample.at)
     }
 
     /// Whether it is a point of protocol 4: it names its metric and has no event type.
     pub(super) fn is_point(&self) -> bool {
-        let has = |role: Role| self.roles[role as usize].is_some();
-        has(Role::Name) && !has(Role::EventType)
+        self.has(Role::Name) && !self.has(Role::EventType)
     }
 
     /// The name of a point's metric.
@@ -146,20 +232,25 @@ impl<'a> Draft<'a> {
 
     /// Takes the field called `name`.
     pub(super) fn field(&mut self, name: &str) -> Option<RawValue<'a>> {
-        let place = self.fields.iter().position(|field| field.name == name)?;
-        Some(self.fields.remove(place).value)
+        let place = self.sample.fields.iter().position(|field| field.name == name)?;
+        Some(self.sample.fields.remove(place).value)
     }
 
     pub(super) fn same_identity(&self, other: &Self) -> bool {
-        self.at == other.at && self.roles == other.roles
+        let roles = self.roles.iter().zip(&other.roles).enumerate();
+        let mut filled = roles.filter(|(place, _)| self.filled >> place & 1 == 1);
+        self.sample.at == other.sample.at
+            && self.filled == other.filled
+            && filled.all(|(_, (own, other))| own.1 == other.1)
     }
 
-    /// The raw sample, with what its envelope and the defaults say where it is silent.
+    /// Completes the sample, with what its envelope and the defaults say where it is silent;
+    /// returns false for an event type that tells nothing of brokers, topics and groups.
     pub(super) fn finish(
-        mut self,
+        &mut self,
         envelope: &Envelope<'a>,
         defaults: NriDefaults<'a>,
-    ) -> Result<Outcome<'a>, NriFault> {
+    ) -> Result<bool, NriFault> {
         let event_type = self.role(Role::EventType).or_else(|| envelope.event_type());
         let event_type = event_type.ok_or(NriFault::MissingEventType)?;
         let about = match event_type.as_ref() {
@@ -171,7 +262,7 @@ impl<'a> Draft<'a> {
                 let value = other.to_owned();
                 return Err(NriFault::BadIdentity { attribute: "event_type", value });
             }
-            _ => return Ok(None),
+            _ => return Ok(false),
         };
         let cluster = self
             .role(Role::Cluster)
@@ -180,9 +271,9 @@ impl<'a> Draft<'a> {
         let Some(cluster) = cluster else {
             return Err(NriFault::MissingCluster { event_type: event_type.into_owned() });
         };
-        let subject = about(&mut self, &event_type, envelope)?;
-        let (origin, at, fields) = (Origin::NriKafka, self.at, self.fields);
-        Ok(Some(RawSample { origin, cluster, subject, at, fields }))
+        self.sample.subject = about(self, &event_type, envelope)?;
+        self.sample.cluster = cluster;
+        Ok(true)
     }
 
     fn broker(
@@ -203,8 +294,10 @@ impl<'a> Draft<'a> {
         if let Some((host, port)) = name.as_ref().and_then(host_and_port)
             && topic.is_none()
         {
-            self.fields.push(RawField { name: "host".into(), value: RawValue::Text(host) });
-            self.fields.push(RawField { name: "port".into(), value: RawValue::Number(port) });
+            self.sample.fields.push(RawField { name: "host".into(), value: RawValue::Text(host) });
+            self.sample
+                .fields
+                .push(RawField { name: "port".into(), value: RawValue::Number(port) });
         }
         let Some(id) = id else {
             let event_type = event_type.to_owned();
@@ -257,7 +350,7 @@ impl<'a> Draft<'a> {
             (Some(group), Some(topic), Some(partition)) => {
                 if let Some(client) = client {
                     let value = RawValue::Text(client);
-                    self.fields.push(RawField { name: "clientID".into(), value });
+                    self.sample.fields.push(RawField { name: "clientID".into(), value });
                 }
                 let partition = whole("partition", &partition)?;
                 Ok(Subject::GroupPartition { group, topic, partition })

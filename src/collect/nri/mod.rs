@@ -24,9 +24,11 @@ use std::borrow::Cow;
 use crate::domain::sample::RawSample;
 use crate::domain::units::UnixMillis;
 
-use draft::{Draft, Envelope, Outcome};
+use draft::{Draft, Envelope};
 use points::Points;
 use scan::{Fault, Scanner};
+
+pub use scan::Syntax;
 
 /// What samples that do not say so themselves have.
 #[derive(Debug, Clone, Copy)]
@@ -73,32 +75,9 @@ pub enum NriFault {
     /// Not UTF-8.
     #[error("not UTF-8 text")]
     NotUtf8,
-    /// The input ends within a document.
-    #[error("the input ends where {expected} should be")]
-    Truncated {
-        /// What should follow.
-        expected: &'static str,
-    },
     /// Not JSON.
-    #[error("`{}` where {expected} should be", .found.escape_default())]
-    Unexpected {
-        /// What stands there.
-        found: char,
-        /// What should.
-        expected: &'static str,
-    },
-    /// A number that JSON does not have.
-    #[error("not a number of JSON")]
-    BadNumber,
-    /// An escape that JSON does not have.
-    #[error("not an escape of JSON")]
-    BadEscape,
-    /// A control character in a string.
-    #[error("control character in a string; write it as an escape")]
-    ControlCharacter,
-    /// Too many levels.
-    #[error("more than {} levels of nesting", scan::DEPTH_MAX)]
-    TooDeep,
+    #[error(transparent)]
+    Syntax(#[from] Syntax),
     /// A sample without an event type.
     #[error("sample without `event_type`")]
     MissingEventType,
@@ -131,12 +110,8 @@ impl NriFault {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::NotUtf8 => "not_utf8",
-            Self::Truncated { .. } => "truncated",
-            Self::Unexpected { .. }
-            | Self::BadNumber
-            | Self::BadEscape
-            | Self::ControlCharacter
-            | Self::TooDeep => "syntax",
+            Self::Syntax(Syntax::Truncated { .. }) => "truncated",
+            Self::Syntax(_) => "syntax",
             Self::MissingEventType => "missing_event_type",
             Self::MissingCluster { .. } => "missing_cluster",
             Self::MissingIdentity { .. } => "missing_identity",
@@ -145,11 +120,12 @@ impl NriFault {
     }
 }
 
-/// Reads every sample of `input` and gives it, or the fault in its place, to `each`, in order.
+/// Reads every sample of `input` and gives it, or the fault in its place, to `each`, in order. The
+/// sample is the reader's own, used again for the next one: clone it to keep it.
 pub fn read<'a>(
     input: &'a [u8],
     defaults: NriDefaults<'a>,
-    each: impl FnMut(Result<RawSample<'a>, NriError>),
+    each: impl FnMut(Result<&RawSample<'a>, NriError>),
 ) -> NriStats {
     let (text, whole) = match std::str::from_utf8(input) {
         Ok(text) => (text, true),
@@ -158,32 +134,36 @@ pub fn read<'a>(
             (std::str::from_utf8(valid).unwrap_or_default(), false)
         }
     };
-    let places = Places { text, offset: 0, line: 1, line_start: 0 };
-    let scanner = Scanner::new(text);
-    let stats = NriStats::default();
-    let mut reader = Reader { scanner, defaults, places, stats, given_until: 0, each };
+    let mut reader = Reader {
+        scanner: Scanner::new(text),
+        draft: Draft::new(),
+        defaults,
+        places: Places { text, offset: 0, line: 1, line_start: 0 },
+        stats: NriStats::default(),
+        given_until: 0,
+        each,
+    };
     while reader.scanner.peek().is_some() {
         let start = reader.scanner.offset();
-        let Err(mut fault) = reader.document() else { continue };
-        let ended = matches!(fault.fault, NriFault::Truncated { .. });
+        let Err(Fault { syntax, offset }) = reader.document() else { continue };
+        let ended = matches!(syntax, Syntax::Truncated { .. });
         if ended && !whole {
             // What follows is there; it is not text.
-            fault = Fault { fault: NriFault::NotUtf8, offset: text.len() };
+            break;
         }
+        reader.report(syntax.into(), offset);
         // A line that was cut short shows only in one of the next; but what was given on must not
         // be read again, and the lines of an array are none of their own.
         let array = text.as_bytes().get(start) == Some(&b'[');
-        let from = if array { fault.offset.saturating_sub(1) } else { reader.given_until };
-        let from = from.max(start);
-        reader.report(fault);
-        let next_line = next_document(text, from);
+        let from = if array { offset.saturating_sub(1) } else { reader.given_until };
+        let next_line = next_document(text, from.max(start));
         reader.scanner.seek(next_line);
-        if next_line == text.len() && ended {
-            return reader.stats;
+        if ended && next_line == text.len() {
+            break;
         }
     }
     if !whole {
-        reader.report(Fault { fault: NriFault::NotUtf8, offset: text.len() });
+        reader.report(NriFault::NotUtf8, text.len());
     }
     reader.stats
 }
@@ -223,6 +203,8 @@ impl Places<'_> {
 
 struct Reader<'a, F> {
     scanner: Scanner<'a>,
+    /// The object that is read.
+    draft: Draft<'a>,
     defaults: NriDefaults<'a>,
     places: Places<'a>,
     stats: NriStats,
@@ -231,10 +213,9 @@ struct Reader<'a, F> {
     each: F,
 }
 
-impl<'a, F: FnMut(Result<RawSample<'a>, NriError>)> Reader<'a, F> {
+impl<'a, F: FnMut(Result<&RawSample<'a>, NriError>)> Reader<'a, F> {
     #[cold]
-    fn report(&mut self, fault: Fault) {
-        let Fault { fault, offset } = fault;
+    fn report(&mut self, fault: NriFault, offset: usize) {
         let (line, column) = self.places.of(offset);
         let sample = self.stats.samples + self.stats.ignored_samples + self.stats.faults;
         self.stats.faults += 1;
@@ -269,9 +250,8 @@ impl<'a, F: FnMut(Result<RawSample<'a>, NriError>)> Reader<'a, F> {
     /// A sample, or (at the top) an envelope.
     fn object(&mut self, envelope: &Envelope<'a>) -> Result<(), Fault> {
         let start = self.start();
-        let draft = self.draft(true)?;
-        if !draft.is_envelope {
-            self.give(draft.finish(envelope, self.defaults), start);
+        if !self.draft(true)? {
+            self.give(envelope, start);
         }
         Ok(())
     }
@@ -279,19 +259,24 @@ impl<'a, F: FnMut(Result<RawSample<'a>, NriError>)> Reader<'a, F> {
     /// An element of an entity's `metrics`: a sample (protocol 3) or a point (protocol 4).
     fn metric(&mut self, envelope: &Envelope<'a>, points: &mut Points<'a>) -> Result<(), Fault> {
         let start = self.start();
-        let draft = self.draft(false)?;
-        if !draft.is_point() {
-            self.give(draft.finish(envelope, self.defaults), start);
+        self.draft(false)?;
+        if !self.draft.is_point() {
+            self.give(envelope, start);
             return Ok(());
         }
-        let attributes = match draft.attributes_at {
-            Some(offset) => self.read_at(offset, draft::scalars)?,
+        let attributes = match self.draft.attributes_at {
+            Some(offset) => {
+                let mut scanner = self.scanner;
+                scanner.seek(offset);
+                draft::scalars(&mut scanner)?
+            }
             None => Vec::new(),
         };
-        let before = points.take(draft, attributes, envelope, self.defaults, start);
-        self.stats.skipped_values += points.take_skipped();
-        if let Some((outcome, start)) = before {
-            self.give(outcome, start);
+        let skipped = points.take(&mut self.draft, attributes, envelope, self.defaults, start);
+        self.stats.skipped_values += u64::from(skipped);
+        if let Some((finished, start)) = points.finished() {
+            self.draft = finished;
+            self.give(envelope, start);
         }
         Ok(())
     }
@@ -302,48 +287,42 @@ impl<'a, F: FnMut(Result<RawSample<'a>, NriError>)> Reader<'a, F> {
         self.scanner.offset()
     }
 
-    /// What `read` finds at `offset`; the place after it is the one before.
-    fn read_at<T>(
-        &mut self,
-        offset: usize,
-        read: impl FnOnce(&mut Scanner<'a>) -> Result<T, Fault>,
-    ) -> Result<T, Fault> {
-        let mut scanner = self.scanner;
-        scanner.seek(offset);
-        read(&mut scanner)
-    }
-
-    /// The attributes of one object; at the top, `data` makes it an envelope, whose samples are
-    /// given on at once.
-    fn draft(&mut self, top: bool) -> Result<Draft<'a>, Fault> {
+    /// Reads the attributes of one object into the draft. At the top, `data` makes it an envelope,
+    /// whose samples are given on at once; returns whether it was one.
+    fn draft(&mut self, top: bool) -> Result<bool, Fault> {
         self.scanner.take(b'{', "`{` or `[`")?;
-        let mut draft = Draft::new(self.defaults.at);
+        self.draft.reset(self.defaults.at);
+        let mut is_envelope = false;
         if self.scanner.empty(b'}') {
-            return Ok(draft);
+            self.draft.end();
+            return Ok(false);
         }
         loop {
-            let key = self.scanner.key()?;
-            if top && key == "data" && self.scanner.peek() == Some(b'[') {
-                draft.is_envelope = true;
+            let key = self.draft.key(&mut self.scanner)?;
+            if top && key.name == "data" && self.scanner.peek() == Some(b'[') {
+                is_envelope = true;
                 self.list(Self::item)?;
             } else {
-                self.stats.skipped_values += u64::from(draft.take(key, &mut self.scanner)?);
+                let skipped = self.draft.take(key, &mut self.scanner)?;
+                self.stats.skipped_values += u64::from(skipped);
             }
             if !self.scanner.more(b'}')? {
-                return Ok(draft);
+                self.draft.end();
+                return Ok(is_envelope);
             }
         }
     }
 
-    fn give(&mut self, outcome: Result<Outcome<'a>, NriFault>, start: usize) {
+    /// Gives the draft on as a sample, or the reason why it is none.
+    fn give(&mut self, envelope: &Envelope<'a>, start: usize) {
         self.given_until = self.scanner.offset();
-        match outcome {
-            Ok(Some(sample)) => {
+        match self.draft.finish(envelope, self.defaults) {
+            Ok(true) => {
                 self.stats.samples += 1;
-                (self.each)(Ok(sample));
+                (self.each)(Ok(&self.draft.sample));
             }
-            Ok(None) => self.stats.ignored_samples += 1,
-            Err(fault) => self.report(Fault { fault, offset: start }),
+            Ok(false) => self.stats.ignored_samples += 1,
+            Err(fault) => self.report(fault, start),
         }
     }
 
@@ -380,8 +359,10 @@ impl<'a, F: FnMut(Result<RawSample<'a>, NriError>)> Reader<'a, F> {
         }
         let mut points = Points::default();
         self.list(|reader| reader.metric(envelope, &mut points))?;
-        if let Some((outcome, start)) = points.finish(envelope, self.defaults) {
-            self.give(outcome, start);
+        points.end();
+        if let Some((finished, start)) = points.finished() {
+            self.draft = finished;
+            self.give(envelope, start);
         }
         Ok(())
     }

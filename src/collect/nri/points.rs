@@ -3,33 +3,29 @@
 
 use std::borrow::Cow;
 
-use super::draft::{Draft, Envelope, Outcome};
+use super::NriDefaults;
+use super::draft::{Draft, Envelope};
 use super::scan::Scalar;
-use super::{NriDefaults, NriFault};
 use crate::domain::sample::{RawField, RawValue};
 
-/// A finished sample and where its first point stands.
-type Finished<'a> = (Result<Outcome<'a>, NriFault>, usize);
-
-/// Points gathered so far.
+/// Points gathered so far, each sample with the place of its first point.
 #[derive(Default)]
 pub(super) struct Points<'a> {
     current: Option<(Draft<'a>, usize)>,
-    skipped: u64,
+    finished: Option<(Draft<'a>, usize)>,
 }
 
 impl<'a> Points<'a> {
-    /// Adds the point `point` with its `attributes`; returns the sample before it when the point
-    /// begins another one.
+    /// Adds the point `point` with its `attributes`; returns whether its value had to be left out.
     pub(super) fn take(
         &mut self,
-        mut point: Draft<'a>,
+        point: &mut Draft<'a>,
         attributes: Vec<(Cow<'a, str>, Scalar<'a>)>,
         envelope: &Envelope<'a>,
         defaults: NriDefaults<'a>,
         start: usize,
-    ) -> Option<Finished<'a>> {
-        let name = point.metric_name()?;
+    ) -> bool {
+        let Some(name) = point.metric_name() else { return true };
         let interval_ms = match point.field("interval.ms") {
             Some(RawValue::Number(number)) => Some(number),
             _ => envelope.interval_ms,
@@ -38,55 +34,42 @@ impl<'a> Points<'a> {
             Some(RawValue::Text(form)) => form,
             _ => Cow::Borrowed("gauge"),
         };
-        let value = match (point.field("value"), form.as_ref()) {
-            (Some(RawValue::Number(number)), "gauge" | "rate") => Some(RawValue::Number(number)),
-            (Some(RawValue::Number(count)), "count") if interval_ms.is_some() => {
-                per_second(count, interval_ms)
+        let (value, skipped) = match (point.field("value"), form.as_ref()) {
+            (Some(RawValue::Number(number)), "gauge" | "rate") => {
+                (Some(RawValue::Number(number)), false)
+            }
+            (Some(RawValue::Number(count)), "count") => {
+                let rate = per_second(count, interval_ms);
+                (rate.clone(), rate.is_none())
             }
             // A summary holds several values; it was counted when its object was skipped.
-            (None, _) => None,
-            // Cumulative ones are counters; so is a count over an unknown time.
-            (Some(_), _) => {
-                self.skipped += 1;
-                None
-            }
+            (None, _) => (None, false),
+            // Cumulative ones are counters.
+            (Some(_), _) => (None, true),
         };
-        let mut draft = Draft::new(if point.at == defaults.at {
-            envelope.at.unwrap_or(defaults.at)
-        } else {
-            point.at
-        });
+        let mut draft = Draft::new();
+        draft.reset(point.at().or(envelope.at).unwrap_or(defaults.at));
         for (key, value) in envelope.common.iter().cloned().chain(attributes) {
             draft.put(key, value);
         }
-        let texts = std::mem::take(&mut draft.fields);
-        let before = match &self.current {
-            Some((current, _)) if !current.same_identity(&draft) => self.finish(envelope, defaults),
-            _ => None,
-        };
-        let (current, _) = self.current.get_or_insert_with(|| {
-            draft.fields = texts;
-            (draft, start)
-        });
-        if let Some(value) = value {
-            current.fields.push(RawField { name, value });
+        match &mut self.current {
+            Some((current, _)) if current.same_identity(&draft) => {}
+            current => self.finished = current.replace((draft, start)),
         }
-        before
+        if let (Some((current, _)), Some(value)) = (&mut self.current, value) {
+            current.sample.fields.push(RawField { name, value });
+        }
+        skipped
     }
 
-    /// Values left out since the last call.
-    pub(super) fn take_skipped(&mut self) -> u64 {
-        std::mem::take(&mut self.skipped)
+    /// The sample that the last point ended, if it ended one.
+    pub(super) fn finished(&mut self) -> Option<(Draft<'a>, usize)> {
+        self.finished.take()
     }
 
-    /// The sample that the points so far make.
-    pub(super) fn finish(
-        &mut self,
-        envelope: &Envelope<'a>,
-        defaults: NriDefaults<'a>,
-    ) -> Option<Finished<'a>> {
-        let (draft, start) = self.current.take()?;
-        Some((draft.finish(envelope, defaults), start))
+    /// No point follows.
+    pub(super) fn end(&mut self) {
+        self.finished = self.current.take();
     }
 }
 

@@ -7,8 +7,6 @@
 
 use std::borrow::Cow;
 
-use super::NriFault;
-
 /// Deepest nesting of arrays and objects in a skipped value.
 pub(super) const DEPTH_MAX: usize = 64;
 
@@ -23,10 +21,41 @@ pub(super) enum Scalar<'a> {
     Nested,
 }
 
+/// What is wrong with a JSON text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Syntax {
+    /// The text ends within a value.
+    #[error("the input ends where {expected} should be")]
+    Truncated {
+        /// What should follow.
+        expected: &'static str,
+    },
+    /// Something else should stand here.
+    #[error("`{}` where {expected} should be", .found.escape_default())]
+    Unexpected {
+        /// What stands there.
+        found: char,
+        /// What should.
+        expected: &'static str,
+    },
+    /// A number that JSON does not have.
+    #[error("not a number of JSON")]
+    BadNumber,
+    /// An escape that JSON does not have.
+    #[error("not an escape of JSON")]
+    BadEscape,
+    /// A control character in a string.
+    #[error("control character in a string; write it as an escape")]
+    ControlCharacter,
+    /// Too many levels.
+    #[error("more than {DEPTH_MAX} levels of nesting")]
+    TooDeep,
+}
+
 /// A fault and the byte it was found at.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fault {
-    pub(super) fault: NriFault,
+    pub(super) syntax: Syntax,
     pub(super) offset: usize,
 }
 
@@ -57,14 +86,16 @@ impl<'a> Scanner<'a> {
         self.text.as_bytes()
     }
 
-    pub(super) fn fault<T>(&self, fault: NriFault) -> Scanned<T> {
-        Err(Fault { fault, offset: self.at })
+    #[cold]
+    fn fault<T>(&self, syntax: Syntax) -> Scanned<T> {
+        Err(Fault { syntax, offset: self.at })
     }
 
+    #[cold]
     fn unexpected<T>(&self, expected: &'static str) -> Scanned<T> {
         match self.text.get(self.at..).and_then(|rest| rest.chars().next()) {
-            Some(found) => self.fault(NriFault::Unexpected { found, expected }),
-            None => self.fault(NriFault::Truncated { expected }),
+            Some(found) => self.fault(Syntax::Unexpected { found, expected }),
+            None => self.fault(Syntax::Truncated { expected }),
         }
     }
 
@@ -144,6 +175,20 @@ impl<'a> Scanner<'a> {
         Ok(key)
     }
 
+    /// Takes a name and its colon if the name is `expected`, which is plain text without escapes.
+    #[inline]
+    pub(super) fn expected_key(&mut self, expected: &str) -> bool {
+        let end = self.at + expected.len();
+        let bytes = self.bytes();
+        let found = bytes.get(self.at) == Some(&b'"')
+            && bytes.get(end + 1..end + 3) == Some(b"\":")
+            && bytes[self.at + 1..=end] == *expected.as_bytes();
+        if found {
+            self.at = end + 3;
+        }
+        found
+    }
+
     /// A string; the opening quote comes next.
     #[inline]
     pub(super) fn string(&mut self) -> Scanned<Cow<'a, str>> {
@@ -193,8 +238,8 @@ impl<'a> Scanner<'a> {
                     return Ok(Cow::Owned(text));
                 }
                 Some(b'\\') => text.push(self.escape()?),
-                Some(_) => return self.fault(NriFault::ControlCharacter),
-                None => return self.fault(NriFault::Truncated { expected: "the end of a string" }),
+                Some(_) => return self.fault(Syntax::ControlCharacter),
+                None => return self.fault(Syntax::Truncated { expected: "the end of a string" }),
             }
             let plain = self.plain_until(self.at);
             text.push_str(&self.text[self.at..plain]);
@@ -205,7 +250,7 @@ impl<'a> Scanner<'a> {
     /// One escape; its backslash comes next.
     fn escape(&mut self) -> Scanned<char> {
         let Some(&byte) = self.bytes().get(self.at + 1) else {
-            return self.fault(NriFault::Truncated { expected: "the end of a string" });
+            return self.fault(Syntax::Truncated { expected: "the end of a string" });
         };
         let plain = match byte {
             b'"' => '"',
@@ -217,7 +262,7 @@ impl<'a> Scanner<'a> {
             b'r' => '\r',
             b't' => '\t',
             b'u' => return self.unicode(),
-            _ => return self.fault(NriFault::BadEscape),
+            _ => return self.fault(Syntax::BadEscape),
         };
         self.at += 2;
         Ok(plain)
@@ -231,12 +276,12 @@ impl<'a> Scanner<'a> {
             0xd800..=0xdbff => {
                 if self.bytes().get(self.at..self.at + 2) != Some(b"\\u") {
                     self.at = start;
-                    return self.fault(NriFault::BadEscape);
+                    return self.fault(Syntax::BadEscape);
                 }
                 let low = self.hex()?;
                 if !(0xdc00..=0xdfff).contains(&low) {
                     self.at = start;
-                    return self.fault(NriFault::BadEscape);
+                    return self.fault(Syntax::BadEscape);
                 }
                 0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00)
             }
@@ -246,7 +291,7 @@ impl<'a> Scanner<'a> {
             Some(character) => Ok(character),
             None => {
                 self.at = start;
-                self.fault(NriFault::BadEscape)
+                self.fault(Syntax::BadEscape)
             }
         }
     }
@@ -260,7 +305,7 @@ impl<'a> Scanner<'a> {
                 self.at += 6;
                 Ok(code)
             }
-            None => self.fault(NriFault::BadEscape),
+            None => self.fault(Syntax::BadEscape),
         }
     }
 
@@ -294,7 +339,7 @@ impl<'a> Scanner<'a> {
 
     /// A number; its sign or first digit comes next.
     #[inline]
-    fn number(&mut self) -> Scanned<f64> {
+    pub(super) fn number(&mut self) -> Scanned<f64> {
         /// Powers of ten that a double holds exactly.
         const POWERS: [f64; 23] = [
             1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
@@ -356,8 +401,8 @@ impl<'a> Scanner<'a> {
     #[cold]
     fn bad_number(&self) -> Scanned<f64> {
         match self.bytes().get(self.at) {
-            None => self.fault(NriFault::Truncated { expected: "a digit" }),
-            Some(_) => self.fault(NriFault::BadNumber),
+            None => self.fault(Syntax::Truncated { expected: "a digit" }),
+            Some(_) => self.fault(Syntax::BadNumber),
         }
     }
 
@@ -370,7 +415,7 @@ impl<'a> Scanner<'a> {
             match self.peek() {
                 Some(open @ (b'{' | b'[')) => {
                     if depth == DEPTH_MAX {
-                        return self.fault(NriFault::TooDeep);
+                        return self.fault(Syntax::TooDeep);
                     }
                     let object = open == b'{';
                     self.at += 1;
@@ -409,6 +454,22 @@ impl<'a> Scanner<'a> {
 /// Reads digits from `at` on into `number` (which may wrap); returns where they end.
 #[inline]
 fn digits(bytes: &[u8], mut at: usize, number: &mut u64) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    while let Some(chunk) = bytes.get(at..at + 8) {
+        let word = u64::from_le_bytes(chunk.try_into().expect("eight bytes"));
+        let digits = word.wrapping_sub(ONES * 0x30);
+        // A byte below `0` borrows into its high bit, one above `9` carries into it.
+        if (word.wrapping_add(ONES * 0x46) | digits) & (ONES * 0x80) != 0 {
+            break;
+        }
+        // Pairs, then fours, then all eight, each by one multiplication.
+        let pairs = digits.wrapping_mul(10) + (digits >> 8);
+        let low = (pairs & 0x0000_00ff_0000_00ff).wrapping_mul(0x000f_4240_0000_0064);
+        let high = ((pairs >> 16) & 0x0000_00ff_0000_00ff).wrapping_mul(0x0000_2710_0000_0001);
+        let eight = low.wrapping_add(high) >> 32;
+        *number = number.wrapping_mul(100_000_000).wrapping_add(eight);
+        at += 8;
+    }
     while let Some(byte) = bytes.get(at) {
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
@@ -504,7 +565,7 @@ mod tests {
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert_eq!(Scanner::new(&nested(DEPTH_MAX)).skip(), Ok(()));
         let deep = nested(DEPTH_MAX + 2);
-        assert_eq!(Scanner::new(&deep).skip().unwrap_err().fault, NriFault::TooDeep);
+        assert_eq!(Scanner::new(&deep).skip().unwrap_err().syntax, Syntax::TooDeep);
     }
 
     proptest! {

@@ -14,7 +14,7 @@ fn read_all(input: &[u8]) -> (Vec<RawSample<'_>>, Vec<NriError>, NriStats) {
     let (mut samples, mut errors) = (Vec::new(), Vec::new());
     let defaults = NriDefaults { at: NOW, cluster: None };
     let stats = read(input, defaults, |result| match result {
-        Ok(sample) => samples.push(sample),
+        Ok(sample) => samples.push(sample.clone()),
         Err(error) => errors.push(error),
     });
     assert_eq!(stats.samples as usize, samples.len());
@@ -210,7 +210,7 @@ fn defaults_stand_in() {
     let input = br#"{"event_type":"KafkaTopicSample","topic":"t"}"#;
     let mut clusters = Vec::new();
     read(input, NriDefaults { at: NOW, cluster: Some("d") }, |sample| {
-        clusters.push(sample.unwrap().cluster.into_owned());
+        clusters.push(sample.unwrap().cluster.to_string());
     });
     assert_eq!(clusters, ["d"]);
     let (_, errors, _) = read_all(input);

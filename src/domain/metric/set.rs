@@ -114,6 +114,75 @@ impl MetricSet {
     }
 }
 
+/// Values by metric while they are gathered: a place for every metric of the kind, so that setting
+/// one moves no other.
+#[derive(Clone)]
+pub struct MetricBoard {
+    kind: EntityKind,
+    mask: u64,
+    values: [f64; 64],
+}
+
+impl MetricBoard {
+    /// An empty board for entities of `kind`.
+    pub fn new(kind: EntityKind) -> Self {
+        Self { kind, mask: 0, values: [0.0; 64] }
+    }
+
+    /// The kind of entity described.
+    pub fn kind(&self) -> EntityKind {
+        self.kind
+    }
+
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.mask == 0
+    }
+
+    /// Whether `id` has a value.
+    #[inline]
+    pub fn contains(&self, id: MetricId) -> bool {
+        id.entity() == self.kind && self.mask & id.bit() != 0
+    }
+
+    /// The value of `id`.
+    #[inline]
+    pub fn get(&self, id: MetricId) -> Option<f64> {
+        self.contains(id).then(|| self.values[id.index() & 63])
+    }
+
+    /// Sets `id` to `value`; a metric of another kind is not stored.
+    #[inline]
+    pub fn set(&mut self, id: MetricId, value: f64) {
+        debug_assert_eq!(id.entity(), self.kind, "{id:?}");
+        if id.entity() == self.kind {
+            self.mask |= id.bit();
+            self.values[id.index() & 63] = value;
+        }
+    }
+
+    /// The known values.
+    pub fn to_set(&self) -> MetricSet {
+        let mut values = SmallVec::with_capacity(self.mask.count_ones() as usize);
+        let mut left = self.mask;
+        while left != 0 {
+            values.push(self.values[left.trailing_zeros() as usize]);
+            left &= left - 1;
+        }
+        MetricSet { kind: self.kind, mask: self.mask, values }
+    }
+}
+
+impl From<&MetricSet> for MetricBoard {
+    fn from(set: &MetricSet) -> Self {
+        let mut board = Self::new(set.kind);
+        for (id, value) in set.iter() {
+            board.set(id, value);
+        }
+        board
+    }
+}
+
 impl fmt::Debug for MetricSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.iter().map(|(id, value)| (id.name(), value))).finish()

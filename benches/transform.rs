@@ -1,0 +1,290 @@
+//! Samples to events on one core: nri-kafka's JSON of about 0.75 KB and 16 metrics a sample, parsed,
+//! transformed, folded, synthesized and written, with and without gzip, beside the floor of parsing
+//! and writing alone in the same run.
+
+use std::hint::black_box;
+use std::io::Write as _;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde::Deserialize;
+use shakedown::aggregate::{Aggregator, AggregatorConfig, EntityState};
+use shakedown::collect::nri::{NriDefaults, read};
+use shakedown::domain::account::AccountId;
+use shakedown::domain::sample::{RawSample, RawValue};
+use shakedown::domain::tag::Tags;
+use shakedown::domain::units::UnixMillis;
+use shakedown::synthesize::event::write_entity;
+use shakedown::synthesize::{SynthesisConfig, Synthesizer};
+use shakedown::transform::transform;
+
+const CLUSTERS: u64 = 10;
+const BROKERS: u64 = 100;
+const SAMPLES: u64 = CLUSTERS * BROKERS;
+const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
+
+/// A value that differs from sample to sample. Three in sixteen have all the digits of a double,
+/// as quotients have; the others three decimals or none.
+fn value(seed: u64, scale: f64) -> f64 {
+    let mixed = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0xD1B5_4A32_D192_ED03;
+    (mixed >> 11) as f64 / (1_u64 << 53) as f64 * scale
+}
+
+fn short(seed: u64, scale: f64) -> f64 {
+    (value(seed, scale) * 1_000.0).round() / 1_000.0
+}
+
+fn samples() -> String {
+    let mut text = String::from("[");
+    for cluster in 0..CLUSTERS {
+        for broker in 0..BROKERS {
+            let seed = (cluster * BROKERS + broker) * 100;
+            if text.len() > 1 {
+                text.push_str(",\n");
+            }
+            let host = format!("kafka-{broker}.prod-{cluster}:9092");
+            text.push_str(&format!(
+                concat!(
+                    r#"{{"event_type":"KafkaBrokerSample","timestamp":1700000000000,"#,
+                    r#""clusterName":"prod-{c}","displayName":"{h}","#,
+                    r#""entityKey":"ka-broker:{h}:brokerid={b}:clustername=prod-{c}","#,
+                    r#""broker.IOInPerSecond":{},"broker.IOOutPerSecond":{},"#,
+                    r#""broker.messagesInPerSecond":{},"broker.logFlushPerSecond":{},"#,
+                    r#""request.produceRequestsPerSecond":{},"#,
+                    r#""request.fetchConsumerRequestsPerSecond":{},"#,
+                    r#""request.produceRequestsFailedPerSecond":{},"#,
+                    r#""request.clientFetchesFailedPerSecond":{},"#,
+                    r#""request.produceTime99Percentile":{},"request.fetchTime99Percentile":{},"#,
+                    r#""request.handlerIdle":{},"replication.isrExpandsPerSecond":{},"#,
+                    r#""replication.unreplicatedPartitions":{},"system.cpuPercent":{},"#,
+                    r#""broker.partitionCount":{},"broker.diskUsedPercent":{}}}"#,
+                ),
+                short(seed, 1e8),
+                short(seed + 1, 2e8),
+                short(seed + 2, 1e5),
+                short(seed + 3, 10.0),
+                value(seed + 4, 2_000.0),
+                short(seed + 5, 3_000.0),
+                0,
+                value(seed + 6, 0.5),
+                value(seed + 7, 90.0).round(),
+                value(seed + 8, 500.0).round(),
+                value(seed + 9, 1.0),
+                0,
+                broker % 3,
+                value(seed + 10, 100.0),
+                50 + broker,
+                short(seed + 11, 100.0),
+                c = cluster,
+                b = broker,
+                h = host,
+            ));
+        }
+    }
+    text.push(']');
+    text
+}
+
+fn synthesizer() -> Synthesizer {
+    let mut tags = Tags::default();
+    tags.insert("team", "messaging").expect("a valid tag");
+    Synthesizer::new(SynthesisConfig {
+        account: AccountId::try_from(1_234_567).expect("a valid account"),
+        environment: None,
+        tags,
+    })
+}
+
+fn each_sample<'a>(text: &'a str, mut each: impl FnMut(&RawSample<'a>)) {
+    let defaults = NriDefaults { at: NOW, cluster: None };
+    let stats = read(text.as_bytes(), defaults, |sample| each(sample.expect("a good sample")));
+    assert_eq!(stats.samples, SAMPLES);
+}
+
+/// Each sample its own entity: parse, transform, synthesize, write.
+fn streaming(text: &str, synthesizer: &Synthesizer, out: &mut Vec<u8>) {
+    out.clear();
+    each_sample(text, |raw| {
+        let sample = transform(raw).expect("a valid sample");
+        let state = EntityState::of(&sample).expect("a whole entity");
+        let entity = synthesizer.entity_of(&state).expect("within the limits");
+        write_entity(&entity, out);
+        out.push(b',');
+    });
+}
+
+/// A cycle as the pipeline runs it: all samples, then the fold with its roll-ups, then all events.
+fn cycle(text: &str, synthesizer: &Synthesizer, out: &mut Vec<u8>) -> usize {
+    out.clear();
+    let mut raw = Vec::with_capacity(SAMPLES as usize);
+    each_sample(text, |sample| raw.push(sample.clone()));
+    let canonical = raw.iter().map(|raw| transform(raw).expect("a valid sample")).collect();
+    let mut aggregator = Aggregator::new(AggregatorConfig::default());
+    let states = aggregator.fold(canonical, NOW);
+    let synthesis = synthesizer.synthesize(&states);
+    for entity in &synthesis.entities {
+        write_entity(entity, out);
+        out.push(b',');
+    }
+    synthesis.entities.len()
+}
+
+fn gzip(events: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(events.len() / 2), Compression::new(1));
+    encoder.write_all(events).expect("memory takes everything");
+    encoder.finish().expect("memory takes everything")
+}
+
+/// The floor of our own scanner: every value read and written again, nothing else.
+fn scan_and_write(text: &str, out: &mut Vec<u8>) {
+    out.clear();
+    each_sample(text, |raw| {
+        out.push(b'{');
+        for field in &raw.fields {
+            out.push(b'"');
+            out.extend_from_slice(field.name.as_bytes());
+            out.extend_from_slice(b"\":");
+            match &field.value {
+                RawValue::Text(text) => out.extend_from_slice(text.as_bytes()),
+                RawValue::Number(number) | RawValue::Rate { per_second: number, .. } => {
+                    out.extend_from_slice(zmij::Buffer::new().format_finite(*number).as_bytes());
+                }
+            }
+            out.push(b',');
+        }
+        out.push(b'}');
+    });
+}
+
+/// The same sample, typed, for serde_json.
+#[derive(Deserialize)]
+struct Typed<'a> {
+    #[serde(borrow, rename = "clusterName")]
+    cluster: &'a str,
+    #[serde(rename = "displayName")]
+    display_name: &'a str,
+    #[serde(rename = "entityKey")]
+    entity_key: &'a str,
+    timestamp: i64,
+    #[serde(rename = "broker.IOInPerSecond")]
+    io_in: f64,
+    #[serde(rename = "broker.IOOutPerSecond")]
+    io_out: f64,
+    #[serde(rename = "broker.messagesInPerSecond")]
+    messages_in: f64,
+    #[serde(rename = "broker.logFlushPerSecond")]
+    log_flush: f64,
+    #[serde(rename = "request.produceRequestsPerSecond")]
+    produce: f64,
+    #[serde(rename = "request.fetchConsumerRequestsPerSecond")]
+    fetch: f64,
+    #[serde(rename = "request.produceRequestsFailedPerSecond")]
+    produce_failed: f64,
+    #[serde(rename = "request.clientFetchesFailedPerSecond")]
+    fetch_failed: f64,
+    #[serde(rename = "request.produceTime99Percentile")]
+    produce_time: f64,
+    #[serde(rename = "request.fetchTime99Percentile")]
+    fetch_time: f64,
+    #[serde(rename = "request.handlerIdle")]
+    handler_idle: f64,
+    #[serde(rename = "replication.isrExpandsPerSecond")]
+    isr_expands: f64,
+    #[serde(rename = "replication.unreplicatedPartitions")]
+    unreplicated: f64,
+    #[serde(rename = "system.cpuPercent")]
+    cpu: f64,
+    #[serde(rename = "broker.partitionCount")]
+    partitions: f64,
+    #[serde(rename = "broker.diskUsedPercent")]
+    disk: f64,
+}
+
+/// The floor of serde_json: parsed into a struct, its values written.
+fn serde_and_write(text: &str, out: &mut Vec<u8>) {
+    out.clear();
+    let all: Vec<Typed<'_>> = serde_json::from_str(text).expect("valid JSON");
+    for typed in &all {
+        for text in [typed.cluster, typed.display_name, typed.entity_key] {
+            out.extend_from_slice(text.as_bytes());
+        }
+        let numbers = [
+            ("broker.network.in.bytesPerSecond", typed.io_in),
+            ("broker.network.out.bytesPerSecond", typed.io_out),
+            ("broker.messages.in.rate", typed.messages_in),
+            ("disk.logFlushRate", typed.log_flush),
+            ("request.produce.perSecond", typed.produce),
+            ("request.fetchConsumer.perSecond", typed.fetch),
+            ("request.produce.failed.perSecond", typed.produce_failed),
+            ("request.fetch.failed.perSecond", typed.fetch_failed),
+            ("request.produce.latency", typed.produce_time),
+            ("request.fetch.latency", typed.fetch_time),
+            ("request.handlerIdle.percent", typed.handler_idle),
+            ("replication.isrExpands.perSecond", typed.isr_expands),
+            ("partitions.underReplicated", typed.unreplicated),
+            ("broker.cpu.usage", typed.cpu),
+            ("partitionCount", typed.partitions),
+            ("broker.disk.usage", typed.disk),
+            ("timestamp", typed.timestamp as f64),
+        ];
+        for (name, number) in numbers {
+            out.push(b'"');
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(b"\":");
+            out.extend_from_slice(zmij::Buffer::new().format_finite(number).as_bytes());
+            out.push(b',');
+        }
+    }
+}
+
+fn benches(criterion: &mut Criterion) {
+    let text = samples();
+    let synthesizer = synthesizer();
+    let mut out = Vec::with_capacity(4 << 20);
+    let mut group = criterion.benchmark_group("transform");
+    group.throughput(Throughput::Elements(SAMPLES));
+
+    group.bench_function("floor/parse", |bencher| {
+        bencher.iter(|| {
+            each_sample(black_box(&text), |raw| {
+                black_box(raw);
+            })
+        });
+    });
+    group.bench_function("floor/parse_write", |bencher| {
+        bencher.iter(|| scan_and_write(black_box(&text), &mut out));
+    });
+    group.bench_function("floor/serde_json_write", |bencher| {
+        bencher.iter(|| serde_and_write(black_box(&text), &mut out));
+    });
+    group.bench_function("streaming/plain", |bencher| {
+        bencher.iter(|| streaming(black_box(&text), &synthesizer, &mut out));
+    });
+    group.bench_function("streaming/gzip", |bencher| {
+        bencher.iter(|| {
+            streaming(black_box(&text), &synthesizer, &mut out);
+            black_box(gzip(&out))
+        });
+    });
+    group.bench_function("cycle/plain", |bencher| {
+        bencher.iter(|| black_box(cycle(black_box(&text), &synthesizer, &mut out)));
+    });
+    group.bench_function("cycle/gzip", |bencher| {
+        bencher.iter(|| {
+            cycle(black_box(&text), &synthesizer, &mut out);
+            black_box(gzip(&out))
+        });
+    });
+    group.finish();
+
+    // Tens of entities, then thousands: what an entity costs must not depend on how many there are.
+    streaming(&text, &synthesizer, &mut out);
+    let events = out.len() as f64 / SAMPLES as f64;
+    let packed = gzip(&out).len() as f64 / SAMPLES as f64;
+    let sample = text.len() as f64 / SAMPLES as f64;
+    println!("bytes: sample {sample:.0}, event {events:.0}, event in gzip {packed:.0}");
+}
+
+criterion_group!(all, benches);
+criterion_main!(all);
