@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::domain::units::UnixMillis;
 use crate::sim::fault::Fault;
@@ -90,6 +91,8 @@ pub struct CycleRecord {
     pub started: SimTime,
     /// End.
     pub ended: SimTime,
+    /// How long asking the sources took.
+    pub collecting: Duration,
     /// Parts that the cycle reported as missing, by cluster.
     pub missing: BTreeMap<String, u64>,
     /// Clusters of which it reported that nothing could be collected.

@@ -84,6 +84,7 @@ fn cycle_record(record: &Record, report: &CycleReport) -> CycleRecord {
         started,
         // Reports count whole milliseconds.
         ended: started + Duration::from_millis(report.duration_ms + 1),
+        collecting: Duration::from_millis(report.stages.collect_ms),
         missing: report.sources.iter().map(|s| (cluster(s), total(&s.missing))).collect(),
         failed: failed.map(cluster).collect(),
     }
