@@ -89,16 +89,18 @@ fn duplicates<'a>(
     events: impl Iterator<Item = &'a StoredEvent>,
     unknown: u64,
 ) {
-    let mut seen: BTreeMap<(String, i64), u64> = BTreeMap::new();
+    let mut seen: BTreeMap<([&str; 4], i64), u64> = BTreeMap::new();
     for event in events {
         let identity = ["entityGuid", "sourceEntityGuid", "relationshipType", "targetEntityGuid"];
-        let identity = identity.map(|name| event.text(name)).join(" ");
+        let identity = identity.map(|name| event.text(name));
         *seen.entry((identity, event.timestamp.0)).or_default() += 1;
     }
     let copies: u64 = seen.values().map(|count| count - 1).sum();
     if copies > unknown {
         let worst = seen.iter().max_by_key(|(_, count)| **count);
-        let ((identity, at), count) = worst.map_or((("".into(), 0), 0), |(k, v)| (k.clone(), *v));
+        let ((identity, at), count) =
+            worst.map_or((([""; 4], 0), 0), |(key, count)| (*key, *count));
+        let identity = identity.join(" ");
         finding.violate(
             None,
             format!(

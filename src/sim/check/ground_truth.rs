@@ -4,8 +4,6 @@
 //! figure that is none of them is a violation, and so is one that is missing although the fleet
 //! gave the pipeline all it needs.
 
-use std::collections::BTreeMap;
-
 use super::record::{Record, StoredEvent};
 use super::{Check, Class, Finding};
 use crate::sim::oracle::cycle::{CycleEvents, group_by_cycle};
@@ -117,9 +115,8 @@ fn compare_texts(
     event: &StoredEvent,
 ) {
     let own = ["brokerId", "topicName", "consumerGroup"].map(|name| event.text(name)).concat();
-    let of_object =
-        |(type_name, name): &(&str, String)| *type_name == event.text("entityType") && *name == own;
-    let Some((_, texts)) = expected.texts.iter().find(|(key, _)| of_object(key)) else { return };
+    let of_type = expected.texts.get(event.text("entityType"));
+    let Some(texts) = of_type.and_then(|names| names.get(&own)) else { return };
     for (attribute, values) in texts {
         let Some(found) = event.texts.get(*attribute) else { continue };
         finding.examine();
@@ -144,8 +141,7 @@ fn missing(
     if !complete {
         return;
     }
-    let known: BTreeMap<_, _> = figures.iter().filter(|(_, values)| !values.is_empty()).collect();
-    for (attribute, values) in known {
+    for (attribute, values) in figures.iter().filter(|(_, values)| !values.is_empty()) {
         if event.number(attribute).is_none() {
             finding.violate(
                 Some(events.cycle.started),

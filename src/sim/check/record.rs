@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::answers::Answers;
 use crate::domain::units::UnixMillis;
 use crate::sim::fault::Fault;
-use crate::sim::fleet::Observation;
 use crate::sim::scenario::Scenario;
 use crate::sim::seed::Seed;
 use crate::sim::time::SimTime;
@@ -37,7 +37,7 @@ pub struct Record {
 /// What a fleet did and what it told whom.
 pub struct FleetRecord {
     /// Every answer a broker gave, in order of time.
-    pub journal: Vec<Observation>,
+    pub journal: Answers,
     /// Broker ids.
     pub brokers: Vec<i32>,
     /// When each broker was down.
