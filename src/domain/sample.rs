@@ -200,7 +200,7 @@ pub struct RawSample<'a> {
     /// When the collector saw it, by its own clock.
     pub at: UnixMillis,
     /// Everything else.
-    pub fields: SmallVec<[RawField<'a>; 24]>,
+    pub fields: SmallVec<[RawField<'a>; 8]>,
 }
 
 impl<'a> RawSample<'a> {
