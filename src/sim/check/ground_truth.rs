@@ -82,20 +82,19 @@ fn compare(
         return;
     };
     let limit = record.scenario.expect.relative_error_max;
-    for (attribute, value) in &event.numbers {
+    for (attribute, value) in event.numbers() {
         if elsewhere(attribute) {
             continue;
         }
         finding.examine();
-        let Some(values) = figures.get(attribute.as_ref()).filter(|values| !values.is_empty())
-        else {
+        let Some(values) = figures.get(attribute).filter(|values| !values.is_empty()) else {
             finding.violate(
                 at,
                 format!("{}: {attribute} = {value}, which nothing explains", name(event)),
             );
             continue;
         };
-        let error = values.iter().map(|truth| relative(*value, *truth)).fold(f64::MAX, f64::min);
+        let error = values.iter().map(|truth| relative(value, *truth)).fold(f64::MAX, f64::min);
         finding.measure(error.min(1.0), limit, "relative error");
         if error > limit {
             finding.violate(
@@ -118,9 +117,9 @@ fn compare_texts(
     let of_type = expected.texts.get(event.text("entityType"));
     let Some(texts) = of_type.and_then(|names| names.get(&own)) else { return };
     for (attribute, values) in texts {
-        let Some(found) = event.texts.get(*attribute) else { continue };
+        let Some(found) = event.known_text(attribute) else { continue };
         finding.examine();
-        if !values.iter().any(|value| value.as_str() == found.as_ref()) {
+        if !values.iter().any(|value| value.as_str() == found) {
             finding.violate(
                 Some(events.cycle.started),
                 format!("{}: {attribute} is `{found}`, must be one of {values:?}", name(event)),
