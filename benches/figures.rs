@@ -55,6 +55,7 @@ const STORM: &str = "title = \"storm\"\nduration = \"60s\"\n\
     [kafka.orders]\nbrokers = 3\ntopics = 10\npartitions = 6\nreplication = 3\ngroups = 5\n\
     [newrelic]\nsynthesis_lag_min = \"1s\"\nsynthesis_lag_max = \"2s\"\n\
     [pipeline]\ninterval = \"5s\"\n\
+    [expect]\nsynthesis_lag_max = \"10s\"\n\
     [[fault]]\nat = \"2s\"\nlasts = \"5s\"\ncrash = { host = \"orders-broker-2\" }\n\
     [[fault]]\nat = \"1s\"\nlasts = \"6s\"\n\
     partition = { between = [\"pipeline\", \"orders-broker-1\"] }\n\

@@ -169,8 +169,9 @@ impl<'a> Situation<'a> {
         ends: &[LogEnds<'a>],
     ) -> Figures {
         let mut bases: Vec<Plain> = Vec::new();
-        for ends in ends {
-            let mut base = topic::lag(name, groups, ends);
+        let depth = topic::depth(groups.values().map(|sight| sight.before.len()));
+        for (ends, level) in ends.iter().flat_map(|ends| (0..depth).map(move |l| (ends, l))) {
+            let mut base = topic::lag(name, groups, ends, level);
             if let Some(bytes) = topic::leader_bytes(name, &self.view, |id| self.disk(id)) {
                 base.insert("topic.sizeOnDisk.mb", bytes / 1_048_576.0);
             }
@@ -257,7 +258,7 @@ impl<'a> Situation<'a> {
             (Some(event), Some(window_ms)) => {
                 let earlier = self.before(event, window_ms);
                 let earlier = self.fleet.journal.scrapes(broker, &earlier);
-                let truths = earlier.filter_map(|seen| match &seen.what {
+                let truths = earlier.rev().filter_map(|seen| match &seen.what {
                     Observed::Scrape(truth) => Some(truth.as_ref()),
                     _ => None,
                 });
@@ -276,7 +277,7 @@ impl<'a> Situation<'a> {
             (Some(event), Some(window_ms)) => {
                 let earlier = self.before(event, window_ms);
                 let earlier = self.fleet.journal.committed(name, &earlier);
-                let truths = earlier.filter_map(|seen| match &seen.what {
+                let truths = earlier.rev().filter_map(|seen| match &seen.what {
                     Observed::Committed { partitions, .. } => Some(partitions.as_slice()),
                     _ => None,
                 });

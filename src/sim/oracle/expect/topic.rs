@@ -23,10 +23,15 @@ fn counters<'a>(truth: &'a BrokerTruth, topic: &str) -> Option<&'a TopicCounters
     truth.topics.iter().find(|(name, _)| name.as_ref() == topic).map(|(_, counters)| counters)
 }
 
+/// How many choices of earlier sights to try: with the newest of each first, the oldest last.
+pub fn depth(sights: impl Iterator<Item = usize>) -> usize {
+    sights.max().unwrap_or(0).clamp(1, 8)
+}
+
 /// Sums over the brokers that have counters of the topic at both ends of their windows; one set
 /// per admissible choice of earlier sights.
 pub fn traffic(topic: &str, sights: &BTreeMap<i32, BrokerSight<'_>>) -> Vec<Plain> {
-    let depth = sights.values().map(|sight| sight.before.len()).max().unwrap_or(0).clamp(1, 8);
+    let depth = depth(sights.values().map(|sight| sight.before.len()));
     (0..depth).map(|level| traffic_at(topic, sights, level)).collect()
 }
 
@@ -73,8 +78,13 @@ pub fn leader_bytes<'a>(
     Some(bytes)
 }
 
-/// Lag and consumption over all groups.
-pub fn lag(topic: &str, groups: &BTreeMap<&str, GroupSight<'_>>, ends: &LogEnds<'_>) -> Plain {
+/// Lag and consumption over all groups, these since each one's earlier sight number `level`.
+pub fn lag(
+    topic: &str,
+    groups: &BTreeMap<&str, GroupSight<'_>>,
+    ends: &LogEnds<'_>,
+    level: usize,
+) -> Plain {
     let mut plain = Plain::new();
     let lags: Vec<i64> = groups
         .values()
@@ -87,7 +97,7 @@ pub fn lag(topic: &str, groups: &BTreeMap<&str, GroupSight<'_>>, ends: &LogEnds<
     }
     let rates = groups.values().filter_map(|sight| {
         let rates = sight.consumption(Some(topic));
-        rates.first().copied()
+        rates.get(level).or(rates.last()).copied()
     });
     if let Some(rate) = rates.reduce(|a, b| a + b) {
         plain.insert("topic.throughput.out.messagesPerSecond", rate);
