@@ -77,7 +77,12 @@ impl<P: Ports> Pipeline<P> {
                             report.missing_examples.push(part.detail);
                         }
                     }
-                    samples.extend(collected.samples);
+                    // Mostly there is one source: its samples need not be copied.
+                    if samples.is_empty() {
+                        samples = collected.samples;
+                    } else {
+                        samples.extend(collected.samples);
+                    }
                 }
                 Err(failure) => report.failure = Some(failure),
             }
@@ -98,8 +103,9 @@ impl<P: Ports> Pipeline<P> {
         now: UnixMillis,
     ) -> CycleReport {
         let mut kinds = Counts::new();
-        for sample in samples {
-            add(&mut kinds, sample_kind(sample), 1);
+        // Sources give samples of one kind in a row.
+        for run in samples.chunk_by(|left, right| left.subject.kind() == right.subject.kind()) {
+            add(&mut kinds, sample_kind(&run[0]), run.len() as u64);
         }
         let relationships =
             if self.relationships_due(now) { staged.relationship_events } else { Vec::new() };
