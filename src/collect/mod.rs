@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use crate::domain::sample::{RawSample, Subject};
 
 pub mod kafka;
+pub mod nri;
 pub mod prometheus;
 
 /// What one cycle collected from one source.
@@ -65,16 +66,6 @@ impl CollectionStats {
 
     /// Counts one sample under the kind of its subject.
     pub(crate) fn sampled(&mut self, subject: &Subject<'_>) {
-        let kind = match subject {
-            Subject::Cluster => "cluster",
-            Subject::Broker { .. } | Subject::BrokerName { .. } => "broker",
-            Subject::Topic { .. } => "topic",
-            Subject::TopicOnBroker { .. } => "topic_on_broker",
-            Subject::Group { .. } => "group",
-            Subject::GroupTopic { .. } => "group_topic",
-            Subject::GroupPartition { .. } => "group_partition",
-            Subject::Client { .. } => "client",
-        };
-        *self.samples.entry(kind).or_default() += 1;
+        *self.samples.entry(subject.kind().label()).or_default() += 1;
     }
 }

@@ -131,6 +131,18 @@ impl SubjectKind {
         Self::Client,
     ];
 
+    /// The name as a counter's label.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::TopicOnBroker => "topic_on_broker",
+            Self::GroupTopic => "group_topic",
+            Self::GroupPartition => "group_partition",
+            Self::Cluster | Self::Broker | Self::Topic | Self::Group | Self::Client => {
+                self.as_str()
+            }
+        }
+    }
+
     /// A short name for documents and messages.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -158,6 +170,28 @@ impl Subject<'_> {
             Self::GroupTopic { .. } => SubjectKind::GroupTopic,
             Self::GroupPartition { .. } => SubjectKind::GroupPartition,
             Self::Client { .. } => SubjectKind::Client,
+        }
+    }
+
+    /// The subject with names of its own.
+    pub fn into_owned(self) -> Subject<'static> {
+        let own = |text: Cow<'_, str>| Cow::<'static, str>::Owned(text.into_owned());
+        match self {
+            Self::Cluster => Subject::Cluster,
+            Self::Broker { broker_id } => Subject::Broker { broker_id },
+            Self::BrokerName { name } => Subject::BrokerName { name: own(name) },
+            Self::Topic { topic } => Subject::Topic { topic: own(topic) },
+            Self::TopicOnBroker { topic, broker_id } => {
+                Subject::TopicOnBroker { topic: own(topic), broker_id }
+            }
+            Self::Group { group } => Subject::Group { group: own(group) },
+            Self::GroupTopic { group, topic } => {
+                Subject::GroupTopic { group: own(group), topic: own(topic) }
+            }
+            Self::GroupPartition { group, topic, partition } => {
+                Subject::GroupPartition { group: own(group), topic: own(topic), partition }
+            }
+            Self::Client { client_id } => Subject::Client { client_id: own(client_id) },
         }
     }
 }
@@ -212,6 +246,26 @@ impl<'a> RawSample<'a> {
         at: UnixMillis,
     ) -> Self {
         Self { origin, cluster: cluster.into(), subject, at, fields: SmallVec::new() }
+    }
+
+    /// The sample with texts of its own, free of what it was read from.
+    pub fn into_owned(self) -> RawSample<'static> {
+        let own = |text: Cow<'_, str>| Cow::<'static, str>::Owned(text.into_owned());
+        let value = |value: RawValue<'_>| match value {
+            RawValue::Number(number) => RawValue::Number(number),
+            RawValue::Rate { per_second, window_ms } => RawValue::Rate { per_second, window_ms },
+            RawValue::Text(text) => RawValue::Text(own(text)),
+        };
+        let fields = self.fields.into_iter();
+        RawSample {
+            origin: self.origin,
+            cluster: own(self.cluster),
+            subject: self.subject.into_owned(),
+            at: self.at,
+            fields: fields
+                .map(|field| RawField { name: own(field.name), value: value(field.value) })
+                .collect(),
+        }
     }
 
     /// Adds a gauge.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::health::{HealthStatus, assess};
 use super::testing::*;
 use super::*;
-use crate::stream::testing::{EPOCH, TestPorts};
+use crate::ports::testing::{EPOCH, TestPorts};
 
 const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -34,11 +34,10 @@ fn starts(steps: &[Step], config: PipelineConfig, stop: Duration) -> (Vec<Durati
 
 /// Deadlines that let a cycle run for `seconds` and more.
 fn patient(seconds: u64) -> PipelineConfig {
-    PipelineConfig {
-        collect_deadline: s(seconds + 1),
-        cycle_deadline: s(seconds + 10),
-        ..TestWorld::config()
-    }
+    let mut config = TestWorld::config();
+    config.cycle.collect_deadline = s(seconds + 1);
+    config.cycle.cycle_deadline = s(seconds + 10);
+    config
 }
 
 #[test]
@@ -168,11 +167,9 @@ fn invalid_samples_are_rejected_counted_and_shown() {
 #[test]
 fn events_carry_identity_environment_and_tags() {
     let world = TestWorld::new(&[], ACCEPT);
-    let config = PipelineConfig {
-        environment: Some("staging".to_owned()),
-        tags: [("team".to_owned(), "core".to_owned())].into(),
-        ..TestWorld::config()
-    };
+    let mut config = TestWorld::config();
+    config.cycle.environment = Some("staging".to_owned());
+    config.cycle.tags = [("team".to_owned(), "core".to_owned())].into();
     let mut pipeline = world.pipeline(config, one_source(&world, &[QUICK]));
     let run = world.run_cycles(&mut pipeline, 1);
     let events = world.newrelic.events();
@@ -195,11 +192,11 @@ fn events_carry_identity_environment_and_tags() {
 fn impossible_settings_are_refused_with_words() {
     let refused = |config: PipelineConfig| {
         let world = TestWorld::new(&[], ACCEPT);
-        let ports = TestPorts { clock: world.clock.clone(), http: world.newrelic.clone() };
+        let ports = TestPorts::new(&world.clock, world.newrelic.clone());
         Pipeline::new(ports, config, Vec::new()).map(|_| ()).expect_err("impossible").to_string()
     };
     let mut config = TestWorld::config();
-    config.tags.insert("a b".to_owned(), "c".to_owned());
+    config.cycle.tags.insert("a b".to_owned(), "c".to_owned());
     assert!(refused(config).contains("`a b`"));
     let mut config = TestWorld::config();
     config.addresses.events = "ftp://nr".to_owned();
@@ -207,6 +204,28 @@ fn impossible_settings_are_refused_with_words() {
     let mut config = TestWorld::config();
     config.stream.batch_events_max = 0;
     assert!(refused(config).contains("batch_events_max"));
+}
+
+#[test]
+fn every_valid_file_makes_a_pipeline() {
+    let head = "[newrelic]\naccount_id = 7\nlicense_key = 'k'\n\
+                [[kafka]]\ncluster = 'a'\nbootstrap = ['b:1']\n";
+    let streams = [
+        "",
+        "[stream]\nbatch_events = 1\nbatch_bytes = '1kB'\ngzip_level = 0\nconcurrent_posts = 1\n\
+         buffer_events = 1\nbuffer_bytes = '1kB'\ntimeout = '1ms'\n",
+        "[stream]\nbatch_events = 2000\nbatch_bytes = '16MB'\ngzip_level = 9\n\
+         concurrent_posts = 64\nbuffer_events = 1000000\nbuffer_bytes = '1GiB'\ntimeout = '1h'\n",
+    ];
+    for stream in streams {
+        let text = format!("{head}{stream}");
+        let flags = crate::config::Flags::default();
+        let config = crate::config::Config::load("x.toml", &text, &|_| None, &flags);
+        let config = PipelineConfig::from_config(&config.expect(stream));
+        assert_eq!(config.stream.validate(), [], "{stream}");
+        let world = TestWorld::new(&[], ACCEPT);
+        world.pipeline(config, one_source(&world, &[QUICK]));
+    }
 }
 
 #[test]

@@ -285,7 +285,7 @@ pub fn transform<'a>(raw: &'a RawSample<'_>) -> Result<CanonicalSample<'a>, Reje
         metrics: fields.metrics,
         window: fields.window,
         attributes: fields.attributes,
-        client_id: text_field(&raw.fields, "clientID"),
+        client_id: if on_partition { text_field(&raw.fields, "clientID") } else { None },
         lag_unknown: row == PartitionRow::CommittedOnly,
         warnings: fields.warnings,
     })

@@ -196,3 +196,23 @@ fn reports_for_people() {
         stop.request();
     });
 }
+
+#[test]
+fn output_of_nri_kafka_reaches_new_relic() {
+    in_local_set(async {
+        let server = newrelic(200).await;
+        let nri = "[[nri]]\ncluster = \"legacy\"\nfiles = [\"nri.json\"]\n";
+        let text = newrelic_table(&server) + nri;
+        let (folder, args) = arguments(&text, &["--once", "--format", "json"]);
+        let sample = "{\"event_type\":\"KafkaTopicSample\",\"clusterName\":\"legacy\",\
+                      \"topic\":\"orders\",\"topic.diskSize\":4096}";
+        std::fs::write(folder.path().join("nri.json"), sample).expect("written");
+        let config = args.load().expect("valid");
+        let mut out = Vec::new();
+        assert_eq!(args.serve(&config, &mut out).await, Ok(0));
+        let report: serde_json::Value = serde_json::from_slice(&out).expect("JSON");
+        assert_eq!(report["last_cycle"]["samples"], serde_json::json!({ "topic": 1 }));
+        assert_eq!(report["last_cycle"]["entities"]["MESSAGE_QUEUE_TOPIC"], 1);
+        assert_eq!(report["run"]["undelivered"], 0);
+    });
+}

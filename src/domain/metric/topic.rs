@@ -55,7 +55,7 @@ metrics! { Topic;
              failed and handled rates are both known; 0 when there was no request"
         )];
     TOPIC_SIZE = "topic.sizeOnDisk.mb", Mebibytes, Gauge, POSITIVE,
-        "Size on disk of all replicas, not rounded.",
+        "Size on disk of the leaders' replicas (nri-kafka: of all replicas), not rounded.",
         [
             kafka_as(Topic, "logdirs.size_bytes", BytesToMebibytes),
             nri_as(TopicOnBroker, "topic.diskSize", BytesToMebibytes),

@@ -20,6 +20,7 @@ pub struct Answers {
     offsets: Places,
     scrapes: BTreeMap<i32, Places>,
     log_dirs: BTreeMap<i32, Places>,
+    listed_groups: BTreeMap<i32, Places>,
     committed: BTreeMap<Arc<str>, Places>,
     described: BTreeMap<Arc<str>, Places>,
     configs: BTreeMap<Arc<str>, Places>,
@@ -52,7 +53,9 @@ impl Answers {
                         note(&mut answers.described, &truth.group, place);
                     }
                 }
-                Observed::Groups { described: false, .. } => {}
+                Observed::Groups { described: false, .. } => {
+                    answers.listed_groups.entry(seen.broker).or_default().push(place);
+                }
             }
         }
         answers.all = all;
@@ -108,6 +111,15 @@ impl Answers {
         range: &Range<u32>,
     ) -> impl DoubleEndedIterator<Item = &Observation> {
         self.within(self.log_dirs.get(&broker).map_or(&[], Vec::as_slice), range)
+    }
+
+    /// Groups that `broker` listed.
+    pub fn listed_groups(
+        &self,
+        broker: i32,
+        range: &Range<u32>,
+    ) -> impl DoubleEndedIterator<Item = &Observation> {
+        self.within(self.listed_groups.get(&broker).map_or(&[], Vec::as_slice), range)
     }
 
     /// Committed offsets of `group`.

@@ -11,6 +11,7 @@ pub use verdict::{CheckResult, Class, Finding, Margin, Violation};
 pub mod answers;
 mod conservation;
 mod coverage;
+mod cycles;
 mod freshness;
 mod ground_truth;
 mod guid;
@@ -41,6 +42,7 @@ pub const CATALOGUE: &[Check] = &[
     guid::CHECK,
     ground_truth::CHECK,
     health_score::CHECK,
+    cycles::CHECK,
     honesty::CHECK,
     coverage::CHECK,
     relationships::CHECK,

@@ -7,6 +7,7 @@
 //!   and goes on.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::sim::check::record::Record;
 use crate::sim::check::{self, CheckResult};
@@ -79,6 +80,9 @@ pub struct RunReport {
     pub timeline: Timeline,
     /// Digest of the trace.
     pub trace: TraceDigest,
+    /// Why the trace is incomplete where it was sent to; the digest stands either way.
+    #[serde(skip)]
+    pub trace_error: Option<Arc<std::io::Error>>,
 }
 
 fn seed_number<S: serde::Serializer>(seed: &Seed, serializer: S) -> Result<S::Ok, S::Error> {
@@ -123,6 +127,7 @@ pub struct Simulated {
     /// What it left behind.
     pub record: Record,
     trace: TraceDigest,
+    trace_error: Option<std::io::Error>,
 }
 
 /// Runs `scenario` on this thread without judging it: the first half of [`run`], for benchmarks.
@@ -130,13 +135,13 @@ pub struct Simulated {
 /// The thread must be a fresh one, so that nothing of an earlier run passes into this one.
 pub fn simulate(scenario: &Scenario, options: Options, defect: Option<Defect>) -> Simulated {
     let (seed, network) = (options.seed, options.network);
-    let (record, trace) = runner::record(scenario, options, defect);
-    Simulated { seed, network, record, trace }
+    let (record, trace, trace_error) = runner::record(scenario, options, defect);
+    Simulated { seed, network, record, trace, trace_error }
 }
 
 /// Judges a run: the second half of [`run`].
 pub fn judge(simulated: Simulated) -> RunReport {
-    let Simulated { seed, network, record, trace } = simulated;
+    let Simulated { seed, network, record, trace, trace_error } = simulated;
     let checks = check::examine(&record);
     RunReport {
         id: RunId::of(&record.scenario, seed, network),
@@ -149,5 +154,6 @@ pub fn judge(simulated: Simulated) -> RunReport {
         entities: record.newrelic.entities.iter().map(|entity| entity.guid.clone()).collect(),
         checks,
         trace,
+        trace_error: trace_error.map(Arc::new),
     }
 }

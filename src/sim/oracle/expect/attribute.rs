@@ -56,6 +56,27 @@ pub fn controllers(truths: &[&MetadataTruth]) -> Vec<f64> {
     truths.iter().filter_map(|truth| truth.controller).map(f64::from).collect()
 }
 
+/// Ports that the metadata named for a broker.
+pub fn ports(broker: i32, truths: &[&MetadataTruth]) -> Vec<f64> {
+    let known = truths.iter().flat_map(|truth| &truth.brokers).filter(|known| known.id == broker);
+    known.map(|known| f64::from(known.port)).collect()
+}
+
+/// What every event of an object says of it.
+pub fn common(type_name: &str, cluster: &str, own: &str, environment: &str) -> Texts {
+    let display_name = match type_name {
+        "MESSAGE_QUEUE_CLUSTER" => format!("kafka-cluster-{cluster}"),
+        "MESSAGE_QUEUE_BROKER" => format!("{cluster}-broker-{own}"),
+        _ => own.to_owned(),
+    };
+    Texts::from([
+        ("displayName", vec![display_name]),
+        ("provider", vec!["kafka".to_owned()]),
+        ("environment", vec![environment.to_owned()]),
+        ("tags.environment", vec![environment.to_owned()]),
+    ])
+}
+
 /// Where a broker is.
 pub fn place(broker: i32, truths: &[&MetadataTruth]) -> Texts {
     let mut texts = Texts::new();

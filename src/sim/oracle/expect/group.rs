@@ -11,7 +11,7 @@ use crate::sim::oracle::cycle::LogEnds;
 pub struct GroupSight<'a> {
     /// Now.
     pub now: &'a [CommittedTruth],
-    /// Each admissible earlier sight, newest first.
+    /// Each admissible earlier sight, oldest first.
     pub before: Vec<&'a [CommittedTruth]>,
     /// Seconds between the two; `None` when the pipeline claims no rates.
     pub window_s: Option<f64>,

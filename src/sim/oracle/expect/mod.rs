@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::cycle::{CycleEvents, CycleView, LogDirs, LogEnds};
 use super::health::expected_brokers;
-use crate::sim::check::record::{FleetRecord, Record, StoredEvent};
+use crate::sim::check::record::{CycleRecord, FleetRecord, Record, StoredEvent};
 use crate::sim::fleet::Observed;
 use crate::sim::time::SimTime;
 
@@ -49,6 +49,10 @@ pub struct Expected {
     pub groups: BTreeMap<String, Figures>,
     /// Of the cluster.
     pub cluster: Figures,
+    /// Brokers and groups of which this cycle's events are not stored (given up, or lost with the
+    /// pipeline): what they add to a topic or the cluster cannot be told.
+    unseen_brokers: bool,
+    unseen_groups: bool,
     /// Descriptive texts by entity type and the object's own name.
     pub texts: BTreeMap<&'static str, BTreeMap<String, Texts>>,
 }
@@ -74,6 +78,25 @@ fn by_object<'a>(events: &[&'a StoredEvent]) -> ByObject<'a> {
     objects
 }
 
+impl Expected {
+    /// Whether the figure rests on an event that New Relic does not hold: its window is then not
+    /// known to anyone. Conservation judges the loss itself.
+    pub fn unknowable(&self, event: &StoredEvent, figure: &str) -> bool {
+        let of = |names: &[&str]| names.contains(&figure);
+        match event.text("entityType") {
+            "MESSAGE_QUEUE_CLUSTER" => self.unseen_brokers && of(cluster::OF_BROKERS),
+            "MESSAGE_QUEUE_TOPIC" => {
+                (self.unseen_brokers && of(topic::OF_BROKERS))
+                    || (self.unseen_groups && of(topic::OF_GROUPS))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The shortest time that a world tells apart.
+const INSTANT: Duration = Duration::from_nanos(1);
+
 /// Everything an expectation is computed from.
 pub struct Situation<'a> {
     record: &'a Record,
@@ -81,7 +104,6 @@ pub struct Situation<'a> {
     view: CycleView<'a>,
     events: &'a CycleEvents<'a>,
     by_object: ByObject<'a>,
-    jmx: bool,
     /// Whether the cycle says that it got everything. If not, an answer that a broker gave may
     /// have come too late: what the broker's own event lacks did not arrive.
     complete: bool,
@@ -92,10 +114,9 @@ impl<'a> Situation<'a> {
     pub fn new(record: &'a Record, events: &'a CycleEvents<'a>) -> Option<Self> {
         let fleet = record.fleets.get(events.cluster)?;
         let view = CycleView::new(fleet, events.cycle.started, events.cycle.ended);
-        let jmx = record.scenario.kafka.get(events.cluster)?.jmx;
-        let complete = events.cycle.missing.get(events.cluster).copied().unwrap_or(0) == 0;
+        let complete = events.cycle.claims_all(events.cluster);
         let by_object = by_object(&events.events);
-        Some(Self { record, fleet, view, events, by_object, jmx, complete })
+        Some(Self { record, fleet, view, events, by_object, complete })
     }
 
     /// Every figure of the cycle.
@@ -108,7 +129,11 @@ impl<'a> Situation<'a> {
             .iter()
             .filter_map(|name| Some((name.as_str(), self.group_sight(name)?)))
             .collect();
-        let mut expected = Expected::default();
+        let mut expected = Expected {
+            unseen_brokers: self.fleet.brokers.iter().any(|id| self.is_unseen_broker(*id)),
+            unseen_groups: self.fleet.groups.iter().any(|name| self.is_unseen_group(name)),
+            ..Expected::default()
+        };
         for id in &self.fleet.brokers {
             let sets = self.broker_sets(*id, sights.get(id));
             expected.brokers.insert(*id, broker::figures(&sets));
@@ -127,6 +152,17 @@ impl<'a> Situation<'a> {
         expected
     }
 
+    /// Whether the broker gave figures for which no event is stored.
+    fn is_unseen_broker(&self, id: i32) -> bool {
+        let answered = self.view.scrape(id).is_some() || self.view.log_dirs(id).is_some();
+        answered && self.event("MESSAGE_QUEUE_BROKER", &id.to_string()).is_none()
+    }
+
+    fn is_unseen_group(&self, name: &str) -> bool {
+        let answered = self.view.committed(name).is_some();
+        answered && self.event("MESSAGE_QUEUE_CONSUMER_GROUP", name).is_none()
+    }
+
     /// Adds what describes the objects rather than measures them.
     fn describe(&self, expected: &mut Expected) {
         let truths = self.view.metadata();
@@ -135,6 +171,9 @@ impl<'a> Situation<'a> {
         let texts = expected.texts.entry("MESSAGE_QUEUE_BROKER").or_default();
         for id in &self.fleet.brokers {
             texts.insert(id.to_string(), attribute::place(*id, &truths));
+            if let Some(figures) = expected.brokers.get_mut(id) {
+                figures.insert("port", attribute::ports(*id, &truths));
+            }
         }
         let texts = expected.texts.entry("MESSAGE_QUEUE_CONSUMER_GROUP").or_default();
         for (name, figures) in &mut expected.groups {
@@ -148,6 +187,15 @@ impl<'a> Situation<'a> {
             let (mut more, of_topic) = attribute::settings(self.fleet, name, until);
             figures.append(&mut more);
             texts.insert(name.clone(), of_topic);
+        }
+        let of_cluster = expected.texts.entry("MESSAGE_QUEUE_CLUSTER").or_default();
+        of_cluster.insert(String::new(), Texts::new());
+        let environment = &self.record.scenario.pipeline.environment;
+        let cluster = self.events.cluster;
+        for (type_name, objects) in &mut expected.texts {
+            for (own, texts) in objects {
+                texts.append(&mut attribute::common(type_name, cluster, own, environment));
+            }
         }
     }
 
@@ -169,9 +217,8 @@ impl<'a> Situation<'a> {
         ends: &[LogEnds<'a>],
     ) -> Figures {
         let mut bases: Vec<Plain> = Vec::new();
-        let depth = topic::depth(groups.values().map(|sight| sight.before.len()));
-        for (ends, level) in ends.iter().flat_map(|ends| (0..depth).map(move |l| (ends, l))) {
-            let mut base = topic::lag(name, groups, ends, level);
+        for ends in ends {
+            let mut base = topic::lag(name, groups, ends);
             if let Some(bytes) = topic::leader_bytes(name, &self.view, |id| self.disk(id)) {
                 base.insert("topic.sizeOnDisk.mb", bytes / 1_048_576.0);
             }
@@ -180,7 +227,8 @@ impl<'a> Situation<'a> {
             }
         }
         let mut sets = topic::traffic(name, sights);
-        if !self.jmx {
+        let counted = "topic.throughput.in.messagesPerSecond";
+        if sets.iter().all(|set| !set.contains_key(counted)) {
             sets = self.growth(name, ends.first()).into_iter().collect();
         }
         if sets.is_empty() {
@@ -199,12 +247,13 @@ impl<'a> Situation<'a> {
         figures
     }
 
-    /// A topic's messages per second by its log ends, for clusters without exporters.
+    /// A topic's messages per second by its log ends, where no exporter tells: the cluster has
+    /// none, or every broker of the topic has just begun to count.
     fn growth(&self, name: &str, ends: Option<&LogEnds<'a>>) -> Option<Plain> {
         let event = self.event("MESSAGE_QUEUE_TOPIC", name)?;
         let window_ms = event.number("collectionWindowMs")?;
         let then = self.back(event, window_ms);
-        let cycle = self.record.cycle_at(then)?;
+        let cycle = self.cycle_of_earlier_end(then)?;
         let before = CycleView::new(self.fleet, cycle.started, cycle.ended);
         let before = before.log_ends(None);
         let sum = |ends: &LogEnds<'_>| -> i64 {
@@ -258,7 +307,7 @@ impl<'a> Situation<'a> {
             (Some(event), Some(window_ms)) => {
                 let earlier = self.before(event, window_ms);
                 let earlier = self.fleet.journal.scrapes(broker, &earlier);
-                let truths = earlier.rev().filter_map(|seen| match &seen.what {
+                let truths = earlier.filter_map(|seen| match &seen.what {
                     Observed::Scrape(truth) => Some(truth.as_ref()),
                     _ => None,
                 });
@@ -277,7 +326,7 @@ impl<'a> Situation<'a> {
             (Some(event), Some(window_ms)) => {
                 let earlier = self.before(event, window_ms);
                 let earlier = self.fleet.journal.committed(name, &earlier);
-                let truths = earlier.rev().filter_map(|seen| match &seen.what {
+                let truths = earlier.filter_map(|seen| match &seen.what {
                     Observed::Committed { partitions, .. } => Some(partitions.as_slice()),
                     _ => None,
                 });
@@ -290,9 +339,22 @@ impl<'a> Situation<'a> {
 
     /// The earlier end of an event's window.
     fn back(&self, event: &StoredEvent, window_ms: f64) -> SimTime {
-        let seen_at = self.record.pipeline_time(event.timestamp);
+        let begun = self.events.cycle.started;
+        let seen_at = self.record.origin(event).map_or(begun, |(at, _)| at);
         let window = Duration::from_secs_f64(window_ms / 1_000.0);
         SimTime::from(seen_at.since_start().saturating_sub(window))
+    }
+
+    /// The cycle in which a window that reaches back to `then` began: never the present one, whose
+    /// own answers may lie after `then` when it took long.
+    fn cycle_of_earlier_end(&self, then: SimTime) -> Option<&'a CycleRecord> {
+        let until = then + Duration::from_millis(1);
+        let cycle = self.record.cycle_before(until)?;
+        if cycle.started < self.events.cycle.started {
+            return Some(cycle);
+        }
+        let just_before = self.events.cycle.started.since_start().checked_sub(INSTANT)?;
+        self.record.cycle_before(SimTime::from(just_before))
     }
 
     /// Answers that can have been the earlier end of a window.
@@ -300,9 +362,8 @@ impl<'a> Situation<'a> {
         let then = self.back(event, window_ms);
         // An event's time is that of its newest part, which may be later than the counters'.
         let until = then + Duration::from_millis(1);
-        let patience = self.record.scenario.pipeline.request_timeout.0;
-        let from = SimTime::from(then.since_start().saturating_sub(patience));
-        self.fleet.journal.between(from, until)
+        let Some(cycle) = self.cycle_of_earlier_end(then) else { return 0..0 };
+        self.fleet.journal.between(cycle.started, until)
     }
 }
 

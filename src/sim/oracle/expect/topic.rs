@@ -19,19 +19,32 @@ const RATES: &[Counter] = &[
     ("request.fetch.failed.perSecond", |c| c.failed_fetch_requests),
 ];
 
+/// Figures that are made of what brokers count of the topic.
+pub const OF_BROKERS: &[&str] = &[
+    "topic.throughput.in.messagesPerSecond",
+    "topic.throughput.in.bytesPerSecond",
+    "topic.throughput.out.bytesPerSecond",
+    "topic.brokers.reporting",
+    "topic.error.rate",
+    "topic.message.size.bytes",
+    "request.produce.handled.perSecond",
+    "request.fetch.handled.perSecond",
+    "request.produce.failed.perSecond",
+    "request.fetch.failed.perSecond",
+    "efficiencyScore",
+];
+
+/// Figures that are made of what groups read of the topic.
+pub const OF_GROUPS: &[&str] = &["topic.throughput.out.messagesPerSecond", "efficiencyScore"];
+
 fn counters<'a>(truth: &'a BrokerTruth, topic: &str) -> Option<&'a TopicCounters> {
     truth.topics.iter().find(|(name, _)| name.as_ref() == topic).map(|(_, counters)| counters)
-}
-
-/// How many choices of earlier sights to try: with the newest of each first, the oldest last.
-pub fn depth(sights: impl Iterator<Item = usize>) -> usize {
-    sights.max().unwrap_or(0).clamp(1, 8)
 }
 
 /// Sums over the brokers that have counters of the topic at both ends of their windows; one set
 /// per admissible choice of earlier sights.
 pub fn traffic(topic: &str, sights: &BTreeMap<i32, BrokerSight<'_>>) -> Vec<Plain> {
-    let depth = depth(sights.values().map(|sight| sight.before.len()));
+    let depth = sights.values().map(|sight| sight.before.len()).max().unwrap_or(0).clamp(1, 8);
     (0..depth).map(|level| traffic_at(topic, sights, level)).collect()
 }
 
@@ -78,13 +91,8 @@ pub fn leader_bytes<'a>(
     Some(bytes)
 }
 
-/// Lag and consumption over all groups, these since each one's earlier sight number `level`.
-pub fn lag(
-    topic: &str,
-    groups: &BTreeMap<&str, GroupSight<'_>>,
-    ends: &LogEnds<'_>,
-    level: usize,
-) -> Plain {
+/// Lag and consumption over all groups.
+pub fn lag(topic: &str, groups: &BTreeMap<&str, GroupSight<'_>>, ends: &LogEnds<'_>) -> Plain {
     let mut plain = Plain::new();
     let lags: Vec<i64> = groups
         .values()
@@ -97,7 +105,8 @@ pub fn lag(
     }
     let rates = groups.values().filter_map(|sight| {
         let rates = sight.consumption(Some(topic));
-        rates.get(level).or(rates.last()).copied()
+        // Asked again within one cycle, a group's last answer is the one that arrived.
+        rates.last().copied()
     });
     if let Some(rate) = rates.reduce(|a, b| a + b) {
         plain.insert("topic.throughput.out.messagesPerSecond", rate);
