@@ -18,6 +18,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use rand_chacha::ChaCha8Rng;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -62,12 +63,10 @@ pub trait Clock: Clone + Send + Sync + 'static {
         duration: Duration,
         future: F,
     ) -> impl Future<Output = Result<F::Output, Elapsed>> + Send {
-        async move {
-            match crate::rt::race(future, self.sleep(duration)).await {
-                crate::rt::Race::First(output) => Ok(output),
-                crate::rt::Race::Second(()) => Err(Elapsed(duration)),
-            }
-        }
+        crate::rt::race(future, self.sleep(duration)).map(move |winner| match winner {
+            crate::rt::Race::First(output) => Ok(output),
+            crate::rt::Race::Second(()) => Err(Elapsed(duration)),
+        })
     }
 }
 

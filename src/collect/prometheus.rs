@@ -177,7 +177,7 @@ impl<'a> Iterator for Parser<'a> {
                 return None;
             }
             self.line += 1;
-            let line = match self.rest.find('\n') {
+            let line = match memchr::memchr(b'\n', self.rest.as_bytes()) {
                 Some(end) => {
                     let line = &self.rest[..end];
                     self.rest = &self.rest[end + 1..];

@@ -79,7 +79,12 @@ impl<P: Ports> Pipeline<P> {
                         add(&mut report.missing, &part.reason, part.count);
                         report.missing_examples.add(&part.reason, || part.detail);
                     }
-                    samples.extend(collected.samples);
+                    // Mostly there is one source: its samples need not be copied.
+                    if samples.is_empty() {
+                        samples = collected.samples;
+                    } else {
+                        samples.extend(collected.samples);
+                    }
                 }
                 Err(failure) => report.failure = Some(failure),
             }
@@ -100,8 +105,9 @@ impl<P: Ports> Pipeline<P> {
         now: UnixMillis,
     ) -> CycleReport {
         let mut kinds = Counts::new();
-        for sample in samples {
-            add(&mut kinds, sample.subject.kind().label(), 1);
+        // Sources give samples of one kind in a row.
+        for run in samples.chunk_by(|left, right| left.subject.kind() == right.subject.kind()) {
+            add(&mut kinds, run[0].subject.kind().label(), run.len() as u64);
         }
         let relationships =
             if self.relationships_due(now) { staged.relationship_events } else { Vec::new() };

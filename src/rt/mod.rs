@@ -11,11 +11,11 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_util::FutureExt;
-use futures_util::future::poll_fn;
+use pin_project_lite::pin_project;
 
 mod causes;
 pub mod http;
@@ -104,16 +104,16 @@ where
     F::Output: 'static,
 {
     let name = name.into();
-    #[expect(clippy::disallowed_methods, reason = "the one sanctioned caller")]
-    let handle = tokio::task::spawn_local(async move {
-        match AssertUnwindSafe(future).catch_unwind().await {
-            Ok(output) => Some(output),
-            Err(payload) => {
-                record_panic(&name, payload.as_ref());
-                None
-            }
+    // Combinators rather than an async block, which would keep room for the future twice.
+    let caught = AssertUnwindSafe(future).catch_unwind().map(move |outcome| match outcome {
+        Ok(output) => Some(output),
+        Err(payload) => {
+            record_panic(&name, payload.as_ref());
+            None
         }
     });
+    #[expect(clippy::disallowed_methods, reason = "the one sanctioned caller")]
+    let handle = tokio::task::spawn_local(caught);
     Task(handle)
 }
 
@@ -127,16 +127,33 @@ pub enum Race<A, B> {
 }
 
 /// Runs both futures until one finishes, polling `first` first each time; drops the other.
-pub async fn race<A: Future, B: Future>(first: A, second: B) -> Race<A::Output, B::Output> {
-    let mut first = pin!(first);
-    let mut second = pin!(second);
-    poll_fn(|cx| {
-        if let Poll::Ready(output) = first.as_mut().poll(cx) {
+///
+/// Not an `async fn`, which would keep room for each future twice: as its argument and pinned.
+pub fn race<A: Future, B: Future>(first: A, second: B) -> Racing<A, B> {
+    Racing { first, second }
+}
+
+pin_project! {
+    /// The future of [`race`].
+    #[derive(Debug)]
+    pub struct Racing<A, B> {
+        #[pin]
+        first: A,
+        #[pin]
+        second: B,
+    }
+}
+
+impl<A: Future, B: Future> Future for Racing<A, B> {
+    type Output = Race<A::Output, B::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let both = self.project();
+        if let Poll::Ready(output) = both.first.poll(cx) {
             return Poll::Ready(Race::First(output));
         }
-        second.as_mut().poll(cx).map(Race::Second)
-    })
-    .await
+        both.second.poll(cx).map(Race::Second)
+    }
 }
 
 #[cfg(test)]

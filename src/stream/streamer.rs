@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
-use super::batch::{self, Batch};
+use super::batch::{Batch, Packer};
 use super::buffer::Buffer;
 use super::egress::Egress;
 use super::ledger::{DropReason, Ledger, Rejection};
@@ -25,6 +25,7 @@ pub struct Streamer<P: Ports> {
     config: StreamConfig,
     egress: Egress<P>,
     buffer: Buffer,
+    packer: Packer,
     /// Batches under way, by their first event; empty between flushes unless one was dropped.
     outgoing: BTreeMap<u64, Batch>,
     /// Monotonic time before which New Relic asked to be left alone.
@@ -71,6 +72,7 @@ impl<P: Ports> Streamer<P> {
             ports,
             config,
             buffer: Buffer::default(),
+            packer: Packer::default(),
             outgoing: BTreeMap::new(),
             not_before: Duration::ZERO,
             ledger: Ledger::default(),
@@ -179,7 +181,7 @@ impl<P: Ports> Streamer<P> {
             let json = batch.json();
             let json_bytes = json.len();
             // Writing to memory cannot fail; if it did, the batch is kept rather than lost.
-            let Ok(payload) = batch::payload(json, &self.config) else {
+            let Ok(payload) = self.packer.payload(json, &self.config) else {
                 self.buffer.put_back(batch);
                 return None;
             };

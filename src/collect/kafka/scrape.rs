@@ -249,6 +249,8 @@ pub(super) fn read(text: &[u8]) -> Result<Scrape, ScrapeError> {
 #[derive(Default)]
 struct Reader<'a> {
     scrape: Scrape,
+    /// The last line's name and what it stands for: series of one name follow each other.
+    family: (&'a str, Option<Series>),
     topics: IndexMap<Cow<'a, str>, TopicCounters>,
     /// Exporters list topics in one order in every family: the next one is mostly the next row.
     next_topic: usize,
@@ -256,7 +258,10 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn take(&mut self, sample: &Sample<'a>) {
-        let Some(series) = series(sample.name) else { return };
+        if self.family.0 != sample.name {
+            self.family = (sample.name, series(sample.name));
+        }
+        let Some(series) = self.family.1 else { return };
         let labels = sample.labels;
         match series {
             Series::Topical(index) => match labels.get("topic") {

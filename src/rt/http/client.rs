@@ -47,7 +47,7 @@ struct Inner<N: Net, C: Clock> {
 
 /// A connection that waits for its next request, and since when (monotonic).
 struct Idle<S: AsyncRead + AsyncWrite + Unpin> {
-    link: Link<S>,
+    link: Box<Link<S>>,
     since: Duration,
 }
 
@@ -119,18 +119,18 @@ impl<N: Net, C: Clock> Inner<N, C> {
         Ok(answer)
     }
 
-    async fn connect(&self, to: &Endpoint) -> Result<Link<N::Stream>, HttpError> {
+    async fn connect(&self, to: &Endpoint) -> Result<Box<Link<N::Stream>>, HttpError> {
         let connect = |source| HttpError::Connect { authority: to.to_string(), source };
         let stream = self.net.connect(to).await.map_err(connect)?;
         let meter = LinkMeter::default();
         let io = TokioIo::new(Metered { stream, meter: meter.clone() });
         let (sender, connection) =
             http1::handshake(io).await.map_err(|e| connect(io::Error::other(e)))?;
-        Ok(Link { sender, connection, closed: false, meter })
+        Ok(Box::new(Link { sender, connection, closed: false, meter }))
     }
 
     /// The youngest idle connection to `to` that is still open.
-    async fn pooled(&self, to: &Endpoint) -> Option<Link<N::Stream>> {
+    async fn pooled(&self, to: &Endpoint) -> Option<Box<Link<N::Stream>>> {
         loop {
             let now = self.clock.monotonic();
             let Idle { mut link, since } = {
@@ -147,7 +147,7 @@ impl<N: Net, C: Clock> Inner<N, C> {
     }
 
     /// Puts a connection back if it can take another request.
-    async fn keep(&self, to: &Endpoint, mut link: Link<N::Stream>) {
+    async fn keep(&self, to: &Endpoint, mut link: Box<Link<N::Stream>>) {
         if !link.settle().await {
             return;
         }
@@ -161,7 +161,7 @@ impl<N: Net, C: Clock> Inner<N, C> {
     }
 }
 
-/// One connection and the handle that sends requests on it.
+/// One connection and the handle that sends requests on it; large, so it is kept in a box.
 struct Link<S: AsyncRead + AsyncWrite + Unpin> {
     sender: SendRequest<Full<Bytes>>,
     connection: Connection<TokioIo<Metered<S>>, Full<Bytes>>,

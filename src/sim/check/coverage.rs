@@ -1,6 +1,6 @@
 //! New Relic's entities are exactly the objects that the fleet has: none missing, none invented.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::record::{EntityRecord, Record};
 use super::{Check, Class, Finding};
@@ -23,10 +23,11 @@ fn examine(record: &Record) -> Finding {
             finding.violate(Some(record.end), format!("{object} has no entity"));
         }
     }
-    let known = objects::ever(record);
+    let known: BTreeSet<String> =
+        objects::ever(record).into_iter().map(|object| object.guid).collect();
     for (guid, entity) in entities {
         finding.examine();
-        if !known.iter().any(|object| object.guid == guid) {
+        if !known.contains(guid) {
             finding.violate(
                 Some(entity.first_event_at),
                 format!(

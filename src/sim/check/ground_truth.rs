@@ -4,8 +4,6 @@
 //! figure that is none of them is a violation, and so is one that is missing although the fleet
 //! gave the pipeline all it needs.
 
-use std::collections::BTreeMap;
-
 use super::record::{Record, StoredEvent};
 use super::{Check, Class, Finding};
 use crate::sim::oracle::cycle::{CycleEvents, group_by_cycle};
@@ -81,7 +79,7 @@ fn compare(
         return;
     };
     let limit = record.scenario.expect.relative_error_max;
-    for (attribute, value) in &event.numbers {
+    for (attribute, value) in event.numbers() {
         if elsewhere(attribute) {
             continue;
         }
@@ -89,15 +87,14 @@ fn compare(
             continue;
         }
         finding.examine();
-        let Some(values) = figures.get(attribute.as_ref()).filter(|values| !values.is_empty())
-        else {
+        let Some(values) = figures.get(attribute).filter(|values| !values.is_empty()) else {
             finding.violate(
                 at,
                 format!("{}: {attribute} = {value}, which nothing explains", name(event)),
             );
             continue;
         };
-        let error = values.iter().map(|truth| relative(*value, *truth)).fold(f64::MAX, f64::min);
+        let error = values.iter().map(|truth| relative(value, *truth)).fold(f64::MAX, f64::min);
         finding.measure(error.min(1.0), limit, "relative error");
         if error > limit {
             finding.violate(
@@ -118,19 +115,18 @@ fn compare_texts(
     event: &StoredEvent,
 ) {
     let own = ["brokerId", "topicName", "consumerGroup"].map(|name| event.text(name)).concat();
-    let of_object =
-        |(type_name, name): &(&str, String)| *type_name == event.text("entityType") && *name == own;
-    let Some((_, texts)) = expected.texts.iter().find(|(key, _)| of_object(key)) else { return };
+    let of_type = expected.texts.get(event.text("entityType"));
+    let Some(texts) = of_type.and_then(|names| names.get(&own)) else { return };
     for (attribute, values) in texts {
         finding.examine();
-        let Some(found) = event.texts.get(*attribute) else {
+        let Some(found) = event.known_text(attribute) else {
             if events.cycle.claims_all(events.cluster) {
                 let what = format!("{}: {attribute} is missing, must be {values:?}", name(event));
                 finding.violate(Some(events.cycle.started), what);
             }
             continue;
         };
-        if !values.iter().any(|value| value.as_str() == found.as_ref()) {
+        if !values.iter().any(|value| value.as_str() == found) {
             finding.violate(
                 Some(events.cycle.started),
                 format!("{}: {attribute} is `{found}`, must be one of {values:?}", name(event)),
@@ -169,8 +165,7 @@ fn missing(
     if !events.cycle.claims_all(events.cluster) {
         return;
     }
-    let known: BTreeMap<_, _> = figures.iter().filter(|(_, values)| !values.is_empty()).collect();
-    for (attribute, values) in known {
+    for (attribute, values) in figures.iter().filter(|(_, values)| !values.is_empty()) {
         if event.number(attribute).is_none() && !expected.unknowable(event, attribute) {
             finding.violate(
                 Some(events.cycle.started),

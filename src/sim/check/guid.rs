@@ -19,6 +19,8 @@ fn examine(record: &Record) -> Finding {
     let mut finding = Finding::new();
     let account = record.scenario.pipeline.account_id;
     let mut owners: BTreeMap<String, Identity> = BTreeMap::new();
+    // Objects are few, their events many: each GUID is derived once.
+    let mut derived: BTreeMap<Identity, (String, String)> = BTreeMap::new();
     for event in &record.newrelic.samples {
         finding.examine();
         let at = Some(event.stored_at);
@@ -27,7 +29,10 @@ fn examine(record: &Record) -> Finding {
             finding.violate(at, format!("event of {guid} does not say what it is about"));
             continue;
         };
-        let (readable, wire) = expected(account, &identity);
+        if !derived.contains_key(&identity) {
+            derived.insert(identity.clone(), expected(account, &identity));
+        }
+        let Some((readable, wire)) = derived.get(&identity) else { continue };
         if guid != wire {
             finding.violate(at, format!("{identity} has GUID {guid}, must be {wire} ({readable})"));
             continue;

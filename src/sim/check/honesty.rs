@@ -63,7 +63,8 @@ fn examine_cycle(
     // A broker that the cluster itself has fenced is the cluster's news, not a failure to observe.
     let named = |id: &i32| truths.iter().all(|truth| truth.brokers.iter().any(|b| b.id == *id));
     let brokers = fleet.brokers.iter().copied().filter(named).collect();
-    let mut hearing = Hearing { finding, cluster, cycle, view, events, brokers };
+    let own = view.clone();
+    let mut hearing = Hearing { finding, cluster, cycle, view: own, events, brokers };
     if jmx {
         hearing.brokers("scrape", "memory.total.bytes", |id| view.scrape(id).is_some());
     }

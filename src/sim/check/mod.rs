@@ -8,6 +8,7 @@
 use record::Record;
 pub use verdict::{CheckResult, Class, Finding, Margin, Violation};
 
+pub mod answers;
 mod conservation;
 mod coverage;
 mod cycles;

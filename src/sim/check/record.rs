@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::answers::Answers;
 use crate::domain::units::UnixMillis;
 use crate::sim::fault::Fault;
-use crate::sim::fleet::Observation;
 use crate::sim::scenario::Scenario;
 use crate::sim::seed::Seed;
 use crate::sim::time::SimTime;
@@ -39,7 +39,7 @@ pub struct Record {
 /// What a fleet did and what it told whom.
 pub struct FleetRecord {
     /// Every answer a broker gave, in order of time.
-    pub journal: Vec<Observation>,
+    pub journal: Answers,
     /// Broker ids.
     pub brokers: Vec<i32>,
     /// When each broker was down.
@@ -99,6 +99,8 @@ pub struct CycleRecord {
     pub collected: SimTime,
     /// End.
     pub ended: SimTime,
+    /// How long asking the sources took.
+    pub collecting: Duration,
     /// Whether a crash cut it off: it then reported nothing.
     pub cut_off: bool,
     /// Starts that it said to have skipped.
@@ -124,17 +126,32 @@ pub struct NewRelicRecord {
     pub integration_errors: Vec<String>,
 }
 
-/// One stored event.
+/// Names of the attributes of events of one form, each list sorted.
+#[derive(Debug, Default, PartialEq)]
+pub struct Names {
+    /// Of numeric attributes.
+    pub numbers: Vec<Arc<str>>,
+    /// Of text attributes.
+    pub texts: Vec<Arc<str>>,
+}
+
+/// One stored event; events of one form share their names.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredEvent {
     /// Its `timestamp` attribute.
     pub timestamp: UnixMillis,
     /// When New Relic took it.
     pub stored_at: SimTime,
-    /// Numeric attributes.
-    pub numbers: BTreeMap<Arc<str>, f64>,
-    /// Text attributes.
-    pub texts: BTreeMap<Arc<str>, Arc<str>>,
+    /// Names of its attributes.
+    pub names: Arc<Names>,
+    /// Numeric attributes, in the order of their names.
+    pub numbers: Box<[f64]>,
+    /// Text attributes, in the order of their names.
+    pub texts: Box<[Arc<str>]>,
+}
+
+fn place(names: &[Arc<str>], name: &str) -> Option<usize> {
+    names.binary_search_by(|known| known.as_ref().cmp(name)).ok()
 }
 
 impl PipelineRecord {
@@ -161,12 +178,22 @@ impl CycleRecord {
 impl StoredEvent {
     /// A text attribute, or "".
     pub fn text(&self, name: &str) -> &str {
-        self.texts.get(name).map_or("", |text| text)
+        self.known_text(name).unwrap_or("")
+    }
+
+    /// A text attribute.
+    pub fn known_text(&self, name: &str) -> Option<&str> {
+        place(&self.names.texts, name).map(|at| self.texts[at].as_ref())
     }
 
     /// A numeric attribute.
     pub fn number(&self, name: &str) -> Option<f64> {
-        self.numbers.get(name).copied()
+        place(&self.names.numbers, name).map(|at| self.numbers[at])
+    }
+
+    /// All numeric attributes, in order of their names.
+    pub fn numbers(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.names.numbers.iter().map(AsRef::as_ref).zip(self.numbers.iter().copied())
     }
 }
 

@@ -39,14 +39,15 @@ pub(super) fn unpack(
     bytes_max: usize,
 ) -> Result<Cow<'_, [u8]>, Unreadable> {
     let limit = bytes_max as u64 + 1;
-    let mut text = Vec::new();
+    // Events shrink to about an eighth; a bomb gets no more room than its own size justifies.
+    let mut text = Vec::with_capacity(body.len().saturating_mul(8).min(bytes_max));
     let read = match encoding {
         Encoding::Identity => return Ok(Cow::Borrowed(body)),
         Encoding::Gzip => {
-            flate2::read::MultiGzDecoder::new(&body[..]).take(limit).read_to_end(&mut text)
+            flate2::bufread::MultiGzDecoder::new(&body[..]).take(limit).read_to_end(&mut text)
         }
         Encoding::Deflate => {
-            flate2::read::ZlibDecoder::new(&body[..]).take(limit).read_to_end(&mut text)
+            flate2::bufread::ZlibDecoder::new(&body[..]).take(limit).read_to_end(&mut text)
         }
     };
     match read {

@@ -1,10 +1,12 @@
 //! What one cycle of the pipeline could see: the fleet's answers between its begin and its end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::units::UnixMillis;
+use crate::sim::check::answers::Answers;
 use crate::sim::check::record::{CycleRecord, FleetRecord, Record, StoredEvent};
 use crate::sim::fault::Action;
 use crate::sim::fleet::{
@@ -20,49 +22,42 @@ pub type PartitionKey<'a> = (&'a str, i32);
 /// Log end by partition.
 pub type LogEnds<'a> = BTreeMap<PartitionKey<'a>, i64>;
 
-/// Names of groups that a broker listed.
-pub type ListedGroups<'a> = Box<dyn Iterator<Item = &'a str> + 'a>;
-
 /// What a broker said of its disk: total bytes, free bytes, replicas.
 pub type LogDirs<'a> = (u64, u64, &'a [ReplicaTruth]);
 
 /// The answers of one fleet within one cycle.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct CycleView<'a> {
-    answers: &'a [Observation],
+    journal: &'a Answers,
+    range: Range<u32>,
 }
 
 impl<'a> CycleView<'a> {
     /// Answers of `fleet` from `from` to `to`, both included.
     pub fn new(fleet: &'a FleetRecord, from: SimTime, to: SimTime) -> Self {
-        let begin = fleet.journal.partition_point(|seen| seen.at < from);
-        let end = fleet.journal.partition_point(|seen| seen.at <= to);
-        Self { answers: &fleet.journal[begin..end.max(begin)] }
-    }
-
-    fn latest(&self) -> impl Iterator<Item = &'a Observation> + use<'a> {
-        self.answers.iter().rev()
+        Self { journal: &fleet.journal, range: fleet.journal.between(from, to) }
     }
 
     /// When the first and the last answer of those that `is` names were given.
     pub fn span(&self, is: impl Fn(&Observation) -> bool) -> Option<(SimTime, SimTime)> {
-        let mut times = self.answers.iter().filter(|seen| is(seen)).map(|seen| seen.at);
+        let answers = &self.journal.all()[self.range.start as usize..self.range.end as usize];
+        let mut times = answers.iter().filter(|seen| is(seen)).map(|seen| seen.at);
         let first = times.next()?;
         Some((first, times.next_back().unwrap_or(first)))
     }
 
     /// The last figures of a broker.
     pub fn scrape(&self, broker: i32) -> Option<&'a BrokerTruth> {
-        self.latest().filter(|seen| seen.broker == broker).find_map(|seen| match &seen.what {
+        match &self.journal.scrapes(broker, &self.range).next_back()?.what {
             Observed::Scrape(truth) => Some(truth.as_ref()),
             _ => None,
-        })
+        }
     }
 
     /// Every distinct description of the cluster that was given, newest first.
     pub fn metadata(&self) -> Vec<&'a MetadataTruth> {
         let mut seen: Vec<&Arc<MetadataTruth>> = Vec::new();
-        for answer in self.latest() {
+        for answer in self.journal.metadata(&self.range).rev() {
             if let Observed::Metadata(truth) = &answer.what
                 && !seen.iter().any(|known| Arc::ptr_eq(known, truth))
             {
@@ -75,7 +70,8 @@ impl<'a> CycleView<'a> {
     /// Log ends per partition, as the last answers gave them, but for those of broker `but`.
     pub fn log_ends(&self, but: Option<i32>) -> LogEnds<'a> {
         let mut ends = LogEnds::new();
-        for answer in self.answers.iter().filter(|answer| Some(answer.broker) != but) {
+        let answers = self.journal.offsets(&self.range);
+        for answer in answers.filter(|answer| Some(answer.broker) != but) {
             let Observed::Offsets(offsets) = &answer.what else { continue };
             for offset in offsets.iter().filter(|offset| offset.timestamp == -1) {
                 if let Some(end) = offset.offset {
@@ -88,42 +84,35 @@ impl<'a> CycleView<'a> {
 
     /// The last committed offsets of a group.
     pub fn committed(&self, group: &str) -> Option<&'a [CommittedTruth]> {
-        self.latest().find_map(|answer| match &answer.what {
-            Observed::Committed { group: of, partitions } if of.as_ref() == group => {
-                Some(partitions.as_slice())
-            }
+        match &self.journal.committed(group, &self.range).next_back()?.what {
+            Observed::Committed { partitions, .. } => Some(partitions.as_slice()),
             _ => None,
-        })
+        }
     }
 
     /// The last description of a group.
     pub fn group(&self, group: &str) -> Option<&'a GroupTruth> {
-        self.latest().find_map(|answer| match &answer.what {
-            Observed::Groups { described: true, groups } => {
-                groups.iter().find(|truth| truth.group.as_ref() == group)
-            }
-            _ => None,
-        })
+        self.journal.described(group, &self.range)
     }
 
     /// The groups that a broker listed.
-    pub fn listed_groups(&self, broker: i32) -> Option<ListedGroups<'a>> {
-        let answers = self.latest().filter(|seen| seen.broker == broker);
-        let groups = { answers }.find_map(|seen| match &seen.what {
-            Observed::Groups { described: false, groups } => Some(groups),
+    pub fn listed_groups(&self, broker: i32) -> Option<impl Iterator<Item = &'a str> + use<'a>> {
+        match &self.journal.listed_groups(broker, &self.range).next_back()?.what {
+            Observed::Groups { groups, .. } => {
+                Some(groups.iter().map(|truth| truth.group.as_ref()))
+            }
             _ => None,
-        })?;
-        Some(Box::new(groups.iter().map(|truth| truth.group.as_ref())))
+        }
     }
 
     /// The last account of a broker's disk.
     pub fn log_dirs(&self, broker: i32) -> Option<LogDirs<'a>> {
-        self.latest().filter(|seen| seen.broker == broker).find_map(|seen| match &seen.what {
+        match &self.journal.log_dirs(broker, &self.range).next_back()?.what {
             Observed::LogDirs { total_bytes, usable_bytes, replicas } => {
                 Some((*total_bytes, *usable_bytes, replicas.as_slice()))
             }
             _ => None,
-        })
+        }
     }
 }
 
@@ -205,6 +194,7 @@ pub struct CycleEvents<'a> {
 pub fn group_by_cycle(record: &Record) -> (Vec<CycleEvents<'_>>, Vec<&StoredEvent>) {
     let mut groups: BTreeMap<(SimTime, &str), CycleEvents<'_>> = BTreeMap::new();
     let mut strays = Vec::new();
+    let mut known: BTreeSet<(UnixMillis, &str, SimTime, &str)> = BTreeSet::new();
     for event in &record.newrelic.samples {
         let Some((_, cycle)) = record.origin(event) else {
             strays.push(event);
@@ -216,11 +206,7 @@ pub fn group_by_cycle(record: &Record) -> (Vec<CycleEvents<'_>>, Vec<&StoredEven
             cluster,
             events: Vec::new(),
         });
-        let copy = |known: &&StoredEvent| {
-            known.timestamp == event.timestamp
-                && known.text("entityGuid") == event.text("entityGuid")
-        };
-        if !group.events.iter().any(copy) {
+        if known.insert((event.timestamp, event.text("entityGuid"), cycle.started, cluster)) {
             group.events.push(event);
         }
     }

@@ -5,6 +5,8 @@
 //! idle under 20 %) − min(30, 100·offline brokers/brokers)`, rounded half up, not below 0. A term
 //! whose input is unknown deducts nothing; the confidence is the share of terms that are known.
 
+use std::collections::BTreeSet;
+
 use super::cycle::{CycleEvents, CycleView};
 use crate::sim::check::record::{FleetRecord, Record};
 use crate::sim::fleet::MetadataTruth;
@@ -33,7 +35,7 @@ pub fn expected(record: &Record, events: &CycleEvents<'_>) -> Vec<Score> {
     let Some(fleet) = record.fleets.get(events.cluster) else { return Vec::new() };
     let view = CycleView::new(fleet, events.cycle.started, events.cycle.ended);
     let known = expected_brokers(record, fleet, events);
-    view.metadata().into_iter().map(|truth| score(fleet, view, truth, &known, events)).collect()
+    view.metadata().into_iter().map(|truth| score(fleet, &view, truth, &known, events)).collect()
 }
 
 /// Brokers that this life of the pipeline saw within the ten minutes before the end of the
@@ -49,8 +51,8 @@ pub fn expected_brokers(
     let from = life.map_or(oldest, |life| life.started.max(oldest));
     let view = CycleView::new(fleet, from, events.cycle.ended);
     let truths = view.metadata();
-    let named = |id: i32| truths.iter().any(|truth| truth.brokers.iter().any(|b| b.id == id));
-    let seen = |id: &i32| named(*id) || view.scrape(*id).is_some();
+    let named: BTreeSet<i32> = truths.iter().flat_map(|t| &t.brokers).map(|b| b.id).collect();
+    let seen = |id: &i32| named.contains(id) || view.scrape(*id).is_some();
     fleet.brokers.iter().copied().filter(seen).collect()
 }
 
@@ -60,7 +62,7 @@ fn mean(values: &[f64]) -> Option<f64> {
 
 fn score(
     fleet: &FleetRecord,
-    view: CycleView<'_>,
+    view: &CycleView<'_>,
     truth: &MetadataTruth,
     known: &[i32],
     events: &CycleEvents<'_>,
@@ -83,7 +85,8 @@ fn score(
     let disk = disks.map(|(total, free, _)| (total - free) as f64 / total as f64 * 100.0);
     let disk = disk.reduce(f64::max);
     let errors = error_rate(events);
-    let online = known.iter().filter(|id| truth.brokers.iter().any(|b| b.id == **id)).count();
+    let present: BTreeSet<i32> = truth.brokers.iter().map(|broker| broker.id).collect();
+    let online = known.iter().filter(|id| present.contains(id)).count();
     let gone = (known.len() - online) as f64 / known.len().max(1) as f64;
     let over = |value: Option<f64>, limit: f64, slope: f64, most: f64| {
         value.map(|v| if v > limit { (slope * (v - limit)).min(most) } else { 0.0 })

@@ -96,17 +96,19 @@ fn consumption(
     fleet: &FleetRecord,
     until: SimTime,
 ) -> BTreeSet<Edge> {
-    let mut edges = BTreeSet::new();
-    for seen in fleet.journal.iter().filter(|seen| seen.at <= until) {
+    // Answers are many and say the same: each pair of names becomes an edge once.
+    let mut pairs: BTreeSet<(&str, &str)> = BTreeSet::new();
+    for seen in fleet.journal.all().iter().filter(|seen| seen.at <= until) {
         let Observed::Committed { group, partitions } = &seen.what else { continue };
-        let source = object(record, "MESSAGE_QUEUE_CONSUMER_GROUP", cluster, Some(group)).guid;
-        let topics: BTreeSet<&str> = partitions.iter().map(|p| p.topic.as_ref()).collect();
-        for topic in topics.into_iter().filter(|topic| !topic.starts_with("__")) {
-            let target = object(record, "MESSAGE_QUEUE_TOPIC", cluster, Some(topic)).guid;
-            edges.insert((source.clone(), "CONSUMES_FROM".to_owned(), target));
-        }
+        let topics = partitions.iter().map(|partition| partition.topic.as_ref());
+        pairs.extend(topics.filter(|t| !t.starts_with("__")).map(|topic| (group.as_ref(), topic)));
     }
-    edges
+    let edge = |(group, topic): (&str, &str)| {
+        let source = object(record, "MESSAGE_QUEUE_CONSUMER_GROUP", cluster, Some(group)).guid;
+        let target = object(record, "MESSAGE_QUEUE_TOPIC", cluster, Some(topic)).guid;
+        (source, "CONSUMES_FROM".to_owned(), target)
+    };
+    pairs.into_iter().map(edge).collect()
 }
 
 /// An edge in words, for a violation.

@@ -10,7 +10,8 @@ use super::runner::fleet_record;
 use crate::domain::units::UnixMillis;
 use crate::pipeline::{CycleReport, PipelineStatus, Snapshot, SourceReport, total};
 use crate::sim::check::record::{
-    CycleRecord, EntityRecord, LedgerRecord, NewRelicRecord, PipelineRecord, Record, StoredEvent,
+    CycleRecord, EntityRecord, LedgerRecord, Names, NewRelicRecord, PipelineRecord, Record,
+    StoredEvent,
 };
 use crate::sim::newrelic::{EventRow, Value};
 use crate::sim::time::SimTime;
@@ -114,6 +115,7 @@ fn cycle_record(report: &CycleReport, started: SimTime) -> CycleRecord {
         skipped: report.skipped,
         // Reports count whole milliseconds.
         ended: started + Duration::from_millis(report.duration_ms + 1),
+        collecting: Duration::from_millis(report.stages.collect_ms),
         missing: report.sources.iter().map(missing).collect(),
         failed: failed.map(cluster).collect(),
     }
@@ -135,7 +137,11 @@ fn newrelic_record(setup: &Setup, record: &Record) -> NewRelicRecord {
     let at = |wall: UnixMillis| record.sim_time(wall, 0);
     let events = |event_type: &str| {
         let mut events = Vec::new();
-        newrelic.visit_events(event_type, |row| events.push(stored_event(row, record)));
+        let mut forms: BTreeMap<u32, Form> = BTreeMap::new();
+        newrelic.visit_events(event_type, |row| {
+            let form = forms.entry(row.form()).or_insert_with(|| Form::of(row));
+            events.push(form.event(row, record));
+        });
         events.sort_by_key(|event: &StoredEvent| event.stored_at);
         events
     };
@@ -156,23 +162,42 @@ fn newrelic_record(setup: &Setup, record: &Record) -> NewRelicRecord {
     }
 }
 
-fn stored_event(row: &EventRow<'_>, record: &Record) -> StoredEvent {
-    let mut event = StoredEvent {
-        timestamp: row.timestamp(),
-        stored_at: record.sim_time(row.stored_at(), 0),
-        numbers: BTreeMap::new(),
-        texts: BTreeMap::new(),
-    };
-    for (name, value) in row.attributes() {
-        match value {
-            Value::Text(text) => {
-                event.texts.insert(Arc::clone(name), text);
-            }
-            number => {
-                let number = number.as_f64().unwrap_or(f64::NAN);
-                event.numbers.insert(Arc::clone(name), number);
-            }
+/// Where the attributes of events of one form stand in their rows, in order of their names.
+struct Form {
+    names: Arc<Names>,
+    numbers: Vec<usize>,
+    texts: Vec<usize>,
+}
+
+impl Form {
+    fn of(row: &EventRow<'_>) -> Self {
+        let columns = row.attributes().enumerate();
+        let mut columns: Vec<(&Arc<str>, usize, bool)> = columns
+            .map(|(at, (name, value))| (name, at, matches!(value, Value::Text(_))))
+            .collect();
+        columns.sort_unstable();
+        let places = |texts: bool| {
+            let chosen = columns.iter().filter(move |column| column.2 == texts);
+            chosen.map(|(name, at, _)| (Arc::clone(name), *at)).unzip()
+        };
+        let (number_names, numbers) = places(false);
+        let (text_names, texts) = places(true);
+        let names = Arc::new(Names { numbers: number_names, texts: text_names });
+        Self { names, numbers, texts }
+    }
+
+    fn event(&self, row: &EventRow<'_>, record: &Record) -> StoredEvent {
+        let number = |at: &usize| row.at(*at).as_f64().unwrap_or(f64::NAN);
+        let text = |at: &usize| match row.at(*at) {
+            Value::Text(text) => Some(text),
+            Value::Number(_) | Value::Integer(_) => None,
+        };
+        StoredEvent {
+            timestamp: row.timestamp(),
+            stored_at: record.sim_time(row.stored_at(), 0),
+            names: Arc::clone(&self.names),
+            numbers: self.numbers.iter().map(number).collect(),
+            texts: self.texts.iter().filter_map(text).collect(),
         }
     }
-    event
 }

@@ -9,6 +9,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::sim::check::record::Record;
 use crate::sim::check::{self, CheckResult};
 use crate::sim::report::timeline::Timeline;
 use crate::sim::scenario::Scenario;
@@ -107,7 +108,7 @@ pub fn run_defective(scenario: &Scenario, options: Options, defect: Defect) -> R
 
 fn on_own_thread(scenario: &Scenario, options: Options, defect: Option<Defect>) -> RunReport {
     let scenario = scenario.clone();
-    let work = move || judge(&scenario, options, defect);
+    let work = move || judge(simulate(&scenario, options, defect));
     // Deep futures of HTTP over the simulated network need more than the default in debug builds.
     let builder = std::thread::Builder::new().name("run".to_owned()).stack_size(16 << 20);
     let joined = builder.spawn(work).map(std::thread::JoinHandle::join);
@@ -119,13 +120,32 @@ fn on_own_thread(scenario: &Scenario, options: Options, defect: Option<Defect>) 
     }
 }
 
-fn judge(scenario: &Scenario, options: Options, defect: Option<Defect>) -> RunReport {
+/// A run that has ended and is not judged yet.
+pub struct Simulated {
+    seed: Seed,
+    network: Network,
+    /// What it left behind.
+    pub record: Record,
+    trace: TraceDigest,
+    trace_error: Option<std::io::Error>,
+}
+
+/// Runs `scenario` on this thread without judging it: the first half of [`run`], for benchmarks.
+///
+/// The thread must be a fresh one, so that nothing of an earlier run passes into this one.
+pub fn simulate(scenario: &Scenario, options: Options, defect: Option<Defect>) -> Simulated {
     let (seed, network) = (options.seed, options.network);
     let (record, trace, trace_error) = runner::record(scenario, options, defect);
+    Simulated { seed, network, record, trace, trace_error }
+}
+
+/// Judges a run: the second half of [`run`].
+pub fn judge(simulated: Simulated) -> RunReport {
+    let Simulated { seed, network, record, trace, trace_error } = simulated;
     let checks = check::examine(&record);
     RunReport {
-        id: RunId::of(scenario, seed, network),
-        title: scenario.title.clone(),
+        id: RunId::of(&record.scenario, seed, network),
+        title: record.scenario.title.clone(),
         seed,
         network,
         drawn: picture::drawn(&record),

@@ -8,6 +8,7 @@ use super::Network;
 use super::Options;
 use super::defect::Defect;
 use super::hosts::{self, Setup};
+use crate::sim::check::answers::Answers;
 use crate::sim::check::record::{FleetRecord, Record};
 use crate::sim::fault::{Action, Fault};
 use crate::sim::fleet::{Change, Fleet, broker_host};
@@ -146,7 +147,7 @@ impl Setup {
 pub fn fleet_record(fleet: &Fleet, end: SimTime) -> FleetRecord {
     let external = |name: &&std::sync::Arc<str>| !name.starts_with("__");
     FleetRecord {
-        journal: fleet.take_journal(),
+        journal: Answers::new(fleet.take_journal()),
         brokers: fleet.broker_ids(),
         down: down_times(fleet, end),
         topics: fleet.topics().iter().filter(external).map(ToString::to_string).collect(),

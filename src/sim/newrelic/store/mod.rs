@@ -331,6 +331,20 @@ impl<'a> EventRow<'a> {
         columns.iter().enumerate().map(move |(at, (name, kind))| (name, row.value(at, *kind)))
     }
 
+    /// The attribute in a column of its form, in the order of [`EventRow::attributes`].
+    ///
+    /// # Panics
+    /// When the form has no such column.
+    pub fn at(&self, column: usize) -> Value {
+        let shape = self.store.shapes.get(self.chunk.shape);
+        self.value(column, shape.columns[column].1)
+    }
+
+    /// Number of its form: rows of one form have the same names and kinds in the same order.
+    pub fn form(&self) -> u32 {
+        self.chunk.shape
+    }
+
     fn value(&self, column: usize, kind: Kind) -> Value {
         let cell = self.chunk.cell(self.row, column);
         match kind {

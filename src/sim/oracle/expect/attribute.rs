@@ -20,9 +20,9 @@ const SETTINGS: &[(&str, &str)] = &[
 
 /// A topic's settings as last told up to `until`; the collector asks seldom.
 pub fn settings(fleet: &FleetRecord, topic: &str, until: SimTime) -> (Figures, Texts) {
-    let upto = fleet.journal.partition_point(|seen| seen.at <= until);
-    let told = fleet.journal[..upto].iter().rev().find_map(|seen| match &seen.what {
-        Observed::Configs { topic: of, values } if of.as_ref() == topic => Some(values),
+    let upto = fleet.journal.between(SimTime::ZERO, until);
+    let told = fleet.journal.configs(topic, &upto).next_back().and_then(|seen| match &seen.what {
+        Observed::Configs { values, .. } => Some(values),
         _ => None,
     });
     let (mut figures, mut texts) = (Figures::new(), Texts::new());

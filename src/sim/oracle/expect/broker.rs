@@ -10,7 +10,7 @@ use crate::sim::oracle::cycle::LogDirs;
 pub struct BrokerSight<'a> {
     /// Now.
     pub now: &'a BrokerTruth,
-    /// Each admissible earlier sight.
+    /// Each admissible earlier sight, oldest first.
     pub before: Vec<&'a BrokerTruth>,
     /// Seconds between the two; `None` when the pipeline claims no rates.
     pub window_s: Option<f64>,

@@ -11,7 +11,7 @@ use crate::sim::oracle::cycle::LogEnds;
 pub struct GroupSight<'a> {
     /// Now.
     pub now: &'a [CommittedTruth],
-    /// Each admissible earlier sight.
+    /// Each admissible earlier sight, oldest first.
     pub before: Vec<&'a [CommittedTruth]>,
     /// Seconds between the two; `None` when the pipeline claims no rates.
     pub window_s: Option<f64>,
@@ -22,6 +22,9 @@ impl GroupSight<'_> {
     /// that both ends know: one admissible value per earlier sight.
     pub fn consumption(&self, topic: Option<&str>) -> Vec<f64> {
         let Some(seconds) = self.window_s else { return Vec::new() };
+        if !self.now.iter().any(|c| topic.is_none_or(|t| t == c.topic.as_ref())) {
+            return Vec::new();
+        }
         let rate = |before: &&[CommittedTruth]| {
             let then: BTreeMap<_, _> =
                 before.iter().map(|c| ((c.topic.as_ref(), c.partition), c.committed)).collect();

@@ -4,6 +4,7 @@
 //! cycle (metadata asked twice, an answer lost and asked again).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::time::Duration;
 
 use super::cycle::{CycleEvents, CycleView, LogDirs, LogEnds};
@@ -53,7 +54,28 @@ pub struct Expected {
     unseen_brokers: bool,
     unseen_groups: bool,
     /// Descriptive texts by entity type and the object's own name.
-    pub texts: BTreeMap<(&'static str, String), Texts>,
+    pub texts: BTreeMap<&'static str, BTreeMap<String, Texts>>,
+}
+
+/// Stored events by entity type and the object's own name.
+type ByObject<'a> = BTreeMap<&'a str, BTreeMap<String, &'a StoredEvent>>;
+
+/// The first event of each object that has a name of its own.
+fn by_object<'a>(events: &[&'a StoredEvent]) -> ByObject<'a> {
+    let mut objects = ByObject::new();
+    for event in events {
+        let type_name = event.text("entityType");
+        let attribute = match type_name {
+            "MESSAGE_QUEUE_BROKER" => "brokerId",
+            "MESSAGE_QUEUE_TOPIC" => "topicName",
+            "MESSAGE_QUEUE_CONSUMER_GROUP" => "consumerGroup",
+            _ => continue,
+        };
+        let number = event.number(attribute).map(|number| number.to_string());
+        let own = number.unwrap_or_else(|| event.text(attribute).to_owned());
+        objects.entry(type_name).or_default().entry(own).or_insert(event);
+    }
+    objects
 }
 
 impl Expected {
@@ -81,6 +103,7 @@ pub struct Situation<'a> {
     fleet: &'a FleetRecord,
     view: CycleView<'a>,
     events: &'a CycleEvents<'a>,
+    by_object: ByObject<'a>,
     /// Whether the cycle says that it got everything. If not, an answer that a broker gave may
     /// have come too late: what the broker's own event lacks did not arrive.
     complete: bool,
@@ -92,7 +115,8 @@ impl<'a> Situation<'a> {
         let fleet = record.fleets.get(events.cluster)?;
         let view = CycleView::new(fleet, events.cycle.started, events.cycle.ended);
         let complete = events.cycle.claims_all(events.cluster);
-        Some(Self { record, fleet, view, events, complete })
+        let by_object = by_object(&events.events);
+        Some(Self { record, fleet, view, events, by_object, complete })
     }
 
     /// Every figure of the cycle.
@@ -131,12 +155,12 @@ impl<'a> Situation<'a> {
     /// Whether the broker gave figures for which no event is stored.
     fn is_unseen_broker(&self, id: i32) -> bool {
         let answered = self.view.scrape(id).is_some() || self.view.log_dirs(id).is_some();
-        answered && self.event("MESSAGE_QUEUE_BROKER", "brokerId", &id.to_string()).is_none()
+        answered && self.event("MESSAGE_QUEUE_BROKER", &id.to_string()).is_none()
     }
 
     fn is_unseen_group(&self, name: &str) -> bool {
         let answered = self.view.committed(name).is_some();
-        answered && self.event("MESSAGE_QUEUE_CONSUMER_GROUP", "consumerGroup", name).is_none()
+        answered && self.event("MESSAGE_QUEUE_CONSUMER_GROUP", name).is_none()
     }
 
     /// Adds what describes the objects rather than measures them.
@@ -144,28 +168,34 @@ impl<'a> Situation<'a> {
         let truths = self.view.metadata();
         let controllers = attribute::controllers(&truths);
         expected.cluster.insert("controllerId", controllers);
+        let texts = expected.texts.entry("MESSAGE_QUEUE_BROKER").or_default();
         for id in &self.fleet.brokers {
-            let key = ("MESSAGE_QUEUE_BROKER", id.to_string());
-            expected.texts.insert(key, attribute::place(*id, &truths));
+            texts.insert(id.to_string(), attribute::place(*id, &truths));
             if let Some(figures) = expected.brokers.get_mut(id) {
                 figures.insert("port", attribute::ports(*id, &truths));
             }
         }
+        let texts = expected.texts.entry("MESSAGE_QUEUE_CONSUMER_GROUP").or_default();
         for (name, figures) in &mut expected.groups {
-            let (mut more, texts) = attribute::group(self.view.group(name));
+            let (mut more, of_group) = attribute::group(self.view.group(name));
             figures.append(&mut more);
-            expected.texts.insert(("MESSAGE_QUEUE_CONSUMER_GROUP", name.clone()), texts);
+            texts.insert(name.clone(), of_group);
         }
+        let texts = expected.texts.entry("MESSAGE_QUEUE_TOPIC").or_default();
         for (name, figures) in &mut expected.topics {
             let until = self.events.cycle.ended;
-            let (mut more, texts) = attribute::settings(self.fleet, name, until);
+            let (mut more, of_topic) = attribute::settings(self.fleet, name, until);
             figures.append(&mut more);
-            expected.texts.insert(("MESSAGE_QUEUE_TOPIC", name.clone()), texts);
+            texts.insert(name.clone(), of_topic);
         }
-        expected.texts.insert(("MESSAGE_QUEUE_CLUSTER", String::new()), Texts::new());
+        let of_cluster = expected.texts.entry("MESSAGE_QUEUE_CLUSTER").or_default();
+        of_cluster.insert(String::new(), Texts::new());
         let environment = &self.record.scenario.pipeline.environment;
-        for ((type_name, own), texts) in &mut expected.texts {
-            texts.append(&mut attribute::common(type_name, self.events.cluster, own, environment));
+        let cluster = self.events.cluster;
+        for (type_name, objects) in &mut expected.texts {
+            for (own, texts) in objects {
+                texts.append(&mut attribute::common(type_name, cluster, own, environment));
+            }
         }
     }
 
@@ -199,7 +229,7 @@ impl<'a> Situation<'a> {
         let mut sets = topic::traffic(name, sights);
         let counted = "topic.throughput.in.messagesPerSecond";
         if sets.iter().all(|set| !set.contains_key(counted)) {
-            sets = self.growth(name).into_iter().collect();
+            sets = self.growth(name, ends.first()).into_iter().collect();
         }
         if sets.is_empty() {
             sets.push(Plain::new());
@@ -219,17 +249,17 @@ impl<'a> Situation<'a> {
 
     /// A topic's messages per second by its log ends, where no exporter tells: the cluster has
     /// none, or every broker of the topic has just begun to count.
-    fn growth(&self, name: &str) -> Option<Plain> {
-        let event = self.event("MESSAGE_QUEUE_TOPIC", "topicName", name)?;
+    fn growth(&self, name: &str, ends: Option<&LogEnds<'a>>) -> Option<Plain> {
+        let event = self.event("MESSAGE_QUEUE_TOPIC", name)?;
         let window_ms = event.number("collectionWindowMs")?;
         let then = self.back(event, window_ms);
         let cycle = self.cycle_of_earlier_end(then)?;
         let before = CycleView::new(self.fleet, cycle.started, cycle.ended);
         let before = before.log_ends(None);
-        let sum = |ends: &BTreeMap<(&str, i32), i64>| -> i64 {
-            ends.iter().filter(|((topic, _), _)| *topic == name).map(|(_, end)| *end).sum()
+        let sum = |ends: &LogEnds<'_>| -> i64 {
+            ends.range((name, i32::MIN)..=(name, i32::MAX)).map(|(_, end)| *end).sum()
         };
-        let grown = (sum(&self.view.log_ends(None)) - sum(&before)) as f64;
+        let grown = (sum(ends?) - sum(&before)) as f64;
         let rate = grown / (window_ms / 1_000.0);
         Some(Plain::from([("topic.throughput.in.messagesPerSecond", rate)]))
     }
@@ -245,12 +275,8 @@ impl<'a> Situation<'a> {
         cluster::figures(&sets.collect::<Vec<_>>(), &census)
     }
 
-    fn event(&self, type_name: &str, attribute: &str, own: &str) -> Option<&'a StoredEvent> {
-        self.events.events.iter().copied().find(|event| {
-            event.text("entityType") == type_name
-                && (event.text(attribute) == own
-                    || event.number(attribute).is_some_and(|number| number.to_string() == own))
-        })
+    fn event(&self, type_name: &str, own: &str) -> Option<&'a StoredEvent> {
+        self.by_object.get(type_name)?.get(own).copied()
     }
 
     /// Whether what fills `figure` of a broker can have arrived.
@@ -259,7 +285,7 @@ impl<'a> Situation<'a> {
     }
 
     fn disk(&self, broker: i32) -> Option<LogDirs<'a>> {
-        let event = self.event("MESSAGE_QUEUE_BROKER", "brokerId", &broker.to_string());
+        let event = self.event("MESSAGE_QUEUE_BROKER", &broker.to_string());
         self.view.log_dirs(broker).filter(|_| self.arrived(event, "disk.total.bytes"))
     }
 
@@ -274,15 +300,18 @@ impl<'a> Situation<'a> {
     }
 
     fn sight(&self, broker: i32) -> Option<BrokerSight<'a>> {
-        let event = self.event("MESSAGE_QUEUE_BROKER", "brokerId", &broker.to_string());
+        let event = self.event("MESSAGE_QUEUE_BROKER", &broker.to_string());
         let now = self.view.scrape(broker).filter(|_| self.arrived(event, "memory.total.bytes"))?;
         let window_ms = event.and_then(|event| event.number("collectionWindowMs"));
         let before = match (event, window_ms) {
             (Some(event), Some(window_ms)) => {
-                self.before(event, window_ms, |id, what| match what {
-                    Observed::Scrape(truth) if id == broker => Some(truth.as_ref()),
+                let earlier = self.before(event, window_ms);
+                let earlier = self.fleet.journal.scrapes(broker, &earlier);
+                let truths = earlier.filter_map(|seen| match &seen.what {
+                    Observed::Scrape(truth) => Some(truth.as_ref()),
                     _ => None,
-                })
+                });
+                truths.collect()
             }
             _ => Vec::new(),
         };
@@ -291,15 +320,18 @@ impl<'a> Situation<'a> {
 
     fn group_sight(&self, name: &str) -> Option<GroupSight<'a>> {
         let now = self.view.committed(name)?;
-        let event = self.event("MESSAGE_QUEUE_CONSUMER_GROUP", "consumerGroup", name);
+        let event = self.event("MESSAGE_QUEUE_CONSUMER_GROUP", name);
         let window_ms = event.and_then(|event| event.number("collectionWindowMs"));
         let before = match (event, window_ms) {
-            (Some(event), Some(window_ms)) => self.before(event, window_ms, |_, what| match what {
-                Observed::Committed { group, partitions } if group.as_ref() == name => {
-                    Some(partitions.as_slice())
-                }
-                _ => None,
-            }),
+            (Some(event), Some(window_ms)) => {
+                let earlier = self.before(event, window_ms);
+                let earlier = self.fleet.journal.committed(name, &earlier);
+                let truths = earlier.filter_map(|seen| match &seen.what {
+                    Observed::Committed { partitions, .. } => Some(partitions.as_slice()),
+                    _ => None,
+                });
+                truths.collect()
+            }
             _ => Vec::new(),
         };
         Some(GroupSight { now, before, window_s: window_ms.map(|ms| ms / 1_000.0) })
@@ -325,21 +357,13 @@ impl<'a> Situation<'a> {
         self.record.cycle_before(SimTime::from(just_before))
     }
 
-    /// What `pick` finds among the answers that can have been the earlier end of a window.
-    fn before<T>(
-        &self,
-        event: &StoredEvent,
-        window_ms: f64,
-        pick: impl Fn(i32, &'a Observed) -> Option<T>,
-    ) -> Vec<T> {
+    /// Answers that can have been the earlier end of a window.
+    fn before(&self, event: &StoredEvent, window_ms: f64) -> Range<u32> {
         let then = self.back(event, window_ms);
         // An event's time is that of its newest part, which may be later than the counters'.
         let until = then + Duration::from_millis(1);
-        let Some(cycle) = self.cycle_of_earlier_end(then) else { return Vec::new() };
-        let journal = &self.fleet.journal;
-        let begin = journal.partition_point(|seen| seen.at < cycle.started);
-        let end = journal.partition_point(|seen| seen.at <= until).max(begin);
-        journal[begin..end].iter().filter_map(|seen| pick(seen.broker, &seen.what)).collect()
+        let Some(cycle) = self.cycle_of_earlier_end(then) else { return 0..0 };
+        self.fleet.journal.between(cycle.started, until)
     }
 }
 
