@@ -7,7 +7,7 @@
 //!   not play along (nothing answered, events stayed undelivered, the port is taken).
 
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,6 +15,9 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::LocalSet;
 use tracing_subscriber::EnvFilter;
+
+use super::ReportFormat;
+use super::input;
 
 use crate::adapters::RealPorts;
 use crate::config::schema::{LogFormat, LogLevel};
@@ -29,22 +32,14 @@ use crate::rt::{self, Race, ShutdownHandle};
 #[cfg(test)]
 mod tests;
 
+/// The report could not be written.
+const FAILED: u8 = 1;
 /// The configuration is invalid.
 const INVALID: u8 = 3;
 /// The world outside does not play along.
 const UNREACHABLE: u8 = 4;
 /// Ended by a second signal.
 const SIGNALLED: u8 = 130;
-
-/// How a report looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum ReportFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// One JSON object.
-    Json,
-}
 
 /// Collect from Kafka, synthesize entities, stream them to New Relic.
 ///
@@ -119,8 +114,11 @@ impl PipelineArgs {
     /// The configuration, or what is wrong with it.
     fn load(&self) -> Result<Config, String> {
         let name = self.config.display().to_string();
-        let text = read_capped(&self.config).map_err(|error| {
-            format!("{name} cannot be read: {error}\nhelp: name the file with --config FILE")
+        let text = input::text(&self.config).map_err(|error| match error {
+            input::InputError::Read { .. } => {
+                format!("{error}\nhelp: name the file with --config FILE")
+            }
+            input::InputError::NotText { .. } => error.to_string(),
         })?;
         let flags = Flags {
             account_id: self.account_id.clone(),
@@ -152,8 +150,8 @@ impl PipelineArgs {
         tracing::debug!(config = %config.redacted(), "Configuration is valid.");
         warn_of_doubtful(config);
         let folder = self.config.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let mut ports =
-            RealPorts::new(folder.unwrap_or(Path::new("."))).map_err(|error| chain(&error))?;
+        let mut ports = RealPorts::new(folder.unwrap_or(Path::new(".")))
+            .map_err(|error| rt::with_causes(&error))?;
         if let Some(http) = config.http {
             ports = ports.listening_on(http.address);
         }
@@ -177,9 +175,15 @@ impl PipelineArgs {
         }
         let Some(run) = outcome else { return Ok(SIGNALLED) };
         let last = pipeline.last_report();
-        self.report(out, last.as_deref(), &run)
-            .map_err(|error| format!("cannot report: {error}"))?;
-        Ok(self.code(last.as_deref(), &run))
+        let code = self.code(last.as_deref(), &run);
+        match self.report(out, last.as_deref(), &run) {
+            // A reader that closed its pipe has what it wanted.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                complain(&format!("cannot write the report to standard output: {error}"));
+                Ok(if code == 0 { FAILED } else { code })
+            }
+            _ => Ok(code),
+        }
     }
 
     /// Standard input, when a source reads it: all of it before a bounded run, line by line beside
@@ -210,15 +214,16 @@ impl PipelineArgs {
                 writeln!(out, "{report}")
             }
             ReportFormat::Text => out.write_all(text_report(last, run).as_bytes()),
-        }
+        }?;
+        out.flush()
     }
 
     /// A bounded run must have moved something; an unbounded one must have left nothing behind.
     fn code(&self, last: Option<&CycleReport>, run: &RunReport) -> u8 {
         let bounded = self.cycles() != Cycles::Forever;
         let collected = last.is_some_and(CycleReport::collected);
-        let delivered = run.delivered > 0 || run.ledger.enqueued == 0;
-        if run.undelivered > 0 || (bounded && !(collected && delivered)) { UNREACHABLE } else { 0 }
+        let moved = collected && run.delivered > 0;
+        if run.undelivered > 0 || (bounded && !moved) { UNREACHABLE } else { 0 }
     }
 }
 
@@ -311,14 +316,6 @@ fn warn_of_doubtful(config: &Config) {
     }
 }
 
-/// The file's text, at most a byte more than a configuration may have.
-fn read_capped(path: &Path) -> io::Result<String> {
-    let limit = crate::config::toml_file::FILE_BYTES_MAX as u64 + 1;
-    let mut text = String::new();
-    std::fs::File::open(path)?.take(limit).read_to_string(&mut text)?;
-    Ok(text)
-}
-
 fn start_log(format: LogFormat, level: LogLevel) {
     let level = match level {
         LogLevel::Error => "error",
@@ -338,18 +335,6 @@ fn start_log(format: LogFormat, level: LogLevel) {
         LogFormat::Text => log.try_init(),
         LogFormat::Json => log.json().flatten_event(true).try_init(),
     };
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        // Writing to a string cannot fail.
-        let _ = write!(text, ": {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 fn complain(message: &str) {
@@ -390,7 +375,7 @@ fn cycle_text(cycle: &CycleReport) -> String {
         let _ = writeln!(text, "  {}  {outcome}", source.source);
         if !source.missing.is_empty() {
             let _ = writeln!(text, "    missing  {}", counts(&source.missing));
-            for example in &source.missing_examples {
+            for example in source.missing_examples.iter() {
                 let _ = writeln!(text, "      {example}");
             }
         }
@@ -398,7 +383,7 @@ fn cycle_text(cycle: &CycleReport) -> String {
     let _ = writeln!(text, "  samples   {}", counts(&cycle.samples));
     let _ = writeln!(text, "  rejected  {}", counts(&cycle.rejected));
     let _ = writeln!(text, "  left out  {}", counts(&cycle.fields_left_out));
-    for example in &cycle.rejection_examples {
+    for example in cycle.rejection_examples.iter() {
         let _ = writeln!(text, "    {example}");
     }
     let _ = writeln!(text, "  entities  {}", counts(&cycle.entities));

@@ -146,7 +146,7 @@ impl Assess<'_> {
         }
         let missing: u64 = report.missing.values().sum();
         if missing > 0 {
-            let example = report.missing_examples.first().map_or("", String::as_str);
+            let example = report.missing_examples.iter().next().unwrap_or_default();
             let detail = format!("{missing} parts missing, for example {example}");
             return check(&name, HealthStatus::Degraded, detail);
         }
@@ -204,7 +204,7 @@ impl Assess<'_> {
         if rejected + fields == 0 {
             return check("samples", HealthStatus::Healthy, "all valid in the last cycle");
         }
-        let example = report.rejection_examples.first().map_or("", String::as_str);
+        let example = report.rejection_examples.iter().next().unwrap_or_default();
         let detail = format!(
             "{rejected} rejected and {fields} fields left out in the last cycle, for example \
              {example}"

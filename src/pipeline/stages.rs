@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use super::PipelineConfig;
-use super::report::{Counts, REJECTION_EXAMPLES_MAX, add};
+use super::report::{Counts, Examples, add};
 use crate::aggregate::{Aggregator, AggregatorConfig};
 use crate::domain::sample::RawSample;
 use crate::domain::tag::{TagError, Tags};
@@ -38,7 +38,7 @@ pub(super) struct Staged {
     /// Entities and relationships that could not be made, by reason.
     pub(super) unsynthesized: Counts,
     /// Some of what was rejected or left out, in words.
-    pub(super) examples: Vec<String>,
+    pub(super) examples: Examples,
     /// Entities, by type.
     pub(super) entities: Counts,
     /// One event per entity.
@@ -53,10 +53,10 @@ pub(super) struct Staged {
 impl Stages {
     pub(super) fn new(config: &PipelineConfig) -> Result<Self, TagError> {
         let mut tags = Tags::default();
-        for (key, value) in &config.tags {
+        for (key, value) in &config.cycle.tags {
             tags.insert(key, value)?;
         }
-        let environment = config.environment.as_ref().map(|text| text.parse()).transpose()?;
+        let environment = config.cycle.environment.as_ref().map(|text| text.parse()).transpose()?;
         let synthesis = SynthesisConfig { account: config.account, environment, tags };
         Ok(Self {
             aggregator: Aggregator::new(AggregatorConfig::default()),
@@ -95,13 +95,13 @@ impl Staged {
                     for warning in &sample.warnings {
                         let reason = warning.reason.as_str();
                         add(&mut self.fields_left_out, reason, 1);
-                        self.example(|| format!("{}: {reason}", warning.name));
+                        self.examples.add(reason, || format!("{}: {reason}", warning.name));
                     }
                     canonical.push(sample);
                 }
                 Err(rejection) => {
                     add(&mut self.rejected, rejection.as_str(), 1);
-                    self.example(|| rejection.to_string());
+                    self.examples.add(rejection.as_str(), || rejection.to_string());
                 }
             }
         }
@@ -125,13 +125,7 @@ impl Staged {
         }
         for rejection in &synthesis.rejected {
             add(&mut self.unsynthesized, rejection.as_str(), 1);
-            self.example(|| rejection.to_string());
-        }
-    }
-
-    fn example(&mut self, words: impl FnOnce() -> String) {
-        if self.examples.len() < REJECTION_EXAMPLES_MAX {
-            self.examples.push(words());
+            self.examples.add(rejection.as_str(), || rejection.to_string());
         }
     }
 }

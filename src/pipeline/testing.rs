@@ -13,14 +13,15 @@ use super::{
     Collected, Collecting, Cycles, MissingPart, Pipeline, PipelineConfig, RunReport, Source,
     SourceFailure,
 };
+use crate::config::Cycle;
 use crate::domain::account::AccountId;
 use crate::domain::sample::{Origin, RawSample, Subject};
 use crate::domain::units::UnixMillis;
 use crate::newrelic::{ApiKey, Region};
+use crate::ports::testing::{TestClock, TestPorts};
 use crate::ports::{Clock, Http, HttpError, HttpLimits, HttpRequest, HttpResponse};
 use crate::rt::ShutdownHandle;
 use crate::stream::StreamConfig;
-use crate::stream::testing::{TestClock, TestPorts};
 
 /// A license key that must never be seen.
 pub(crate) const CANARY_KEY: &str = "c4n4ryc4n4ryc4n4ryc4n4ryc4n4ryc4n4ryNRAL";
@@ -229,13 +230,15 @@ impl TestWorld {
             account: AccountId::try_from(7).expect("valid"),
             key: ApiKey::ingest(CANARY_KEY).expect("valid"),
             addresses: Region::Local.addresses(),
-            interval: Duration::from_secs(15),
-            collect_deadline: Duration::from_secs(10),
-            cycle_deadline: Duration::from_secs(15),
-            shutdown_deadline: Duration::from_secs(10),
-            relationships_every: Duration::from_secs(60),
-            environment: None,
-            tags: Default::default(),
+            cycle: Cycle {
+                interval: Duration::from_secs(15),
+                collect_deadline: Duration::from_secs(10),
+                cycle_deadline: Duration::from_secs(15),
+                shutdown_deadline: Duration::from_secs(10),
+                relationships_every: Duration::from_secs(60),
+                environment: None,
+                tags: Default::default(),
+            },
             stream: StreamConfig::default(),
         }
     }
@@ -245,7 +248,7 @@ impl TestWorld {
         config: PipelineConfig,
         sources: Vec<ScriptedSource>,
     ) -> TestPipeline {
-        let ports = TestPorts { clock: self.clock.clone(), http: self.newrelic.clone() };
+        let ports = TestPorts::new(&self.clock, self.newrelic.clone());
         let sources = sources.into_iter().map(|s| Box::new(s) as Box<dyn Source>).collect();
         Pipeline::new(ports, config, sources).expect("valid")
     }

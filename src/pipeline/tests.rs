@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::health::{HealthStatus, assess};
 use super::testing::*;
 use super::*;
-use crate::stream::testing::{EPOCH, TestPorts};
+use crate::ports::testing::{EPOCH, TestPorts};
 
 const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -34,11 +34,10 @@ fn starts(steps: &[Step], config: PipelineConfig, stop: Duration) -> (Vec<Durati
 
 /// Deadlines that let a cycle run for `seconds` and more.
 fn patient(seconds: u64) -> PipelineConfig {
-    PipelineConfig {
-        collect_deadline: s(seconds + 1),
-        cycle_deadline: s(seconds + 10),
-        ..TestWorld::config()
-    }
+    let mut config = TestWorld::config();
+    config.cycle.collect_deadline = s(seconds + 1);
+    config.cycle.cycle_deadline = s(seconds + 10);
+    config
 }
 
 #[test]
@@ -168,11 +167,9 @@ fn invalid_samples_are_rejected_counted_and_shown() {
 #[test]
 fn events_carry_identity_environment_and_tags() {
     let world = TestWorld::new(&[], ACCEPT);
-    let config = PipelineConfig {
-        environment: Some("staging".to_owned()),
-        tags: [("team".to_owned(), "core".to_owned())].into(),
-        ..TestWorld::config()
-    };
+    let mut config = TestWorld::config();
+    config.cycle.environment = Some("staging".to_owned());
+    config.cycle.tags = [("team".to_owned(), "core".to_owned())].into();
     let mut pipeline = world.pipeline(config, one_source(&world, &[QUICK]));
     let run = world.run_cycles(&mut pipeline, 1);
     let events = world.newrelic.events();
@@ -195,11 +192,11 @@ fn events_carry_identity_environment_and_tags() {
 fn impossible_settings_are_refused_with_words() {
     let refused = |config: PipelineConfig| {
         let world = TestWorld::new(&[], ACCEPT);
-        let ports = TestPorts { clock: world.clock.clone(), http: world.newrelic.clone() };
+        let ports = TestPorts::new(&world.clock, world.newrelic.clone());
         Pipeline::new(ports, config, Vec::new()).map(|_| ()).expect_err("impossible").to_string()
     };
     let mut config = TestWorld::config();
-    config.tags.insert("a b".to_owned(), "c".to_owned());
+    config.cycle.tags.insert("a b".to_owned(), "c".to_owned());
     assert!(refused(config).contains("`a b`"));
     let mut config = TestWorld::config();
     config.addresses.events = "ftp://nr".to_owned();

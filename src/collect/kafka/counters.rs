@@ -1,6 +1,6 @@
 //! Counters become rates: a book of what every counter said last. Pure.
 //!
-//! Invariants (domain.md 3.2):
+//! Invariants:
 //! - First sight gives no rate, and neither does a counter that went down (a reset): never the
 //!   raw counter, never a negative or made-up figure.
 //! - Counters of one process restart together: whoever sees one of them restart calls

@@ -14,6 +14,7 @@ use indexmap::IndexMap;
 use super::is_internal;
 use crate::collect::prometheus::{self, Entry, Labels, Limits, LineError, Sample, TextError};
 use crate::ports::{Endpoint, HttpError, HttpLimits, HttpRequest};
+use crate::rt::with_causes;
 
 /// Counters of a topic, and of a broker without the label `topic`.
 pub(super) const TOPIC_RATES: [&str; 7] = [
@@ -196,7 +197,7 @@ impl From<HttpError> for ScrapeError {
             HttpError::Garbage { .. } => "scrape_not_http",
             HttpError::BodyTooLong { .. } => "scrape_too_long",
         };
-        Self::Http { kind, text: error.to_string() }
+        Self::Http { kind, text: with_causes(&error) }
     }
 }
 

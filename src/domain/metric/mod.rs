@@ -179,7 +179,7 @@ impl MetricDef {
     }
 }
 
-/// NRQL's reserved words (newrelic.md 2.4).
+/// NRQL's reserved words, as its reference lists them.
 pub const RESERVED_WORDS: &[&str] = &[
     "ago",
     "and",

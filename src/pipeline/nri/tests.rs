@@ -4,52 +4,10 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::adapters::FileDisk;
-use crate::stream::testing::{Nothing, TestClock, TestEntropy};
+use crate::ports::testing::{Nothing, TestClock, TestPorts};
 
 /// Virtual time over a real folder.
-#[derive(Clone)]
-struct FolderPorts {
-    clock: TestClock,
-    disk: FileDisk,
-}
-
-/// No HTTP at all.
-#[derive(Clone)]
-struct NoHttp;
-
-impl crate::ports::Http for NoHttp {
-    async fn send(
-        &self,
-        _: crate::ports::HttpRequest,
-        _: crate::ports::HttpLimits,
-    ) -> Result<crate::ports::HttpResponse, crate::ports::HttpError> {
-        Err(crate::ports::HttpError::Request("no HTTP here".to_owned()))
-    }
-}
-
-impl Ports for FolderPorts {
-    type Clock = TestClock;
-    type Entropy = TestEntropy;
-    type Net = Nothing;
-    type Http = NoHttp;
-    type Disk = FileDisk;
-
-    fn clock(&self) -> &TestClock {
-        &self.clock
-    }
-    fn entropy(&self) -> &TestEntropy {
-        &TestEntropy
-    }
-    fn net(&self) -> &Nothing {
-        &Nothing
-    }
-    fn http(&self) -> &NoHttp {
-        &NoHttp
-    }
-    fn disk(&self) -> &FileDisk {
-        &self.disk
-    }
-}
+type FolderPorts = TestPorts<Nothing, FileDisk>;
 
 struct Bench {
     folder: TempDir,
@@ -62,7 +20,7 @@ impl Bench {
         let folder = tempfile::tempdir().expect("a folder");
         let clock = TestClock::default();
         let disk = FileDisk::new(folder.path()).expect("usable");
-        let ports = FolderPorts { clock: clock.clone(), disk };
+        let ports = FolderPorts { clock: clock.clone(), http: Nothing, disk };
         let files = files.iter().map(|file| (*file).to_owned()).collect();
         Self { folder, clock, source: NriSource::new(ports, "legacy", files, feed) }
     }

@@ -93,6 +93,13 @@ async fn power_loss<P: Ports>(ports: P, stage: Stage) -> Outcome {
     Ok(())
 }
 
+/// What was on its way when a link failed is sent again, not lost.
+async fn late_echo<P: Ports>(ports: &P, stream: &mut <P::Net as Net>::Stream) {
+    let mut late = [0; 4];
+    ports.clock().timeout(GENEROUS, stream.read_exact(&mut late)).await.unwrap().unwrap();
+    assert_eq!(&late, b"ping");
+}
+
 async fn partition_both<P: Ports>(ports: P, stage: Stage) -> Outcome {
     let mut stream = connect(&ports, &stage.server(&ports).await).await;
     round_trip(&ports, &mut stream, GENEROUS).await.unwrap();
@@ -102,10 +109,7 @@ async fn partition_both<P: Ports>(ports: P, stage: Stage) -> Outcome {
     assert_eq!(stage.noted("echoed bytes"), 4, "nothing crossed");
     connect_hangs(&ports, &stage).await;
     stage.repair(&ports).await?;
-    // The message that was on its way is sent again, not lost.
-    let mut late = [0; 4];
-    ports.clock().timeout(GENEROUS, stream.read_exact(&mut late)).await.unwrap().unwrap();
-    assert_eq!(&late, b"ping");
+    late_echo(&ports, &mut stream).await;
     reaches(&ports, &stage).await;
     Ok(())
 }
@@ -150,9 +154,7 @@ async fn partition_to_client<P: Ports>(ports: P, stage: Stage) -> Outcome {
     connect_hangs(&ports, &stage).await;
     assert_eq!(stage.noted("accepted"), 1, "half a handshake is no connection");
     stage.repair(&ports).await?;
-    let mut late = [0; 4];
-    ports.clock().timeout(GENEROUS, stream.read_exact(&mut late)).await.unwrap().unwrap();
-    assert_eq!(&late, b"ping");
+    late_echo(&ports, &mut stream).await;
     reaches(&ports, &stage).await;
     Ok(())
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::defect::{Defect, Tampered};
 use crate::collect::kafka::{Jmx, KafkaSourceConfig};
+use crate::config::Cycle;
 use crate::definitions::builtin;
 use crate::domain::account::AccountId;
 use crate::domain::units::UnixMillis;
@@ -18,13 +19,12 @@ use crate::pipeline::{
 use crate::ports::{Clock, Endpoint, Ports};
 use crate::rt::{self, ShutdownHandle};
 use crate::sim::fault::NewRelicAnswer;
-use crate::sim::fleet::{Fleet, JMX_PORT, WIRE_PORT, serve_broker};
+use crate::sim::fleet::{Fleet, JMX_PORT, WIRE_PORT, broker_host, serve_broker};
 use crate::sim::newrelic::{
     self, Account, DelayRange, FaultWindow, IngestFault, NewRelic, NewRelicConfig,
 };
 use crate::sim::scenario::{
     KafkaSpec, NEWRELIC_HOST, NEWRELIC_PORT, PIPELINE_HOST, RELATIONSHIPS_EVERY, Scenario,
-    broker_host,
 };
 use crate::sim::seed::Seed;
 use crate::sim::time::SimTime;
@@ -131,8 +131,7 @@ impl Setup {
 
     /// True wall-clock time at `at`.
     pub fn wall(&self, at: SimTime) -> UnixMillis {
-        let millis = i64::try_from(at.as_millis()).unwrap_or(i64::MAX);
-        self.scenario.epoch().plus_millis(millis)
+        self.scenario.epoch().plus(at.since_start())
     }
 }
 
@@ -164,7 +163,7 @@ pub fn start<W: World>(world: &mut W, setup: &Setup) -> Result<(), WorldError> {
     for (cluster, fleet) in &setup.fleets {
         for id in fleet.broker_ids() {
             let fleet = fleet.clone();
-            let host = broker_host(cluster, u32::try_from(id).unwrap_or(0));
+            let host = broker_host(cluster, id);
             world.host(
                 &host,
                 Box::new(move |ports| {
@@ -248,13 +247,15 @@ fn pipeline_config(scenario: &Scenario) -> PipelineConfig {
             events: format!("http://{NEWRELIC_HOST}:{NEWRELIC_PORT}/v1"),
             ..crate::newrelic::Region::Local.addresses()
         },
-        interval,
-        collect_deadline: interval * 3 / 4,
-        cycle_deadline: interval,
-        shutdown_deadline: interval,
-        relationships_every: RELATIONSHIPS_EVERY,
-        environment: Some(spec.environment.clone()),
-        tags: BTreeMap::new(),
+        cycle: Cycle {
+            interval,
+            collect_deadline: interval * 3 / 4,
+            cycle_deadline: interval,
+            shutdown_deadline: interval,
+            relationships_every: RELATIONSHIPS_EVERY,
+            environment: Some(spec.environment.clone()),
+            tags: BTreeMap::new(),
+        },
         stream: StreamConfig {
             batch_events_max: spec.batch_events as usize,
             batch_bytes_max: spec.batch_bytes.as_usize(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::sim::check::CheckResult;
 use crate::sim::check::record::{PipelineRecord, Record};
+use crate::sim::fleet::broker_host;
 use crate::sim::report::timeline::{Lane, Mark, Timeline, Tone};
 use crate::sim::time::SimTime;
 
@@ -56,7 +57,7 @@ pub fn timeline(record: &Record, checks: &[CheckResult]) -> Timeline {
             let bad = down.iter().map(|(from, to)| mark(*from, *to, Tone::Bad, "down"));
             let up = mark(SimTime::ZERO, record.end, Tone::Good, "up");
             lanes.push(Lane {
-                label: format!("{cluster}-broker-{broker}"),
+                label: broker_host(cluster, broker),
                 marks: std::iter::once(up).chain(bad).collect(),
             });
         }

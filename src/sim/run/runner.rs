@@ -10,20 +10,21 @@ use super::defect::Defect;
 use super::hosts::{self, Setup};
 use crate::sim::check::record::{FleetRecord, Record};
 use crate::sim::fault::{Action, Fault};
-use crate::sim::fleet::{Change, Fleet};
+use crate::sim::fleet::{Change, Fleet, broker_host};
 use crate::sim::kernel::{Kernel, KernelConfig};
-use crate::sim::scenario::{PIPELINE_HOST, Scenario, broker_host};
+use crate::sim::scenario::{PIPELINE_HOST, Scenario};
 use crate::sim::time::SimTime;
 use crate::sim::trace::{Trace, TraceDigest};
 use crate::sim::turmoil::{TurmoilConfig, TurmoilWorld};
 use crate::sim::world::{NetworkFault, World, WorldError};
 
-/// Runs `scenario` and keeps what it left behind.
+/// Runs `scenario` and keeps what it left behind: the record, the trace's digest, and why the
+/// trace's sink is incomplete if it is.
 pub fn record(
     scenario: &Scenario,
     options: Options,
     defect: Option<Defect>,
-) -> (Record, TraceDigest) {
+) -> (Record, TraceDigest, Option<std::io::Error>) {
     let trace = Trace::new(options.sink);
     let setup = Setup::new(scenario, options.seed, defect, &trace);
     let (network, links) = (options.seed.child("network"), &scenario.network);
@@ -47,9 +48,7 @@ pub fn record(
         }
     };
     let digest = trace.digest();
-    // A sink that failed says so through its shorter output; the digest stands either way.
-    let _ = trace.finish();
-    (record, digest)
+    (record, digest, trace.finish().err())
 }
 
 /// One thing to do at one instant.
@@ -119,7 +118,7 @@ impl Setup {
     fn broker(&self, host: &str) -> Option<(&Fleet, i32)> {
         self.fleets.iter().find_map(|(cluster, fleet)| {
             let ids = fleet.broker_ids();
-            let is = |id: &i32| u32::try_from(*id).is_ok_and(|id| broker_host(cluster, id) == host);
+            let is = |id: &i32| broker_host(cluster, id) == host;
             ids.into_iter().find(is).map(|id| (fleet, id))
         })
     }

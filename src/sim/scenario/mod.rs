@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::quantity::{DurationText, SizeText};
 use crate::config::toml_file::{FileProblems, TomlFile};
 use crate::sim::fault::{Fault, FaultSpec};
-use crate::sim::fleet::FleetSpec;
+use crate::sim::fleet::{FleetSpec, broker_host};
 use crate::sim::time::SimTime;
 
 mod rules;
@@ -248,11 +248,6 @@ pub fn schema_text() -> String {
     let schema = schemars::schema_for!(Scenario);
     let text = serde_json::to_string_pretty(schema.as_value()).unwrap_or_default();
     format!("{text}\n")
-}
-
-/// Name of broker `id` of `cluster`; also its host.
-pub fn broker_host(cluster: &str, id: u32) -> String {
-    format!("{cluster}-broker-{id}")
 }
 
 impl Scenario {

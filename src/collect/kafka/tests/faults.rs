@@ -54,7 +54,7 @@ fn a_dead_broker_costs_its_own_part() {
     assert_eq!(
         missing(&collection),
         [
-            "scrape of broker 1: cannot connect to b1:7071".to_owned(),
+            "scrape of broker 1: cannot connect to b1:7071: connection refused".to_owned(),
             format!("log_end_offsets of broker 1: {refused} (2 lost)"),
             format!("log_dirs of broker 1: {refused}"),
             format!("group_list of broker 1: {refused}"),
