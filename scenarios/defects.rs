@@ -17,11 +17,16 @@ fn guardian(defect: Defect) -> &'static str {
         | Defect::LagOffByOne
         | Defect::FractionForPercent
         | Defect::ZeroForAbsent
-        | Defect::OldTimestamps => "ground truth",
+        | Defect::OldTimestamps
+        | Defect::EarlyTimestamps
+        | Defect::WrongEnvironment
+        | Defect::WrongName => "ground truth",
         Defect::SwallowedError => "honesty",
         Defect::RosyHealth => "health score",
         Defect::InventedTopic => "coverage",
-        Defect::ReversedRelationships | Defect::NoRelationships => "relationships",
+        Defect::ReversedRelationships | Defect::NoRelationships | Defect::OldRelationships => {
+            "relationships"
+        }
     }
 }
 

@@ -97,7 +97,7 @@ impl Hearing<'_> {
                 format!(
                     "{} of {} gave no {kind} by {}, and the cycle reports {reported} missing \
                      parts of that kind",
-                    silent.join(", "),
+                    first_of(silent),
                     self.cluster,
                     self.cycle.ended
                 ),
@@ -156,4 +156,11 @@ impl Hearing<'_> {
         });
         !figure.is_empty() && own.next().is_some_and(|event| event.number(figure).is_none())
     }
+}
+
+/// The first few names, and how many more there are.
+fn first_of(names: &[String]) -> String {
+    let (first, more) = names.split_at(names.len().min(3));
+    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+    format!("{}{more}", first.join(", "))
 }

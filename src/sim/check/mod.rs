@@ -21,6 +21,8 @@ mod no_panic;
 pub mod record;
 mod relationships;
 mod synthesis_lag;
+#[cfg(test)]
+mod tests;
 mod verdict;
 
 /// One promise and how it is examined.

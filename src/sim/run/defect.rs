@@ -52,6 +52,14 @@ pub enum Defect {
     ZeroForAbsent,
     /// Time stamps are a minute old.
     OldTimestamps,
+    /// Time stamps are a few milliseconds ahead.
+    EarlyTimestamps,
+    /// Relationships carry the time of another cycle.
+    OldRelationships,
+    /// Events name another environment.
+    WrongEnvironment,
+    /// Brokers have another display name.
+    WrongName,
 }
 
 /// Every defect there is.
@@ -72,6 +80,10 @@ pub const ALL: &[Defect] = &[
     Defect::NoRelationships,
     Defect::ZeroForAbsent,
     Defect::OldTimestamps,
+    Defect::EarlyTimestamps,
+    Defect::OldRelationships,
+    Defect::WrongEnvironment,
+    Defect::WrongName,
 ];
 
 #[derive(Debug, Default)]
@@ -250,6 +262,17 @@ fn break_event(defect: Defect, event: &mut Map<String, Value>) {
             event.entry("broker.messages.in.rate").or_insert(json!(0));
         }
         Defect::OldTimestamps => scale(event, "timestamp", |at| at - 60_000.0),
+        Defect::EarlyTimestamps => scale(event, "timestamp", |at| at + 5.0),
+        Defect::OldRelationships if text(event, "eventType") == RELATIONSHIP => {
+            scale(event, "timestamp", |at| at - 60_000.0);
+        }
+        Defect::WrongEnvironment => {
+            event.insert("environment".to_owned(), json!("production"));
+        }
+        Defect::WrongName if is(event, BROKER) => {
+            let name = format!("broker {}", text(event, "displayName"));
+            event.insert("displayName".to_owned(), json!(name));
+        }
         Defect::ReversedRelationships if text(event, "eventType") == RELATIONSHIP => {
             for part in ["EntityGuid", "EntityType"] {
                 let (source, target) = (format!("source{part}"), format!("target{part}"));

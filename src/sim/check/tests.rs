@@ -1,0 +1,251 @@
+//! Each check on small hand-made records: what it must catch, and that nothing is not enough.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::record::{
+    CycleRecord, EntityRecord, FleetRecord, NewRelicRecord, PipelineRecord, Record, StoredEvent,
+};
+use super::{CATALOGUE, CheckResult, examine};
+use crate::domain::units::UnixMillis;
+use crate::sim::oracle::guid::{Identity, expected};
+use crate::sim::scenario;
+use crate::sim::seed::Seed;
+use crate::sim::time::SimTime;
+
+fn at(seconds: u64) -> SimTime {
+    SimTime::from_millis(seconds * 1_000)
+}
+
+/// A run of the steady scenario that left nothing behind.
+fn empty() -> Record {
+    let text = include_str!("../../../scenarios/steady.toml");
+    let scenario = scenario::load("steady", text).expect("the steady scenario loads");
+    Record {
+        faults: scenario.faults(),
+        scenario,
+        seed: Seed(1),
+        end: at(300),
+        heal: SimTime::ZERO,
+        broken: None,
+        tick: Duration::ZERO,
+        fleets: BTreeMap::new(),
+        pipelines: Vec::new(),
+        newrelic: NewRelicRecord::default(),
+    }
+}
+
+fn wall(record: &Record, time: SimTime) -> UnixMillis {
+    let millis = i64::try_from(time.as_millis()).expect("small");
+    record.scenario.epoch().plus_millis(millis)
+}
+
+fn cycle(record: &Record, number: u64, started: SimTime) -> CycleRecord {
+    CycleRecord {
+        number,
+        started,
+        wall: wall(record, started),
+        collected: started + Duration::from_millis(50),
+        ended: started + Duration::from_millis(100),
+        ..CycleRecord::default()
+    }
+}
+
+/// One cycle every 15 s for 300 s, and a fleet of one topic that nobody ever saw.
+fn steady() -> Record {
+    let mut record = empty();
+    let cycles = (0..20).map(|n| cycle(&record, n + 1, at(n * 15))).collect();
+    record.pipelines = vec![PipelineRecord { ended: at(300), cycles, ..PipelineRecord::default() }];
+    let fleet = FleetRecord {
+        journal: Vec::new(),
+        brokers: Vec::new(),
+        down: BTreeMap::new(),
+        topics: ["a".to_owned()].into(),
+        groups: Default::default(),
+    };
+    record.fleets.insert("orders".to_owned(), fleet);
+    record
+}
+
+fn sample(record: &Record, topic: &str, time: SimTime) -> StoredEvent {
+    let identity = Identity::new("MESSAGE_QUEUE_TOPIC", "orders", Some(topic));
+    let (readable, wire) = expected(record.scenario.pipeline.account_id, &identity);
+    let identifier = readable.rsplit('|').next().unwrap_or_default().to_owned();
+    let texts = [
+        ("entityType", "MESSAGE_QUEUE_TOPIC".to_owned()),
+        ("clusterName", "orders".to_owned()),
+        ("topicName", topic.to_owned()),
+        ("entityGuid", wire),
+        ("entityIdentifier", identifier),
+    ];
+    StoredEvent {
+        timestamp: wall(record, time),
+        stored_at: time,
+        numbers: BTreeMap::new(),
+        texts: texts.into_iter().map(|(k, v)| (Arc::from(k), Arc::from(v))).collect(),
+    }
+}
+
+fn result(record: &Record, name: &str) -> CheckResult {
+    let found = examine(record).into_iter().find(|result| result.name == name);
+    found.unwrap_or_else(|| panic!("there is no check called {name}"))
+}
+
+#[track_caller]
+fn holds(record: &Record, name: &str) {
+    let result = result(record, name);
+    assert!(result.passed(), "{name}: {:?}", result.first_violation());
+}
+
+#[track_caller]
+fn breaks(record: &Record, name: &str, words: &str) {
+    let said = result(record, name).first_violation().unwrap_or_else(|| "nothing".to_owned());
+    assert!(said.contains(words), "{name} says: {said}");
+}
+
+#[test]
+fn every_check_fails_on_a_run_that_left_nothing() {
+    let record = empty();
+    for result in examine(&record) {
+        assert!(!result.passed(), "{} passes on nothing", result.name);
+    }
+    assert_eq!(examine(&record).len(), CATALOGUE.len());
+}
+
+#[test]
+fn conservation_adds_up() {
+    let mut record = steady();
+    let ledger = &mut record.pipelines[0].ledger;
+    (ledger.collected, ledger.transformed) = (10, 9);
+    breaks(&record, "conservation", "10 samples collected, but 9 transformed and 0 rejected");
+    let ledger = &mut record.pipelines[0].ledger;
+    ledger.samples_rejected.insert("no_identity".to_owned(), 1);
+    holds(&record, "conservation");
+    let ledger = &mut record.pipelines[0].ledger;
+    (ledger.enqueued, ledger.acknowledged) = (5, 4);
+    breaks(&record, "conservation", "5 events enqueued, but 4 acknowledged");
+    record.pipelines[0].ledger.events_lost.insert("buffer_full".to_owned(), 1);
+    breaks(&record, "conservation", "acknowledged 4 events and holds only 0");
+    record.newrelic.samples = (1..=4).map(|n| sample(&record, "a", at(n * 15))).collect();
+    holds(&record, "conservation");
+    record.newrelic.samples[3] = record.newrelic.samples[2].clone();
+    breaks(&record, "conservation", "1 events are stored twice and only 0 were sent");
+    record.pipelines[0].ledger.unknown_sends = 1;
+    holds(&record, "conservation");
+    record.pipelines[0].ledger.in_flight = 1;
+    record.pipelines[0].ledger.enqueued += 1;
+    breaks(&record, "conservation", "still in flight after healing");
+}
+
+#[test]
+fn guids_are_those_of_the_book() {
+    let mut record = steady();
+    record.newrelic.samples = vec![sample(&record, "a", at(15)), sample(&record, "b", at(15))];
+    holds(&record, "guid");
+    let other = record.newrelic.samples[0].texts["entityGuid"].clone();
+    record.newrelic.samples[1].texts.insert(Arc::from("entityGuid"), other);
+    breaks(&record, "guid", "topic orders/b has GUID");
+}
+
+#[test]
+fn cycles_keep_their_rhythm() {
+    let record = steady();
+    holds(&record, "cycles");
+    let broken = |change: &dyn Fn(&mut Vec<CycleRecord>), words: &str| {
+        let mut record = steady();
+        change(&mut record.pipelines[0].cycles);
+        breaks(&record, "cycles", words);
+    };
+    broken(&|c| c[3].wall = c[3].wall.plus_millis(70), "70 ms after a multiple of the interval");
+    broken(&|c| c[3].ended = at(61), "began before cycle 4 ended at 01:01.000");
+    broken(&|c| drop(c.remove(5)), "the report of one is lost");
+    broken(&|c| c.truncate(10), "no cycle for");
+    let skipping = |c: &mut Vec<CycleRecord>| {
+        c.remove(5);
+        c.iter_mut().skip(5).for_each(|cycle| cycle.number -= 1);
+    };
+    broken(&skipping, "1 starts passed between cycles 5 and 6, and 0 were counted");
+    let mut honest = steady();
+    skipping(&mut honest.pipelines[0].cycles);
+    honest.pipelines[0].cycles[4].skipped = 1;
+    holds(&honest, "cycles");
+}
+
+#[test]
+fn a_cycle_that_heard_nobody_says_so() {
+    let mut record = steady();
+    breaks(&record, "honesty", "no broker of orders answered, and the cycle does not say so");
+    for cycle in &mut record.pipelines[0].cycles {
+        cycle.failed.push("orders".to_owned());
+    }
+    holds(&record, "honesty");
+    record.pipelines[0].cycles.iter_mut().for_each(|cycle| cycle.cut_off = true);
+    breaks(&record, "honesty", "examined nothing");
+}
+
+#[test]
+fn entities_are_the_fleets_objects_and_visible_in_time() {
+    let mut record = steady();
+    breaks(&record, "coverage", "has no entity");
+    let entity = |record: &Record, name: &str, lag: u64| EntityRecord {
+        guid: sample(record, name, at(0)).text("entityGuid").to_owned(),
+        type_name: "MESSAGE_QUEUE_TOPIC".to_owned(),
+        name: name.to_owned(),
+        first_event_at: at(1),
+        visible_at: at(1 + lag),
+    };
+    record.newrelic.entities = vec![entity(&record, "ghost", 5)];
+    let said = result(&record, "coverage");
+    let invented = said.finding.violations.iter().any(|v| v.what.contains("no object of the"));
+    assert!(invented, "{:?}", said.finding.violations);
+    holds(&record, "synthesis lag");
+    record.newrelic.entities = vec![entity(&record, "a", 61)];
+    breaks(&record, "synthesis lag", "61000 ms after its first event, limit 60000 ms");
+}
+
+#[test]
+fn old_samples_are_not_fresh() {
+    let mut record = steady();
+    record.newrelic.samples = vec![sample(&record, "a", at(15))];
+    let said = result(&record, "freshness");
+    let what = "the newest sample of topic orders/a is 285 s old, limit 60 s";
+    assert!(said.finding.violations.iter().any(|v| v.what == what), "{:?}", said.finding);
+}
+
+#[test]
+fn figures_that_nothing_explains_are_found() {
+    let mut record = steady();
+    let mut event = sample(&record, "a", at(15));
+    event.numbers.insert(Arc::from("topic.lag"), 7.0);
+    record.newrelic.samples = vec![event, sample(&record, "a", at(20))];
+    let said = result(&record, "ground truth");
+    for what in ["belongs to no cycle", "topic.lag = 7, which nothing explains"] {
+        let found = said.finding.violations.iter().any(|v| v.what.contains(what));
+        assert!(found, "{what}: {:?}", said.finding.violations);
+    }
+}
+
+#[test]
+fn relationships_are_timed_by_their_ends() {
+    let mut record = steady();
+    let cluster = Identity::new("MESSAGE_QUEUE_CLUSTER", "orders", None);
+    let (_, cluster) = expected(record.scenario.pipeline.account_id, &cluster);
+    let topic = sample(&record, "a", at(285));
+    let edge = (cluster, "CONTAINS".to_owned(), topic.text("entityGuid").to_owned());
+    breaks(&record, "relationships", "missing: cluster orders CONTAINS topic orders/a");
+    let mut event = topic.clone();
+    let texts = [("sourceEntityGuid", &edge.0), ("relationshipType", &edge.1)];
+    for (name, text) in texts.into_iter().chain([("targetEntityGuid", &edge.2)]) {
+        event.texts.insert(Arc::from(name), Arc::from(text.as_str()));
+    }
+    record.newrelic.samples = vec![topic];
+    record.newrelic.relationship_events = vec![event];
+    record.newrelic.relationships = [edge].into();
+    holds(&record, "relationships");
+    record.newrelic.relationship_events[0].timestamp = wall(&record, at(270));
+    breaks(&record, "relationships", "at which neither end was sampled");
+    record.newrelic.relationship_events[0].timestamp = wall(&record, at(285));
+    record.newrelic.relationship_events[0].stored_at = at(100);
+    breaks(&record, "relationships", "was last told 200 s ago, limit 120 s");
+}
