@@ -11,6 +11,7 @@ use super::{Check, Class, Finding};
 use crate::sim::oracle::cycle::{CycleEvents, group_by_cycle};
 use crate::sim::oracle::expect::{Expected, Figures, Situation};
 use crate::sim::oracle::guid::Identity;
+use crate::sim::oracle::instant;
 
 pub const CHECK: Check = Check {
     name: "ground truth",
@@ -106,6 +107,7 @@ fn compare(
         }
     }
     compare_texts(finding, events, expected, event);
+    compare_time(finding, record, events, event);
     missing(finding, events, expected, figures, event);
 }
 
@@ -134,6 +136,24 @@ fn compare_texts(
                 format!("{}: {attribute} is `{found}`, must be one of {values:?}", name(event)),
             );
         }
+    }
+}
+
+/// An event has the time at which the newest of what it is made of arrived.
+fn compare_time(
+    finding: &mut Finding,
+    record: &Record,
+    events: &CycleEvents<'_>,
+    event: &StoredEvent,
+) {
+    let bounds = instant::bounds(record, events, event);
+    let Some(((earliest, latest), (made, _))) = bounds.zip(record.origin(event)) else { return };
+    finding.examine();
+    if made < earliest || latest < made {
+        finding.violate(
+            Some(events.cycle.started),
+            format!("{}: has the time {made}, must be {earliest} to {latest}", name(event)),
+        );
     }
 }
 

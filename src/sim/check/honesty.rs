@@ -4,7 +4,7 @@
 //! which answers did not arrive; the cycle must report at least as many missing parts of that kind.
 //! Cycles that a crash cut off reported nothing and are not examined.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::record::{CycleRecord, FleetRecord, Record};
 use super::{Check, Class, Finding};
@@ -62,57 +62,97 @@ fn examine_cycle(
     }
     // A broker that the cluster itself has fenced is the cluster's news, not a failure to observe.
     let named = |id: &i32| truths.iter().all(|truth| truth.brokers.iter().any(|b| b.id == *id));
-    let brokers: Vec<i32> = fleet.brokers.iter().copied().filter(named).collect();
-    let lacks = |id: i32, figure: &str| events.is_some_and(|events| lacks(events, id, figure));
-    let silent = |answered: &dyn Fn(i32) -> bool, figure: &str| -> Vec<String> {
-        let silent = brokers.iter().filter(|id| !answered(**id) || lacks(**id, figure));
-        silent.map(|id| format!("broker {id}")).collect()
-    };
-    let mut demand = |kind: &str, silent: Vec<String>, of: usize| {
-        finding.examined += of as u64;
-        let reported = cycle.missing(cluster, kind);
+    let brokers = fleet.brokers.iter().copied().filter(named).collect();
+    let mut hearing = Hearing { finding, cluster, cycle, view, events, brokers };
+    if jmx {
+        hearing.brokers("scrape", "memory.total.bytes", |id| view.scrape(id).is_some());
+    }
+    hearing.brokers("log_dirs", "disk.total.bytes", |id| view.log_dirs(id).is_some());
+    hearing.brokers("group_list", "", |id| view.listed_groups(id).is_some());
+    hearing.groups("committed_offsets", |name| view.committed(name).is_some());
+    hearing.groups("group_state", |name| view.group(name).is_some());
+    hearing.log_ends();
+}
+
+/// One cycle's reports about one cluster, held against the fleet's journal.
+struct Hearing<'a> {
+    finding: &'a mut Finding,
+    cluster: &'a str,
+    cycle: &'a CycleRecord,
+    view: CycleView<'a>,
+    events: Option<&'a CycleEvents<'a>>,
+    /// Brokers that every description of the cluster named.
+    brokers: Vec<i32>,
+}
+
+impl Hearing<'_> {
+    /// The cycle must report at least as many missing parts of `kind` as are `silent`, of `all`.
+    fn demand(&mut self, kind: &str, silent: &[String], all: usize) {
+        self.finding.examined += all as u64;
+        let reported = self.cycle.missing(self.cluster, kind);
         if reported < silent.len() as u64 {
-            finding.violate(
-                Some(cycle.started),
+            self.finding.violate(
+                Some(self.cycle.started),
                 format!(
-                    "{} of {cluster} gave no {kind} by {}, and the cycle reports {reported} \
-                     missing parts of that kind",
+                    "{} of {} gave no {kind} by {}, and the cycle reports {reported} missing \
+                     parts of that kind",
                     silent.join(", "),
-                    cycle.ended
+                    self.cluster,
+                    self.cycle.ended
                 ),
             );
         }
-    };
-    if jmx {
-        let scraped = silent(&|id| view.scrape(id).is_some(), "memory.total.bytes");
-        demand("scrape", scraped, brokers.len());
     }
-    let disks = silent(&|id| view.log_dirs(id).is_some(), "disk.total.bytes");
-    demand("log_dirs", disks, brokers.len());
-    demand("group_list", silent(&|id| view.listed_groups(id).is_some(), ""), brokers.len());
-    let groups: BTreeSet<&str> =
-        brokers.iter().filter_map(|id| view.listed_groups(*id)).flatten().collect();
-    let without = |answered: &dyn Fn(&str) -> bool| -> Vec<String> {
-        let silent = groups.iter().filter(|group| !answered(group));
-        silent.map(|group| format!("group {group}")).collect()
-    };
-    demand("committed_offsets", without(&|name| view.committed(name).is_some()), groups.len());
-    demand("group_state", without(&|name| view.group(name).is_some()), groups.len());
-    let ends = view.log_ends(None);
-    let all = truths.last().into_iter().flat_map(|truth| &truth.topics);
-    let partitions = all.filter(|topic| !topic.name.starts_with("__")).flat_map(|topic| {
-        (0_i32..).zip(&topic.partitions).map(|(index, _)| (topic.name.as_ref(), index))
-    });
-    let (known, unknown): (Vec<_>, Vec<_>) = partitions.partition(|key| ends.contains_key(key));
-    let silent = unknown.iter().map(|(topic, index)| format!("partition {topic}/{index}"));
-    demand("log_end_offsets", silent.collect(), known.len() + unknown.len());
-}
 
-/// Whether the broker's stored event lacks `figure`.
-fn lacks(events: &CycleEvents<'_>, broker: i32, figure: &str) -> bool {
-    let own = broker.to_string();
-    let event = events.events.iter().find(|event| {
-        event.text("entityType") == "MESSAGE_QUEUE_BROKER" && event.text("brokerId") == own
-    });
-    !figure.is_empty() && event.is_some_and(|event| event.number(figure).is_none())
+    /// Brokers must have answered, and what they said must be in their event as `figure`.
+    fn brokers(&mut self, kind: &str, figure: &str, answered: impl Fn(i32) -> bool) {
+        let silent = self.brokers.iter().filter(|id| !answered(**id) || self.lacks(**id, figure));
+        let silent: Vec<_> = silent.map(|id| format!("broker {id}")).collect();
+        self.demand(kind, &silent, self.brokers.len());
+    }
+
+    /// Groups that a broker listed must have been answered for.
+    fn groups(&mut self, kind: &str, answered: impl Fn(&str) -> bool) {
+        let listed = self.brokers.iter().filter_map(|id| self.view.listed_groups(*id));
+        let listed: Vec<Vec<&str>> = listed.map(Iterator::collect).collect();
+        let all = listed.iter().map(Vec::len).sum();
+        let silent = |groups: Vec<&str>| -> Vec<String> {
+            let silent = groups.into_iter().filter(|group| !answered(group));
+            silent.map(|group| format!("group {group}")).collect()
+        };
+        let mut by_broker: Vec<_> = listed.into_iter().map(silent).collect();
+        by_broker.sort_by_key(|groups| std::cmp::Reverse(groups.len()));
+        // A list that did not arrive, and is reported as such, names groups that nobody knows of.
+        let lists_lost = self.cycle.missing(self.cluster, "group_list");
+        let lists_lost = usize::try_from(lists_lost).unwrap_or(usize::MAX);
+        let silent: Vec<String> = by_broker.into_iter().skip(lists_lost).flatten().collect();
+        self.demand(kind, &silent, all);
+    }
+
+    /// Partitions must have had their log end told.
+    fn log_ends(&mut self) {
+        let ends = self.view.log_ends(None);
+        let truths = self.view.metadata();
+        let topics = truths.last().into_iter().flat_map(|truth| &truth.topics);
+        let external = topics.filter(|topic| !topic.name.starts_with("__"));
+        let partitions: Vec<(&str, i32)> = external
+            .flat_map(|topic| {
+                (0_i32..).zip(&topic.partitions).map(|(index, _)| (topic.name.as_ref(), index))
+            })
+            .collect();
+        let unknown = partitions.iter().filter(|key| !ends.contains_key(key));
+        let silent = unknown.map(|(topic, index)| format!("partition {topic}/{index}"));
+        let silent: Vec<String> = silent.collect();
+        self.demand("log_end_offsets", &silent, partitions.len());
+    }
+
+    /// Whether the broker's stored event lacks `figure`.
+    fn lacks(&self, broker: i32, figure: &str) -> bool {
+        let own = broker.to_string();
+        let events = self.events.into_iter().flat_map(|events| &events.events);
+        let mut own = events.filter(|event| {
+            event.text("entityType") == "MESSAGE_QUEUE_BROKER" && event.text("brokerId") == own
+        });
+        !figure.is_empty() && own.next().is_some_and(|event| event.number(figure).is_none())
+    }
 }

@@ -20,6 +20,9 @@ pub type PartitionKey<'a> = (&'a str, i32);
 /// Log end by partition.
 pub type LogEnds<'a> = BTreeMap<PartitionKey<'a>, i64>;
 
+/// Names of groups that a broker listed.
+pub type ListedGroups<'a> = Box<dyn Iterator<Item = &'a str> + 'a>;
+
 /// What a broker said of its disk: total bytes, free bytes, replicas.
 pub type LogDirs<'a> = (u64, u64, &'a [ReplicaTruth]);
 
@@ -39,6 +42,13 @@ impl<'a> CycleView<'a> {
 
     fn latest(&self) -> impl Iterator<Item = &'a Observation> + use<'a> {
         self.answers.iter().rev()
+    }
+
+    /// When the first and the last answer of those that `is` names were given.
+    pub fn span(&self, is: impl Fn(&Observation) -> bool) -> Option<(SimTime, SimTime)> {
+        let mut times = self.answers.iter().filter(|seen| is(seen)).map(|seen| seen.at);
+        let first = times.next()?;
+        Some((first, times.next_back().unwrap_or(first)))
     }
 
     /// The last figures of a broker.
@@ -97,14 +107,13 @@ impl<'a> CycleView<'a> {
     }
 
     /// The groups that a broker listed.
-    pub fn listed_groups(&self, broker: i32) -> Option<impl Iterator<Item = &'a str> + use<'a>> {
+    pub fn listed_groups(&self, broker: i32) -> Option<ListedGroups<'a>> {
         let answers = self.latest().filter(|seen| seen.broker == broker);
-        let listed = answers.filter_map(|seen| match &seen.what {
+        let groups = { answers }.find_map(|seen| match &seen.what {
             Observed::Groups { described: false, groups } => Some(groups),
             _ => None,
-        });
-        let groups = { listed }.next()?;
-        Some(groups.iter().map(|truth| truth.group.as_ref()))
+        })?;
+        Some(Box::new(groups.iter().map(|truth| truth.group.as_ref())))
     }
 
     /// The last account of a broker's disk.

@@ -10,4 +10,5 @@ pub mod cycle;
 pub mod expect;
 pub mod guid;
 pub mod health;
+pub mod instant;
 pub mod objects;
