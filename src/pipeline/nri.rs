@@ -57,7 +57,7 @@ impl NriFeed {
     }
 
     /// Adds every line of `input` until it ends, then says that no more will come. A line longer
-    /// than [`DOCUMENTS_BYTES_MAX`] is dropped and counted.
+    /// than `DOCUMENTS_BYTES_MAX` is dropped and counted.
     ///
     /// # Errors
     /// The input's; no more will come then, either.

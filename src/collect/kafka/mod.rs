@@ -1,8 +1,8 @@
 //! Collector for Kafka clusters: the wire protocol, and each broker's Prometheus JMX exporter.
 //!
 //! A cycle: verify the connection and discover (Metadata, DescribeCluster) → every broker at
-//! once, bounded ([`broker`]) → one more round for partitions and groups that moved meanwhile →
-//! samples. Field names are listed in [`assemble`].
+//! once, bounded (`broker`) → one more round for partitions and groups that moved meanwhile →
+//! samples. Field names are listed in `assemble`.
 //!
 //! Invariants:
 //! - One dead, slow or lying broker costs its own part only; what was lost is in

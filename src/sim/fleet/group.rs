@@ -1,6 +1,6 @@
 //! Consumer groups: members, offsets, and the rebalances of synthetic members.
 //!
-//! A group's members are either all synthetic (they consume in [`super::traffic`]) or all real
+//! A group's members are either all synthetic (they consume in [`super::evolve`]) or all real
 //! clients ([`super::coordinator`]); when a real client joins, the synthetic ones leave for good.
 //!
 //! Invariants:

@@ -51,7 +51,10 @@ fn broker(view: CycleView<'_>, event: &StoredEvent) -> Option<(SimTime, SimTime)
 
 fn group(view: CycleView<'_>, event: &StoredEvent) -> Option<(SimTime, SimTime)> {
     let name = event.text("consumerGroup");
-    let committed = |seen: &Observation| matches!(&seen.what, Observed::Committed { group, .. } if group.as_ref() == name);
+    let committed = |seen: &Observation| match &seen.what {
+        Observed::Committed { group, .. } => group.as_ref() == name,
+        _ => false,
+    };
     let told = |seen: &Observation| match &seen.what {
         Observed::Groups { groups, .. } => groups.iter().any(|truth| truth.group.as_ref() == name),
         _ => committed(seen),

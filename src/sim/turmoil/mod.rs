@@ -2,7 +2,7 @@
 //!
 //! Two simulators that nobody wrote together must reach the same verdict, which keeps the
 //! event-driven kernel honest. turmoil runs the hosts and carries the bytes; a fault table of our
-//! own ([`fabric`]) hides what a fault keeps back and paces what a link limits, because turmoil
+//! own (`fabric`) hides what a fault keeps back and paces what a link limits, because turmoil
 //! refuses connects over a partition at once, loses partitioned data for ever and knows neither
 //! bandwidth nor resets.
 //!
