@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::answers::Answers;
 use super::record::{
-    CycleRecord, EntityRecord, FleetRecord, NewRelicRecord, PipelineRecord, Record, StoredEvent,
+    CycleRecord, EntityRecord, FleetRecord, Names, NewRelicRecord, PipelineRecord, Record,
+    StoredEvent,
 };
 use super::{CATALOGUE, CheckResult, examine};
 use crate::domain::units::UnixMillis;
@@ -58,7 +60,7 @@ fn steady() -> Record {
     let cycles = (0..20).map(|n| cycle(&record, n + 1, at(n * 15))).collect();
     record.pipelines = vec![PipelineRecord { ended: at(300), cycles, ..PipelineRecord::default() }];
     let fleet = FleetRecord {
-        journal: Vec::new(),
+        journal: Answers::default(),
         brokers: Vec::new(),
         down: BTreeMap::new(),
         topics: ["a".to_owned()].into(),
@@ -79,12 +81,27 @@ fn sample(record: &Record, topic: &str, time: SimTime) -> StoredEvent {
         ("entityGuid", wire),
         ("entityIdentifier", identifier),
     ];
-    StoredEvent {
+    let mut event = StoredEvent {
         timestamp: wall(record, time),
         stored_at: time,
-        numbers: BTreeMap::new(),
-        texts: texts.into_iter().map(|(k, v)| (Arc::from(k), Arc::from(v))).collect(),
+        names: Arc::default(),
+        numbers: Box::default(),
+        texts: Box::default(),
+    };
+    for (name, text) in texts {
+        set_text(&mut event, name, &text);
     }
+    event
+}
+
+/// Sets a text, in the order of names that events keep.
+fn set_text(event: &mut StoredEvent, name: &str, text: &str) {
+    let names = event.names.texts.iter().cloned().zip(event.texts.iter().cloned());
+    let mut texts: BTreeMap<Arc<str>, Arc<str>> = names.collect();
+    texts.insert(name.into(), text.into());
+    let numbers = event.names.numbers.clone();
+    event.names = Arc::new(Names { numbers, texts: texts.keys().cloned().collect() });
+    event.texts = texts.into_values().collect();
 }
 
 fn result(record: &Record, name: &str) -> CheckResult {
@@ -143,8 +160,8 @@ fn guids_are_those_of_the_book() {
     let mut record = steady();
     record.newrelic.samples = vec![sample(&record, "a", at(15)), sample(&record, "b", at(15))];
     holds(&record, "guid");
-    let other = record.newrelic.samples[0].texts["entityGuid"].clone();
-    record.newrelic.samples[1].texts.insert(Arc::from("entityGuid"), other);
+    let other = record.newrelic.samples[0].text("entityGuid").to_owned();
+    set_text(&mut record.newrelic.samples[1], "entityGuid", &other);
     breaks(&record, "guid", "topic orders/b has GUID");
 }
 
@@ -217,7 +234,9 @@ fn old_samples_are_not_fresh() {
 fn figures_that_nothing_explains_are_found() {
     let mut record = steady();
     let mut event = sample(&record, "a", at(15));
-    event.numbers.insert(Arc::from("topic.lag"), 7.0);
+    let texts = event.names.texts.clone();
+    event.names = Arc::new(Names { numbers: vec!["topic.lag".into()], texts });
+    event.numbers = [7.0].into();
     record.newrelic.samples = vec![event, sample(&record, "a", at(20))];
     let said = result(&record, "ground truth");
     for what in ["belongs to no cycle", "topic.lag = 7, which nothing explains"] {
@@ -237,7 +256,7 @@ fn relationships_are_timed_by_their_ends() {
     let mut event = topic.clone();
     let texts = [("sourceEntityGuid", &edge.0), ("relationshipType", &edge.1)];
     for (name, text) in texts.into_iter().chain([("targetEntityGuid", &edge.2)]) {
-        event.texts.insert(Arc::from(name), Arc::from(text.as_str()));
+        set_text(&mut event, name, text);
     }
     record.newrelic.samples = vec![topic];
     record.newrelic.relationship_events = vec![event];
