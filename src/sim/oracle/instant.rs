@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::cycle::{CycleEvents, CycleView};
 use crate::sim::check::record::{Record, StoredEvent};
+use crate::sim::fault::Fault;
 use crate::sim::fleet::{Observation, Observed};
 use crate::sim::time::SimTime;
 
@@ -25,7 +26,8 @@ pub fn bounds(
         _ => (view.span(is_metadata)?.0, view.span(|_| true)?.1),
     };
     let links = &record.scenario.network;
-    let calm = !record.disturbed(cycle.started, cycle.collected);
+    let in_force = |fault: &Fault| fault.from <= cycle.collected && cycle.started <= fault.to;
+    let calm = !record.faults.iter().any(in_force);
     let transit = links.latency.0 + links.jitter.0 + record.tick * 2;
     let latest = if calm { last + transit } else { cycle.collected };
     // Event times are whole milliseconds, cut off.

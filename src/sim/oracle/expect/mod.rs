@@ -163,6 +163,13 @@ impl<'a> Situation<'a> {
         answered && self.event("MESSAGE_QUEUE_CONSUMER_GROUP", name).is_none()
     }
 
+    /// Whether the cycle can know of the group: a description that a broker gave counts as arrived
+    /// in a cycle that missed something only if the group's event is there.
+    fn is_known_group(&self, name: &str) -> bool {
+        let event = || self.event("MESSAGE_QUEUE_CONSUMER_GROUP", "consumerGroup", name);
+        self.view.group(name).is_some() && (self.complete || event().is_some())
+    }
+
     /// Adds what describes the objects rather than measures them.
     fn describe(&self, expected: &mut Expected) {
         let truths = self.view.metadata();
@@ -270,7 +277,7 @@ impl<'a> Situation<'a> {
         let census = cluster::Census {
             truths: self.view.metadata(),
             known: expected_brokers(self.record, self.fleet, self.events).len(),
-            groups: self.fleet.groups.iter().filter(|g| self.view.group(g).is_some()).count(),
+            groups: self.fleet.groups.iter().filter(|name| self.is_known_group(name)).count(),
         };
         cluster::figures(&sets.collect::<Vec<_>>(), &census)
     }
