@@ -5,6 +5,7 @@
 //! and system time from /proc, which other load on the machine disturbs least.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::process::Command;
 
 use shakedown::sim::run::{Network, Options, run};
@@ -78,7 +79,11 @@ fn measure(index: usize) {
         peak_mib() * 1024.0 / f64::from(case.brokers),
         report.trace.events,
     );
-    println!("{row}");
+    print(&row);
+}
+
+fn print(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 fn main() {
@@ -88,9 +93,9 @@ fn main() {
         return;
     }
     let quick = arguments.iter().any(|argument| argument == "--quick");
-    println!(
+    print(
         "| network | brokers | simulated min | CPU s | simulated : CPU | peak MiB | KiB per broker \
-         | trace events | verdict |\n|---|---|---|---|---|---|---|---|---|"
+         | trace events | verdict |\n|---|---|---|---|---|---|---|---|---|",
     );
     let this = std::env::current_exe().expect("this binary");
     for (index, case) in CASES.iter().enumerate().filter(|(_, case)| case.quick || !quick) {

@@ -279,6 +279,10 @@ fn benches(criterion: &mut Criterion) {
     group.finish();
 }
 
+fn print(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
 /// User and system time of this process so far, in seconds.
 fn cpu_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
@@ -296,7 +300,7 @@ fn peak_kib() -> f64 {
 fn cpu_figures() {
     let (text, synthesizer) = (samples(), synthesizer());
     let mut out = Vec::with_capacity(4 << 20);
-    println!("\nsamples per CPU second");
+    print("\nsamples per CPU second");
     for (name, case) in CASES {
         let (start, mut rounds) = (cpu_seconds(), 0.0);
         while cpu_seconds() - start < 2.0 {
@@ -306,17 +310,13 @@ fn cpu_figures() {
             rounds += 20.0;
         }
         let rate = rounds * SAMPLES as f64 / (cpu_seconds() - start);
-        println!("  {name:24} {rate:>9.0}");
+        print(&format!("  {name:24} {rate:>9.0}"));
     }
     streaming(&text, &synthesizer, &mut out);
     let per = |bytes: usize| bytes as u64 / SAMPLES;
     let packed = gzip(&out).len();
-    println!(
-        "bytes: sample {}, event {}, in gzip {}",
-        per(text.len()),
-        per(out.len()),
-        per(packed)
-    );
+    let (sample, event, packed) = (per(text.len()), per(out.len()), per(packed));
+    print(&format!("bytes: sample {sample}, event {event}, in gzip {packed}"));
 }
 
 /// Runs `entities` through the streaming path in this process and prints its peak memory. Bodies of
@@ -328,11 +328,13 @@ fn memory(entities: u64) {
         streaming(&text, &synthesizer, &mut out);
         black_box(gzip(&out));
     }
-    println!("  {entities:>9} entities  {:>6.0} KiB", peak_kib());
+    print(&format!("  {entities:>9} entities  {:>6.0} KiB", peak_kib()));
 }
 
 fn memory_figures() {
-    println!("\npeak memory of the whole process, transform to gzip in batches of {SAMPLES}");
+    print(&format!(
+        "\npeak memory of the whole process, transform to gzip in batches of {SAMPLES}"
+    ));
     let program = std::env::current_exe().expect("a running program has a path");
     for entities in ["1000", "10000", "100000", "1000000"] {
         let status = std::process::Command::new(&program).args(["--memory", entities]).status();

@@ -1,8 +1,14 @@
 //! What a user meets at the command line: exit codes, messages, formats.
 
+use std::fs::File;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
 use libtest_mimic::{Failed, Trial};
 
 use super::shakedown;
+
+const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
 
 /// Arguments, exit code, and what standard output or error must contain.
 type Case = (&'static str, &'static [&'static str], i32, &'static [&'static str]);
@@ -37,26 +43,194 @@ const CASES: &[Case] = &[
         3,
         &["orders-brokr-1", "did you mean `orders-broker-1`"],
     ),
-    ("absent_file", &["run", "no/such.toml"], 3, &["cannot read no/such.toml"]),
+    ("absent_file", &["run", "no/such.toml"], 3, &["no/such.toml cannot be read: No such file"]),
+    ("folder_as_file", &["run", "scenarios"], 3, &["scenarios cannot be read: Is a directory"]),
+    (
+        "not_utf8",
+        &["run", "fixtures/scenarios/not_utf8.toml"],
+        3,
+        &["not_utf8.toml:2: byte 25 is not UTF-8", "save the file as UTF-8"],
+    ),
+    ("endless_file", &["run", "/dev/zero"], 3, &["the limit is 1048576 bytes"]),
+    ("bad_seed", &["run", "--seed", "x"], 2, &["--seed", "invalid digit"]),
+    ("no_seeds", &["meta", "--seeds", "0"], 2, &["--seeds"]),
+    (
+        "seeds_beyond_the_last",
+        &["meta", "--first", "18446744073709551615"],
+        2,
+        &["there are no 10 seeds from 18446744073709551615 on"],
+    ),
+    ("meta_json", &["meta", "--seeds", "1", "--format", "json"], 0, &["\"equal\": true"]),
+    (
+        "trace_on_a_full_disk",
+        &["run", "--trace", "/dev/full"],
+        1,
+        &["PASSED", "cannot write the trace to /dev/full: No space left"],
+    ),
+    ("trace_without_folder", &["run", "--trace", "no/such"], 1, &["the trace to no/such: No such"]),
+    (
+        "named_folder_for_the_picture",
+        &["run", "--out", "/dev/null/x"],
+        1,
+        &["PASSED", "cannot write the picture /dev/null/x/"],
+    ),
+    ("checks", &["checks"], 0, &["ground truth   oracle   13  every stored figure"]),
+    ("checks_json", &["checks", "--format", "json"], 0, &["\"name\": \"no panic\""]),
+    ("faults", &["faults"], 0, &["partition  Nothing passes", "    one_way?"]),
+    ("faults_json", &["faults", "--format", "json"], 0, &["\"name\": \"crash\""]),
+    (
+        "lint_json",
+        &["scenario", "lint", "--format", "json", "fixtures/scenarios/unknown_key.toml"],
+        3,
+        &["\"code\": \"shakedown::scenario::unknown_key\"", "\"line\": 6"],
+    ),
+    (
+        "no_brokers",
+        &["fleet", "serve", "--brokers", "0"],
+        2,
+        &["brokers is 0: give a value from 1"],
+    ),
+    (
+        "more_replicas_than_brokers",
+        &["fleet", "serve", "--brokers", "2", "--replication", "3"],
+        2,
+        &["replication 3 needs as many brokers, there are 2"],
+    ),
+    ("no_speed", &["fleet", "serve", "--speed", "nan"], 2, &["--speed is NaN: give a number from"]),
+    (
+        "no_configuration",
+        &["pipeline", "--config", "no/such.toml"],
+        3,
+        &["no/such.toml cannot be read", "--config FILE"],
+    ),
     ("schema", &["scenario", "schema"], 0, &["\"$schema\"", "synthesis_lag_max"]),
     ("explain", &["scenario", "explain"], 0, &["Faults in order", "all healed at"]),
     ("lint", &["scenario", "lint", "scenarios/steady.toml"], 0, &["steady.toml: ok"]),
 ];
 
-/// One trial per case.
+/// One trial per case, and those that need more than arguments.
 pub fn trials() -> Vec<Trial> {
     let trial = |case: &'static Case| Trial::test(format!("cli/{}", case.0), move || check(case));
-    CASES.iter().map(trial).collect()
+    let mut trials: Vec<Trial> = CASES.iter().map(trial).collect();
+    trials.push(Trial::test("cli/full_disk_behind_standard_output", full_output));
+    trials.push(Trial::test("cli/reader_that_closes_its_pipe", closed_pipe));
+    trials.push(Trial::test("cli/port_that_is_taken", taken_port));
+    trials.push(Trial::test("cli/readme_commands", readme_commands));
+    trials.push(Trial::test("cli/readme_sample", readme_sample));
+    trials
 }
 
 fn check((_, arguments, code, texts): &Case) -> Result<(), Failed> {
     let output = shakedown(arguments);
-    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    if output.status.code() != Some(*code) {
+    expect(&output, *code, texts)
+}
+
+fn expect(output: &Output, code: i32, texts: &[&str]) -> Result<(), Failed> {
+    let said = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+    let said = String::from_utf8_lossy(&said);
+    if output.status.code() != Some(code) {
         return Err(format!("exit {:?}, expected {code}:\n{said}", output.status.code()).into());
     }
     match texts.iter().find(|text| !said.contains(**text)) {
         None => Ok(()),
         Some(text) => Err(format!("`{text}` is not in:\n{said}").into()),
     }
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shakedown"));
+    command.args(arguments);
+    command
+}
+
+fn full_output() -> Result<(), Failed> {
+    let verbs: [&[&str]; 5] =
+        [&["run"], &["run", "--trace", "-"], &["checks"], &["scenario", "schema"], &["faults"]];
+    for arguments in verbs {
+        let full = File::create("/dev/full")?;
+        let output = command(arguments).stdout(full).stderr(Stdio::piped()).output()?;
+        expect(&output, 1, &["cannot write", "No space left"])?;
+    }
+    Ok(())
+}
+
+fn closed_pipe() -> Result<(), Failed> {
+    for arguments in [["run", "--trace", "-"], ["run", "--format", "json"]] {
+        let mut child =
+            command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        drop(child.stdout.take());
+        let output = child.wait_with_output()?;
+        expect(&output, 0, &[])?;
+        if !output.stderr.is_empty() {
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
+        }
+    }
+    Ok(())
+}
+
+fn taken_port() -> Result<(), Failed> {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let port = taken.local_addr()?.port().to_string();
+    let output =
+        shakedown(&["fleet", "serve", "--brokers", "1", "--jmx-port", "0", "--port", &port]);
+    expect(&output, 4, &[&format!("cannot listen on port {port}"), "in use"])
+}
+
+/// Runs what the README tells its readers to run, on the README's scenario. What would not end is
+/// asked for its help; a hundred seeds are proven elsewhere.
+fn readme_commands() -> Result<(), Failed> {
+    let readme = std::fs::read_to_string(README)?;
+    let folder = tempfile::tempdir()?;
+    let scenario = block(&readme, "```toml\n").ok_or("the README has no scenario")?;
+    std::fs::write(folder.path().join("my.toml"), scenario)?;
+    let spans = readme.split('`').skip(1).step_by(2);
+    let commands: Vec<&str> = spans
+        .filter_map(|span| span.strip_prefix("shakedown "))
+        .filter(|command| !command.contains('…'))
+        .collect();
+    if commands.len() < 10 {
+        return Err(format!("only {} commands found: {commands:?}", commands.len()).into());
+    }
+    for line in commands {
+        let line = line.replace("--seeds 100", "--seeds 1");
+        let mut arguments: Vec<&str> = line.split(' ').collect();
+        if ["pipeline", "fleet"].contains(&arguments[0]) {
+            arguments.push("--help");
+        }
+        let output = command(&arguments).current_dir(folder.path()).output()?;
+        expect(&output, 0, &[])
+            .map_err(|error| format!("{line}: {}", error.message().unwrap_or_default()))?;
+    }
+    Ok(())
+}
+
+/// The block of `text` that begins with `fence`.
+fn block<'a>(text: &'a str, fence: &str) -> Option<&'a str> {
+    let from = text.find(fence)? + fence.len();
+    let length = text[from..].find("```")?;
+    Some(&text[from..from + length])
+}
+
+/// The README shows what the built-in run prints; identities change with every change of a trace
+/// and are not compared.
+fn readme_sample() -> Result<(), Failed> {
+    let readme = std::fs::read_to_string(README)?;
+    let shown = block(&readme, "```text\n").ok_or("the README has no sample")?;
+    let folder = tempfile::tempdir()?;
+    let output = command(&["run"]).current_dir(folder.path()).output()?;
+    let printed = String::from_utf8(output.stdout)?;
+    let pictures = Path::new("target/shakedown");
+    if !folder.path().join(pictures).read_dir()?.any(|entry| entry.is_ok()) {
+        return Err("no picture".into());
+    }
+    let identity =
+        |line: &&str| !["run ", "trace ", "picture "].iter().any(|head| line.starts_with(head));
+    if shown.lines().filter(identity).eq(printed.lines().filter(identity)) {
+        return Ok(());
+    }
+    if std::env::var_os("SHAKEDOWN_BLESS").is_some() {
+        std::fs::write(README, readme.replacen(shown, &printed, 1))?;
+        return Ok(());
+    }
+    Err(format!("README.md shows another run; SHAKEDOWN_BLESS=1 renews it:\n{printed}").into())
 }

@@ -23,9 +23,9 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let files = scenario_files();
     assert!(files.len() >= 5, "only {} scenario files found", files.len());
-    let proof =
+    let gate =
         vec![Trial::test("determinism/100_seeds_two_processes", || proof("kernel", PROOF_SEEDS))];
-    let first = libtest_mimic::run(&arguments, proof);
+    let first = libtest_mimic::run(&arguments, gate);
     if first.has_failed() {
         return first.exit_code();
     }

@@ -9,6 +9,9 @@
 //! - An HTTP answer that was lost after the request left is *unknown*, never "failed"
 //!   ([`HttpError::fate`]).
 
+#[cfg(test)]
+pub(crate) mod testing;
+
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};

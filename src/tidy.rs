@@ -18,14 +18,15 @@ const EDGES: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("transform", &["domain"]),
     ("aggregate", &["domain", "transform"]),
-    ("synthesize", &["domain", "transform", "aggregate"]),
-    ("definitions", &["domain"]),
+    ("synthesize", &["domain", "aggregate"]),
+    ("definitions", &[]),
+    ("kafka_wire", &[]),
     ("ports", &["domain", "rt"]),
-    ("rt", &["domain", "ports"]),
+    ("rt", &["ports"]),
     ("config", &["domain", "ports", "newrelic"]),
-    ("newrelic", &["domain", "ports", "rt"]),
-    ("stream", &["domain", "ports", "rt", "newrelic", "synthesize"]),
-    ("collect", &["domain", "transform", "ports", "rt", "config"]),
+    ("newrelic", &["domain", "ports"]),
+    ("stream", &["domain", "ports", "newrelic"]),
+    ("collect", &["domain", "kafka_wire", "ports", "rt"]),
     (
         "pipeline",
         &[
@@ -42,14 +43,13 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("adapters", &["domain", "ports", "rt"]),
+    // Not the pure rooms that make the figures: the oracle must not judge them by themselves.
     (
         "sim",
         &[
             "domain",
-            "transform",
-            "aggregate",
-            "synthesize",
             "definitions",
+            "kafka_wire",
             "ports",
             "rt",
             "collect",

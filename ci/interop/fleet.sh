@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
 # Serves a simulated Kafka cluster on free loopback ports and drives it with an unmodified
-# third-party client (PyPI confluent-kafka, which is librdkafka). Exit 1 when a check fails.
+# third-party clients (PyPI confluent-kafka, which is librdkafka, and kafka-python). Exit 1 when a
+# check fails.
 #
 # SHAKEDOWN: the program to test (default target/debug/shakedown, built when absent).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 venv=target/interop/venv
-if ! "$venv/bin/python" -c 'import confluent_kafka' 2>/dev/null; then
+if ! "$venv/bin/python" -I -c 'import confluent_kafka, kafka' 2>/dev/null; then
   mkdir -p target/interop
   python3 -m venv "$venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check confluent-kafka
+  "$venv/bin/pip" install --quiet --disable-pip-version-check confluent-kafka kafka-python
 fi
 
 program=${SHAKEDOWN:-target/debug/shakedown}
@@ -41,3 +42,5 @@ if [[ $(wc -l <"$started") -lt 3 ]]; then
 fi
 
 "$venv/bin/python" ci/interop/fleet.py "$started"
+# Isolated: this folder has a kafka.py of its own, which must not hide the package.
+"$venv/bin/python" -I ci/interop/fleet_kafka_python.py "$started"

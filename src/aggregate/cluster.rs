@@ -1,4 +1,4 @@
-//! Cluster roll-up (domain.md 3.3 REC): sums, means over reporting brokers, maxima of what the
+//! Cluster roll-up: sums, means over reporting brokers, maxima of what the
 //! controller counts for the whole cluster, availability, health.
 
 use super::EntityState;

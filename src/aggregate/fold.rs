@@ -225,13 +225,25 @@ impl GroupTopicFold<'_> {
         self.partitions.values().fold(None, |sum, row| plus(sum, row.metrics.get(id)))
     }
 
-    /// The group's lag on the topic: its partitions', or else the total sent for the topic.
+    /// Whether some partition has a lag that nobody told.
+    fn lag_unknown(&self) -> bool {
+        self.partitions.values().any(|row| row.lag_unknown)
+    }
+
+    /// The group's lag on the topic: its partitions', or else the total sent for the topic. Part of
+    /// the partitions is no total.
     fn lag(&self) -> Option<f64> {
+        if self.lag_unknown() {
+            return None;
+        }
         let total = || self.total.as_ref()?.metrics.get(MetricId::GROUP_LAG_TOTAL);
         self.sum(MetricId::GROUP_LAG_TOTAL).or_else(total)
     }
 
     fn lag_max(&self) -> Option<f64> {
+        if self.lag_unknown() {
+            return None;
+        }
         let rows = self.partitions.values();
         let worst =
             rows.fold(None, |worst, row| larger(worst, row.metrics.get(MetricId::GROUP_LAG_TOTAL)));
@@ -299,6 +311,9 @@ impl<'a> GroupFold<'a> {
 
     /// Lag by partition wins over the group's own total, and that over the sum of totals by topic.
     fn lag(&self, metrics: &mut MetricSet) {
+        if self.topics.values().any(GroupTopicFold::lag_unknown) {
+            return;
+        }
         let by_partition = self.rows().any(|row| row.metrics.contains(MetricId::GROUP_LAG_TOTAL));
         let (mut total, mut max) = (None, None);
         for topic in self.topics.values() {

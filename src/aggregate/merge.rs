@@ -26,6 +26,8 @@ pub(super) struct Merged<'a> {
     pub(super) attributes: Attributes<'a>,
     /// The client that reads a partition.
     pub(super) client_id: Option<&'a str>,
+    /// Whether there is a lag that the newest sample does not know.
+    pub(super) lag_unknown: bool,
     /// Metrics (by index) and attributes (by number) set at `at`.
     fresh: u64,
     fresh_attributes: u32,
@@ -45,6 +47,7 @@ impl<'a> Merged<'a> {
                 .collect(),
             attributes: sample.attributes.clone(),
             client_id: sample.client_id,
+            lag_unknown: sample.lag_unknown,
             fresh: sample.metrics.iter().fold(0, |mask, (id, _)| mask | bit(id)),
             fresh_attributes: sample.attributes.iter().fold(0, |mask, (id, _)| mask | flag(id)),
         }
@@ -56,6 +59,7 @@ impl<'a> Merged<'a> {
             (self.fresh, self.fresh_attributes) = (0, 0);
         }
         let tie = sample.at == self.at;
+        self.lag_unknown = sample.lag_unknown || (tie && self.lag_unknown);
         self.at = sample.at;
         self.samples += 1;
         // Equally new rates both stand, as far as windows go: neither is the measured one.

@@ -249,7 +249,7 @@ fn a_group_is_the_sum_of_its_partitions() {
     assert!(!known, "a topic of which nothing is known is no entity");
 }
 
-/// The four shapes of KafkaOffsetSample together: totals never add to parts (newrelic.md 5.2).
+/// The four shapes of KafkaOffsetSample together: totals never add to parts.
 #[test]
 fn totals_stand_in_only_without_parts() {
     let group_total = || {

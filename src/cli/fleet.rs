@@ -4,14 +4,15 @@
 //! the first request is taken, so that scripts can wait for it.
 
 use std::io::Write;
-use std::process::ExitCode;
+use std::net::IpAddr;
 
-use miette::{Context as _, IntoDiagnostic as _};
-
+use super::{Exit, complain};
 use crate::adapters::RealPorts;
 use crate::ports::{Clock as _, Ports as _};
 use crate::rt::{Race, ShutdownHandle, race};
-use crate::sim::fleet::{BrokerPort, Fleet, FleetSpec, ServeOptions, serve_fleet};
+use crate::sim::fleet::{
+    BrokerPort, Fleet, FleetSpec, ServeError, ServeOptions, SpecError, serve_fleet,
+};
 use crate::sim::seed::Seed;
 use crate::sim::workload::LoadCurve;
 
@@ -30,18 +31,21 @@ pub struct FleetServe {
     /// Partitions per topic.
     #[arg(long, default_value_t = 6)]
     partitions: u32,
-    /// Replicas per partition; at most the number of brokers.
-    #[arg(long, default_value_t = 3)]
-    replication: u16,
+    /// Replicas per partition; at most the number of brokers [default: 3, or as many as brokers].
+    #[arg(long)]
+    replication: Option<u16>,
     /// Number of consumer groups.
     #[arg(long, default_value_t = 5)]
     groups: u32,
     /// Mean messages per second and topic.
     #[arg(long, default_value_t = 500)]
     rate: u64,
-    /// Host that brokers advertise.
+    /// Address to listen on; anything but a loopback address is open to the network.
     #[arg(long, default_value = "127.0.0.1")]
-    host: String,
+    listen: IpAddr,
+    /// Host that brokers advertise [default: the address they listen on].
+    #[arg(long)]
+    host: Option<String>,
     /// Kafka port of the first broker, the others follow; 0 picks free ones.
     #[arg(long, default_value_t = 9092)]
     port: u16,
@@ -51,7 +55,7 @@ pub struct FleetServe {
     /// Seed of everything random.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Virtual seconds per real second.
+    /// Virtual seconds per real second; members' sessions run out at this speed too.
     #[arg(long, default_value_t = 1.0)]
     speed: f64,
     /// Create topics that clients ask for.
@@ -62,12 +66,41 @@ pub struct FleetServe {
     flat: bool,
 }
 
+/// Why no fleet is served.
+#[derive(Debug, thiserror::Error)]
+enum FleetError {
+    #[error(
+        "--speed is {0}: give a number from 0.001 to 10000; 1 is real time, 60 a minute per second"
+    )]
+    Speed(f64),
+    #[error("the fleet is impossible: {0}")]
+    Impossible(#[from] SpecError),
+    #[error("{0}{cause}", cause = cause(.0))]
+    Serve(#[from] ServeError),
+    #[error("cannot start: {0}")]
+    Start(std::io::Error),
+}
+
+impl FleetError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Speed(_) | Self::Impossible(_) => Exit::Usage,
+            Self::Serve(ServeError::Ports { .. } | ServeError::UnknownBroker(_)) => Exit::Usage,
+            Self::Serve(_) | Self::Start(_) => Exit::Unreachable,
+        }
+    }
+}
+
+/// What the operating system said, in brackets.
+fn cause(error: &ServeError) -> String {
+    use std::error::Error as _;
+    error.source().map(|source| format!(" ({source})")).unwrap_or_default()
+}
+
 impl FleetServe {
     fn spec(&self) -> FleetSpec {
-        let replication = match u16::try_from(self.brokers) {
-            Ok(brokers) => self.replication.min(brokers),
-            Err(_) => self.replication,
-        };
+        let brokers = u16::try_from(self.brokers).unwrap_or(u16::MAX);
+        let replication = self.replication.unwrap_or(brokers.min(3));
         FleetSpec {
             cluster: self.cluster.clone(),
             brokers: self.brokers,
@@ -84,46 +117,43 @@ impl FleetServe {
     }
 
     /// Serves until SIGINT or SIGTERM.
-    ///
-    /// # Errors
-    /// A specification that is impossible, or ports that are taken.
-    pub fn run(self) -> miette::Result<ExitCode> {
-        if !(self.speed.is_finite() && (0.001..=10_000.0).contains(&self.speed)) {
-            return Err(miette::miette!(
-                help = "give 1 for real time, 60 for a minute per second",
-                "--speed is {}: it must be from 0.001 to 10000",
-                self.speed
-            ));
+    pub fn run(self) -> Exit {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let served = match runtime {
+            Ok(runtime) => tokio::task::LocalSet::new().block_on(&runtime, self.serve()),
+            Err(error) => Err(FleetError::Start(error)),
+        };
+        match served {
+            Ok(()) => Exit::Ok,
+            Err(error) => {
+                complain(&error.to_string());
+                error.exit()
+            }
         }
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .into_diagnostic()
-            .wrap_err("cannot start the runtime")?;
-        tokio::task::LocalSet::new().block_on(&runtime, self.serve())?;
-        Ok(ExitCode::SUCCESS)
     }
 
-    async fn serve(self) -> miette::Result<()> {
+    async fn serve(self) -> Result<(), FleetError> {
+        if !(self.speed.is_finite() && (0.001..=10_000.0).contains(&self.speed)) {
+            return Err(FleetError::Speed(self.speed));
+        }
         // The fleet keeps nothing on disk; the port needs a folder that exists.
-        let ports = RealPorts::new(&std::env::temp_dir()).into_diagnostic()?;
-        let fleet = Fleet::new(self.spec(), Seed(self.seed), ports.clock().wall())
-            .into_diagnostic()
-            .wrap_err("the fleet is impossible")?;
+        let ports = RealPorts::new(&std::env::temp_dir()).map_err(std::io::Error::other);
+        let ports = ports.map_err(FleetError::Start)?.listening_on(self.listen);
+        let fleet = Fleet::new(self.spec(), Seed(self.seed), ports.clock().wall())?;
         fleet.set_journal(false);
         let stop = ShutdownHandle::new();
+        let host = self.host.unwrap_or_else(|| self.listen.to_string());
         let options = ServeOptions {
-            host: self.host.clone(),
+            host: host.clone(),
             port: self.port,
             jmx_port: self.jmx_port,
             speed: self.speed,
         };
-        let host = self.host;
         let started = move |brokers: &[BrokerPort]| announce(&host, brokers);
         let serving = serve_fleet(ports, fleet, options, stop.signal(), started);
         match race(serving, interrupted()).await {
-            Race::First(served) => served.into_diagnostic(),
-            Race::Second(signal) => signal.into_diagnostic().wrap_err("cannot wait for signals"),
+            Race::First(served) => Ok(served?),
+            Race::Second(signal) => signal.map_err(FleetError::Start),
         }
     }
 }

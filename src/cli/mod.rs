@@ -7,7 +7,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::sim::check::Class;
+
+mod catalogue;
 mod fleet;
+mod input;
 mod meta;
 mod pipeline;
 mod run;
@@ -18,8 +22,10 @@ mod scenario;
 pub enum Exit {
     /// All is well.
     Ok,
-    /// Checks failed in a way that has no code of its own.
+    /// Something failed that has no code of its own.
     Failed,
+    /// The command line asks for something impossible.
+    Usage,
     /// An input file is not valid.
     InvalidFile,
     /// Something outside (broker, New Relic, a port) cannot be reached.
@@ -36,20 +42,43 @@ pub enum Exit {
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Ok => 0,
-            Exit::Failed => 1,
-            Exit::InvalidFile => 3,
-            Exit::Unreachable => 4,
-            Exit::Safety => 10,
-            Exit::Liveness => 11,
-            Exit::Determinism => 12,
-            Exit::Oracle => 13,
-        })
+        Self::from(exit.code())
     }
 }
 
-/// How reports are printed.
+impl Exit {
+    /// The outcome when a check of `class` fails.
+    const fn of(class: Class) -> Self {
+        match class {
+            Class::Safety => Self::Safety,
+            Class::Liveness => Self::Liveness,
+            Class::Oracle => Self::Oracle,
+        }
+    }
+
+    /// The code that the process ends with.
+    const fn code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::InvalidFile => 3,
+            Self::Unreachable => 4,
+            Self::Safety => 10,
+            Self::Liveness => 11,
+            Self::Determinism => 12,
+            Self::Oracle => 13,
+        }
+    }
+
+    /// This outcome, or `next` when nothing was wrong so far.
+    #[must_use]
+    fn or(self, next: Self) -> Self {
+        if self == Self::Ok { next } else { self }
+    }
+}
+
+/// How the verdict of a run is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// For people.
@@ -60,6 +89,16 @@ pub enum Format {
     Markdown,
     /// For CI systems.
     Junit,
+}
+
+/// How other reports are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ReportFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
 }
 
 /// Finds what breaks in message-queue monitoring before its first real voyage.
@@ -81,6 +120,10 @@ enum Verb {
     Run(run::RunArgs),
     /// Proves that a seed gives the same trace bytes in two fresh processes.
     Meta(meta::MetaArgs),
+    /// Lists the checks that every run is held to.
+    Checks(catalogue::ListArgs),
+    /// Lists the faults that a scenario can name.
+    Faults(catalogue::ListArgs),
     /// Works with scenario files.
     Scenario(scenario::ScenarioArgs),
     /// Runs the pipeline on real sockets.
@@ -108,20 +151,39 @@ pub fn main() -> ExitCode {
     match arguments.verb {
         Verb::Run(args) => args.run().into(),
         Verb::Meta(args) => args.run().into(),
+        Verb::Checks(args) => catalogue::checks(&args).into(),
+        Verb::Faults(args) => catalogue::faults(&args).into(),
         Verb::Scenario(args) => args.run().into(),
         Verb::Pipeline(args) => args.run(),
-        Verb::Fleet(FleetArgs { verb: FleetVerb::Serve(args) }) => args.run().unwrap_or_else(|e| {
-            complain(&format!("{e:?}"));
-            Exit::Unreachable.into()
-        }),
+        Verb::Fleet(FleetArgs { verb: FleetVerb::Serve(args) }) => args.run().into(),
     }
 }
 
-/// Prints a report; a closed pipe on the other side is not an error of ours.
-fn print(text: &str) {
+/// Prints a report. A reader that closed its pipe has what it wanted; every other failure is told,
+/// and is one of the process.
+#[must_use]
+fn print(text: &str) -> Exit {
     use std::io::Write as _;
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            complain(&format!("cannot write to standard output: {error}"));
+            Exit::Failed
+        }
+        _ => Exit::Ok,
+    }
+}
+
+/// Prints a value as JSON.
+#[must_use]
+fn print_json(value: &impl serde::Serialize) -> Exit {
+    match serde_json::to_string_pretty(value) {
+        Ok(text) => print(&format!("{text}\n")),
+        Err(error) => {
+            complain(&format!("the report has no JSON form: {error}"));
+            Exit::Failed
+        }
+    }
 }
 
 /// Prints a message for people.

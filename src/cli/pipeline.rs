@@ -7,7 +7,7 @@
 //!   not play along (nothing answered, events stayed undelivered, the port is taken).
 
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -16,12 +16,15 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::LocalSet;
 use tracing_subscriber::EnvFilter;
 
+use super::ReportFormat;
+use super::input;
+
 use crate::adapters::RealPorts;
 use crate::config::schema::{LogFormat, LogLevel};
 use crate::config::{Config, Flags, HttpListen};
 use crate::pipeline::{
-    CycleReport, Cycles, KafkaSource, Pipeline, PipelineConfig, RunReport, Source, kafka_settings,
-    total,
+    CycleReport, Cycles, KafkaSource, NriFeed, NriSource, Pipeline, PipelineConfig, RunReport,
+    Source, kafka_settings, total,
 };
 use crate::ports::{Clock, Listener, Net, Ports};
 use crate::rt::{self, Race, ShutdownHandle};
@@ -29,22 +32,14 @@ use crate::rt::{self, Race, ShutdownHandle};
 #[cfg(test)]
 mod tests;
 
+/// The report could not be written.
+const FAILED: u8 = 1;
 /// The configuration is invalid.
 const INVALID: u8 = 3;
 /// The world outside does not play along.
 const UNREACHABLE: u8 = 4;
 /// Ended by a second signal.
 const SIGNALLED: u8 = 130;
-
-/// How a report looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum ReportFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// One JSON object.
-    Json,
-}
 
 /// Collect from Kafka, synthesize entities, stream them to New Relic.
 ///
@@ -119,8 +114,11 @@ impl PipelineArgs {
     /// The configuration, or what is wrong with it.
     fn load(&self) -> Result<Config, String> {
         let name = self.config.display().to_string();
-        let text = read_capped(&self.config).map_err(|error| {
-            format!("{name} cannot be read: {error}\nhelp: name the file with --config FILE")
+        let text = input::text(&self.config).map_err(|error| match error {
+            input::InputError::Read { .. } => {
+                format!("{error}\nhelp: name the file with --config FILE")
+            }
+            input::InputError::NotText { .. } => error.to_string(),
         })?;
         let flags = Flags {
             account_id: self.account_id.clone(),
@@ -152,12 +150,12 @@ impl PipelineArgs {
         tracing::debug!(config = %config.redacted(), "Configuration is valid.");
         warn_of_doubtful(config);
         let folder = self.config.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let mut ports =
-            RealPorts::new(folder.unwrap_or(Path::new("."))).map_err(|error| chain(&error))?;
+        let mut ports = RealPorts::new(folder.unwrap_or(Path::new(".")))
+            .map_err(|error| rt::with_causes(&error))?;
         if let Some(http) = config.http {
             ports = ports.listening_on(http.address);
         }
-        let sources = sources(&ports, config);
+        let sources = sources(&ports, config, self.feed(config)?);
         let settings = PipelineConfig::from_config(config);
         let mut pipeline = Pipeline::new(ports.clone(), settings, sources)
             .map_err(|error| format!("cannot start: {error}"))?;
@@ -177,9 +175,31 @@ impl PipelineArgs {
         }
         let Some(run) = outcome else { return Ok(SIGNALLED) };
         let last = pipeline.last_report();
-        self.report(out, last.as_deref(), &run)
-            .map_err(|error| format!("cannot report: {error}"))?;
-        Ok(self.code(last.as_deref(), &run))
+        let code = self.code(last.as_deref(), &run);
+        match self.report(out, last.as_deref(), &run) {
+            // A reader that closed its pipe has what it wanted.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                complain(&format!("cannot write the report to standard output: {error}"));
+                Ok(if code == 0 { FAILED } else { code })
+            }
+            _ => Ok(code),
+        }
+    }
+
+    /// Standard input, when a source reads it: all of it before a bounded run, line by line beside
+    /// an unbounded one.
+    fn feed(&self, config: &Config) -> Result<Option<NriFeed>, String> {
+        if !config.nri.iter().any(|nri| nri.stdin) {
+            return Ok(None);
+        }
+        let feed = NriFeed::default();
+        if self.cycles() == Cycles::Forever {
+            follow_stdin(feed.clone());
+        } else {
+            let read = feed.read_lines(io::stdin().lock());
+            read.map_err(|error| format!("standard input cannot be read: {error}"))?;
+        }
+        Ok(Some(feed))
     }
 
     fn report(
@@ -194,15 +214,16 @@ impl PipelineArgs {
                 writeln!(out, "{report}")
             }
             ReportFormat::Text => out.write_all(text_report(last, run).as_bytes()),
-        }
+        }?;
+        out.flush()
     }
 
     /// A bounded run must have moved something; an unbounded one must have left nothing behind.
     fn code(&self, last: Option<&CycleReport>, run: &RunReport) -> u8 {
         let bounded = self.cycles() != Cycles::Forever;
         let collected = last.is_some_and(CycleReport::collected);
-        let delivered = run.delivered > 0 || run.ledger.enqueued == 0;
-        if run.undelivered > 0 || (bounded && !(collected && delivered)) { UNREACHABLE } else { 0 }
+        let moved = collected && run.delivered > 0;
+        if run.undelivered > 0 || (bounded && !moved) { UNREACHABLE } else { 0 }
     }
 }
 
@@ -257,14 +278,30 @@ async fn listen(
     }))
 }
 
-/// All sources, in the order of the configuration.
-fn sources(ports: &RealPorts, config: &Config) -> Vec<Box<dyn Source>> {
+/// All sources, in the order of the configuration; `feed` carries standard input.
+fn sources(ports: &RealPorts, config: &Config, feed: Option<NriFeed>) -> Vec<Box<dyn Source>> {
     let mut sources: Vec<Box<dyn Source>> = Vec::new();
     for kafka in &config.kafka {
         let settings = kafka_settings(kafka, config.cycle.collect_deadline);
         sources.push(Box::new(KafkaSource::new(ports.clone(), settings)));
     }
+    for nri in &config.nri {
+        let feed = feed.clone().filter(|_| nri.stdin);
+        let source = NriSource::new(ports.clone(), &nri.cluster, nri.files.clone(), feed);
+        sources.push(Box::new(source));
+    }
     sources
+}
+
+/// Feeds standard input to `feed` as it comes. A thread, because reading it blocks; it ends with
+/// the input or the process.
+#[expect(clippy::disallowed_methods, reason = "standard input has no other way of being read")]
+fn follow_stdin(feed: NriFeed) {
+    std::thread::spawn(move || {
+        if let Err(error) = feed.read_lines(io::stdin().lock()) {
+            tracing::error!(%error, "Standard input cannot be read.");
+        }
+    });
 }
 
 /// Settings that work but are probably not meant.
@@ -277,14 +314,6 @@ fn warn_of_doubtful(config: &Config) {
     if let Some(http) = config.http.filter(|http| !http.address.is_loopback()) {
         tracing::warn!(address = %http.address, "Health and metrics are open to the network.");
     }
-}
-
-/// The file's text, at most a byte more than a configuration may have.
-fn read_capped(path: &Path) -> io::Result<String> {
-    let limit = crate::config::toml_file::FILE_BYTES_MAX as u64 + 1;
-    let mut text = String::new();
-    std::fs::File::open(path)?.take(limit).read_to_string(&mut text)?;
-    Ok(text)
 }
 
 fn start_log(format: LogFormat, level: LogLevel) {
@@ -306,18 +335,6 @@ fn start_log(format: LogFormat, level: LogLevel) {
         LogFormat::Text => log.try_init(),
         LogFormat::Json => log.json().flatten_event(true).try_init(),
     };
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        // Writing to a string cannot fail.
-        let _ = write!(text, ": {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 fn complain(message: &str) {
@@ -358,14 +375,15 @@ fn cycle_text(cycle: &CycleReport) -> String {
         let _ = writeln!(text, "  {}  {outcome}", source.source);
         if !source.missing.is_empty() {
             let _ = writeln!(text, "    missing  {}", counts(&source.missing));
-            for example in &source.missing_examples {
+            for example in source.missing_examples.iter() {
                 let _ = writeln!(text, "      {example}");
             }
         }
     }
     let _ = writeln!(text, "  samples   {}", counts(&cycle.samples));
     let _ = writeln!(text, "  rejected  {}", counts(&cycle.rejected));
-    for example in &cycle.rejection_examples {
+    let _ = writeln!(text, "  left out  {}", counts(&cycle.fields_left_out));
+    for example in cycle.rejection_examples.iter() {
         let _ = writeln!(text, "    {example}");
     }
     let _ = writeln!(text, "  entities  {}", counts(&cycle.entities));

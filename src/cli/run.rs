@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::{Exit, Format, complain, print, scenario};
-use crate::sim::check::Class;
 use crate::sim::report;
 use crate::sim::run::{self, Network, Options, RunReport};
 use crate::sim::scenario::Scenario;
@@ -24,11 +23,11 @@ pub struct RunArgs {
     /// How the verdict is printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Folder for the picture.
-    #[arg(long, default_value = "target/shakedown")]
-    out: PathBuf,
+    /// Folder for the picture [default: target/shakedown, if it can be written].
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
     /// Writes every event of the run to this file; `-` is standard output, in place of the verdict.
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
 }
 
@@ -50,6 +49,13 @@ pub enum NetworkArg {
     Kernel,
     /// turmoil, at ticks of 10 ms: slower, a second opinion.
     Turmoil,
+}
+
+impl NetworkArg {
+    /// As the command line has it.
+    pub fn name(self) -> &'static str {
+        Network::from(self).name()
+    }
 }
 
 impl From<NetworkArg> for Network {
@@ -78,51 +84,76 @@ impl RunArgs {
         let sink = match self.sink() {
             Ok(sink) => sink,
             Err(error) => {
-                complain(&format!("cannot write the trace: {error}"));
+                self.complain_of_trace(&error);
                 return Exit::Failed;
             }
         };
         let seed = self.simulation.seed(&scenario);
         let network = self.simulation.network.into();
         let report = run::run(&scenario, Options { seed, network, sink });
-        if self.trace.as_deref() != Some(Path::new("-")) {
-            self.print(&name, &report);
-        }
-        exit(&report)
+        let verdict = exit(&report);
+        let printed = if self.traces_to_output() { Exit::Ok } else { self.print(&name, &report) };
+        verdict.or(printed).or(self.traced(&report))
+    }
+
+    fn traces_to_output(&self) -> bool {
+        self.trace.as_deref() == Some(Path::new("-"))
     }
 
     fn sink(&self) -> std::io::Result<Sink> {
         Ok(match self.trace.as_deref() {
             None => Sink::None,
-            Some(path) if path == Path::new("-") => {
+            Some(_) if self.traces_to_output() => {
                 Sink::Writer(Box::new(BufWriter::new(std::io::stdout())), None)
             }
             Some(path) => Sink::Writer(Box::new(BufWriter::new(File::create(path)?)), None),
         })
     }
 
-    fn print(&self, name: &str, report: &RunReport) {
+    /// Whether the trace reached its file.
+    fn traced(&self, report: &RunReport) -> Exit {
+        match report.trace_error.as_deref() {
+            // A reader that closed its pipe has what it wanted.
+            Some(error)
+                if error.kind() == std::io::ErrorKind::BrokenPipe && self.traces_to_output() =>
+            {
+                Exit::Ok
+            }
+            Some(error) => {
+                self.complain_of_trace(error);
+                Exit::Failed
+            }
+            None => Exit::Ok,
+        }
+    }
+
+    fn complain_of_trace(&self, error: &std::io::Error) {
+        let file = self.trace.as_deref().unwrap_or(Path::new("-")).display();
+        complain(&format!("cannot write the trace to {file}: {error}"));
+    }
+
+    fn print(&self, name: &str, report: &RunReport) -> Exit {
         let picture = self.picture(report);
-        print(&match self.format {
-            Format::Text => report::text(name, report, picture.as_deref()),
+        let path = picture.as_ref().ok().map(String::as_str);
+        let printed = print(&match self.format {
+            Format::Text => report::text(name, report, path),
             Format::Json => report::json(report),
             Format::Markdown => report::markdown(name, report),
             Format::Junit => report::junit(name, report),
         });
+        printed.or(picture.err().unwrap_or(Exit::Ok))
     }
 
-    /// Writes the picture and says where; a folder that cannot be written is not fatal.
-    fn picture(&self, report: &RunReport) -> Option<String> {
-        let path = self.out.join(format!("{}.svg", report.id));
-        let written = std::fs::create_dir_all(&self.out)
-            .and_then(|()| std::fs::write(&path, report::timeline::svg(&report.timeline)));
-        match written {
-            Ok(()) => Some(path.display().to_string()),
-            Err(error) => {
-                complain(&format!("cannot write the picture {}: {error}", path.display()));
-                None
-            }
-        }
+    /// Writes the picture; where to. Failure counts when somebody named the folder.
+    fn picture(&self, report: &RunReport) -> Result<String, Exit> {
+        let folder = self.out.as_deref().unwrap_or(Path::new("target/shakedown"));
+        let path = folder.join(format!("{}.svg", report.id));
+        let written = std::fs::create_dir_all(folder)
+            .and_then(|()| std::fs::write(&path, report::svg::svg(&report.timeline)));
+        written.map(|()| path.display().to_string()).map_err(|error| {
+            complain(&format!("cannot write the picture {}: {error}", path.display()));
+            if self.out.is_some() { Exit::Failed } else { Exit::Ok }
+        })
     }
 }
 
@@ -131,8 +162,6 @@ fn exit(report: &RunReport) -> Exit {
     let broken = report.checks.iter().filter(|check| !check.passed());
     match broken.map(|check| check.class).min() {
         None => Exit::Ok,
-        Some(Class::Safety) => Exit::Safety,
-        Some(Class::Liveness) => Exit::Liveness,
-        Some(Class::Oracle) => Exit::Oracle,
+        Some(class) => Exit::of(class),
     }
 }

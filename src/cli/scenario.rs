@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use serde_json::json;
 
-use super::{Exit, complain, print};
+use super::{Exit, ReportFormat, complain, input, print, print_json};
+use crate::config::toml_file::{FileProblem, FileProblems};
 use crate::sim::scenario::{self, Scenario};
 
 /// Arguments of `shakedown scenario`.
@@ -21,6 +23,9 @@ enum ScenarioVerb {
         /// The files.
         #[arg(required = true)]
         files: Vec<PathBuf>,
+        /// How the result is printed.
+        #[arg(long, value_enum, default_value_t)]
+        format: ReportFormat,
     },
     /// Prints the JSON Schema of scenario files, for editors.
     Schema,
@@ -35,51 +40,85 @@ impl ScenarioArgs {
     /// Carries the verb out.
     pub fn run(self) -> Exit {
         match self.verb {
-            ScenarioVerb::Lint { files } => lint(&files),
-            ScenarioVerb::Schema => {
-                print(&scenario::schema_text());
-                Exit::Ok
-            }
+            ScenarioVerb::Lint { files, format: ReportFormat::Text } => lint(&files),
+            ScenarioVerb::Lint { files, format: ReportFormat::Json } => lint_json(&files),
+            ScenarioVerb::Schema => print(&scenario::schema_text()),
             ScenarioVerb::Explain { file } => match load(file.as_deref()) {
-                Ok((name, scenario)) => {
-                    print(&explain(&name, &scenario));
-                    Exit::Ok
-                }
+                Ok((name, scenario)) => print(&explain(&name, &scenario)),
                 Err(exit) => exit,
             },
         }
     }
 }
 
-/// Loads the scenario in `path`, or the built-in one; says what is wrong with it.
-pub fn load(path: Option<&Path>) -> Result<(String, Scenario), Exit> {
+/// Why a scenario cannot be loaded.
+enum Refusal {
+    Input(input::InputError),
+    Problems(FileProblems),
+}
+
+fn read(path: Option<&Path>) -> Result<(String, Scenario), Refusal> {
     let (name, text) = match path {
         None => (scenario::BUILT_IN_NAME.to_owned(), scenario::BUILT_IN.to_owned()),
-        Some(path) => {
-            let name = path.display().to_string();
-            let text = std::fs::read_to_string(path).map_err(|error| {
-                complain(&format!("cannot read {name}: {error}"));
-                Exit::InvalidFile
-            })?;
-            (name, text)
-        }
+        Some(path) => (path.display().to_string(), input::text(path).map_err(Refusal::Input)?),
     };
-    let scenario = scenario::load(&name, &text).map_err(|problems| {
-        complain(&problems.render(std::io::IsTerminal::is_terminal(&std::io::stderr())));
-        Exit::InvalidFile
-    })?;
+    let scenario = scenario::load(&name, &text).map_err(Refusal::Problems)?;
     Ok((name, scenario))
+}
+
+/// Loads the scenario in `path`, or the built-in one; says what is wrong with it.
+pub fn load(path: Option<&Path>) -> Result<(String, Scenario), Exit> {
+    read(path).map_err(|refusal| {
+        complain(&match refusal {
+            Refusal::Input(error) => error.to_string(),
+            Refusal::Problems(problems) => {
+                problems.render(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            }
+        });
+        Exit::InvalidFile
+    })
 }
 
 fn lint(files: &[PathBuf]) -> Exit {
     let mut exit = Exit::Ok;
     for file in files {
-        match load(Some(file)) {
+        exit = exit.or(match load(Some(file)) {
             Ok((name, _)) => print(&format!("{name}: ok\n")),
-            Err(failure) => exit = failure,
-        }
+            Err(failure) => failure,
+        });
     }
     exit
+}
+
+fn lint_json(files: &[PathBuf]) -> Exit {
+    let mut exit = Exit::Ok;
+    let mut results = Vec::new();
+    for file in files {
+        let problems = match read(Some(file)) {
+            Ok(_) => Vec::new(),
+            Err(Refusal::Input(error)) => vec![json!({ "message": error.to_string() })],
+            Err(Refusal::Problems(problems)) => {
+                problems.problems().iter().map(problem_json).collect()
+            }
+        };
+        if !problems.is_empty() {
+            exit = Exit::InvalidFile;
+        }
+        let file = file.display().to_string();
+        results.push(json!({ "file": file, "ok": problems.is_empty(), "problems": problems }));
+    }
+    exit.or(print_json(&results))
+}
+
+fn problem_json(problem: &FileProblem) -> serde_json::Value {
+    let (line, column) = problem.line_and_column();
+    json!({
+        "code": problem.code(),
+        "line": line,
+        "column": column,
+        "message": problem.to_string(),
+        "help": problem.help(),
+    })
 }
 
 fn explain(name: &str, scenario: &Scenario) -> String {

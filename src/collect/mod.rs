@@ -66,16 +66,6 @@ impl CollectionStats {
 
     /// Counts one sample under the kind of its subject.
     pub(crate) fn sampled(&mut self, subject: &Subject<'_>) {
-        let kind = match subject {
-            Subject::Cluster => "cluster",
-            Subject::Broker { .. } | Subject::BrokerName { .. } => "broker",
-            Subject::Topic { .. } => "topic",
-            Subject::TopicOnBroker { .. } => "topic_on_broker",
-            Subject::Group { .. } => "group",
-            Subject::GroupTopic { .. } => "group_topic",
-            Subject::GroupPartition { .. } => "group_partition",
-            Subject::Client { .. } => "client",
-        };
-        *self.samples.entry(kind).or_default() += 1;
+        *self.samples.entry(subject.kind().label()).or_default() += 1;
     }
 }

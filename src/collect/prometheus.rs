@@ -177,7 +177,7 @@ impl<'a> Iterator for Parser<'a> {
                 return None;
             }
             self.line += 1;
-            let line = match self.rest.as_bytes().iter().position(|b| *b == b'\n') {
+            let line = match self.rest.find('\n') {
                 Some(end) => {
                     let line = &self.rest[..end];
                     self.rest = &self.rest[end + 1..];
@@ -208,6 +208,40 @@ impl Parser<'_> {
     }
 }
 
+/// Bytes of a metric name.
+const NAME: u8 = 1;
+/// Bytes of a label name.
+const LABEL: u8 = 2;
+/// White space within a line.
+const BLANK: u8 = 4;
+/// Everything else than white space.
+const WORD: u8 = 8;
+/// Bytes that stand for themselves in a label value.
+const PLAIN: u8 = 16;
+
+/// The classes of every byte.
+const CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let b = byte as u8;
+        let blank = matches!(b, b' ' | b'\t' | b'\r');
+        let label = b.is_ascii_alphanumeric() || b == b'_';
+        classes[byte] = if blank { BLANK } else { WORD };
+        if label {
+            classes[byte] |= LABEL;
+        }
+        if label || b == b':' {
+            classes[byte] |= NAME;
+        }
+        if b != b'"' && b != b'\\' {
+            classes[byte] |= PLAIN;
+        }
+        byte += 1;
+    }
+    classes
+};
+
 /// A place in one line.
 struct Cursor<'a> {
     line: &'a str,
@@ -219,12 +253,14 @@ impl<'a> Cursor<'a> {
         self.line.as_bytes().get(self.at).copied()
     }
 
-    /// Advances over bytes that satisfy `accept` and returns them.
-    fn take_while(&mut self, accept: impl Fn(u8) -> bool) -> &'a str {
+    /// Advances over bytes of `class` and returns them.
+    fn take(&mut self, class: u8) -> &'a str {
         let start = self.at;
         let rest = &self.line.as_bytes()[start..];
-        self.at += rest.iter().position(|b| !accept(*b)).unwrap_or(rest.len());
-        // Both ends lie beside ASCII bytes or at the ends of the line: see the callers' `accept`.
+        let other = rest.iter().position(|byte| CLASSES[usize::from(*byte)] & class == 0);
+        self.at += other.unwrap_or(rest.len());
+        // Every class either holds no byte of a longer character or all of them, so both ends are
+        // ends of characters.
         &self.line[start..self.at]
     }
 
@@ -235,15 +271,15 @@ impl<'a> Cursor<'a> {
     }
 
     fn blanks(&mut self) {
-        self.take_while(|b| b == b' ' || b == b'\t' || b == b'\r');
+        self.take(BLANK);
     }
 
     fn word(&mut self) -> &'a str {
-        self.take_while(|b| b != b' ' && b != b'\t' && b != b'\r')
+        self.take(WORD)
     }
 
     fn metric_name(&mut self) -> Option<&'a str> {
-        let name = self.take_while(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b':');
+        let name = self.take(NAME);
         if name.bytes().next().is_some_and(|b| !b.is_ascii_digit()) {
             return Some(name);
         }
@@ -323,7 +359,7 @@ impl<'a> Cursor<'a> {
             if self.byte() == Some(b'}') {
                 break;
             }
-            let name = self.take_while(|b| b.is_ascii_alphanumeric() || b == b'_');
+            let name = self.take(LABEL);
             if name.is_empty() || name.as_bytes()[0].is_ascii_digit() {
                 return Err(self.back(self.at - name.len(), LineReason::Label));
             }
@@ -356,7 +392,7 @@ impl<'a> Cursor<'a> {
     fn label_value(&mut self) -> Result<&'a str, LineReason> {
         let start = self.at;
         loop {
-            self.take_while(|b| b != b'"' && b != b'\\');
+            self.take(PLAIN);
             match self.byte() {
                 Some(b'"') => {
                     self.at += 1;
@@ -399,11 +435,16 @@ impl<'a> Labels<'a> {
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, Cow<'a, str>)> + use<'a> {
         let mut cursor = Cursor { line: self.text, at: 0 };
         std::iter::from_fn(move || {
-            cursor.take_while(|b| matches!(b, b' ' | b'\t' | b'\r' | b','));
-            let name = cursor.take_while(|b| b.is_ascii_alphanumeric() || b == b'_');
-            cursor.take_while(|b| b != b'"');
-            cursor.byte()?;
-            cursor.at += 1;
+            cursor.take(BLANK);
+            if cursor.byte() == Some(b',') {
+                cursor.at += 1;
+                cursor.take(BLANK);
+            }
+            let name = cursor.take(LABEL);
+            cursor.take(BLANK);
+            cursor.expect(b'=', LineReason::Label).ok()?;
+            cursor.take(BLANK);
+            cursor.expect(b'"', LineReason::Label).ok()?;
             // The parser walked the same text with the same function and found it whole.
             let value = cursor.label_value().ok()?;
             Some((name, unescape(value)))

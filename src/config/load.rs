@@ -20,8 +20,12 @@ use super::quantity::DurationText;
 use super::schema::{KafkaTable, LogFormat, LogLevel, NriTable, PipelineFile, StreamTable};
 use super::toml_file::{FileProblems, Place, Problem, TomlFile};
 use crate::domain::account::AccountId;
+use crate::domain::tag::{TagError, TagValue, Tags};
 use crate::newrelic::{Addresses, ApiKey, Region};
 use crate::ports::Endpoint;
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3_600);
 
 /// What the command line says; `None` leaves the word to the next in rank.
 #[derive(Debug, Clone, Default)]
@@ -105,15 +109,16 @@ pub struct KafkaSource {
 /// Cycles, with their defaults worked out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cycle {
-    /// Time between starts.
+    /// Time between starts, whole milliseconds; starts are multiples of it on the wall clock.
     pub interval: Duration,
     /// Longest time for collecting from one source.
     pub collect_deadline: Duration,
-    /// Longest duration of a cycle.
+    /// Longest duration of a cycle; longer than `collect_deadline`.
     pub cycle_deadline: Duration,
-    /// Longest time between a request to stop and the end.
+    /// Longest time between a request to stop and the end of the run.
     pub shutdown_deadline: Duration,
-    /// Time between two sends of the relationships.
+    /// Time between two sends of the relationships: they go with the first cycle of each such
+    /// span of the wall clock. Zero sends them with every cycle.
     pub relationships_every: Duration,
     /// Attribute `environment` of all events.
     pub environment: Option<String>,
@@ -181,8 +186,19 @@ impl Loader<'_> {
         mut effective: PipelineFile,
         flags: &Flags,
     ) -> Result<Config, FileProblems> {
-        if let Some(interval) = flags.interval {
-            effective.pipeline.interval = interval;
+        match flags.interval {
+            Some(interval) if (SECOND..=HOUR).contains(&interval.0) => {
+                effective.pipeline.interval = interval;
+            }
+            Some(interval) => {
+                let text = format!("--interval={interval}");
+                let message = format!("`--interval` is {interval}");
+                let help = Some("allowed: 1s to 1h".to_owned());
+                let span = "--interval=".len()..text.len();
+                let problem = Problem { rule: "out_of_range", message, span, help };
+                self.report_foreign("command line", &text, problem);
+            }
+            None => {}
         }
         effective.http.port = flags.http_port.unwrap_or(effective.http.port);
         effective.log.format = flags.log_format.unwrap_or(effective.log.format);
@@ -262,10 +278,13 @@ impl Loader<'_> {
                 ("environment", format!("{variable}={}", setting.text))
             }
         };
-        let start = text.len() - setting.text.len();
-        let problem = Problem { rule: "invalid_value", message, span: start..text.len(), help };
-        self.foreign.push(FileProblems::new("config", name, &text, vec![problem]));
+        let span = text.len() - setting.text.len()..text.len();
+        self.report_foreign(name, &text, Problem { rule: "invalid_value", message, span, help });
         None
+    }
+
+    fn report_foreign(&mut self, name: &str, text: &str, problem: Problem) {
+        self.foreign.push(FileProblems::new("config", name, text, vec![problem]));
     }
 
     fn destination(&mut self, effective: &mut PipelineFile, flags: &Flags) -> Option<Destination> {
@@ -420,13 +439,14 @@ impl Loader<'_> {
     fn cycle(&mut self, effective: &PipelineFile) -> Cycle {
         let table = &effective.pipeline;
         let place = Place::root().key("pipeline");
-        let second = Duration::from_secs(1);
-        let hour = Duration::from_secs(3_600);
-        self.within(&place.key("interval"), table.interval, second, hour);
+        self.within(&place.key("interval"), table.interval, SECOND, HOUR);
         self.positive(&place.key("shutdown_deadline"), table.shutdown_deadline);
         self.positive(&place.key("relationships_every"), table.relationships_every);
         let cycle_deadline = table.cycle_deadline.unwrap_or(table.interval);
-        self.within(&place.key("cycle_deadline"), cycle_deadline, second, hour);
+        // Absent, it is the interval, which has been looked at.
+        if let Some(deadline) = table.cycle_deadline {
+            self.within(&place.key("cycle_deadline"), deadline, SECOND, HOUR);
+        }
         let collect_deadline =
             table.collect_deadline.map_or(cycle_deadline.0.saturating_mul(2) / 3, |d| d.0);
         if collect_deadline.is_zero() || collect_deadline >= cycle_deadline.0 {
@@ -436,8 +456,15 @@ impl Loader<'_> {
             let help = "sending needs a part of the cycle, too";
             self.report("out_of_range", &place.key("collect_deadline"), message, help);
         }
+        let mut tags = Tags::default();
         for (key, value) in &table.tags {
-            self.tag(&place.key("tags").key(key), key, value);
+            if let Err(error) = tags.insert(key, value) {
+                self.tag(&place.key("tags").key(key), &error);
+            }
+        }
+        let environment = table.environment.as_ref().map(|text| text.parse::<TagValue>());
+        if let Some(Err(error)) = &environment {
+            self.tag(&place.key("environment"), error);
         }
         Cycle {
             interval: table.interval.0,
@@ -450,18 +477,11 @@ impl Loader<'_> {
         }
     }
 
-    /// A tag becomes an attribute, so New Relic's rules for attributes hold.
-    fn tag(&mut self, place: &Place, key: &str, value: &str) {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || ":._-".contains(c);
-        if key.is_empty() || key.len() > 200 || !key.chars().all(allowed) {
-            let message = format!("`{key}` is no tag name");
-            let help = "1 to 200 letters, digits, `:`, `.`, `_` or `-`";
-            self.report("invalid_key", place, message, help);
-        }
-        if value.is_empty() || value.chars().count() > 4_096 {
-            let message = format!("the value of tag `{key}` is empty or too long");
-            self.report("invalid_value", place, message, "1 to 4096 characters");
-        }
+    fn tag(&mut self, place: &Place, error: &TagError) {
+        let text = error.to_string();
+        let (message, help) =
+            text.split_once("; ").unwrap_or((&text, "for example team = \"core\""));
+        self.report("invalid_value", place, message.to_owned(), help);
     }
 
     fn stream(&mut self, table: &StreamTable) {

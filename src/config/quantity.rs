@@ -11,6 +11,7 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::domain::units::whole_millis;
 use crate::ports::{Endpoint, InvalidEndpoint};
 
 /// A text that is not a number with a unit.
@@ -91,7 +92,7 @@ impl DurationText {
 
     /// In milliseconds.
     pub fn as_millis(self) -> u64 {
-        u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX)
+        whole_millis(self.0)
     }
 }
 

@@ -160,11 +160,6 @@ impl EntityKey {
         }
     }
 
-    /// Key of the cluster it belongs to.
-    pub fn cluster_key(&self) -> Self {
-        Self::Cluster { provider: self.provider().clone(), cluster: self.cluster().to_owned() }
-    }
-
     /// Checks that every part an entity of this kind must have is there.
     ///
     /// # Errors

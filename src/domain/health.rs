@@ -1,9 +1,7 @@
 //! Health scores: 0 (worst) to 100.
 //!
-//! The cluster's score is V2's ClusterAggregator formula with two changes (domain.md 3.4 REC): a
-//! term whose input is unknown deducts nothing but lowers the confidence, and offline brokers
-//! deduct up to 30. Broker and group scores are V2's transformer formulas, likewise tolerant of
-//! unknown inputs.
+//! A score begins at 100 and loses points by term. A term whose input is unknown deducts nothing;
+//! the cluster's confidence says how many of its terms were known.
 //!
 //! Invariants:
 //! - A score is rounded half up and lies within 0 to 100.

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use super::entity::EntityKind;
 use super::guid::EntityGuid;
 
-/// Kinds of relationship in their canonical direction (domain.md 9).
+/// Kinds of relationship in their canonical direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RelationshipKind {
     /// Cluster to topic, queue or group.
@@ -107,11 +107,6 @@ impl RelationshipKind {
         }
     }
 
-    /// Whether it makes its target a child of its source.
-    pub const fn is_hierarchy(self) -> bool {
-        matches!(self, Self::Contains | Self::Manages)
-    }
-
     /// Kinds of source and target it may join; empty for kinds whose ends (services, partitions,
     /// exchanges) are no entities of ours.
     pub const fn allowed(self) -> &'static [(EntityKind, EntityKind)] {
@@ -128,11 +123,6 @@ impl RelationshipKind {
             }
             Self::Hosts | Self::ProducesTo | Self::ConnectsTo | Self::RoutesTo => &[],
         }
-    }
-
-    /// The kind with this [`RelationshipKind::as_str`].
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 }
 
@@ -253,11 +243,6 @@ mod tests {
         let mut names = std::collections::BTreeSet::new();
         for kind in RelationshipKind::ALL {
             assert!(names.insert(kind.as_str()) && names.insert(kind.inverse()), "{kind:?}");
-            assert_eq!(RelationshipKind::from_name(kind.as_str()), Some(kind));
-            assert_eq!(RelationshipKind::from_name(kind.inverse()), None, "canonical names only");
-            if kind.is_hierarchy() {
-                assert_eq!(kind.cardinality(), Cardinality::OneToMany);
-            }
         }
         assert_eq!(RelationshipKind::ConsumesFrom.inverse(), "CONSUMED_BY", "not PRODUCES_TO");
     }

@@ -129,6 +129,18 @@ impl SubjectKind {
         Self::Client,
     ];
 
+    /// The name as a counter's label.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::TopicOnBroker => "topic_on_broker",
+            Self::GroupTopic => "group_topic",
+            Self::GroupPartition => "group_partition",
+            Self::Cluster | Self::Broker | Self::Topic | Self::Group | Self::Client => {
+                self.as_str()
+            }
+        }
+    }
+
     /// A short name for documents and messages.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,8 +1,8 @@
 //! Tags: labels that users put on every entity.
 //!
 //! Invariants:
-//! - A tag's key can be an event attribute `tags.<key>`: letters, digits, `:`, `.` and `_` only
-//!   (newrelic.md 2.2), whatever New Relic's own tagging API would take.
+//! - A tag's key can be an event attribute `tags.<key>`: letters, digits, `:`, `.` and `_` only,
+//!   whatever New Relic's own tagging API would take.
 //! - Keys are unique; [`Tags`] iterates in key order.
 
 use std::collections::BTreeMap;

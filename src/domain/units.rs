@@ -1,5 +1,7 @@
 //! Units and instants, as types.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// Milliseconds since 1970-01-01 UTC.
@@ -24,11 +26,22 @@ impl UnixMillis {
         Self(self.0.saturating_add(millis))
     }
 
+    /// This instant moved by the whole milliseconds of `duration`.
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        self.plus_millis(whole_millis(duration).try_into().unwrap_or(i64::MAX))
+    }
+
     /// An instant that a source gave in seconds or milliseconds: below 10¹¹ it is seconds.
     #[must_use]
     pub fn from_seconds_or_millis(number: i64) -> Self {
         if number.abs() < SECONDS_BELOW { Self(number * 1_000) } else { Self(number) }
     }
+}
+
+/// `duration` in whole milliseconds, rounded down.
+pub fn whole_millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl std::fmt::Display for UnixMillis {
@@ -88,6 +101,21 @@ mod tests {
         for (number, expected) in cases {
             assert_eq!(UnixMillis::from_seconds_or_millis(number), UnixMillis(expected));
         }
+    }
+
+    #[test]
+    fn durations_count_in_whole_milliseconds() {
+        let check = |duration, expected| {
+            assert_eq!(whole_millis(duration), expected);
+            let moved = UnixMillis(5).plus(duration);
+            assert_eq!(
+                moved.0,
+                i64::try_from(expected).map_or(i64::MAX, |ms| ms.saturating_add(5))
+            );
+        };
+        check(Duration::ZERO, 0);
+        check(Duration::from_micros(1_999), 1);
+        check(Duration::MAX, u64::MAX);
     }
 
     #[test]

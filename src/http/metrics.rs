@@ -105,6 +105,8 @@ impl Scrape {
         counter(to, head, ledger.transformed)?;
         let head = ("samples_rejected", "Raw samples that were invalid");
         by_label(to, head, "reason", &ledger.rejected)?;
+        let head = ("fields_left_out", "Fields left out of samples that were valid otherwise");
+        by_label(to, head, "reason", &ledger.fields_left_out)?;
         let head = ("collector_failures", "Cycles in which a source gave nothing at all");
         by_source(to, head, &ledger.failures)?;
         let head = ("collector_missing_parts", "Parts that a source could not give");

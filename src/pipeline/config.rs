@@ -1,9 +1,6 @@
 //! What a pipeline needs to know, from a configuration file or from a scenario.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
-use crate::config::Config;
+use crate::config::{Config, Cycle};
 use crate::domain::account::AccountId;
 use crate::newrelic::{Addresses, ApiKey};
 use crate::stream::StreamConfig;
@@ -17,21 +14,8 @@ pub struct PipelineConfig {
     pub key: ApiKey,
     /// Where New Relic listens.
     pub addresses: Addresses,
-    /// Time between cycle starts, whole milliseconds; starts are multiples of it.
-    pub interval: Duration,
-    /// Longest time for collecting from one source.
-    pub collect_deadline: Duration,
-    /// Longest duration of a cycle; longer than `collect_deadline`.
-    pub cycle_deadline: Duration,
-    /// Longest time between a request to stop and the end of [`super::Pipeline::run`].
-    pub shutdown_deadline: Duration,
-    /// Time between two sends of the relationships: they go with the first cycle of each such
-    /// span of the wall clock. Zero sends them with every cycle.
-    pub relationships_every: Duration,
-    /// Attribute `environment` of all events.
-    pub environment: Option<String>,
-    /// Tags of all entities.
-    pub tags: BTreeMap<String, String>,
+    /// Cycles, and what all their events carry.
+    pub cycle: Cycle,
     /// Batches.
     pub stream: StreamConfig,
 }
@@ -44,13 +28,7 @@ impl PipelineConfig {
             account: config.newrelic.account,
             key: config.newrelic.key.clone(),
             addresses: config.newrelic.addresses.clone(),
-            interval: config.cycle.interval,
-            collect_deadline: config.cycle.collect_deadline,
-            cycle_deadline: config.cycle.cycle_deadline,
-            shutdown_deadline: config.cycle.shutdown_deadline,
-            relationships_every: config.cycle.relationships_every,
-            environment: config.cycle.environment.clone(),
-            tags: config.cycle.tags.clone(),
+            cycle: config.cycle.clone(),
             stream: StreamConfig {
                 batch_events_max: stream.batch_events,
                 batch_bytes_max: stream.batch_bytes.as_usize(),

@@ -6,15 +6,14 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use super::report::{
-    CycleReport, MISSING_EXAMPLES_MAX, SourceFailure, SourceReport, StageMillis, StreamReport, add,
-    add_all, millis,
+    CycleReport, Examples, SourceFailure, SourceReport, StageMillis, StreamReport, add, add_all,
 };
 use super::schedule::Schedule;
 use super::source::{Collected, Source};
 use super::stages::Staged;
-use super::{Counts, Pipeline, moment, sample_kind};
+use super::{Counts, Pipeline, moment};
 use crate::domain::sample::RawSample;
-use crate::domain::units::UnixMillis;
+use crate::domain::units::{UnixMillis, whole_millis};
 use crate::ports::{Clock, Ports};
 use crate::rt::{Race, race};
 use crate::stream::{FlushReport, Ledger};
@@ -34,26 +33,29 @@ impl<P: Ports> Pipeline<P> {
 
         let before = self.streamer.ledger();
         let (samples, sources) = self.collect(&clock).await;
-        let collected = clock.monotonic();
-        let staged = self.stages.run(&samples, began.wall, &clock);
+        let collected = moment(&clock);
+        let staged = self.stages.run(&samples, collected.wall, &clock);
         let mut report = self.book(number, &samples, sources, staged, began.wall);
-        report.stages.collect_ms = millis(collected.saturating_sub(began.monotonic));
+        report.collected_at = collected.wall;
+        report.stages.collect_ms =
+            whole_millis(collected.monotonic.saturating_sub(began.monotonic));
 
         let streaming = clock.monotonic();
         let spent = streaming.saturating_sub(began.monotonic);
-        let flush = self.streamer.flush(self.config.cycle_deadline.saturating_sub(spent)).await;
-        report.stages.stream_ms = millis(clock.monotonic().saturating_sub(streaming));
+        let flush =
+            self.streamer.flush(self.config.cycle.cycle_deadline.saturating_sub(spent)).await;
+        report.stages.stream_ms = whole_millis(clock.monotonic().saturating_sub(streaming));
         report.stream = stream_report(&before, &self.streamer.ledger(), &flush);
 
         let duration = clock.monotonic().saturating_sub(began.monotonic);
-        report.duration_ms = millis(duration);
+        report.duration_ms = whole_millis(duration);
         report.skipped = schedule.skipped(began.wall, report.duration_ms);
         self.finish(report, duration, before.acknowledged);
     }
 
     /// Asks all sources at the same time, each within the collection deadline.
     async fn collect(&mut self, clock: &P::Clock) -> (Vec<RawSample<'static>>, Vec<SourceReport>) {
-        let deadline = self.config.collect_deadline;
+        let deadline = self.config.cycle.collect_deadline;
         let asked = self.sources.iter_mut().map(|source| ask(source.as_mut(), clock, deadline));
         let answers = join_all(asked).await;
         let last = self.last_report();
@@ -64,7 +66,7 @@ impl<P: Ports> Pipeline<P> {
                 source: source.name().to_owned(),
                 samples: 0,
                 missing: Counts::new(),
-                missing_examples: Vec::new(),
+                missing_examples: Examples::default(),
                 failure: None,
             };
             match answer {
@@ -72,9 +74,7 @@ impl<P: Ports> Pipeline<P> {
                     report.samples = collected.samples.len() as u64;
                     for part in collected.missing {
                         add(&mut report.missing, &part.reason, part.count);
-                        if report.missing_examples.len() < MISSING_EXAMPLES_MAX {
-                            report.missing_examples.push(part.detail);
-                        }
+                        report.missing_examples.add(&part.reason, || part.detail);
                     }
                     samples.extend(collected.samples);
                 }
@@ -98,7 +98,7 @@ impl<P: Ports> Pipeline<P> {
     ) -> CycleReport {
         let mut kinds = Counts::new();
         for sample in samples {
-            add(&mut kinds, sample_kind(sample), 1);
+            add(&mut kinds, sample.subject.kind().label(), 1);
         }
         let relationships =
             if self.relationships_due(now) { staged.relationship_events } else { Vec::new() };
@@ -114,6 +114,7 @@ impl<P: Ports> Pipeline<P> {
             add_all(&mut ledger.collected, &kinds);
             ledger.transformed += staged.transformed;
             add_all(&mut ledger.rejected, &staged.rejected);
+            add_all(&mut ledger.fields_left_out, &staged.fields_left_out);
             add_all(&mut ledger.unsynthesized, &staged.unsynthesized);
             add_all(&mut ledger.entities, &staged.entities);
             ledger.relationships += relationships_count;
@@ -123,18 +124,20 @@ impl<P: Ports> Pipeline<P> {
         CycleReport {
             cycle: number,
             started_at: now,
+            collected_at: now,
             duration_ms: 0,
             stages: StageMillis {
                 collect_ms: 0,
-                transform_ms: millis(staged.transform),
-                aggregate_ms: millis(staged.aggregate),
-                synthesize_ms: millis(staged.synthesize),
+                transform_ms: whole_millis(staged.transform),
+                aggregate_ms: whole_millis(staged.aggregate),
+                synthesize_ms: whole_millis(staged.synthesize),
                 stream_ms: 0,
             },
             sources,
             samples: kinds,
             rejected,
-            rejection_examples: staged.rejection_examples,
+            fields_left_out: staged.fields_left_out,
+            rejection_examples: staged.examples,
             entities: staged.entities,
             relationships: relationships_count,
             events_enqueued,
@@ -145,7 +148,8 @@ impl<P: Ports> Pipeline<P> {
 
     /// Whether the relationships go with the cycle that began at `now`, which is then noted.
     fn relationships_due(&mut self, now: UnixMillis) -> bool {
-        let every = i64::try_from(millis(self.config.relationships_every)).unwrap_or(i64::MAX);
+        let every =
+            i64::try_from(whole_millis(self.config.cycle.relationships_every)).unwrap_or(i64::MAX);
         let span = now.0.div_euclid(every.max(1));
         let due = self.relationships_span != Some(span);
         self.relationships_span = Some(span);
@@ -235,7 +239,7 @@ fn log_source(report: &SourceReport, previous: Option<&SourceReport>) {
     let known = previous.map(|previous| &previous.missing);
     for (reason, parts) in &report.missing {
         if !known.is_some_and(|known| known.contains_key(reason)) {
-            let example = report.missing_examples.first().map_or("", String::as_str);
+            let example = report.missing_examples.of(reason);
             tracing::warn!(%source, %reason, parts, example, "Parts of a source are missing.");
         }
     }
@@ -249,8 +253,12 @@ fn log_source(report: &SourceReport, previous: Option<&SourceReport>) {
 
 fn log_cycle(report: &CycleReport) {
     for (reason, count) in &report.rejected {
-        let example = report.rejection_examples.first().map_or("", String::as_str);
+        let example = report.rejection_examples.of(reason);
         tracing::warn!(%reason, count, example, "Samples were rejected.");
+    }
+    for (reason, count) in &report.fields_left_out {
+        let example = report.rejection_examples.of(reason);
+        tracing::warn!(%reason, count, example, "Fields were left out.");
     }
     if report.skipped > 0 {
         let (cycle, skipped) = (report.cycle, report.skipped);

@@ -146,7 +146,7 @@ impl Assess<'_> {
         }
         let missing: u64 = report.missing.values().sum();
         if missing > 0 {
-            let example = report.missing_examples.first().map_or("", String::as_str);
+            let example = report.missing_examples.iter().next().unwrap_or_default();
             let detail = format!("{missing} parts missing, for example {example}");
             return check(&name, HealthStatus::Degraded, detail);
         }
@@ -200,11 +200,15 @@ impl Assess<'_> {
             return check("samples", HealthStatus::Healthy, "none yet");
         };
         let rejected: u64 = report.rejected.values().sum();
-        if rejected == 0 {
+        let fields: u64 = report.fields_left_out.values().sum();
+        if rejected + fields == 0 {
             return check("samples", HealthStatus::Healthy, "all valid in the last cycle");
         }
-        let example = report.rejection_examples.first().map_or("", String::as_str);
-        let detail = format!("{rejected} invalid in the last cycle, for example {example}");
+        let example = report.rejection_examples.iter().next().unwrap_or_default();
+        let detail = format!(
+            "{rejected} rejected and {fields} fields left out in the last cycle, for example \
+             {example}"
+        );
         check("samples", HealthStatus::Degraded, detail)
     }
 }

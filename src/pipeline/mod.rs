@@ -19,6 +19,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::domain::tag::TagError;
+use crate::domain::units::whole_millis;
 use crate::newrelic::region::InvalidAddress;
 use crate::newrelic::{Addresses, EventApi};
 use crate::ports::{Clock, Ports};
@@ -28,6 +30,7 @@ use crate::stream::{Ledger, StreamConfigError, Streamer};
 mod config;
 mod cycle;
 pub mod health;
+mod nri;
 mod report;
 mod schedule;
 mod source;
@@ -40,14 +43,14 @@ pub(crate) mod testing;
 mod tests;
 
 pub use config::PipelineConfig;
+pub use nri::{NriFeed, NriSource};
 pub use report::{
-    Counts, CycleReport, PipelineLedger, RunReport, SourceFailure, SourceReport, StageMillis,
-    StreamReport, sample_kind, total,
+    Counts, CycleReport, Examples, PipelineLedger, RunReport, SourceFailure, SourceReport,
+    StageMillis, StreamReport, total,
 };
 pub use source::{Collected, Collecting, KafkaSource, MissingPart, Source, kafka_settings};
 pub use status::{DurationHistogram, Moment, Phase, PipelineStatus, Snapshot};
 
-use report::millis;
 use schedule::{Schedule, Wait};
 use stages::Stages;
 
@@ -60,6 +63,9 @@ pub enum PipelineError {
     /// Events cannot be sent there.
     #[error(transparent)]
     Address(#[from] InvalidAddress),
+    /// A tag, or the environment.
+    #[error(transparent)]
+    Tag(#[from] TagError),
     /// Settings of the stream.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Stream(Vec<StreamConfigError>),
@@ -82,7 +88,7 @@ pub struct Pipeline<P: Ports> {
     stages: Stages,
     streamer: Streamer<P>,
     status: PipelineStatus,
-    /// The span of [`PipelineConfig::relationships_every`] that was last served.
+    /// The span of [`crate::config::Cycle::relationships_every`] that was last served.
     relationships_span: Option<i64>,
     started: u64,
     completed: u64,
@@ -105,8 +111,8 @@ impl<P: Ports> Pipeline<P> {
             .map_err(PipelineError::Stream)?;
         let snapshot = Snapshot {
             phase: Phase::Starting,
-            interval: config.interval,
-            cycle_deadline: config.cycle_deadline,
+            interval: config.cycle.interval,
+            cycle_deadline: config.cycle.cycle_deadline,
             buffer_events_max: config.stream.buffer_events_max,
             made: moment(ports.clock()),
             sources: sources.iter().map(|source| source.name().to_owned()).collect(),
@@ -124,7 +130,7 @@ impl<P: Ports> Pipeline<P> {
             stream_stats: streamer.stats().clone(),
         };
         Ok(Self {
-            stages: Stages::new(&config),
+            stages: Stages::new(&config)?,
             ports,
             config,
             sources,
@@ -145,7 +151,7 @@ impl<P: Ports> Pipeline<P> {
     /// Runs `cycles` until done or until `shutdown`, then sends what is left.
     pub async fn run(&mut self, cycles: Cycles, shutdown: &Shutdown) -> RunReport {
         let clock = self.ports.clock().clone();
-        let schedule = Schedule::new(millis(self.config.interval));
+        let schedule = Schedule::new(whole_millis(self.config.cycle.interval));
         let mut last = None;
         let mut interrupted = false;
         let mut stop_at = None;
@@ -158,12 +164,12 @@ impl<P: Ports> Pipeline<P> {
                 }
             });
             if waited.await == Race::First(()) {
-                stop_at = Some(clock.monotonic() + self.config.shutdown_deadline);
+                stop_at = Some(clock.monotonic() + self.config.cycle.shutdown_deadline);
                 break;
             }
             last = Some(clock.wall());
-            let grace = self.config.shutdown_deadline / 2;
-            let shutdown_deadline = self.config.shutdown_deadline;
+            let grace = self.config.cycle.shutdown_deadline / 2;
+            let shutdown_deadline = self.config.cycle.shutdown_deadline;
             let status = self.status.clone();
             let mut cycle = pin!(self.cycle(schedule));
             if let Race::Second(()) = race(cycle.as_mut(), shutdown.requested()).await {
@@ -173,7 +179,8 @@ impl<P: Ports> Pipeline<P> {
                 interrupted = matches!(ended, Race::Second(()));
             }
         }
-        let stop_at = stop_at.unwrap_or_else(|| clock.monotonic() + self.config.shutdown_deadline);
+        let stop_at =
+            stop_at.unwrap_or_else(|| clock.monotonic() + self.config.cycle.shutdown_deadline);
         self.drain(stop_at, interrupted).await
     }
 
@@ -214,7 +221,7 @@ impl<P: Ports> Pipeline<P> {
             interrupted,
             delivered,
             undelivered,
-            drain_ms: millis(clock.monotonic().saturating_sub(began)),
+            drain_ms: whole_millis(clock.monotonic().saturating_sub(began)),
             ledger: self.status.read(|status| status.ledger.clone()),
         }
     }

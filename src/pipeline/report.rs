@@ -6,11 +6,9 @@
 //! - events encoded = events the stream has taken in.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::domain::sample::{RawSample, Subject};
 use crate::domain::units::UnixMillis;
 
 /// Counts by name; missing is zero.
@@ -31,23 +29,38 @@ pub(super) fn add_all(counts: &mut Counts, more: &Counts) {
     }
 }
 
+/// Most examples of one reason that are kept.
+const EXAMPLES_MAX: usize = 5;
+
+/// Some of what was counted, in words, by the reason that it was counted under.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Examples(BTreeMap<String, Vec<String>>);
+
+impl Examples {
+    /// Keeps `words` unless there are enough of `reason`.
+    pub(super) fn add(&mut self, reason: &str, words: impl FnOnce() -> String) {
+        match self.0.get_mut(reason) {
+            Some(kept) if kept.len() >= EXAMPLES_MAX => {}
+            Some(kept) => kept.push(words()),
+            None => drop(self.0.insert(reason.to_owned(), vec![words()])),
+        }
+    }
+
+    /// The first of `reason`, or nothing.
+    pub fn of(&self, reason: &str) -> &str {
+        self.0.get(reason).and_then(|kept| kept.first()).map_or("", String::as_str)
+    }
+
+    /// All of them, by reason.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.values().flatten().map(String::as_str)
+    }
+}
+
 /// Sum of all counts.
 pub fn total(counts: &Counts) -> u64 {
     counts.values().sum()
-}
-
-/// Name of what a raw sample is about, as counters spell it.
-pub fn sample_kind(sample: &RawSample<'_>) -> &'static str {
-    match sample.subject {
-        Subject::Cluster => "cluster",
-        Subject::Broker { .. } | Subject::BrokerName { .. } => "broker",
-        Subject::Topic { .. } => "topic",
-        Subject::TopicOnBroker { .. } => "topic_on_broker",
-        Subject::Group { .. } => "group",
-        Subject::GroupTopic { .. } => "group_topic",
-        Subject::GroupPartition { .. } => "group_partition",
-        Subject::Client { .. } => "client",
-    }
 }
 
 /// How long each stage of a cycle took, in milliseconds.
@@ -74,14 +87,11 @@ pub struct SourceReport {
     pub samples: u64,
     /// Parts it could not give, by reason.
     pub missing: Counts,
-    /// Examples of the missing parts in words, at most [`MISSING_EXAMPLES_MAX`].
-    pub missing_examples: Vec<String>,
+    /// Examples of the missing parts.
+    pub missing_examples: Examples,
     /// Why it gave nothing at all.
     pub failure: Option<SourceFailure>,
 }
-
-/// Most examples of missing parts kept in a [`SourceReport`].
-pub const MISSING_EXAMPLES_MAX: usize = 5;
 
 /// Why a source gave nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -116,6 +126,8 @@ pub struct CycleReport {
     pub cycle: u64,
     /// Start on the wall clock.
     pub started_at: UnixMillis,
+    /// End of the collection on the wall clock; the aggregation's "now".
+    pub collected_at: UnixMillis,
     /// From start to end.
     pub duration_ms: u64,
     /// Of which by stage.
@@ -124,10 +136,12 @@ pub struct CycleReport {
     pub sources: Vec<SourceReport>,
     /// Raw samples collected, by kind.
     pub samples: Counts,
-    /// Samples (and entities) that were invalid, by reason.
+    /// Samples, entities and relationships that were invalid, by reason.
     pub rejected: Counts,
-    /// The first rejections in words, at most [`REJECTION_EXAMPLES_MAX`].
-    pub rejection_examples: Vec<String>,
+    /// Single fields left out of samples that were valid otherwise, by reason.
+    pub fields_left_out: Counts,
+    /// Some of what was rejected or left out.
+    pub rejection_examples: Examples,
     /// Entities synthesized, by type.
     pub entities: Counts,
     /// Relationships sent along; 0 when it was not their turn.
@@ -139,9 +153,6 @@ pub struct CycleReport {
     /// Starts that passed while this cycle ran.
     pub skipped: u64,
 }
-
-/// Most examples of rejections kept in a [`CycleReport`].
-pub const REJECTION_EXAMPLES_MAX: usize = 5;
 
 impl CycleReport {
     /// Whether at least one source gave something.
@@ -159,6 +170,8 @@ pub struct PipelineLedger {
     pub transformed: u64,
     /// Of which were invalid, by reason.
     pub rejected: Counts,
+    /// Single fields left out of samples that were valid otherwise, by reason.
+    pub fields_left_out: Counts,
     /// Entities and relationships that could not be made, by reason.
     pub unsynthesized: Counts,
     /// Entities synthesized, by type.
@@ -212,9 +225,4 @@ pub struct RunReport {
     pub drain_ms: u64,
     /// Totals.
     pub ledger: PipelineLedger,
-}
-
-/// `duration` in whole milliseconds.
-pub(super) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,16 +1,31 @@
 //! The pure stages of a cycle: raw samples to events.
+//!
+//! Invariants:
+//! - Every sample is either transformed or rejected for a reason; every entity and relationship is
+//!   either encoded or rejected for a reason.
+//! - Time is read only to say how long a stage took.
 
 use std::time::Duration;
 
-use super::report::{Counts, add};
-use super::{PipelineConfig, report};
+use super::PipelineConfig;
+use super::report::{Counts, Examples, add};
+use crate::aggregate::{Aggregator, AggregatorConfig};
 use crate::domain::sample::RawSample;
+use crate::domain::tag::{TagError, Tags};
 use crate::domain::units::UnixMillis;
 use crate::ports::Clock;
 use crate::stream::EncodedEvent;
+use crate::synthesize::{Synthesis, SynthesisConfig, Synthesizer, event};
+use crate::transform::{CanonicalSample, transform};
+
+/// Bytes reserved for one event; most are a little shorter.
+const EVENT_BYTES: usize = 1_024;
 
 /// The stages and what they remember from cycle to cycle.
-pub(super) struct Stages {}
+pub(super) struct Stages {
+    aggregator: Aggregator,
+    synthesizer: Synthesizer,
+}
 
 /// What the stages made of one cycle's samples.
 #[derive(Debug, Default)]
@@ -18,9 +33,12 @@ pub(super) struct Staged {
     pub(super) transformed: u64,
     /// Invalid samples, by reason.
     pub(super) rejected: Counts,
-    /// Entities that could not be made, by reason.
+    /// Single fields left out of samples, by reason.
+    pub(super) fields_left_out: Counts,
+    /// Entities and relationships that could not be made, by reason.
     pub(super) unsynthesized: Counts,
-    pub(super) rejection_examples: Vec<String>,
+    /// Some of what was rejected or left out, in words.
+    pub(super) examples: Examples,
     /// Entities, by type.
     pub(super) entities: Counts,
     /// One event per entity.
@@ -33,21 +51,81 @@ pub(super) struct Staged {
 }
 
 impl Stages {
-    pub(super) fn new(_: &PipelineConfig) -> Self {
-        Self {}
+    pub(super) fn new(config: &PipelineConfig) -> Result<Self, TagError> {
+        let mut tags = Tags::default();
+        for (key, value) in &config.cycle.tags {
+            tags.insert(key, value)?;
+        }
+        let environment = config.cycle.environment.as_ref().map(|text| text.parse()).transpose()?;
+        let synthesis = SynthesisConfig { account: config.account, environment, tags };
+        Ok(Self {
+            aggregator: Aggregator::new(AggregatorConfig::default()),
+            synthesizer: Synthesizer::new(synthesis),
+        })
     }
 
+    /// Runs all stages over the samples of one cycle, whose collection ended at `now`.
     pub(super) fn run(
         &mut self,
         samples: &[RawSample<'_>],
-        _: UnixMillis,
-        _: &impl Clock,
+        now: UnixMillis,
+        clock: &impl Clock,
     ) -> Staged {
-        let mut staged = Staged { transformed: samples.len() as u64, ..Staged::default() };
-        for sample in samples {
-            add(&mut staged.entities, report::sample_kind(sample), 1);
-            staged.entity_events.push(EncodedEvent { json: b"{}".to_vec(), kind: "X" });
-        }
+        let mut staged = Staged::default();
+        let began = clock.monotonic();
+        let canonical = staged.transform(samples);
+        let transformed = clock.monotonic();
+        let states = self.aggregator.fold(canonical, now);
+        let aggregated = clock.monotonic();
+        staged.encode(&self.synthesizer.synthesize(&states));
+        let synthesized = clock.monotonic();
+        staged.transform = transformed.saturating_sub(began);
+        staged.aggregate = aggregated.saturating_sub(transformed);
+        staged.synthesize = synthesized.saturating_sub(aggregated);
         staged
+    }
+}
+
+impl Staged {
+    fn transform<'s>(&mut self, samples: &'s [RawSample<'_>]) -> Vec<CanonicalSample<'s>> {
+        let mut canonical = Vec::with_capacity(samples.len());
+        for sample in samples {
+            match transform(sample) {
+                Ok(sample) => {
+                    for warning in &sample.warnings {
+                        let reason = warning.reason.as_str();
+                        add(&mut self.fields_left_out, reason, 1);
+                        self.examples.add(reason, || format!("{}: {reason}", warning.name));
+                    }
+                    canonical.push(sample);
+                }
+                Err(rejection) => {
+                    add(&mut self.rejected, rejection.as_str(), 1);
+                    self.examples.add(rejection.as_str(), || rejection.to_string());
+                }
+            }
+        }
+        self.transformed = canonical.len() as u64;
+        canonical
+    }
+
+    fn encode(&mut self, synthesis: &Synthesis<'_>) {
+        for entity in &synthesis.entities {
+            let kind = entity.kind().type_name();
+            let mut json = Vec::with_capacity(EVENT_BYTES);
+            event::write_entity(entity, &mut json);
+            add(&mut self.entities, kind, 1);
+            self.entity_events.push(EncodedEvent { json, kind });
+        }
+        for relationship in &synthesis.relationships {
+            let mut json = Vec::with_capacity(EVENT_BYTES / 2);
+            event::write_relationship(relationship, &mut json);
+            let kind = event::RELATIONSHIP_EVENT_TYPE;
+            self.relationship_events.push(EncodedEvent { json, kind });
+        }
+        for rejection in &synthesis.rejected {
+            add(&mut self.unsynthesized, rejection.as_str(), 1);
+            self.examples.add(rejection.as_str(), || rejection.to_string());
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::io::Read;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,14 +13,15 @@ use super::{
     Collected, Collecting, Cycles, MissingPart, Pipeline, PipelineConfig, RunReport, Source,
     SourceFailure,
 };
+use crate::config::Cycle;
 use crate::domain::account::AccountId;
 use crate::domain::sample::{Origin, RawSample, Subject};
 use crate::domain::units::UnixMillis;
 use crate::newrelic::{ApiKey, Region};
+use crate::ports::testing::{TestClock, TestPorts};
 use crate::ports::{Clock, Http, HttpError, HttpLimits, HttpRequest, HttpResponse};
 use crate::rt::ShutdownHandle;
 use crate::stream::StreamConfig;
-use crate::stream::testing::{TestClock, TestPorts};
 
 /// A license key that must never be seen.
 pub(crate) const CANARY_KEY: &str = "c4n4ryc4n4ryc4n4ryc4n4ryc4n4ryc4n4ryNRAL";
@@ -41,6 +43,22 @@ pub(crate) const UNAVAILABLE: Answer = Answer::Status(503, Duration::from_millis
 pub(crate) struct ScriptedNewRelic {
     clock: TestClock,
     answers: Arc<Mutex<(VecDeque<Answer>, Answer)>>,
+    bodies: Arc<Mutex<Vec<Vec<u8>>>>,
+}
+
+impl ScriptedNewRelic {
+    /// All events that were sent, whatever came of them.
+    pub(crate) fn events(&self) -> Vec<serde_json::Value> {
+        let bodies = self.bodies.lock().expect("no test panics while it holds these");
+        let read = |body: &Vec<u8>| -> Vec<serde_json::Value> {
+            let mut json = Vec::new();
+            if flate2::read::GzDecoder::new(&body[..]).read_to_end(&mut json).is_err() {
+                json.clone_from(body);
+            }
+            serde_json::from_slice(&json).expect("a list of events")
+        };
+        bodies.iter().flat_map(read).collect()
+    }
 }
 
 impl Http for ScriptedNewRelic {
@@ -53,6 +71,8 @@ impl Http for ScriptedNewRelic {
             let mut answers = self.answers.lock().expect("no test panics while it holds these");
             answers.0.pop_front().unwrap_or(answers.1)
         };
+        let body = request.body().to_vec();
+        self.bodies.lock().expect("no test panics while it holds these").push(body);
         let authority = request.uri().authority().expect("absolute").to_string();
         match answer {
             Answer::Status(code, after) => {
@@ -77,6 +97,8 @@ pub(crate) enum Step {
     Brokers(i32, Duration),
     /// The same with one part missing.
     Partial(i32, Duration),
+    /// The same with one more sample that has no identity, and a field that cannot be.
+    Invalid(i32, Duration),
     /// A failure after that long.
     Fails(Duration),
     /// Never an answer.
@@ -152,7 +174,9 @@ impl Source for ScriptedSource {
             let _busy = Busy::begin(&self.busy);
             self.starts.borrow_mut().push(self.clock.monotonic());
             let (brokers, takes) = match step {
-                Step::Brokers(brokers, takes) | Step::Partial(brokers, takes) => (brokers, takes),
+                Step::Brokers(brokers, takes)
+                | Step::Partial(brokers, takes)
+                | Step::Invalid(brokers, takes) => (brokers, takes),
                 Step::Fails(takes) => (0, takes),
                 Step::Hangs => (0, Duration::from_secs(1 << 30)),
             };
@@ -163,7 +187,12 @@ impl Source for ScriptedSource {
             }
             let now = self.clock.wall();
             let cluster = self.cluster();
-            let samples = (1..=brokers).map(|id| broker_sample(&cluster, id, now)).collect();
+            let mut samples: Vec<RawSample<'static>> =
+                (1..=brokers).map(|id| broker_sample(&cluster, id, now)).collect();
+            if let Step::Invalid(..) = step {
+                samples.push(broker_sample(&cluster, -1, now));
+                samples[0].number("metadata.is_controller", f64::NAN);
+            }
             let missing = match step {
                 Step::Partial(..) => vec![MissingPart {
                     reason: "broker/connect".to_owned(),
@@ -191,7 +220,7 @@ impl TestWorld {
     pub(crate) fn new(answers: &[Answer], otherwise: Answer) -> Self {
         let clock = TestClock::default();
         let answers = Arc::new(Mutex::new((answers.iter().copied().collect(), otherwise)));
-        let newrelic = ScriptedNewRelic { clock: clock.clone(), answers };
+        let newrelic = ScriptedNewRelic { clock: clock.clone(), answers, bodies: Arc::default() };
         Self { clock, newrelic, shutdown: ShutdownHandle::new() }
     }
 
@@ -201,13 +230,15 @@ impl TestWorld {
             account: AccountId::try_from(7).expect("valid"),
             key: ApiKey::ingest(CANARY_KEY).expect("valid"),
             addresses: Region::Local.addresses(),
-            interval: Duration::from_secs(15),
-            collect_deadline: Duration::from_secs(10),
-            cycle_deadline: Duration::from_secs(15),
-            shutdown_deadline: Duration::from_secs(10),
-            relationships_every: Duration::from_secs(60),
-            environment: None,
-            tags: Default::default(),
+            cycle: Cycle {
+                interval: Duration::from_secs(15),
+                collect_deadline: Duration::from_secs(10),
+                cycle_deadline: Duration::from_secs(15),
+                shutdown_deadline: Duration::from_secs(10),
+                relationships_every: Duration::from_secs(60),
+                environment: None,
+                tags: Default::default(),
+            },
             stream: StreamConfig::default(),
         }
     }
@@ -217,7 +248,7 @@ impl TestWorld {
         config: PipelineConfig,
         sources: Vec<ScriptedSource>,
     ) -> TestPipeline {
-        let ports = TestPorts { clock: self.clock.clone(), http: self.newrelic.clone() };
+        let ports = TestPorts::new(&self.clock, self.newrelic.clone());
         let sources = sources.into_iter().map(|s| Box::new(s) as Box<dyn Source>).collect();
         Pipeline::new(ports, config, sources).expect("valid")
     }

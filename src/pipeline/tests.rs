@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::health::{HealthStatus, assess};
 use super::testing::*;
 use super::*;
-use crate::stream::testing::EPOCH;
+use crate::ports::testing::{EPOCH, TestPorts};
 
 const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -34,11 +34,10 @@ fn starts(steps: &[Step], config: PipelineConfig, stop: Duration) -> (Vec<Durati
 
 /// Deadlines that let a cycle run for `seconds` and more.
 fn patient(seconds: u64) -> PipelineConfig {
-    PipelineConfig {
-        collect_deadline: s(seconds + 1),
-        cycle_deadline: s(seconds + 10),
-        ..TestWorld::config()
-    }
+    let mut config = TestWorld::config();
+    config.cycle.collect_deadline = s(seconds + 1);
+    config.cycle.cycle_deadline = s(seconds + 10);
+    config
 }
 
 #[test]
@@ -145,6 +144,88 @@ fn drops_of_a_full_buffer_are_in_the_report_and_the_health() {
     let health = assess(&status.snapshot(), world.clock.monotonic());
     let buffer = health.checks.iter().find(|check| check.name == "buffer").expect("there");
     assert_eq!(buffer.status, HealthStatus::Unhealthy);
+}
+
+#[test]
+fn invalid_samples_are_rejected_counted_and_shown() {
+    let world = TestWorld::new(&[], ACCEPT);
+    let steps = [Step::Invalid(3, ms(5))];
+    let mut pipeline = world.pipeline(TestWorld::config(), one_source(&world, &steps));
+    let run = world.run_until(&mut pipeline, s(26));
+    assert_eq!(run.ledger.collected["broker"], 8);
+    assert_eq!(run.ledger.transformed, 6);
+    assert_eq!(run.ledger.rejected, Counts::from([("negative_broker_id".to_owned(), 2)]));
+    assert_eq!(run.ledger.fields_left_out, Counts::from([("non_finite".to_owned(), 2)]));
+    assert!(run.ledger.balances());
+    let report = pipeline.last_report().expect("cycles ran");
+    assert!(report.rejection_examples.iter().any(|example| example.contains("-1")));
+    let health = assess(&pipeline.status().snapshot(), world.clock.monotonic());
+    let samples = health.checks.iter().find(|check| check.name == "samples").expect("there");
+    assert_eq!(samples.status, HealthStatus::Degraded);
+}
+
+#[test]
+fn events_carry_identity_environment_and_tags() {
+    let world = TestWorld::new(&[], ACCEPT);
+    let mut config = TestWorld::config();
+    config.cycle.environment = Some("staging".to_owned());
+    config.cycle.tags = [("team".to_owned(), "core".to_owned())].into();
+    let mut pipeline = world.pipeline(config, one_source(&world, &[QUICK]));
+    let run = world.run_cycles(&mut pipeline, 1);
+    let events = world.newrelic.events();
+    assert_eq!(events.len() as u64, run.ledger.enqueued);
+    let of = |kind: &str| events.iter().filter(|event| event["eventType"] == kind).count() as u64;
+    assert_eq!(of("MessageQueue"), total(&run.ledger.entities));
+    assert_eq!(of("MessageQueueRelationship"), run.ledger.relationships);
+    assert_eq!(run.ledger.entities["MESSAGE_QUEUE_BROKER"], 3);
+    assert_eq!(run.ledger.entities["MESSAGE_QUEUE_CLUSTER"], 1);
+    assert_eq!(run.ledger.relationships, 3);
+    for event in events.iter().filter(|event| event["eventType"] == "MessageQueue") {
+        assert_eq!(event["environment"], "staging", "{event:#}");
+        assert_eq!(event["tags.team"], "core", "{event:#}");
+        assert_eq!(event["clusterName"], "orders", "{event:#}");
+        assert_eq!(event["entityIdentifier"].as_str().map(str::len), Some(32), "{event:#}");
+    }
+}
+
+#[test]
+fn impossible_settings_are_refused_with_words() {
+    let refused = |config: PipelineConfig| {
+        let world = TestWorld::new(&[], ACCEPT);
+        let ports = TestPorts::new(&world.clock, world.newrelic.clone());
+        Pipeline::new(ports, config, Vec::new()).map(|_| ()).expect_err("impossible").to_string()
+    };
+    let mut config = TestWorld::config();
+    config.cycle.tags.insert("a b".to_owned(), "c".to_owned());
+    assert!(refused(config).contains("`a b`"));
+    let mut config = TestWorld::config();
+    config.addresses.events = "ftp://nr".to_owned();
+    assert!(refused(config).contains("ftp://nr"));
+    let mut config = TestWorld::config();
+    config.stream.batch_events_max = 0;
+    assert!(refused(config).contains("batch_events_max"));
+}
+
+#[test]
+fn every_valid_file_makes_a_pipeline() {
+    let head = "[newrelic]\naccount_id = 7\nlicense_key = 'k'\n\
+                [[kafka]]\ncluster = 'a'\nbootstrap = ['b:1']\n";
+    let streams = [
+        "",
+        "[stream]\nbatch_events = 1\nbatch_bytes = '1kB'\ngzip_level = 0\nconcurrent_posts = 1\n\
+         buffer_events = 1\nbuffer_bytes = '1kB'\ntimeout = '1ms'\n",
+        "[stream]\nbatch_events = 2000\nbatch_bytes = '16MB'\ngzip_level = 9\n\
+         concurrent_posts = 64\nbuffer_events = 1000000\nbuffer_bytes = '1GiB'\ntimeout = '1h'\n",
+    ];
+    for stream in streams {
+        let text = format!("{head}{stream}");
+        let flags = crate::config::Flags::default();
+        let config = crate::config::Config::load("x.toml", &text, &|_| None, &flags);
+        let config = PipelineConfig::from_config(&config.expect(stream));
+        assert_eq!(config.stream.validate(), [], "{stream}");
+        let world = TestWorld::new(&[], ACCEPT);
+        world.pipeline(config, one_source(&world, &[QUICK]));
+    }
 }
 
 #[test]

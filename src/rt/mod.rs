@@ -17,9 +17,11 @@ use std::task::{Context, Poll};
 use futures_util::FutureExt;
 use futures_util::future::poll_fn;
 
+mod causes;
 pub mod http;
 mod shutdown;
 
+pub use causes::with_causes;
 pub use shutdown::{Shutdown, ShutdownHandle};
 
 /// A panic that a spawned task ended with.

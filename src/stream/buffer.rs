@@ -78,8 +78,7 @@ impl Buffer {
         if count == 0 {
             return None;
         }
-        let rest = self.fresh.split_off(count);
-        let events = std::mem::replace(&mut self.fresh, rest);
+        let events = self.fresh.drain(..count).collect();
         let first = self.fresh_first;
         self.fresh_first += count as u64;
         Some(Batch { first, events, attempts: 0 })

@@ -17,8 +17,6 @@ mod ledger;
 mod stats;
 mod streamer;
 #[cfg(test)]
-pub(crate) mod testing;
-#[cfg(test)]
 mod tests;
 
 pub use config::{StreamConfig, StreamConfigError};

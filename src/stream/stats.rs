@@ -27,10 +27,3 @@ pub struct StreamStats {
     /// Most events that were in memory at once.
     pub buffer_events_peak: usize,
 }
-
-impl StreamStats {
-    /// POSTs that ended, however they did.
-    pub fn posts_total(&self) -> u64 {
-        self.posts.values().sum()
-    }
-}

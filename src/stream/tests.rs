@@ -8,10 +8,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::testing::{TestClock, TestPorts};
 use super::*;
 use crate::domain::account::AccountId;
 use crate::newrelic::{ApiKey, EventApi, Region, RejectReason};
+use crate::ports::testing::{TestClock, TestPorts};
 use crate::ports::{Clock, Http, HttpError, HttpLimits, HttpRequest, HttpResponse};
 
 /// What the scripted New Relic does with one POST.
@@ -172,7 +172,7 @@ impl Bench {
         let service = Service { script: script.into_iter().collect(), ..Service::default() };
         let service = Arc::new(Mutex::new(service));
         let http = Scripted { clock: clock.clone(), service: Arc::clone(&service) };
-        let ports = TestPorts { clock: clock.clone(), http };
+        let ports = TestPorts::new(&clock, http);
         let account = AccountId::try_from(1).expect("valid");
         let uri = Region::Local.addresses().events_of(account).expect("valid");
         let key = ApiKey::ingest("test-license-key").expect("valid");

@@ -4,7 +4,7 @@
 //! - One object, scalars only: text, whole numbers without a fraction, other numbers in the
 //!   shortest form that reads back to the same value. Absent values have no attribute.
 //! - `accountId`, `appId` and `entity.*` are never written: New Relic drops or misuses them
-//!   (newrelic.md 2.2).
+//!   ("Data requirements and limits for custom event data").
 //! - An entity that passes [`check`] keeps the limits: 255 attributes, names of 255 characters
 //!   (every name in the tables does), values of 4,096 characters.
 
@@ -13,8 +13,6 @@ use crate::domain::attribute::AttributeValue;
 use crate::domain::entity::EntityKey;
 use crate::domain::tag::{TagValue, Tags};
 
-/// `eventType` of entities.
-pub const ENTITY_EVENT_TYPE: &str = "MessageQueue";
 /// `eventType` of relationships.
 pub const RELATIONSHIP_EVENT_TYPE: &str = "MessageQueueRelationship";
 /// Attributes of one event.

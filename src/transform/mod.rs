@@ -110,6 +110,9 @@ pub struct CanonicalSample<'a> {
     pub attributes: Attributes<'a>,
     /// The client that reads the partition, where the source tells.
     pub client_id: Option<&'a str>,
+    /// Whether the group has committed on this partition while nobody told where its log ends:
+    /// no sum over partitions may then pass for the group's lag.
+    pub lag_unknown: bool,
     /// Fields that were left out.
     pub warnings: Warnings,
 }
@@ -262,8 +265,9 @@ pub fn transform<'a>(raw: &'a RawSample<'_>) -> Result<CanonicalSample<'a>, Reje
         }
     }
     let on_partition = matches!(about, About::GroupPartition { .. });
-    let read = on_partition && fields.partition_lag(&raw.fields);
-    if fields.metrics.is_empty() && !read {
+    let row =
+        if on_partition { fields.partition_lag(&raw.fields) } else { PartitionRow::default() };
+    if fields.metrics.is_empty() && row == PartitionRow::Empty {
         return Err(Rejection::NoMetric {
             subject,
             cluster: raw.cluster.clone().into_owned(),
@@ -283,6 +287,7 @@ pub fn transform<'a>(raw: &'a RawSample<'_>) -> Result<CanonicalSample<'a>, Reje
         window: fields.window,
         attributes: fields.attributes,
         client_id: if on_partition { text_field(&raw.fields, "clientID") } else { None },
+        lag_unknown: row == PartitionRow::CommittedOnly,
         warnings: fields.warnings,
     })
 }
@@ -446,10 +451,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Lag of a partition whose source gives the two offsets only. Returns whether the row tells
-    /// at least where the log ends: a group that never committed, or whose commit expired, has no
-    /// lag and yet reads the topic.
-    fn partition_lag(&mut self, fields: &[RawField<'_>]) -> bool {
+    /// Lag of a partition whose source gives the two offsets only.
+    fn partition_lag(&mut self, fields: &[RawField<'_>]) -> PartitionRow {
         let number = |names: &[&str]| {
             let field = fields.iter().find(|field| names.contains(&field.name.as_ref()))?;
             match field.value {
@@ -467,8 +470,28 @@ impl<'a> Fields<'a> {
                 self.metrics.set(MetricId::GROUP_LAG_TOTAL, lag);
             }
         }
-        log_end.is_some()
+        match (committed, log_end) {
+            _ if self.metrics.contains(MetricId::GROUP_LAG_TOTAL) => PartitionRow::Lag,
+            (Some(_), None) => PartitionRow::CommittedOnly,
+            (_, Some(_)) => PartitionRow::LogEnd,
+            (None, None) => PartitionRow::Empty,
+        }
     }
+}
+
+/// What a group's row about a partition tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum PartitionRow {
+    /// Neither lag nor offsets.
+    #[default]
+    Empty,
+    /// Its lag.
+    Lag,
+    /// The log's end only: the group never committed, or its commit expired; it has no lag and yet
+    /// reads the topic.
+    LogEnd,
+    /// The committed offset only: there is a lag and nobody knows it.
+    CommittedOnly,
 }
 
 fn text_field<'a>(fields: &'a [RawField<'_>], name: &str) -> Option<&'a str> {

@@ -281,8 +281,25 @@ fn lag_of_a_partition() {
         assert_eq!(got.metrics.get(MetricId::GROUP_LAG_TOTAL), *expected, "{fields:?}");
     }
     let mut nothing = group_partition(Origin::Kafka);
-    nothing.number("consumer.offset", 3.0);
+    nothing.number("consumer.unheard_of", 3.0);
     assert_eq!(transform(&nothing).unwrap_err().as_str(), "no_metric");
+}
+
+#[test]
+fn a_committed_offset_without_a_log_end_is_a_lag_that_nobody_knows() {
+    let cases: &[(Numbers, bool)] = &[
+        (&[("consumer.offset", 3.0)], true),
+        (&[("consumer.offset", 3.0), ("consumer.hwm", 10.0)], false),
+        (&[("consumer.offset", 3.0), ("consumer.lag", 7.0)], false),
+        (&[("consumer.hwm", 10.0)], false),
+    ];
+    for (fields, unknown) in cases {
+        let mut sample = group_partition(Origin::Kafka);
+        for (name, value) in *fields {
+            sample.number(*name, *value);
+        }
+        assert_eq!(transform(&sample).unwrap().lag_unknown, *unknown, "{fields:?}");
+    }
 }
 
 #[test]

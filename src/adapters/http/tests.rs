@@ -166,6 +166,11 @@ async fn requests_that_cannot_leave() {
     assert!(told, "{source:?}");
 }
 
+/// Two chunks of 60 bytes: neither is too long by itself.
+const TWO_CHUNKS: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n\
+    3c\r\n012345678901234567890123456789012345678901234567890123456789\r\n\
+    3c\r\n012345678901234567890123456789012345678901234567890123456789\r\n";
+
 #[derive(Clone, Copy)]
 enum End {
     Close,
@@ -216,6 +221,7 @@ async fn broken_answers_have_unknown_fate() {
             "Garbage Unknown",
         ),
         ("HTTP/1.1 200 OK\r\ncontent-length: 101\r\n\r\n", End::Hold, "BodyTooLong Unknown"),
+        (TWO_CHUNKS, End::Hold, "BodyTooLong Unknown"),
         ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", End::Hold, "200 ok"),
     ] {
         assert_eq!(against(answer, end).await, expected, "{answer:?}");

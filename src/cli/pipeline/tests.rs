@@ -116,6 +116,13 @@ fn two_cycles_against_a_fleet_reach_new_relic() {
         assert_eq!(cycle["sources"][0]["missing"], serde_json::json!({}));
         assert_eq!(cycle["samples"]["broker"], 3);
         assert_eq!(cycle["rejected"], serde_json::json!({}));
+        let entities = serde_json::json!({
+            "MESSAGE_QUEUE_BROKER": 3,
+            "MESSAGE_QUEUE_CLUSTER": 1,
+            "MESSAGE_QUEUE_CONSUMER_GROUP": 1,
+            "MESSAGE_QUEUE_TOPIC": 2,
+        });
+        assert_eq!(cycle["entities"], entities);
         let delivered = report["run"]["delivered"].as_u64().expect("number");
         assert!(delivered > 0 && report["run"]["ledger"]["enqueued"] == delivered);
         assert!(!server.received_requests().await.expect("recorded").is_empty());
@@ -187,5 +194,25 @@ fn reports_for_people() {
             assert!(shown.contains(part), "{part}: {shown}");
         }
         stop.request();
+    });
+}
+
+#[test]
+fn output_of_nri_kafka_reaches_new_relic() {
+    in_local_set(async {
+        let server = newrelic(200).await;
+        let nri = "[[nri]]\ncluster = \"legacy\"\nfiles = [\"nri.json\"]\n";
+        let text = newrelic_table(&server) + nri;
+        let (folder, args) = arguments(&text, &["--once", "--format", "json"]);
+        let sample = "{\"event_type\":\"KafkaTopicSample\",\"clusterName\":\"legacy\",\
+                      \"topic\":\"orders\",\"topic.diskSize\":4096}";
+        std::fs::write(folder.path().join("nri.json"), sample).expect("written");
+        let config = args.load().expect("valid");
+        let mut out = Vec::new();
+        assert_eq!(args.serve(&config, &mut out).await, Ok(0));
+        let report: serde_json::Value = serde_json::from_slice(&out).expect("JSON");
+        assert_eq!(report["last_cycle"]["samples"], serde_json::json!({ "topic": 1 }));
+        assert_eq!(report["last_cycle"]["entities"]["MESSAGE_QUEUE_TOPIC"], 1);
+        assert_eq!(report["run"]["undelivered"], 0);
     });
 }

@@ -49,6 +49,8 @@ pub(super) struct Books {
     topics_on_brokers: Book<TopicOnBroker, { TOPIC_RATES.len() }>,
     topics: Book<Box<str>, 1>,
     group_partitions: Book<GroupPartition, 1>,
+    /// When each broker's process started, as its exporter said last.
+    starts: BTreeMap<i32, f64>,
 }
 
 impl Books {
@@ -58,6 +60,22 @@ impl Books {
             topics_on_brokers: Book::new(rows_max, KEEP_MS),
             topics: Book::new(rows_max, KEEP_MS),
             group_partitions: Book::new(rows_max, KEEP_MS),
+            starts: BTreeMap::new(),
+        }
+    }
+
+    /// Forgets a broker's counters if its process has restarted since they were read: all of them
+    /// began again, also those whose value does not show it.
+    fn notice_restart(&mut self, broker: i32, scrape: &Scrape, stats: &mut CollectionStats) {
+        let before = scrape.started.and_then(|start| self.starts.insert(broker, start));
+        let restarted = match scrape.started.zip(before) {
+            Some((start, before)) => start != before,
+            None => self.brokers.fell(&broker, &scrape.rates),
+        };
+        if restarted {
+            self.brokers.forget(|id| *id == broker);
+            self.topics_on_brokers.forget(|key| key.broker == broker);
+            stats.counter_resets += 1;
         }
     }
 
@@ -281,7 +299,8 @@ fn broker<S>(
         _ => topology.at,
     };
     let mut sample = samples.new_sample(Subject::Broker { broker_id: id }, at);
-    if let Slot::Done(at, Scrape { rates, gauges, .. }) = &harvest.scrape {
+    if let Slot::Done(at, scrape @ Scrape { rates, gauges, .. }) = &harvest.scrape {
+        books.notice_restart(id, scrape, &mut samples.stats);
         let mut readings = books.brokers.read(&id, at.mono_ms);
         add_rates(&mut sample, &mut readings, &BROKER_RATES, rates);
         for (name, value) in BROKER_GAUGES.iter().zip(gauges) {

@@ -7,6 +7,7 @@
 //! - Parts of one broker fail alone: an answer that breaks the protocol costs its own part, the
 //!   next part gets a new connection (once).
 
+use std::pin::pin;
 use std::time::Duration;
 
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
@@ -175,9 +176,10 @@ pub(super) async fn gather<P: Ports>(
     let left = shared.deadline.saturating_sub(clock.monotonic());
     let timeout = shared.timeout.min(left);
     if !timeout.is_zero() {
+        // Pinned here, because whatever takes a future by value makes room for it twice.
+        let parts = pin!(gather_parts(shared, &want, timeout, &mut harvest));
         // Everything that is done stands in the harvest, so an elapsed deadline loses nothing.
-        let _elapsed =
-            clock.timeout(timeout, gather_parts(shared, &want, timeout, &mut harvest)).await;
+        let _elapsed = clock.timeout(timeout, parts).await;
     }
     let timeout_ms = timeout.as_millis() as u64;
     harvest.scrape.expire(timeout_ms);
@@ -197,13 +199,13 @@ async fn gather_parts<P: Ports>(
     harvest: &mut Harvest<Stream<P>>,
 ) {
     let Harvest { peer, scrape, scraped, log_ends, log_dirs, group_list, groups, .. } = harvest;
-    let http = async {
+    let http = pin!(async {
         if let Some(endpoint) = &want.scrape {
             let result = fetch(shared, endpoint, timeout, scraped).await;
             scrape.settle(shared.stamp(), result);
         }
-    };
-    let wire = async {
+    });
+    let wire = pin!(async {
         let endpoint = &want.endpoint;
         if log_ends.is_pending() {
             let result = ask_log_ends(shared, peer, endpoint, &want.log_ends).await;
@@ -223,7 +225,7 @@ async fn gather_parts<P: Ports>(
             group_list.settle(at, result);
         }
         groups::complete(shared, peer, endpoint, groups).await;
-    };
+    });
     futures_util::future::join(http, wire).await;
 }
 
@@ -271,8 +273,9 @@ async fn ask_log_ends<P: Ports>(
         for partition in &topic.partitions {
             let offset = match ErrorCode(partition.error_code) {
                 ErrorCode::NONE if partition.offset >= 0 => Ok(partition.offset),
-                // −1 without a code: the broker does not know (its high watermark is not set).
-                ErrorCode::NONE => Err(ErrorCode::LEADER_NOT_AVAILABLE),
+                // −1 without a code: the broker does not know its high watermark yet, for which
+                // newer versions have a code.
+                ErrorCode::NONE => Err(ErrorCode::OFFSET_NOT_AVAILABLE),
                 code => Err(code),
             };
             ends.push(LogEnd { topic: index, partition: partition.partition_index, offset });

@@ -1,8 +1,10 @@
 //! Counters become rates: a book of what every counter said last. Pure.
 //!
-//! Invariants (domain.md 3.2):
+//! Invariants:
 //! - First sight gives no rate, and neither does a counter that went down (a reset): never the
 //!   raw counter, never a negative or made-up figure.
+//! - Counters of one process restart together: whoever sees one of them restart calls
+//!   [`Book::forget`] for all, or a counter that stayed at 0 would claim to have been watched.
 //! - A window is the whole milliseconds between two receipts; a window of 0 gives no rate and
 //!   leaves the older reading in place, so that no growth is lost.
 //! - Rows not seen for [`Book::new`]'s `keep_ms` are dropped; the number of rows is bounded.
@@ -99,6 +101,23 @@ impl<K: Hash + Eq, const N: usize> Book<K, N> {
         if self.rows.values().any(|row| row.seen_ms < oldest) {
             self.rows.retain(|_, row| row.seen_ms >= oldest);
         }
+    }
+
+    /// Whether any of `values` is below its last reading for `key`.
+    pub fn fell<Q>(&self, key: &Q, values: &[Option<f64>; N]) -> bool
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
+        let Some(row) = self.rows.get(key) else { return false };
+        let fell = |(last, value): (&Option<Last>, &Option<f64>)| {
+            last.zip(*value).is_some_and(|(last, value)| value < last.value)
+        };
+        row.last.iter().zip(values).any(fell)
+    }
+
+    /// Forgets the identities that `is` names, so that their next reading is a first sight.
+    pub fn forget(&mut self, is: impl Fn(&K) -> bool) {
+        self.rows.retain(|key, _| !is(key));
     }
 
     /// Identities in the book.

@@ -7,6 +7,7 @@
 //!   is stale; it is used to find the new leaders, while samples describe the first one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -116,7 +117,10 @@ impl<P: Ports> KafkaCollector<P> {
         let clock = self.ports.clock();
         let left = deadline.saturating_sub(clock.monotonic());
         let timeout = self.config.discovery_timeout.min(left);
-        let answer = clock.timeout(timeout, peer.call(self.dialer(), endpoint, make)).await;
+        let answer = {
+            let call = pin!(peer.call(self.dialer(), endpoint, make));
+            clock.timeout(timeout, call).await
+        };
         self.peers.insert(endpoint.clone(), peer);
         let timeout_ms = timeout.as_millis() as u64;
         answer.unwrap_or(Err(ClientError::Timeout { timeout_ms }))

@@ -12,22 +12,19 @@ pub struct ErrorCode(pub i16);
 impl ErrorCode {
     /// No error.
     pub const NONE: Self = Self(0);
-    /// The answering broker does not host the partition.
-    pub const UNKNOWN_TOPIC_OR_PARTITION: Self = Self(3);
-    /// An election is going on.
-    pub const LEADER_NOT_AVAILABLE: Self = Self(5);
-    /// The answering broker does not lead the partition (any more).
-    pub const NOT_LEADER_OR_FOLLOWER: Self = Self(6);
     /// The answering broker does not coordinate the group (any more).
     pub const NOT_COORDINATOR: Self = Self(16);
     /// The broker does not speak this version of the API.
     pub const UNSUPPORTED_VERSION: Self = Self(35);
+    /// The leader does not know its high watermark yet.
+    pub const OFFSET_NOT_AVAILABLE: Self = Self(78);
     /// There is no such group.
     pub const GROUP_ID_NOT_FOUND: Self = Self(69);
 
     /// Whether newer metadata may name a broker that can answer.
     pub fn is_stale_metadata(self) -> bool {
-        // FENCED_LEADER_EPOCH and UNKNOWN_LEADER_EPOCH say the same of an epoch.
+        // UNKNOWN_TOPIC_OR_PARTITION, LEADER_NOT_AVAILABLE, NOT_LEADER_OR_FOLLOWER, and of an
+        // epoch FENCED_LEADER_EPOCH and UNKNOWN_LEADER_EPOCH.
         matches!(self.0, 3 | 5 | 6 | 74 | 75)
     }
 

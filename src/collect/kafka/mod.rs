@@ -30,7 +30,6 @@ mod groups;
 mod missing;
 mod peer;
 mod scrape;
-mod shape;
 mod topology;
 mod wire;
 

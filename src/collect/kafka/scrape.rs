@@ -14,6 +14,7 @@ use indexmap::IndexMap;
 use super::is_internal;
 use crate::collect::prometheus::{self, Entry, Labels, Limits, LineError, Sample, TextError};
 use crate::ports::{Endpoint, HttpError, HttpLimits, HttpRequest};
+use crate::rt::with_causes;
 
 /// Counters of a topic, and of a broker without the label `topic`.
 pub(super) const TOPIC_RATES: [&str; 7] = [
@@ -78,6 +79,8 @@ enum Series {
     Memory(usize),
     /// A gauge of a broker.
     Gauge(usize),
+    /// When the process started.
+    ProcessStart,
 }
 
 fn series(name: &str) -> Option<Series> {
@@ -106,6 +109,7 @@ fn series(name: &str) -> Option<Series> {
         "java_lang_operatingsystem_cpuload" => Series::Gauge(9),
         "java_lang_operatingsystem_totalmemorysize" => Series::Gauge(10),
         "java_lang_operatingsystem_freememorysize" => Series::Gauge(11),
+        "process_start_time_seconds" => Series::ProcessStart,
         "jvm_memory_used_bytes" => Series::Memory(12),
         "jvm_memory_max_bytes" => Series::Memory(13),
         _ => return None,
@@ -137,6 +141,8 @@ pub(super) struct Scrape {
     pub(super) rates: [Option<f64>; BROKER_RATES.len()],
     /// Gauges in the order of [`BROKER_GAUGES`].
     pub(super) gauges: [Option<f64>; BROKER_GAUGES.len()],
+    /// When the broker's process started, Unix seconds, if the exporter says so.
+    pub(super) started: Option<f64>,
     /// Topics by name.
     pub(super) topics: Vec<(String, TopicCounters)>,
     /// What was not taken.
@@ -191,7 +197,7 @@ impl From<HttpError> for ScrapeError {
             HttpError::Garbage { .. } => "scrape_not_http",
             HttpError::BodyTooLong { .. } => "scrape_too_long",
         };
-        Self::Http { kind, text: error.to_string() }
+        Self::Http { kind, text: with_causes(&error) }
     }
 }
 
@@ -261,6 +267,7 @@ impl<'a> Reader<'a> {
             Series::Rate(index) if labels.is_empty() => self.counter(index, sample.value),
             Series::Gauge(index) if labels.is_empty() => self.gauge(index, sample.value),
             Series::Rate(_) | Series::Gauge(_) => {}
+            Series::ProcessStart => self.scrape.started = Some(sample.value),
             Series::Requests => self.requests(labels, sample.value),
             Series::RequestTime => self.request_time(labels, sample.value),
             Series::Memory(index) => {

@@ -4,7 +4,7 @@
 //! - A frame's announced length is checked before a byte of it is reserved, and memory grows only
 //!   with bytes that arrived.
 //! - One request is in flight at a time; an answer is used only if its correlation id matches and
-//!   its layout fits ([`super::shape`]).
+//!   its layout fits ([`crate::kafka_wire`]).
 //! - A request goes out only in a version that broker and codec share (KIP-35, KIP-511).
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -19,11 +19,12 @@ use kafka_protocol::protocol::{
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::error::{ClientError, ErrorCode, IoFailure};
-use super::shape::{self, Shape};
+use crate::kafka_wire::{Shape, answers, skip_tags};
 use crate::ports::{Endpoint, Net};
 
-/// Bytes reserved at a time while a frame comes in.
-const CHUNK_BYTES: usize = 32 * 1024;
+/// Bytes reserved at a time while a frame comes in: enough for most answers at once, and never
+/// more ahead of what arrived than the larger figure.
+const CHUNK_BYTES: std::ops::RangeInclusive<usize> = 4 * 1024..=32 * 1024;
 
 /// A request this client knows how to make, and whose answer it can check.
 pub(super) trait Call: Request {
@@ -40,7 +41,7 @@ macro_rules! calls {
         $(impl Call for $request {
             const NAME: &'static str = $name;
             const INDEX: usize = $index;
-            const SHAPE: &'static Shape = &shape::$shape;
+            const SHAPE: &'static Shape = &answers::$shape;
         })*
         const NAMES: [&str; [$($index),*].len()] = [$($name),*];
 
@@ -241,7 +242,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         }
         // Response header v1 is the correlation id and tags; nobody defines any yet.
         if <R::Response as HeaderVersion>::header_version(version) >= 1 {
-            strip_tags(&mut frame).ok_or_else(|| ClientError::Malformed {
+            skip_tags(&mut frame).ok_or_else(|| ClientError::Malformed {
                 api: R::NAME,
                 version,
                 reason: "response header's tags point outside the frame".to_owned(),
@@ -301,7 +302,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         api: &'static str,
     ) -> Result<(), ClientError> {
         while self.inbox.len() < bytes {
-            self.inbox.reserve((bytes - self.inbox.len()).min(CHUNK_BYTES));
+            let wanted = bytes - self.inbox.len();
+            self.inbox.reserve(wanted.clamp(*CHUNK_BYTES.start(), *CHUNK_BYTES.end()));
             let read = self.stream.read_buf(&mut self.inbox).await;
             match read.map_err(|e| ClientError::Lost { api, cause: e.into() })? {
                 0 if between && self.inbox.is_empty() => {
@@ -320,32 +322,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         }
         Ok(())
     }
-}
-
-/// Removes a tag section; `None` if it does not fit the frame.
-fn strip_tags(frame: &mut Bytes) -> Option<()> {
-    let count = varint(frame)?;
-    for _ in 0..count {
-        let _tag = varint(frame)?;
-        let bytes = varint(frame)? as usize;
-        if bytes > frame.len() {
-            return None;
-        }
-        frame.advance(bytes);
-    }
-    Some(())
-}
-
-fn varint(frame: &mut Bytes) -> Option<u32> {
-    let mut value = 0u64;
-    for shift in [0, 7, 14, 21, 28] {
-        let byte = frame.try_get_u8().ok()?;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return u32::try_from(value).ok();
-        }
-    }
-    None
 }
 
 /// Checks and decodes the body of an answer.

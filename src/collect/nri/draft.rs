@@ -438,12 +438,7 @@ impl<'a> Envelope<'a> {
         if scanner.peek() != Some(b'{') {
             return scanner.skip();
         }
-        scanner.take(b'{', "`{`")?;
-        if scanner.empty(b'}') {
-            return Ok(());
-        }
-        loop {
-            let key = scanner.key()?;
+        scanner.object(|scanner, key| {
             match (key.as_ref(), scanner.peek()) {
                 ("id_attributes", Some(b'[')) => self.id_attributes(scanner)?,
                 ("metadata", Some(b'{')) => {
@@ -455,10 +450,8 @@ impl<'a> Envelope<'a> {
                 ("type", _) => self.kind = identity_text(scanner.value()?),
                 _ => scanner.skip()?,
             }
-            if !scanner.more(b'}')? {
-                break;
-            }
-        }
+            Ok(())
+        })?;
         let of_key = self.name.as_deref().and_then(broker_id_of_key);
         self.ids.extend(of_key.map(|id| (Cow::Borrowed("brokerID"), id)));
         Ok(())
@@ -492,12 +485,7 @@ impl<'a> Envelope<'a> {
         if scanner.peek() != Some(b'{') {
             return scanner.skip();
         }
-        scanner.take(b'{', "`{`")?;
-        if scanner.empty(b'}') {
-            return Ok(());
-        }
-        loop {
-            let key = scanner.key()?;
+        scanner.object(|scanner, key| {
             match (key.as_ref(), scanner.peek()) {
                 ("attributes", Some(b'{')) => self.common = scalars(scanner)?,
                 _ => match (key.as_ref(), scanner.value()?) {
@@ -508,10 +496,8 @@ impl<'a> Envelope<'a> {
                     _ => {}
                 },
             }
-            if !scanner.more(b'}')? {
-                return Ok(());
-            }
-        }
+            Ok(())
+        })
     }
 }
 
@@ -520,18 +506,12 @@ pub(super) fn scalars<'a>(
     scanner: &mut Scanner<'a>,
 ) -> Result<Vec<(Cow<'a, str>, Scalar<'a>)>, Fault> {
     let mut members = Vec::new();
-    scanner.take(b'{', "`{`")?;
-    if scanner.empty(b'}') {
-        return Ok(members);
-    }
-    loop {
-        let key = scanner.key()?;
+    scanner.object(|scanner, key| {
         let value = scanner.value()?;
         if value != Scalar::Nested {
             members.push((key, value));
         }
-        if !scanner.more(b'}')? {
-            return Ok(members);
-        }
-    }
+        Ok(())
+    })?;
+    Ok(members)
 }

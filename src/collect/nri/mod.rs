@@ -1,8 +1,8 @@
 //! Samples of New Relic's nri-kafka integration, read from JSON: the second source of raw samples.
 //!
-//! It reads the integration's output (protocol 3 and 4), samples as New Relic stores them (an array,
-//! as a query returns it), single samples, and any of these one after another, as in a file with one
-//! document per line (newrelic.md 5.1, 5.2).
+//! It reads the integration's output (protocol 3 and 4), samples as New Relic stores them (an
+//! array, as a query returns it), single samples, and any of these one after another, as in a file
+//! with one document per line.
 //!
 //! Invariants:
 //! - Texts are borrowed from the input wherever they hold no escape.

@@ -138,6 +138,24 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// Reads an object; `member` reads the value of each key.
+    pub(super) fn object(
+        &mut self,
+        mut member: impl FnMut(&mut Self, Cow<'a, str>) -> Scanned<()>,
+    ) -> Scanned<()> {
+        self.take(b'{', "`{`")?;
+        if self.empty(b'}') {
+            return Ok(());
+        }
+        loop {
+            let key = self.key()?;
+            member(self, key)?;
+            if !self.more(b'}')? {
+                return Ok(());
+            }
+        }
+    }
+
     /// After an opening bracket: whether the list that ends with `end` is empty.
     #[inline]
     pub(super) fn empty(&mut self, end: u8) -> bool {

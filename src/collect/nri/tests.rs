@@ -37,7 +37,7 @@ fn one(input: &str) -> (String, Subject<'_>, Vec<String>) {
     (sample.cluster.into_owned(), sample.subject, fields.collect())
 }
 
-/// newrelic.md 5.1, with the capital `Key` and `Value`.
+/// The form of protocol 3, with the capital `Key` and `Value`.
 const PROTOCOL_3: &str = r#"{"name":"com.newrelic.kafka","protocol_version":"3",
  "integration_version":"3.21.0",
  "data":[{"entity":{"name":"kafka1:9092","type":"ka-broker",
@@ -373,7 +373,9 @@ proptest! {
         prop_assert_eq!(got.len(), fields.len());
         for (name, value) in fields {
             match value {
-                Value::Bool(flag) => prop_assert_eq!(&got[&name], &json!(f64::from(u8::from(flag)))),
+                Value::Bool(flag) => {
+                    prop_assert_eq!(&got[&name], &json!(f64::from(u8::from(flag))));
+                }
                 Value::Number(number) => prop_assert_eq!(got[&name].as_f64(), number.as_f64()),
                 value => prop_assert_eq!(&got[&name], &value),
             }

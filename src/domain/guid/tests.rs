@@ -79,8 +79,8 @@ fn wire_form_is_unpadded_base64url_of_the_readable_form() {
     assert_eq!(EntityGuid::parse_wire(wire), Ok(guid));
 }
 
-/// The original gave a group its cluster's GUID and one GUID to a topic, a broker and a group of
-/// one name (domain.md 1.2, C2), and its `:`-joined parts collided (C1).
+/// Without the type in the hash, a topic, a broker and a group of one name share a GUID; without
+/// escapes, parts joined by `:` collide.
 #[test]
 fn keys_that_once_collided_differ() {
     let keys = [

@@ -207,7 +207,7 @@ impl JsonKey {
     }
 }
 
-/// NRQL's reserved words (newrelic.md 2.4).
+/// NRQL's reserved words, as its reference lists them.
 pub const RESERVED_WORDS: &[&str] = &[
     "ago",
     "and",

@@ -19,7 +19,7 @@ fn table_is_sound() {
         assert_eq!(key, format!("x,\"{}\":", def.name).into_bytes());
         assert!(def.name.len() <= 255 && def.range.min <= def.range.max, "{id:?}");
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '.' | '_');
-        assert!(def.name.chars().all(allowed), "{id:?}: newrelic.md 2.2");
+        assert!(def.name.chars().all(allowed), "{id:?}: characters of an attribute's name");
         assert!(def.meaning.ends_with('.'), "{id:?}");
         assert!(def.entity == EntityKind::Queue || !def.sources.is_empty(), "{id:?}");
         let formula = def.sources.iter().any(|source| matches!(source, Source::Formula(_)));
@@ -55,7 +55,7 @@ fn a_raw_field_feeds_one_thing() {
     assert!(seen.len() > 100, "{} fields", seen.len());
 }
 
-/// domain.md 1.8, to the letter.
+/// The names that dashboards and definitions rest on, to the letter.
 #[test]
 fn names_of_the_specification_are_there() {
     use EntityKind::{Broker, Cluster, ConsumerGroup, Queue, Topic};

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::record::Record;
 use super::{Check, Class, Finding};
-use crate::domain::units::UnixMillis;
 use crate::sim::oracle::objects;
+use crate::sim::time::SimTime;
 
 pub const CHECK: Check = Check {
     name: "freshness",
@@ -17,10 +17,12 @@ pub const CHECK: Check = Check {
 fn examine(record: &Record) -> Finding {
     let mut finding = Finding::new();
     let limit = record.scenario.expect.freshness_max.0;
-    let mut newest: BTreeMap<&str, UnixMillis> = BTreeMap::new();
+    let mut newest: BTreeMap<&str, SimTime> = BTreeMap::new();
     for event in &record.newrelic.samples {
-        let at = newest.entry(event.text("entityGuid")).or_insert(event.timestamp);
-        *at = (*at).max(event.timestamp);
+        // An event whose time fits no cycle is ground truth's to judge; it makes nothing fresh.
+        let Some((made, _)) = record.origin(event) else { continue };
+        let at = newest.entry(event.text("entityGuid")).or_insert(made);
+        *at = (*at).max(made);
     }
     for object in objects::live(record) {
         finding.examine();
@@ -28,7 +30,7 @@ fn examine(record: &Record) -> Finding {
             finding.violate(Some(record.end), format!("{object} has no stored sample at all"));
             continue;
         };
-        let age = record.end - record.sim_time(*at, 0);
+        let age = record.end - *at;
         finding.measure(age.as_secs_f64(), limit.as_secs_f64(), "s");
         if age > limit {
             finding.violate(

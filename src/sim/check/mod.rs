@@ -10,6 +10,7 @@ pub use verdict::{CheckResult, Class, Finding, Margin, Violation};
 
 mod conservation;
 mod coverage;
+mod cycles;
 mod freshness;
 mod ground_truth;
 mod guid;
@@ -40,6 +41,7 @@ pub const CATALOGUE: &[Check] = &[
     guid::CHECK,
     ground_truth::CHECK,
     health_score::CHECK,
+    cycles::CHECK,
     honesty::CHECK,
     coverage::CHECK,
     relationships::CHECK,

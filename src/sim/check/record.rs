@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::domain::units::UnixMillis;
 use crate::sim::fault::Fault;
@@ -25,6 +26,8 @@ pub struct Record {
     pub heal: SimTime,
     /// What broke the world.
     pub broken: Option<WorldError>,
+    /// Steps in which the network lets time pass; zero if it is exact.
+    pub tick: Duration,
     /// Each fleet's own account.
     pub fleets: BTreeMap<String, FleetRecord>,
     /// Each life of the pipeline, in order.
@@ -86,12 +89,22 @@ pub struct LedgerRecord {
 /// One cycle.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CycleRecord {
+    /// Its number within its life, from 1.
+    pub number: u64,
     /// Begin.
     pub started: SimTime,
+    /// Begin on the pipeline's wall clock.
+    pub wall: UnixMillis,
+    /// End of its collection.
+    pub collected: SimTime,
     /// End.
     pub ended: SimTime,
-    /// Parts that the cycle reported as missing, by cluster.
-    pub missing: BTreeMap<String, u64>,
+    /// Whether a crash cut it off: it then reported nothing.
+    pub cut_off: bool,
+    /// Starts that it said to have skipped.
+    pub skipped: u64,
+    /// Parts that the cycle reported as missing, by cluster and kind (`scrape`, `log_dirs`, …).
+    pub missing: BTreeMap<String, BTreeMap<String, u64>>,
     /// Clusters of which it reported that nothing could be collected.
     pub failed: Vec<String>,
 }
@@ -124,6 +137,27 @@ pub struct StoredEvent {
     pub texts: BTreeMap<Arc<str>, Arc<str>>,
 }
 
+impl PipelineRecord {
+    /// Whether some of its events were never stored: given up, or lost with its memory.
+    pub fn lost_events(&self) -> bool {
+        self.ledger.in_flight > 0 || self.ledger.events_lost.values().any(|count| *count > 0)
+    }
+}
+
+impl CycleRecord {
+    /// Whether the cycle says that it got everything there was to know of `cluster`.
+    pub fn claims_all(&self, cluster: &str) -> bool {
+        let missing = || self.missing.get(cluster).is_some_and(|parts| !parts.is_empty());
+        !self.cut_off && !missing()
+    }
+
+    /// Parts of this kind that it reported as missing.
+    pub fn missing(&self, cluster: &str, kind: &str) -> u64 {
+        let parts = self.missing.get(cluster);
+        parts.and_then(|parts| parts.get(kind)).copied().unwrap_or(0)
+    }
+}
+
 impl StoredEvent {
     /// A text attribute, or "".
     pub fn text(&self, name: &str) -> &str {
@@ -152,11 +186,6 @@ pub struct EntityRecord {
 }
 
 impl Record {
-    /// Whether any fault is in force between the two instants.
-    pub fn disturbed(&self, from: SimTime, to: SimTime) -> bool {
-        self.faults.iter().any(|fault| fault.from <= to && from <= fault.to)
-    }
-
     /// Simulated time of a wall-clock reading on the pipeline's host.
     pub fn sim_time(&self, wall: UnixMillis, skew_ms: i64) -> SimTime {
         let millis = wall.millis_since(self.scenario.epoch()).saturating_sub(skew_ms);

@@ -1,8 +1,13 @@
 //! The stored relationships are exactly those of the fleet.
 
-use super::record::Record;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::record::{PipelineRecord, Record, StoredEvent};
 use super::{Check, Class, Finding};
-use crate::sim::oracle::objects;
+use crate::domain::units::UnixMillis;
+use crate::sim::oracle::objects::{self, Edge};
+use crate::sim::scenario::RELATIONSHIPS_EVERY;
+use crate::sim::time::SimTime;
 
 pub const CHECK: Check = Check {
     name: "relationships",
@@ -31,5 +36,63 @@ fn examine(record: &Record) -> Finding {
             );
         }
     }
+    times(&mut finding, record);
+    confirmations(&mut finding, record, &required);
     finding
+}
+
+fn edge(event: &StoredEvent) -> Edge {
+    let text = |name| event.text(name).to_owned();
+    (text("sourceEntityGuid"), text("relationshipType"), text("targetEntityGuid"))
+}
+
+/// A relationship is as old as the newer of the two samples that show its ends.
+fn times(finding: &mut Finding, record: &Record) {
+    let sampled: BTreeSet<(&str, UnixMillis)> = record
+        .newrelic
+        .samples
+        .iter()
+        .map(|event| (event.text("entityGuid"), event.timestamp))
+        .collect();
+    for event in &record.newrelic.relationship_events {
+        finding.examine();
+        let ends = ["sourceEntityGuid", "targetEntityGuid"].map(|name| event.text(name));
+        // The sample itself may have been given up when memory was full.
+        let lost = || record.pipelines.iter().any(PipelineRecord::lost_events);
+        if !ends.iter().any(|guid| sampled.contains(&(*guid, event.timestamp))) && !lost() {
+            finding.violate(
+                Some(event.stored_at),
+                format!(
+                    "{} has time {}, at which neither end was sampled",
+                    objects::describe(record, &edge(event)),
+                    event.timestamp
+                ),
+            );
+        }
+    }
+}
+
+/// Relationships are told again and again: New Relic forgets those that are not.
+fn confirmations(finding: &mut Finding, record: &Record, required: &BTreeSet<Edge>) {
+    let limit = record.scenario.expect.freshness_max.0 + RELATIONSHIPS_EVERY;
+    let mut newest: BTreeMap<Edge, SimTime> = BTreeMap::new();
+    for event in &record.newrelic.relationship_events {
+        let at = newest.entry(edge(event)).or_default();
+        *at = (*at).max(event.stored_at);
+    }
+    for (edge, at) in newest.iter().filter(|(edge, _)| required.contains(*edge)) {
+        finding.examine();
+        let age = record.end - *at;
+        if age > limit {
+            finding.violate(
+                Some(record.end),
+                format!(
+                    "{} was last told {} s ago, limit {} s",
+                    objects::describe(record, edge),
+                    age.as_secs(),
+                    limit.as_secs()
+                ),
+            );
+        }
+    }
 }

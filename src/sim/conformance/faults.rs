@@ -18,6 +18,7 @@ pub(super) fn cases<P: Ports>() -> Vec<Case<P>> {
         case!("fault: partition both ways, heal", echo, partition_both),
         case!("fault: partition client to server, heal", ticks, partition_to_server),
         case!("fault: partition server to client, heal", echo, partition_to_client),
+        case!("fault: a sender gives up", echo, gives_up),
         case!("fault: hold and release", echo, hold),
         case!("fault: latency", echo, latency),
         case!("fault: bandwidth", sink, bandwidth),
@@ -92,6 +93,13 @@ async fn power_loss<P: Ports>(ports: P, stage: Stage) -> Outcome {
     Ok(())
 }
 
+/// What was on its way when a link failed is sent again, not lost.
+async fn late_echo<P: Ports>(ports: &P, stream: &mut <P::Net as Net>::Stream) {
+    let mut late = [0; 4];
+    ports.clock().timeout(GENEROUS, stream.read_exact(&mut late)).await.unwrap().unwrap();
+    assert_eq!(&late, b"ping");
+}
+
 async fn partition_both<P: Ports>(ports: P, stage: Stage) -> Outcome {
     let mut stream = connect(&ports, &stage.server(&ports).await).await;
     round_trip(&ports, &mut stream, GENEROUS).await.unwrap();
@@ -101,10 +109,7 @@ async fn partition_both<P: Ports>(ports: P, stage: Stage) -> Outcome {
     assert_eq!(stage.noted("echoed bytes"), 4, "nothing crossed");
     connect_hangs(&ports, &stage).await;
     stage.repair(&ports).await?;
-    // The message that was on its way is sent again, not lost.
-    let mut late = [0; 4];
-    ports.clock().timeout(GENEROUS, stream.read_exact(&mut late)).await.unwrap().unwrap();
-    assert_eq!(&late, b"ping");
+    late_echo(&ports, &mut stream).await;
     reaches(&ports, &stage).await;
     Ok(())
 }
@@ -147,11 +152,30 @@ async fn partition_to_client<P: Ports>(ports: P, stage: Stage) -> Outcome {
     assert_eq!(silence.kind(), io::ErrorKind::TimedOut);
     assert_eq!(stage.noted("echoed bytes"), 8, "the question arrived");
     connect_hangs(&ports, &stage).await;
+    assert_eq!(stage.noted("accepted"), 1, "half a handshake is no connection");
     stage.repair(&ports).await?;
-    let mut late = [0; 4];
-    ports.clock().timeout(GENEROUS, stream.read_exact(&mut late)).await.unwrap().unwrap();
-    assert_eq!(&late, b"ping");
+    late_echo(&ports, &mut stream).await;
     reaches(&ports, &stage).await;
+    Ok(())
+}
+
+/// Linux repeats unacknowledged data for about 15 minutes (tcp_retries2).
+async fn gives_up<P: Ports>(ports: P, stage: Stage) -> Outcome {
+    let server = stage.server(&ports).await;
+    let (mut speaks, mut listens) =
+        (connect(&ports, &server).await, connect(&ports, &server).await);
+    round_trip(&ports, &mut listens, GENEROUS).await.unwrap();
+    stage.partition(&ports, CLIENT, SERVER, Direction::Both).await?;
+    let started = ports.clock().monotonic();
+    speaks.write_all(b"lost").await.unwrap();
+    let error = speaks.read(&mut [0; 16]).await.unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    let took = (ports.clock().monotonic() - started).as_secs();
+    assert!((890..=960).contains(&took), "{took} s");
+    assert_eq!(speaks.write(b"more").await.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    stage.repair(&ports).await?;
+    // Who sent nothing noticed nothing.
+    round_trip(&ports, &mut listens, GENEROUS).await.unwrap();
     Ok(())
 }
 

@@ -23,6 +23,7 @@ const REAL_CANNOT: &[(&str, &str)] = &[
     ("fault: partition both ways, heal", NO_LINK_FAULTS),
     ("fault: partition client to server, heal", NO_LINK_FAULTS),
     ("fault: partition server to client, heal", NO_LINK_FAULTS),
+    ("fault: a sender gives up", NO_LINK_FAULTS),
     ("fault: hold and release", NO_LINK_FAULTS),
     ("fault: latency", NO_LINK_FAULTS),
     ("fault: bandwidth", NO_LINK_FAULTS),

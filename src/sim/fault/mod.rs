@@ -47,7 +47,7 @@ pub struct FaultSpec {
     /// Moves a host's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skew: Option<SkewSpec>,
-    /// New Relic misbehaves.
+    /// New Relic answers every request with an error, with half an answer, or not at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newrelic: Option<NewRelicFaultSpec>,
 }
@@ -162,6 +162,19 @@ pub enum NewRelicAnswer {
     Truncated,
 }
 
+impl NewRelicAnswer {
+    /// For people.
+    fn words(self) -> &'static str {
+        match self {
+            Self::TooManyRequests => "429 too many requests",
+            Self::Unavailable => "503 unavailable",
+            Self::Error => "500 error",
+            Self::AcceptedThenLost => "accepted, then lost",
+            Self::Truncated => "half an answer",
+        }
+    }
+}
+
 /// What a fault does, resolved.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
@@ -180,7 +193,7 @@ pub struct Fault {
     pub to: SimTime,
     /// Its kind, as in the file.
     pub kind: &'static str,
-    /// For people: `crash of orders-broker-2`.
+    /// For people: `crash of orders-broker-2`, `partition of pipeline–newrelic`.
     pub label: String,
     /// Applied at the begin.
     pub begin: Action,
@@ -298,8 +311,26 @@ impl FaultSpec {
         let to = from + self.lasts.map(|lasts| lasts.0).unwrap_or_default();
         let kind = *self.kinds().first()?;
         let (begin, end) = self.actions(normal)?;
-        let label = format!("{kind} of {}", self.target());
-        Some(Fault { from, to, kind, label, begin, end })
+        Some(Fault { from, to, kind, label: self.label(kind), begin, end })
+    }
+
+    fn label(&self, kind: &str) -> String {
+        if let Some((_, [one, other])) = self.between() {
+            let cut = self.partition.as_ref().or(self.hold.as_ref());
+            let arrow = if cut.is_some_and(|cut| cut.one_way) { '→' } else { '–' };
+            return format!("{kind} of {one}{arrow}{other}");
+        }
+        match (&self.crash, &self.skew, &self.newrelic) {
+            (Some(CrashSpec { host, mode: CrashModeSpec::Power }), ..) => {
+                format!("power loss of {host}")
+            }
+            (Some(crash), ..) => format!("crash of {}", crash.host),
+            (None, Some(skew), _) => {
+                format!("clock of {} {:+} ms", skew.host, skew.offset_ms)
+            }
+            (None, None, Some(fault)) => format!("New Relic: {}", fault.answer.words()),
+            (None, None, None) => kind.to_owned(),
+        }
     }
 
     fn actions(&self, normal: &NetworkSpec) -> Option<(Action, Option<Action>)> {

@@ -7,20 +7,16 @@ fn spec(text: &str) -> FaultSpec {
 #[test]
 fn every_kind_begins_and_ends() {
     let cases = [
-        ("crash = { host = \"a\" }", "crash of host a"),
-        ("partition = { between = [\"b\", \"a\"] }", "partition of link a–b (partition)"),
-        ("hold = { between = [\"a\", \"b\"] }", "hold of link a–b (partition)"),
-        (
-            "latency = { between = [\"a\", \"b\"], latency = \"90ms\" }",
-            "latency of link a–b (latency)",
-        ),
-        (
-            "bandwidth = { between = [\"a\", \"b\"], per_second = \"8KiB\" }",
-            "bandwidth of link a–b (bandwidth)",
-        ),
-        ("loss = { between = [\"a\", \"b\"], ratio = 0.1 }", "loss of link a–b (loss)"),
-        ("skew = { host = \"a\", offset_ms = -5 }", "skew of clock of a"),
-        ("newrelic = { answer = \"unavailable\" }", "newrelic of newrelic"),
+        ("crash = { host = \"a\" }", "crash of a"),
+        ("partition = { between = [\"b\", \"a\"] }", "partition of b–a"),
+        ("hold = { between = [\"a\", \"b\"] }", "hold of a–b"),
+        ("latency = { between = [\"a\", \"b\"], latency = \"90ms\" }", "latency of a–b"),
+        ("bandwidth = { between = [\"a\", \"b\"], per_second = \"8KiB\" }", "bandwidth of a–b"),
+        ("loss = { between = [\"a\", \"b\"], ratio = 0.1 }", "loss of a–b"),
+        ("crash = { host = \"a\", mode = \"power\" }", "power loss of a"),
+        ("partition = { between = [\"b\", \"a\"], one_way = true }", "partition of b→a"),
+        ("skew = { host = \"a\", offset_ms = -5 }", "clock of a -5 ms"),
+        ("newrelic = { answer = \"unavailable\" }", "New Relic: 503 unavailable"),
     ];
     for (text, label) in cases {
         let fault = spec(&format!("at = \"1s\"\nlasts = \"2s\"\n{text}"));

@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use super::group::Group;
 use super::history::Change;
 use super::journal::MetadataTruth;
-use super::spec::{FleetSpec, SpecError};
+use super::spec::{FleetSpec, SpecError, broker_host};
 use super::state::{
     Broker, BrokerCounters, BrokerIds, Derived, Event, Journal, Partition, State, Topic,
     TopicCounters,
@@ -271,7 +271,7 @@ impl State {
 }
 
 fn new_broker(spec: &FleetSpec, id: i32) -> Broker {
-    let host: Arc<str> = Arc::from(spec.host(id));
+    let host: Arc<str> = Arc::from(broker_host(&spec.cluster, id));
     let rack = (spec.racks > 0).then(|| {
         let rack = (id.unsigned_abs() - 1) % spec.racks;
         StrBytes::from_string(format!("rack-{}", rack + 1))

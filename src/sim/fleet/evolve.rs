@@ -5,7 +5,7 @@
 //! - Time never goes back; an earlier instant than the present one changes nothing.
 //! - At equal instants planned events come first, in the order they were planned, then the tick.
 
-use super::state::{Event, State};
+use super::state::{Broker, BrokerCounters, Event, Partition, State, TopicCounters};
 use crate::sim::time::SimTime;
 use crate::sim::workload::{mix, noise_ppm};
 
@@ -121,6 +121,14 @@ impl State {
             }
             if !part.writable {
                 part.backlog = messages.min((part.rate_micro / 1_000_000 + 1) * patience);
+                if part.readable {
+                    // A leader is there, but too few replicas: it refuses.
+                    count(&mut self.brokers, part, |counters| {
+                        counters.produce_requests += 1;
+                        counters.failed_produce_requests += 1;
+                    })
+                    .requests_produce += 1;
+                }
                 continue;
             }
             part.backlog = 0;
@@ -128,13 +136,12 @@ impl State {
             let bytes = messages * part.message_bytes;
             part.size_bytes += bytes;
             let requests = messages.div_ceil(BATCH_MESSAGES);
-            let broker = &mut self.brokers[super::state::slot_of(part.leader)];
-            broker.counters.requests_produce += requests;
-            for counters in [&mut broker.topics[part.slot as usize].1, &mut broker.counters.all] {
+            count(&mut self.brokers, part, |counters| {
                 counters.messages_in += messages;
                 counters.bytes_in += bytes;
                 counters.produce_requests += requests;
-            }
+            })
+            .requests_produce += requests;
         }
     }
 
@@ -156,13 +163,11 @@ impl State {
                 let messages = (total / 1_000_000).min(available);
                 place.position += messages.cast_signed();
                 let bytes = messages * part.message_bytes;
-                let broker = &mut self.brokers[super::state::slot_of(part.leader)];
-                broker.counters.requests_fetch_consumer += 1;
-                for counters in [&mut broker.topics[part.slot as usize].1, &mut broker.counters.all]
-                {
+                count(&mut self.brokers, part, |counters| {
                     counters.bytes_out += bytes;
                     counters.fetch_requests += 1;
-                }
+                })
+                .requests_fetch_consumer += 1;
             }
             if (self.ticks + group.phase).is_multiple_of(interval) {
                 let log = &mut self.parts[group.coordinator];
@@ -223,4 +228,17 @@ impl State {
             }
         }
     }
+}
+
+/// Applies `change` to the topic's counters on the leader of `part` and to the broker's sums;
+/// the broker's counters, for more. Only for a readable partition: its slot is fresh.
+fn count<'a>(
+    brokers: &'a mut [Broker],
+    part: &Partition,
+    change: impl Fn(&mut TopicCounters),
+) -> &'a mut BrokerCounters {
+    let broker = &mut brokers[super::state::slot_of(part.leader)];
+    change(&mut broker.topics[part.slot as usize].1);
+    change(&mut broker.counters.all);
+    &mut broker.counters
 }

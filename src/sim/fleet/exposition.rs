@@ -110,11 +110,8 @@ impl Page {
 }
 
 impl State {
-    /// The page of broker `id` now; journalled.
+    /// The page of broker `id`, which must exist, now; journalled.
     pub fn scrape(&mut self, id: i32, user_agent: &str) -> String {
-        if self.broker(id).is_none() {
-            return String::new();
-        }
         let gauges = self.gauges(id);
         self.observe(id, user_agent, |state| Observed::Scrape(Box::new(state.broker_truth(id))));
         let topics = self.broker(id).map_or(0, |broker| broker.slots.len());
@@ -137,7 +134,8 @@ impl State {
         page.single_count(
             "kafka_controller_controllerstats_uncleanleaderelections_total",
             "counter",
-            "kafka.controller:name=UncleanLeaderElectionsPerSec,type=ControllerStats,attribute=Count",
+            "kafka.controller:name=UncleanLeaderElectionsPerSec,type=ControllerStats,\
+             attribute=Count",
             unclean,
         );
         page.single_count(

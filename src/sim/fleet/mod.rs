@@ -28,6 +28,7 @@ mod group;
 mod history;
 mod journal;
 mod log;
+mod members;
 mod server;
 mod spec;
 mod state;
@@ -36,6 +37,8 @@ pub mod wire;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod world_tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -45,7 +48,7 @@ pub use group::{GroupState, coordinator_partition, java_string_hash};
 pub use history::{Change, HistoryEntry};
 pub use journal::*;
 pub use server::{BrokerPort, ServeError, ServeOptions, serve_broker, serve_fleet};
-pub use spec::{FleetSpec, SpecError, Timing};
+pub use spec::{FleetSpec, SpecError, Timing, broker_host};
 pub use state::{BrokerCounters, BrokerIds, TopicCounters};
 
 use crate::domain::units::UnixMillis;
@@ -138,11 +141,6 @@ impl Fleet {
         self.lock().brokers.iter().map(|broker| broker.id).collect()
     }
 
-    /// Ids of brokers whose process runs.
-    pub fn brokers_up(&self) -> Vec<i32> {
-        self.lock().brokers.iter().filter(|broker| broker.up).map(|broker| broker.id).collect()
-    }
-
     /// Host name of broker `id` as it is advertised.
     pub fn host(&self, id: i32) -> Option<Arc<str>> {
         self.lock().broker(id).map(|broker| Arc::clone(&broker.host))
@@ -177,11 +175,6 @@ impl Fleet {
     /// Takes the observations made since the last call, oldest first.
     pub fn take_journal(&self) -> Vec<Observation> {
         std::mem::take(&mut self.lock().journal.entries)
-    }
-
-    /// Reads the journal in place, oldest first.
-    pub fn with_journal<T>(&self, read: impl FnOnce(&[Observation]) -> T) -> T {
-        read(&self.lock().journal.entries)
     }
 
     /// Every change since the start, oldest first.
@@ -236,10 +229,11 @@ impl Fleet {
         self.lock().committed_truth(group, None)
     }
 
-    /// One broker's `/metrics` at `at`; journalled as a scrape by `user_agent`.
-    pub fn scrape(&self, id: i32, at: SimTime, user_agent: &str) -> String {
+    /// One broker's `/metrics` at `at`, `None` when its process does not run; journalled as a
+    /// scrape by `user_agent`.
+    pub fn scrape(&self, id: i32, at: SimTime, user_agent: &str) -> Option<String> {
         let mut state = self.lock();
         state.advance(at);
-        state.scrape(id, user_agent)
+        state.is_up(id).then(|| state.scrape(id, user_agent))
     }
 }

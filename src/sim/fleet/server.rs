@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State as AxumState;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -320,8 +321,12 @@ where
 async fn metrics<C: Clock>(
     AxumState(exporter): AxumState<Arc<Exporter<C>>>,
     headers: HeaderMap,
-) -> ([(header::HeaderName, &'static str); 1], String) {
+) -> Response {
+    let now = exporter.clock.now();
     let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
-    let page = exporter.fleet.scrape(exporter.id, exporter.clock.now(), agent.unwrap_or(""));
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page)
+    let kind = "text/plain; version=0.0.4; charset=utf-8";
+    match exporter.fleet.scrape(exporter.id, now, agent.unwrap_or("")) {
+        Some(page) => ([(header::CONTENT_TYPE, kind)], page).into_response(),
+        None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    }
 }

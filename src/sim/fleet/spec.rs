@@ -124,7 +124,8 @@ pub enum SpecError {
     },
     /// A replica per broker is the most there can be.
     #[error(
-        "replication {replication} needs as many brokers, there are {brokers}: lower it or add brokers"
+        "replication {replication} needs as many brokers, there are {brokers}: lower it or add \
+         brokers"
     )]
     Replication {
         /// Replicas per partition.
@@ -147,12 +148,12 @@ pub enum SpecError {
     Name(String),
 }
 
-impl FleetSpec {
-    /// Host of broker `id`: `orders-broker-1`.
-    pub fn host(&self, id: i32) -> String {
-        format!("{}-broker-{id}", self.cluster)
-    }
+/// Host of broker `id` of `cluster`: `orders-broker-1`.
+pub fn broker_host(cluster: &str, id: impl std::fmt::Display) -> String {
+    format!("{cluster}-broker-{id}")
+}
 
+impl FleetSpec {
     /// Checks the specification.
     ///
     /// # Errors

@@ -294,7 +294,7 @@ impl State {
 
     /// Unix time of `at`.
     pub fn wall(&self, at: SimTime) -> UnixMillis {
-        self.epoch.plus_millis(i64::try_from(at.as_millis()).unwrap_or(i64::MAX))
+        self.epoch.plus(at.since_start())
     }
 
     /// The topic called `name`.

@@ -77,6 +77,8 @@ fn check_laws(fleet: &Fleet) {
             sum.bytes_out += counters.bytes_out;
             sum.produce_requests += counters.produce_requests;
             sum.fetch_requests += counters.fetch_requests;
+            sum.failed_produce_requests += counters.failed_produce_requests;
+            sum.failed_fetch_requests += counters.failed_fetch_requests;
         }
         assert_eq!(sum, broker.counters.all, "broker {} is the sum of its topics", broker.id);
     }
@@ -117,7 +119,11 @@ fn specs() -> impl Strategy<Value = FleetSpec> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 60,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn laws_hold_through_any_outages(spec in specs(), steps in steps(), seed in any::<u64>()) {
@@ -163,7 +169,7 @@ proptest! {
                 _ => now,
             };
             let mut between = now;
-            while let Some(cut) = cuts.next() {
+            for cut in cuts.by_ref() {
                 between += cut;
                 if between >= until {
                     break;
@@ -284,6 +290,23 @@ fn a_crash_is_noticed_repaired_and_undone() {
     let shrinks: u64 =
         (1..=3).map(|id| fleet.broker_truth(id).expect("broker").counters.isr_shrinks).sum();
     assert_eq!(shrinks, all as u64);
+}
+
+#[test]
+fn leaders_drop_silent_followers_before_the_session_ends() {
+    let timing = Timing { session_timeout_ms: 60_000, ..Timing::default() };
+    let fleet = fleet(FleetSpec { timing, ..FleetSpec::default() });
+    let before = facts(&fleet, 3);
+    fleet.broker_down(3, secs(10));
+    fleet.advance(SimTime::from_millis(39_999));
+    assert_eq!(facts(&fleet, 3), before);
+    fleet.advance(secs(40));
+    let (brokers, offline, behind, led) = facts(&fleet, 3);
+    assert_eq!((brokers, offline, led), (3, 0, before.3), "only the ISR knows");
+    assert_eq!(behind, 110 - before.3);
+    check_laws(&fleet);
+    fleet.advance(secs(70));
+    assert_eq!(facts(&fleet, 3), (2, 0, 110, 0));
 }
 
 #[test]
@@ -493,7 +516,7 @@ fn members_come_and_go() {
 #[test]
 fn a_scrape_says_what_the_journal_says() {
     let fleet = fleet(FleetSpec::default());
-    let page = fleet.scrape(2, secs(95), "collector/1");
+    let page = fleet.scrape(2, secs(95), "collector/1").expect("it runs");
     let series: BTreeMap<&str, f64> = page
         .lines()
         .filter(|line| !line.starts_with('#'))
@@ -542,8 +565,11 @@ fn a_scrape_says_what_the_journal_says() {
     let unique: std::collections::BTreeSet<_> = families.iter().collect();
     assert_eq!(unique.len(), families.len());
     fleet.set_journal(false);
-    fleet.scrape(2, secs(96), "");
+    assert!(fleet.scrape(2, secs(96), "").is_some());
     assert!(fleet.take_journal().is_empty());
+    fleet.broker_down(2, secs(97));
+    assert_eq!(fleet.scrape(2, secs(97), ""), None);
+    assert_eq!(fleet.scrape(9, secs(97), ""), None);
 }
 
 /// A clock that jumps to the end of each sleep.

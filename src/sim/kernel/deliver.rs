@@ -356,7 +356,7 @@ impl Net {
             return;
         }
         let at = SimTime(self.now);
-        self.trace.event(at, "net", format_args!("timeout {}", conn.sides[side].label));
+        self.trace.event(at, "net", format_args!("timeout flow={}", conn.sides[side].label));
         if kind == GiveUpKind::HalfOpen {
             self.end_half_open(id);
         } else {
@@ -407,15 +407,19 @@ impl Net {
                 at,
                 "net",
                 format_args!(
-                    "{what} {kind} {label} bytes={} print={:016x}",
+                    "{what} kind={kind} flow={label} bytes={} print={:016x}",
                     payload.len(),
                     fingerprint(payload)
                 ),
             ),
             Body::Credit(bytes) => {
-                self.trace.event(at, "net", format_args!("{what} {kind} {label} bytes={bytes}"));
+                self.trace.event(
+                    at,
+                    "net",
+                    format_args!("{what} kind={kind} flow={label} bytes={bytes}"),
+                );
             }
-            _ => self.trace.event(at, "net", format_args!("{what} {kind} {label}")),
+            _ => self.trace.event(at, "net", format_args!("{what} kind={kind} flow={label}")),
         }
     }
 }

@@ -242,7 +242,7 @@ impl Net {
     /// Writes into the trace that a power loss took unsynced writes.
     pub(super) fn trace_lost_writes(&self, host: HostId, lost: usize) {
         let (at, name) = (SimTime(self.now), &self.host(host).name);
-        self.trace.event(at, "fault", format_args!("disk {name} lost_writes={lost}"));
+        self.trace.event(at, "fault", format_args!("disk host={name} lost_writes={lost}"));
     }
 
     /// Writes a fault into the trace.
@@ -267,34 +267,36 @@ impl std::fmt::Display for Line<'_> {
         };
         match self.0 {
             NetworkFault::Partition { from, to, direction } => {
-                write!(f, "partition {from}{}{to}", arrow(direction))
+                write!(f, "partition link={from}{}{to}", arrow(direction))
             }
-            NetworkFault::Repair { from, to } => write!(f, "repair {from}<>{to}"),
+            NetworkFault::Repair { from, to } => write!(f, "repair link={from}<>{to}"),
             NetworkFault::Hold { from, to, direction } => {
-                write!(f, "hold {from}{}{to}", arrow(direction))
+                write!(f, "hold link={from}{}{to}", arrow(direction))
             }
-            NetworkFault::Release { from, to } => write!(f, "release {from}<>{to}"),
+            NetworkFault::Release { from, to } => write!(f, "release link={from}<>{to}"),
             NetworkFault::Latency { from, to, latency, jitter } => {
                 let (latency, jitter) = (latency.as_nanos(), jitter.as_nanos());
-                write!(f, "latency {from}<>{to} latency_ns={latency} jitter_ns={jitter}")
+                write!(f, "latency link={from}<>{to} latency_ns={latency} jitter_ns={jitter}")
             }
             NetworkFault::Bandwidth { from, to, bytes_per_second: Some(rate) } => {
-                write!(f, "bandwidth {from}<>{to} bytes_per_second={rate}")
+                write!(f, "bandwidth link={from}<>{to} bytes_per_second={rate}")
             }
             NetworkFault::Bandwidth { from, to, bytes_per_second: None } => {
-                write!(f, "bandwidth {from}<>{to} bytes_per_second=unlimited")
+                write!(f, "bandwidth link={from}<>{to} bytes_per_second=unlimited")
             }
-            NetworkFault::Loss { from, to, ratio } => write!(f, "loss {from}<>{to} ratio={ratio}"),
-            NetworkFault::Reset { from, to } => write!(f, "reset {from}<>{to}"),
+            NetworkFault::Loss { from, to, ratio } => {
+                write!(f, "loss link={from}<>{to} ratio={ratio}")
+            }
+            NetworkFault::Reset { from, to } => write!(f, "reset link={from}<>{to}"),
             NetworkFault::Crash { host, mode: CrashMode::Process } => {
-                write!(f, "crash {host} mode=process")
+                write!(f, "crash host={host} mode=process")
             }
             NetworkFault::Crash { host, mode: CrashMode::Power } => {
-                write!(f, "crash {host} mode=power")
+                write!(f, "crash host={host} mode=power")
             }
-            NetworkFault::Restart { host } => write!(f, "restart {host}"),
+            NetworkFault::Restart { host } => write!(f, "restart host={host}"),
             NetworkFault::Skew { host, offset_ms } => {
-                write!(f, "skew {host} offset_ms={offset_ms}")
+                write!(f, "skew host={host} offset_ms={offset_ms}")
             }
         }
     }

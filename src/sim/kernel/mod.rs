@@ -26,6 +26,8 @@
 //!
 //! Invariants:
 //! - Every arrival, loss, time-out and fault is one line of the trace, in the order of time.
+//!   `net recv|lost|hold|drop|timeout kind=… flow=host:port>host:port bytes=… print=…` and
+//!   `fault <name> link=a<>b|a>b|host=… …`; `print` is [`super::trace::fingerprint`].
 //! - Draws come from streams named after the link, connection or host they serve.
 //! - A panic in any task ends the run with [`WorldError::Panic`], endless work at one instant with
 //!   [`WorldError::Stuck`].

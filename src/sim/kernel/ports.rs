@@ -91,8 +91,7 @@ pub struct KernelClock {
 
 impl Clock for KernelClock {
     fn wall(&self) -> UnixMillis {
-        let elapsed_ms = i64::try_from(self.core.now().as_millis()).unwrap_or(i64::MAX);
-        let true_time = self.core.epoch().plus_millis(elapsed_ms);
+        let true_time = self.core.epoch().plus(self.core.now().since_start());
         true_time.plus_millis(self.skew_ms.load(Ordering::Relaxed))
     }
 

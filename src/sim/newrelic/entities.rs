@@ -101,10 +101,6 @@ pub(super) struct Entities {
     relationships: IndexMap<String, StoredRelationship>,
 }
 
-fn after(at: UnixMillis, duration: Duration) -> UnixMillis {
-    at.plus_millis(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
-}
-
 impl Entities {
     /// Room for `max` entities and as many relationships.
     pub(super) fn new(max: usize) -> Self {
@@ -132,13 +128,13 @@ impl Entities {
         let entity = &mut self.entities[index];
         if entity.seen.events == 0 || entity.seen.expires_at.is_some_and(|end| end <= at) {
             entity.seen.first_seen = at;
-            entity.seen.visible_at = after(at, lag());
+            entity.seen.visible_at = at.plus(lag());
             entity.seen.events = 0;
             entity.tags.clear();
         }
         entity.seen.events += 1;
         entity.seen.last_seen = at;
-        entity.seen.expires_at = entity.lifetime.map(|lifetime| after(at, lifetime));
+        entity.seen.expires_at = entity.lifetime.map(|lifetime| at.plus(lifetime));
         if entity.seen.name != found.name {
             entity.seen.name.clear();
             entity.seen.name.push_str(&found.name);
@@ -160,7 +156,7 @@ impl Entities {
         lag: impl FnOnce() -> Duration,
     ) -> bool {
         let key = format!("{account}\n{source}\n{kind}\n{target}");
-        let expires_at = after(at, lifetime);
+        let expires_at = at.plus(lifetime);
         if let Some(known) = self.relationships.get_mut(&key)
             && at < known.expires_at
         {
@@ -177,7 +173,7 @@ impl Entities {
             kind: kind.to_owned(),
             target: target.to_owned(),
             first_seen: at,
-            visible_at: after(at, lag()),
+            visible_at: at.plus(lag()),
             last_seen: at,
             expires_at,
         };
@@ -266,7 +262,7 @@ fn add_tag(
 }
 
 fn living_tags(entity: &Entity, now: UnixMillis) -> BTreeMap<String, Vec<String>> {
-    let lives = |value: &&TagValue| value.ttl.is_none_or(|ttl| now < after(value.last_seen, ttl));
+    let lives = |value: &&TagValue| value.ttl.is_none_or(|ttl| now < value.last_seen.plus(ttl));
     entity
         .tags
         .iter()

@@ -1,6 +1,6 @@
 //! The Event API's rules about a request's head, checked before its body is read.
 //!
-//! Source: newrelic.md 2.2. Order (assumed): key, rate, length, content type, encoding.
+//! Source: New Relic's "Introduction to the Event API". Order (assumed): key, rate, length, content type, encoding.
 
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};

@@ -201,9 +201,4 @@ impl NewRelic {
     pub fn clear_faults(&self) {
         self.state().faults.clear_all();
     }
-
-    /// Changes the lag between an event and its entity from now on.
-    pub fn set_synthesis_lag(&self, range: DelayRange) {
-        self.state().config.synthesis_lag = range;
-    }
 }

@@ -1,6 +1,6 @@
 //! Bodies of the Event API to events: decompression and JSON, before any rule about events.
 //!
-//! Source: newrelic.md 2.2. A body that is no JSON object and no array of objects is lost whole.
+//! Source: New Relic's "Introduction to the Event API". A body that is no JSON object and no array of objects is lost whole.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -99,10 +99,6 @@ fn draw(rng: &mut ChaCha8Rng, range: DelayRange) -> Duration {
     range.min + Duration::from_nanos(below(rng, width))
 }
 
-fn after(at: UnixMillis, duration: Duration) -> UnixMillis {
-    at.plus_millis(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
-}
-
 impl State {
     pub(super) fn new(config: NewRelicConfig, seed: Seed, definitions: Arc<Definitions>) -> Self {
         let names = config.accounts.iter().map(|a| (a.id, a.name.clone())).collect();
@@ -247,7 +243,7 @@ impl State {
             record(at, Some(account), ticket.request_id, StatusCode::OK, body.len(), fault);
         entry.uuid = Some(Arc::clone(&uuid));
         let request = self.log(entry);
-        let due = after(self.now, draw(&mut self.delays, self.config.parse_delay));
+        let due = self.now.plus(draw(&mut self.delays, self.config.parse_delay));
         self.queue_bytes += body.len();
         let pending = Pending {
             account,

@@ -13,8 +13,8 @@ use tower::ServiceExt;
 use super::*;
 use crate::definitions::builtin;
 use crate::newrelic::{ApiKey, EventApi, Region};
+use crate::ports::testing::{EPOCH, TestClock, TestPorts};
 use crate::ports::{Clock, Http, HttpError, HttpLimits, HttpRequest, HttpResponse};
-use crate::stream::testing::{EPOCH, TestClock, TestPorts};
 use crate::stream::{EncodedEvent, StreamConfig, Streamer};
 
 const KEY: &str = "0123456789abcdef0123456789abcdef0123NRAL";
@@ -81,7 +81,7 @@ impl Service {
     }
 
     fn streamer(&self) -> Streamer<TestPorts<InMemory>> {
-        let ports = TestPorts { clock: self.clock.clone(), http: self.http.clone() };
+        let ports = TestPorts::new(&self.clock, self.http.clone());
         let uri = Region::Local.addresses().events_of(account()).expect("valid");
         let api = EventApi::new(uri, ApiKey::ingest(KEY).expect("valid"));
         let config = StreamConfig { batch_events_max: 10, ..StreamConfig::default() };

@@ -1,7 +1,7 @@
 //! The rules that single events must meet once their request was accepted.
 //!
-//! Source: newrelic.md 2.2 ("Data requirements and limits for custom event data"; the messages are
-//! those of the Event API's error table). Bad events are dropped one by one; the others stay.
+//! Source: New Relic's "Data requirements and limits for custom event data"; the messages are those
+//! of the Event API's error table. Bad events are dropped one by one; the others stay.
 
 use super::parse::{Sent, SentAttributes};
 use crate::definitions::Scalar;

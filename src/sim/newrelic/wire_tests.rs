@@ -10,9 +10,9 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::definitions::builtin;
 use crate::newrelic::ApiKey;
+use crate::ports::testing::{EPOCH, TestClock};
 use crate::ports::{Clock, Listener};
 use crate::rt::{self, ShutdownHandle};
-use crate::stream::testing::{EPOCH, TestClock};
 
 const KEY: &str = "0123456789abcdef0123456789abcdef0123NRAL";
 const EVENT: &str = r#"{"eventType":"E"}"#;

@@ -10,11 +10,15 @@ use crate::sim::fault::Action;
 use crate::sim::fleet::{
     BrokerTruth, CommittedTruth, GroupTruth, MetadataTruth, Observation, Observed, ReplicaTruth,
 };
+use crate::sim::scenario::PIPELINE_HOST;
 use crate::sim::time::SimTime;
 use crate::sim::world::NetworkFault;
 
 /// A topic's partition.
 pub type PartitionKey<'a> = (&'a str, i32);
+
+/// Log end by partition.
+pub type LogEnds<'a> = BTreeMap<PartitionKey<'a>, i64>;
 
 /// What a broker said of its disk: total bytes, free bytes, replicas.
 pub type LogDirs<'a> = (u64, u64, &'a [ReplicaTruth]);
@@ -58,10 +62,10 @@ impl<'a> CycleView<'a> {
         seen.into_iter().map(AsRef::as_ref).collect()
     }
 
-    /// Log ends per partition, as the last answers gave them.
-    pub fn log_ends(&self) -> BTreeMap<PartitionKey<'a>, i64> {
-        let mut ends = BTreeMap::new();
-        for answer in self.answers {
+    /// Log ends per partition, as the last answers gave them, but for those of broker `but`.
+    pub fn log_ends(&self, but: Option<i32>) -> LogEnds<'a> {
+        let mut ends = LogEnds::new();
+        for answer in self.answers.iter().filter(|answer| Some(answer.broker) != but) {
             let Observed::Offsets(offsets) = &answer.what else { continue };
             for offset in offsets.iter().filter(|offset| offset.timestamp == -1) {
                 if let Some(end) = offset.offset {
@@ -92,6 +96,17 @@ impl<'a> CycleView<'a> {
         })
     }
 
+    /// The groups that a broker listed.
+    pub fn listed_groups(&self, broker: i32) -> Option<impl Iterator<Item = &'a str> + use<'a>> {
+        let answers = self.latest().filter(|seen| seen.broker == broker);
+        let listed = answers.filter_map(|seen| match &seen.what {
+            Observed::Groups { described: false, groups } => Some(groups),
+            _ => None,
+        });
+        let groups = { listed }.next()?;
+        Some(groups.iter().map(|truth| truth.group.as_ref()))
+    }
+
     /// The last account of a broker's disk.
     pub fn log_dirs(&self, broker: i32) -> Option<LogDirs<'a>> {
         self.latest().filter(|seen| seen.broker == broker).find_map(|seen| match &seen.what {
@@ -104,21 +119,52 @@ impl<'a> CycleView<'a> {
 }
 
 impl Record {
-    /// True time of a reading of the pipeline's wall clock, by the skew then in force.
-    pub fn pipeline_time(&self, wall: UnixMillis) -> SimTime {
-        let offsets = self.faults.iter().filter_map(|fault| match &fault.begin {
-            Action::Network(NetworkFault::Skew { host, offset_ms }) if host == "pipeline" => {
-                Some((fault, *offset_ms))
+    /// When the pipeline's clock was wrong, and by how much (ms ahead).
+    pub fn skews(&self) -> impl Iterator<Item = (SimTime, SimTime, i64)> {
+        self.faults.iter().filter_map(|fault| match &fault.begin {
+            Action::Network(NetworkFault::Skew { host, offset_ms }) if host == PIPELINE_HOST => {
+                Some((fault.from, fault.to, *offset_ms))
             }
             _ => None,
-        });
-        for (fault, offset_ms) in offsets {
+        })
+    }
+
+    /// Every instant at which the pipeline's wall clock can have shown `wall`, oldest first: none
+    /// that it jumped over, several after it was set back.
+    pub fn times_of(&self, wall: UnixMillis) -> Vec<SimTime> {
+        let right = self.sim_time(wall, 0);
+        // At the very instant of a change both clocks may have been read.
+        let skewed = self.skews().any(|(from, to, _)| from < right && right < to);
+        let mut times: Vec<SimTime> = Vec::new();
+        times.extend((!skewed).then_some(right));
+        for (from, to, offset_ms) in self.skews() {
             let at = self.sim_time(wall, offset_ms);
-            if fault.from <= at && at < fault.to {
-                return at;
-            }
+            times.extend((from <= at && at <= to).then_some(at));
         }
-        self.sim_time(wall, 0)
+        times.sort_unstable();
+        times.dedup();
+        times
+    }
+
+    /// The first instant from `from` on at which the pipeline's wall clock showed `wall`.
+    pub fn first_time_of(&self, wall: UnixMillis, from: SimTime) -> SimTime {
+        let times = self.times_of(wall);
+        let later = times.iter().copied().find(|at| *at >= from);
+        later.or(times.last().copied()).unwrap_or_else(|| self.sim_time(wall, 0))
+    }
+
+    /// When an event was made, and the cycle that made it: the newest one before it was stored in
+    /// which the pipeline's clock showed the event's time.
+    pub fn origin(&self, event: &StoredEvent) -> Option<(SimTime, &CycleRecord)> {
+        let times = self.times_of(event.timestamp).into_iter().rev();
+        let known = times.filter_map(|at| Some((at, self.cycle_at(at)?)));
+        known.filter(|(_, cycle)| cycle.started <= event.stored_at).max_by_key(|(at, _)| *at)
+    }
+
+    /// The last cycle that began before `at`.
+    pub fn cycle_before(&self, at: SimTime) -> Option<&CycleRecord> {
+        let cycles = self.pipelines.iter().flat_map(|life| &life.cycles);
+        cycles.filter(|cycle| cycle.started <= at).max_by_key(|cycle| cycle.started)
     }
 
     /// The cycle that made an event of this time.
@@ -151,7 +197,7 @@ pub fn group_by_cycle(record: &Record) -> (Vec<CycleEvents<'_>>, Vec<&StoredEven
     let mut groups: BTreeMap<(SimTime, &str), CycleEvents<'_>> = BTreeMap::new();
     let mut strays = Vec::new();
     for event in &record.newrelic.samples {
-        let Some(cycle) = record.cycle_at(record.pipeline_time(event.timestamp)) else {
+        let Some((_, cycle)) = record.origin(event) else {
             strays.push(event);
             continue;
         };

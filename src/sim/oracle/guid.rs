@@ -33,13 +33,10 @@ impl Identity {
             _ => return None,
         };
         let cluster = event.text("clusterName");
-        let own = match attribute {
-            None => None,
-            Some(name) => Some(match event.number(name) {
-                Some(number) => format!("{number}"),
-                None => event.text(name).to_owned(),
-            }),
-        };
+        let own = attribute.map(|name| match event.number(name) {
+            Some(number) => format!("{number}"),
+            None => event.text(name).to_owned(),
+        });
         let complete = !cluster.is_empty() && own.as_ref().is_none_or(|own| !own.is_empty());
         complete.then(|| Self::new(type_name, cluster, own.as_deref()))
     }

@@ -36,7 +36,8 @@ pub fn expected(record: &Record, events: &CycleEvents<'_>) -> Vec<Score> {
     view.metadata().into_iter().map(|truth| score(fleet, view, truth, &known, events)).collect()
 }
 
-/// Brokers that this life of the pipeline saw in metadata within the last ten minutes.
+/// Brokers that this life of the pipeline saw within the ten minutes before the end of the
+/// collection: named by the cluster, or heard themselves.
 pub fn expected_brokers(
     record: &Record,
     fleet: &FleetRecord,
@@ -44,10 +45,12 @@ pub fn expected_brokers(
 ) -> Vec<i32> {
     let life = record.pipelines.iter().rev().find(|life| life.started <= events.cycle.started);
     let back = std::time::Duration::from_secs(EXPECTED_FOR_SECONDS);
-    let oldest = SimTime::from(events.cycle.started.since_start().saturating_sub(back));
+    let oldest = SimTime::from(events.cycle.collected.since_start().saturating_sub(back));
     let from = life.map_or(oldest, |life| life.started.max(oldest));
     let view = CycleView::new(fleet, from, events.cycle.ended);
-    let seen = |id: &i32| view.metadata().iter().any(|t| t.brokers.iter().any(|b| b.id == *id));
+    let truths = view.metadata();
+    let named = |id: i32| truths.iter().any(|truth| truth.brokers.iter().any(|b| b.id == id));
+    let seen = |id: &i32| named(*id) || view.scrape(*id).is_some();
     fleet.brokers.iter().copied().filter(seen).collect()
 }
 

@@ -7,19 +7,30 @@ use std::fmt::Write as _;
 use crate::sim::check::CheckResult;
 use crate::sim::run::RunReport;
 
+pub mod svg;
 pub mod timeline;
+
+/// Widest line of a report for people.
+const LINE_COLUMNS: usize = 100;
 
 /// For people: the picture, the checks with what they examined, and how to see it again.
 pub fn text(scenario: &str, report: &RunReport, picture: Option<&str>) -> String {
     let mut out = String::new();
-    let _ = writeln!(out, "{} — {}", report.title, report.network.name());
-    let _ = writeln!(out, "run {}  seed {}  {scenario}", report.id, report.seed);
+    let _ = writeln!(out, "{}", report.title);
+    let _ = writeln!(
+        out,
+        "run {}  seed {}  network {}  {scenario}",
+        report.id,
+        report.seed,
+        report.network.name()
+    );
     for line in &report.drawn {
         let _ = writeln!(out, "  {line}");
     }
     let _ = writeln!(out, "\n{}", timeline::text(&report.timeline));
+    let _ = writeln!(out, "  {:<14} {:>8}", "check", "examined");
     for check in &report.checks {
-        let _ = writeln!(out, "  {}", check_line(check));
+        out.push_str(&check_lines(check));
     }
     for note in &report.notes {
         let _ = writeln!(out, "  note: {note}");
@@ -32,47 +43,79 @@ pub fn text(scenario: &str, report: &RunReport, picture: Option<&str>) -> String
     out
 }
 
-fn check_line(check: &CheckResult) -> String {
+fn check_lines(check: &CheckResult) -> String {
     let finding = &check.finding;
-    let mark = if check.passed() { "✓" } else { "✗" };
-    let margin = finding.margin.as_ref().map(|m| format!("; {m}")).unwrap_or_default();
+    let mark = if check.passed() { '✓' } else { '✗' };
+    let head = format!("{mark} {:<14} {:>6}  ", check.name, finding.examined);
+    let margin = finding.margin.as_ref().map(|margin| format!("; {margin}"));
     let excused = finding.excused.as_ref().map(|why| format!("; excused: {why}"));
-    let mut line = format!(
-        "{mark} {:<14} {} ({} examined{margin}{})",
-        check.name,
-        check.promise,
-        finding.examined,
-        excused.unwrap_or_default()
-    );
+    let words =
+        format!("{}{}{}", check.promise, margin.unwrap_or_default(), excused.unwrap_or_default());
+    let mut lines = wrapped(&format!("  {head}"), &words);
     if let Some(first) = check.first_violation() {
-        let _ = write!(line, "\n      {first}");
+        lines.push_str(&wrapped("      ", &first));
         if finding.violation_count > 1 {
-            let _ = write!(line, "\n      … and {} more", finding.violation_count - 1);
+            let _ = writeln!(lines, "      … and {} more", finding.violation_count - 1);
         }
     }
-    line
+    lines
+}
+
+/// `head` and then `words`, broken between words to lines that begin below the first one's words.
+fn wrapped(head: &str, words: &str) -> String {
+    let indent = head.chars().count();
+    let mut out = head.to_owned();
+    let mut column = indent;
+    for word in words.split(' ') {
+        let width = word.chars().count();
+        if column > indent && column + 1 + width > LINE_COLUMNS {
+            let _ = write!(out, "\n{:indent$}", "");
+            column = indent;
+        } else if column > indent {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += width;
+    }
+    out.push('\n');
+    out
 }
 
 fn conclusion(scenario: &str, report: &RunReport) -> String {
     match report.checks.iter().find(|check| !check.passed()) {
         None => format!("PASSED: {} checks", report.checks.len()),
-        Some(first) => format!(
-            "FAILED: {} — {}\nagain: {}",
-            first.promise,
-            first.first_violation().unwrap_or_default(),
-            replay(scenario, report)
-        ),
+        Some(first) => {
+            let violation = first.first_violation().unwrap_or_default();
+            let broken = wrapped("FAILED: ", &format!("{} — {violation}", first.promise));
+            format!("{broken}again: {}", replay(scenario, report))
+        }
     }
 }
 
 /// The command that runs it again.
 fn replay(scenario: &str, report: &RunReport) -> String {
-    let file = if scenario.ends_with("(built in)") { "" } else { scenario };
-    let network = match report.network.name() {
-        "kernel" => String::new(),
-        other => format!(" --network {other}"),
-    };
-    format!("shakedown run {file} --seed {}{network}", report.seed).replace("  ", " ")
+    let mut command = "shakedown run".to_owned();
+    if !scenario.ends_with("(built in)") {
+        let _ = write!(command, " {}", shell_word(scenario));
+    }
+    let _ = write!(command, " --seed {}", report.seed);
+    match report.network.name() {
+        "kernel" => {}
+        other => {
+            let _ = write!(command, " --network {other}");
+        }
+    }
+    command
+}
+
+/// `text` as one word of a shell.
+fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=,:@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// For programs.
@@ -131,4 +174,27 @@ pub fn junit(scenario: &str, report: &RunReport) -> String {
     let mut junit = Report::new("shakedown run");
     junit.add_test_suite(suite);
     junit.to_string().unwrap_or_else(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_break_below_the_first() {
+        assert_eq!(wrapped("  a  ", "one two"), "  a  one two\n");
+        let long = "word ".repeat(30);
+        let text = wrapped("  ✓ x  ", long.trim_end());
+        assert!(text.lines().all(|line| line.chars().count() <= LINE_COLUMNS), "{text}");
+        assert_eq!(text.lines().nth(1).map(|line| line.find('w')), Some(Some(7)), "{text}");
+        assert_eq!(wrapped("", &"x".repeat(150)).lines().count(), 1);
+    }
+
+    #[test]
+    fn replay_survives_a_shell() {
+        let cases = [("a/b.toml", "a/b.toml"), ("my file", "'my file'"), ("it's", r"'it'\''s'")];
+        for (name, word) in cases {
+            assert_eq!(shell_word(name), word);
+        }
+    }
 }

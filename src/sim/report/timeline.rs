@@ -1,6 +1,7 @@
 //! The picture of a run as data: lanes of intervals and instants on one axis of simulated time.
 //!
-//! Two renderers read it: text for a terminal, SVG for a file. Both are pure and byte-stable.
+//! Two renderers read it: [`text`] for a terminal, [`super::svg`] for a file. Both are pure and
+//! byte-stable.
 
 use std::fmt::Write as _;
 
@@ -55,9 +56,25 @@ pub struct Timeline {
     pub lanes: Vec<Lane>,
 }
 
-const TEXT_COLUMNS: usize = 60;
+/// Widest line of the text.
+const LINE_COLUMNS: usize = 100;
+/// Longest lane label in the text; the head of a report has the faults in full.
+const LABEL_COLUMNS: usize = 40;
 
 impl Tone {
+    /// All of them, in the order of the legend.
+    pub const ALL: [Self; 4] = [Self::Good, Self::Warning, Self::Bad, Self::Fault];
+
+    /// What it means, for the legend.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Good => "works",
+            Self::Warning => "impaired",
+            Self::Bad => "down or failed",
+            Self::Fault => "fault in force",
+        }
+    }
+
     fn glyph(self) -> char {
         match self {
             Self::Good => '█',
@@ -66,145 +83,96 @@ impl Tone {
             Self::Fault => '▓',
         }
     }
-
-    fn colour(self) -> &'static str {
-        match self {
-            Self::Good => "#2da44e",
-            Self::Warning => "#d4a72c",
-            Self::Bad => "#cf222e",
-            Self::Fault => "#8250df",
-        }
-    }
 }
 
-/// Renders for a terminal, one character column per sixtieth of the run.
+/// An instant without the parts that are zero: `04:30`, `04:30.250`.
+pub fn clock(at: SimTime) -> String {
+    let text = at.to_string();
+    text.strip_suffix(".000").map(str::to_owned).unwrap_or(text)
+}
+
+/// Renders for a terminal of a hundred columns.
 pub fn text(timeline: &Timeline) -> String {
-    let width = timeline.lanes.iter().map(|lane| lane.label.chars().count()).max().unwrap_or(0);
+    let longest = timeline.lanes.iter().map(|lane| lane.label.chars().count()).max();
+    let width = longest.unwrap_or(0).min(LABEL_COLUMNS);
+    let axis = Axis { end: timeline.end, columns: LINE_COLUMNS - 3 - width };
     let mut out = String::new();
+    // Writing to a string cannot fail.
     for lane in &timeline.lanes {
-        let mut cells = vec!['·'; TEXT_COLUMNS];
-        for mark in &lane.marks {
-            let (from, to) = (column(mark.from, timeline.end), column(mark.to, timeline.end));
-            for cell in &mut cells[from..=to] {
-                *cell = mark.tone.glyph();
-            }
+        let _ = writeln!(out, "  {:<width$} {}", short(&lane.label, width), axis.row(&lane.marks));
+    }
+    let _ = writeln!(out, "  {:width$} {}", "", axis.scale(timeline.heal));
+    let mut legend: Vec<String> =
+        Tone::ALL.iter().map(|tone| format!("{} {}", tone.glyph(), tone.meaning())).collect();
+    if timeline.heal > SimTime::ZERO {
+        legend.push(format!("↑ all healed ({})", clock(timeline.heal)));
+    }
+    let _ = writeln!(out, "  {}", legend.join("  "));
+    out
+}
+
+fn short(label: &str, width: usize) -> String {
+    if label.chars().count() <= width {
+        return label.to_owned();
+    }
+    label.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// The text's axis of time.
+struct Axis {
+    end: SimTime,
+    columns: usize,
+}
+
+impl Axis {
+    fn column(&self, at: SimTime) -> usize {
+        if self.end.0 == 0 {
+            return 0;
         }
-        let row: String = cells.into_iter().collect();
-        let pad = width - lane.label.chars().count();
-        let _ = writeln!(out, "  {}{} {row}", lane.label, " ".repeat(pad));
+        let scaled = u128::from(at.0) * self.columns as u128 / u128::from(self.end.0);
+        usize::try_from(scaled).unwrap_or(self.columns).min(self.columns - 1)
     }
-    let heal = column(timeline.heal, timeline.end);
-    let end = format!("{}", timeline.end);
-    let mut axis: Vec<char> = format!("{:<TEXT_COLUMNS$}", "00:00").chars().collect();
-    axis[heal] = '↑';
-    let axis: String = axis.into_iter().collect();
-    let _ = writeln!(out, "  {} {}{end}", " ".repeat(width), axis.trim_end());
-    let _ = writeln!(
-        out,
-        "  {} █ works  ▒ impaired  × down or failed  ▓ fault in force  ↑ all healed ({})",
-        " ".repeat(width),
-        timeline.heal
-    );
-    out
-}
 
-fn column(at: SimTime, end: SimTime) -> usize {
-    if end.0 == 0 {
-        return 0;
+    /// One lane. A gap of less than three columns after a mark is finer than the text can show;
+    /// left open, it would come and go with the rounding, so the mark goes on.
+    fn row(&self, marks: &[Mark]) -> String {
+        let mut cells = vec!['·'; self.columns];
+        let mut last: Option<&Mark> = None;
+        for mark in marks {
+            let (from, to) = (self.column(mark.from), self.column(mark.to));
+            if let Some(last) = last.filter(|last| last.to <= mark.from) {
+                let gap = u128::from(mark.from.0 - last.to.0) * self.columns as u128;
+                if gap < 3 * u128::from(self.end.0) {
+                    cells[self.column(last.to)..from].fill(last.tone.glyph());
+                }
+            }
+            cells[from..=to].fill(mark.tone.glyph());
+            last = Some(mark);
+        }
+        cells.into_iter().collect()
     }
-    let scaled = u128::from(at.0) * TEXT_COLUMNS as u128 / u128::from(end.0);
-    usize::try_from(scaled).unwrap_or(TEXT_COLUMNS).min(TEXT_COLUMNS - 1)
-}
 
-const LEFT: f64 = 260.0;
-const WIDTH: f64 = 900.0;
-const ROW: f64 = 24.0;
-
-/// Renders a self-contained SVG document.
-pub fn svg(timeline: &Timeline) -> String {
-    let height = ROW * (timeline.lanes.len() as f64 + 3.0);
-    let mut out = String::new();
-    let _ = write!(
-        out,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {:.0} {height:.0}\" \
-         font-family=\"ui-monospace,monospace\" font-size=\"12\">\n\
-         <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n\
-         <text x=\"8\" y=\"16\" font-weight=\"bold\">{}</text>\n",
-        LEFT + WIDTH + 20.0,
-        escape(&timeline.title)
-    );
-    for (row, lane) in timeline.lanes.iter().enumerate() {
-        svg_lane(&mut out, timeline.end, lane, ROW * (row as f64 + 1.0));
+    /// Begin and end of the axis, and the instant of healing between them.
+    fn scale(&self, heal: SimTime) -> String {
+        let (begin, end) = (clock(SimTime::ZERO), clock(self.end));
+        let columns = self.columns;
+        let mut cells: Vec<char> = format!("{begin:<columns$}").chars().collect();
+        let tail = self.columns.saturating_sub(end.chars().count());
+        for (cell, char) in cells[tail..].iter_mut().zip(end.chars()) {
+            *cell = char;
+        }
+        if heal > SimTime::ZERO {
+            cells[self.column(heal)] = '↑';
+        }
+        cells.into_iter().collect()
     }
-    svg_axis(&mut out, timeline, ROW * (timeline.lanes.len() as f64 + 1.0));
-    out.push_str("</svg>\n");
-    out
-}
-
-fn svg_lane(out: &mut String, end: SimTime, lane: &Lane, top: f64) {
-    let _ = writeln!(
-        out,
-        "<text x=\"8\" y=\"{:.0}\">{}</text><rect x=\"{LEFT}\" y=\"{:.0}\" width=\"{WIDTH}\" \
-         height=\"{:.0}\" fill=\"#f6f8fa\"/>",
-        top + 16.0,
-        escape(&lane.label),
-        top + 3.0,
-        ROW - 6.0
-    );
-    for mark in &lane.marks {
-        let from = position(mark.from, end);
-        let width = (position(mark.to, end) - from).max(2.0);
-        let _ = writeln!(
-            out,
-            "<rect x=\"{from:.1}\" y=\"{:.0}\" width=\"{width:.1}\" height=\"{:.0}\" \
-             fill=\"{}\"><title>{} {}–{}</title></rect>",
-            top + 3.0,
-            ROW - 6.0,
-            mark.tone.colour(),
-            escape(&mark.label),
-            mark.from,
-            mark.to
-        );
-    }
-}
-
-fn svg_axis(out: &mut String, timeline: &Timeline, top: f64) {
-    for step in 0..=6_u64 {
-        let at = SimTime(timeline.end.0 / 6 * step);
-        let x = position(at, timeline.end);
-        let _ = writeln!(
-            out,
-            "<line x1=\"{x:.1}\" y1=\"{ROW}\" x2=\"{x:.1}\" y2=\"{top:.0}\" stroke=\"#d0d7de\"/>\
-             <text x=\"{x:.1}\" y=\"{:.0}\" text-anchor=\"middle\" fill=\"#57606a\">{at}</text>",
-            top + 16.0
-        );
-    }
-    let heal = position(timeline.heal, timeline.end);
-    let _ = writeln!(
-        out,
-        "<line x1=\"{heal:.1}\" y1=\"{ROW}\" x2=\"{heal:.1}\" y2=\"{top:.0}\" stroke=\"#0969da\" \
-         stroke-dasharray=\"4 3\"/><text x=\"{heal:.1}\" y=\"{:.0}\" text-anchor=\"middle\" \
-         fill=\"#0969da\">all healed</text>",
-        top + 34.0
-    );
-}
-
-fn position(at: SimTime, end: SimTime) -> f64 {
-    if end.0 == 0 {
-        return LEFT;
-    }
-    LEFT + WIDTH * (at.0 as f64 / end.0 as f64).min(1.0)
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn sample() -> Timeline {
+    pub(in crate::sim::report) fn sample() -> Timeline {
         let mark = |from, to, tone, label: &str| Mark {
             from: SimTime::from_secs(from),
             to: SimTime::from_secs(to),
@@ -226,15 +194,30 @@ mod tests {
     fn text_places_marks_on_the_axis() {
         let picture = text(&sample());
         let row = picture.lines().next().expect("a row");
-        assert_eq!(row.matches('×').count(), 11, "{picture}");
+        assert_eq!(row.matches('×').count(), 16, "{picture}");
         assert!(picture.contains("↑"), "{picture}");
     }
 
     #[test]
-    fn svg_escapes_and_closes() {
-        let picture = svg(&sample());
-        assert!(picture.contains("broker &amp; &lt;storm&gt;"));
-        assert!(picture.ends_with("</svg>\n"));
-        assert_eq!(picture, svg(&sample()));
+    fn no_line_is_wider_than_a_hundred_columns() {
+        let mut timeline = sample();
+        timeline.lanes[0].label = "x".repeat(70);
+        let picture = text(&timeline);
+        let widest = picture.lines().map(|line| line.chars().count()).max();
+        assert_eq!(widest, Some(LINE_COLUMNS), "{picture}");
+        assert!(picture.contains("xxx… "), "{picture}");
+    }
+
+    #[test]
+    fn gaps_show_when_they_are_wide_enough_to_be_seen() {
+        let marks = |every: u64| -> Vec<Mark> {
+            let starts = (0..60).step_by(usize::try_from(every).expect("small"));
+            let at = |s| SimTime::from_secs(s);
+            let mark = |s| Mark { from: at(s), to: at(s), tone: Tone::Good, label: String::new() };
+            starts.map(mark).collect()
+        };
+        let axis = Axis { end: SimTime::from_secs(60), columns: 20 };
+        assert_eq!(axis.row(&marks(5)), "███████████████████·");
+        assert_eq!(axis.row(&marks(12)), "█···█···█···█···█···");
     }
 }

@@ -205,7 +205,7 @@ fn scale(event: &mut Map<String, Value>, name: &str, change: impl Fn(f64) -> f64
 fn break_events(defect: Defect, memory: &mut Memory, events: &mut Vec<Map<String, Value>>) {
     match defect {
         Defect::DroppedTopic => {
-            events.retain(|event| !(is(event, TOPIC) && text(event, "topicName").ends_with('1')));
+            events.retain(|event| !(is(event, TOPIC) && text(event, "topicName").ends_with('d')));
         }
         Defect::NoRelationships => {
             events.retain(|event| text(event, "eventType") != RELATIONSHIP);
@@ -268,11 +268,8 @@ fn invented(mut topic: Map<String, Value>) -> Map<String, Value> {
     let name = "no-such-topic";
     topic.insert("topicName".to_owned(), json!(name));
     topic.insert("displayName".to_owned(), json!(name));
-    let identity = super::super::oracle::guid::Identity::new(
-        TOPIC,
-        &text(&topic, "clusterName").to_owned(),
-        Some(name),
-    );
+    let identity =
+        super::super::oracle::guid::Identity::new(TOPIC, text(&topic, "clusterName"), Some(name));
     let guid = text(&topic, "entityGuid");
     let account = account_of(guid);
     let (readable, wire) = super::super::oracle::guid::expected(account, &identity);

@@ -5,10 +5,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use super::defect::{Defect, Tampered};
 use crate::collect::kafka::{Jmx, KafkaSourceConfig};
+use crate::config::Cycle;
 use crate::definitions::builtin;
 use crate::domain::account::AccountId;
 use crate::domain::units::UnixMillis;
@@ -19,12 +19,12 @@ use crate::pipeline::{
 use crate::ports::{Clock, Endpoint, Ports};
 use crate::rt::{self, ShutdownHandle};
 use crate::sim::fault::NewRelicAnswer;
-use crate::sim::fleet::{Fleet, FleetSpec, JMX_PORT, WIRE_PORT, serve_broker};
+use crate::sim::fleet::{Fleet, JMX_PORT, WIRE_PORT, broker_host, serve_broker};
 use crate::sim::newrelic::{
     self, Account, DelayRange, FaultWindow, IngestFault, NewRelic, NewRelicConfig,
 };
 use crate::sim::scenario::{
-    KafkaSpec, NEWRELIC_HOST, NEWRELIC_PORT, PIPELINE_HOST, Scenario, broker_host,
+    KafkaSpec, NEWRELIC_HOST, NEWRELIC_PORT, PIPELINE_HOST, RELATIONSHIPS_EVERY, Scenario,
 };
 use crate::sim::seed::Seed;
 use crate::sim::time::SimTime;
@@ -52,6 +52,8 @@ pub struct Life {
     pub ended: Option<SimTime>,
     pub status: Option<PipelineStatus>,
     pub cycles: Vec<Arc<CycleReport>>,
+    /// When each cycle began, by its number: its report knows only what the wall clock showed.
+    pub starts: BTreeMap<u64, SimTime>,
 }
 
 /// The pipeline's lives so far; shared with its host.
@@ -66,11 +68,18 @@ impl Lives {
 
     /// A new life begins at `at`.
     pub fn expect_at(&self, at: SimTime) {
-        self.lock().push(Life { started: at, ended: None, status: None, cycles: Vec::new() });
+        self.lock().push(Life {
+            started: at,
+            ended: None,
+            status: None,
+            cycles: Vec::new(),
+            starts: BTreeMap::new(),
+        });
     }
 
     /// The present life ends at `at`.
     pub fn end_by_crash(&self, at: SimTime) {
+        self.observe();
         if let Some(life) = self.lock().last_mut() {
             life.ended = Some(at);
         }
@@ -82,11 +91,20 @@ impl Lives {
         }
     }
 
-    /// Keeps the newest cycle's report, if it is new.
+    /// Keeps the newest cycle's begin and the newest report, if they are new.
     pub fn observe(&self) {
-        if let Some(life) = self.lock().last_mut()
-            && let Some(status) = &life.status
-            && let Some(report) = status.read(|status| status.last_report.clone())
+        let mut lives = self.lock();
+        let Some(life) = lives.last_mut() else { return };
+        let Some(status) = &life.status else { return };
+        let (number, begun, report) =
+            status.read(|status| (status.started, status.last_start, status.last_report.clone()));
+        if let Some(begun) = begun {
+            // Both networks' monotonic clocks count from the world's start. Times of events are
+            // whole milliseconds, and so must their cycle's begin be.
+            let millis = u64::try_from(begun.monotonic.as_millis()).unwrap_or(u64::MAX);
+            life.starts.insert(number, SimTime::from_millis(millis));
+        }
+        if let Some(report) = report
             && life.cycles.last().is_none_or(|last| last.cycle != report.cycle)
         {
             life.cycles.push(report);
@@ -113,8 +131,7 @@ impl Setup {
 
     /// True wall-clock time at `at`.
     pub fn wall(&self, at: SimTime) -> UnixMillis {
-        let millis = i64::try_from(at.as_millis()).unwrap_or(i64::MAX);
-        self.scenario.epoch().plus_millis(millis)
+        self.scenario.epoch().plus(at.since_start())
     }
 }
 
@@ -125,18 +142,9 @@ fn new_fleet(
     seed: Seed,
     trace: &Trace,
 ) -> Fleet {
-    let spec = FleetSpec {
-        cluster: name.to_owned(),
-        brokers: spec.brokers,
-        topics: spec.topics,
-        partitions: spec.partitions,
-        replication: u16::try_from(spec.replication).unwrap_or(u16::MAX),
-        min_insync_replicas: u16::try_from(spec.replication.min(2)).unwrap_or(1),
-        groups: spec.groups,
-        ..FleetSpec::default()
-    };
-    let fleet = Fleet::new(spec, seed.child(&format!("fleet/{name}")), scenario.epoch());
-    // The scenario's own rules are stricter than the fleet's.
+    let fleet =
+        Fleet::new(spec.fleet(name), seed.child(&format!("fleet/{name}")), scenario.epoch());
+    // The scenario's rules hold it to the fleet's.
     let fleet = fleet.unwrap_or_else(|error| panic!("a scenario that loads has a fleet: {error}"));
     fleet.attach_trace(trace.clone());
     fleet
@@ -155,7 +163,7 @@ pub fn start<W: World>(world: &mut W, setup: &Setup) -> Result<(), WorldError> {
     for (cluster, fleet) in &setup.fleets {
         for id in fleet.broker_ids() {
             let fleet = fleet.clone();
-            let host = broker_host(cluster, u32::try_from(id).unwrap_or(0));
+            let host = broker_host(cluster, id);
             world.host(
                 &host,
                 Box::new(move |ports| {
@@ -239,13 +247,15 @@ fn pipeline_config(scenario: &Scenario) -> PipelineConfig {
             events: format!("http://{NEWRELIC_HOST}:{NEWRELIC_PORT}/v1"),
             ..crate::newrelic::Region::Local.addresses()
         },
-        interval,
-        collect_deadline: interval * 3 / 4,
-        cycle_deadline: interval,
-        shutdown_deadline: interval,
-        relationships_every: Duration::from_secs(60),
-        environment: Some(spec.environment.clone()),
-        tags: BTreeMap::new(),
+        cycle: Cycle {
+            interval,
+            collect_deadline: interval * 3 / 4,
+            cycle_deadline: interval,
+            shutdown_deadline: interval,
+            relationships_every: RELATIONSHIPS_EVERY,
+            environment: Some(spec.environment.clone()),
+            tags: BTreeMap::new(),
+        },
         stream: StreamConfig {
             batch_events_max: spec.batch_events as usize,
             batch_bytes_max: spec.batch_bytes.as_usize(),

@@ -18,7 +18,7 @@ use crate::sim::world::WorldError;
 
 impl Setup {
     /// What the run left behind; `end` is when it ended.
-    pub fn into_record(&self, end: SimTime, broken: Option<WorldError>) -> Record {
+    pub fn to_record(&self, end: SimTime, broken: Option<WorldError>, tick: Duration) -> Record {
         self.lives.observe();
         let mut record = Record {
             scenario: self.scenario.clone(),
@@ -27,6 +27,7 @@ impl Setup {
             end,
             heal: self.scenario.heal(),
             broken,
+            tick,
             fleets: BTreeMap::new(),
             pipelines: Vec::new(),
             newrelic: NewRelicRecord::default(),
@@ -49,13 +50,37 @@ impl Setup {
 
 fn pipeline_record(record: &Record, life: &Life, end: SimTime) -> PipelineRecord {
     let snapshot = life.status.as_ref().map(PipelineStatus::snapshot);
+    let ended = life.ended.unwrap_or(end);
+    let mut cycles: Vec<CycleRecord> = Vec::new();
+    for report in &life.cycles {
+        let next = |cycle: &CycleRecord| cycle.started + Duration::from_millis(1);
+        let after = cycles.last().map_or(life.started, next);
+        let started = life.starts.get(&report.cycle).copied();
+        let started = started.unwrap_or_else(|| record.first_time_of(report.started_at, after));
+        cycles.push(cycle_record(report, started));
+    }
+    cycles.extend(snapshot.as_ref().and_then(|now| unfinished(life, now, ended)));
     PipelineRecord {
         started: life.started,
-        ended: life.ended.unwrap_or(end),
+        ended,
         crashed: life.ended.is_some(),
-        ledger: snapshot.map(|snapshot| ledger_record(&snapshot)).unwrap_or_default(),
-        cycles: life.cycles.iter().map(|report| cycle_record(record, report)).collect(),
+        ledger: snapshot.as_ref().map(ledger_record).unwrap_or_default(),
+        cycles,
     }
+}
+
+/// The cycle that a life's end cut off; what it had enqueued may be stored.
+fn unfinished(life: &Life, now: &Snapshot, ended: SimTime) -> Option<CycleRecord> {
+    let start = now.last_start.filter(|_| now.started > now.completed)?;
+    Some(CycleRecord {
+        number: now.started,
+        started: *life.starts.get(&now.started)?,
+        wall: start.wall,
+        collected: ended,
+        ended,
+        cut_off: true,
+        ..CycleRecord::default()
+    })
 }
 
 fn ledger_record(snapshot: &Snapshot) -> LedgerRecord {
@@ -74,19 +99,34 @@ fn ledger_record(snapshot: &Snapshot) -> LedgerRecord {
     }
 }
 
-fn cycle_record(record: &Record, report: &CycleReport) -> CycleRecord {
+fn cycle_record(report: &CycleReport, started: SimTime) -> CycleRecord {
     let cluster = |source: &SourceReport| {
         source.source.strip_prefix("kafka/").unwrap_or(&source.source).to_owned()
     };
-    let started = record.pipeline_time(report.started_at);
+    let missing = |source: &SourceReport| (cluster(source), kinds(&source.missing));
     let failed = report.sources.iter().filter(|source| source.failure.is_some());
     CycleRecord {
+        number: report.cycle,
         started,
+        wall: report.started_at,
+        collected: started + Duration::from_millis(report.stages.collect_ms),
+        cut_off: false,
+        skipped: report.skipped,
         // Reports count whole milliseconds.
         ended: started + Duration::from_millis(report.duration_ms + 1),
-        missing: report.sources.iter().map(|s| (cluster(s), total(&s.missing))).collect(),
+        missing: report.sources.iter().map(missing).collect(),
         failed: failed.map(cluster).collect(),
     }
+}
+
+/// Missing parts by kind: the word before the slash of `log_dirs/timeout`.
+fn kinds(missing: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+    let mut kinds = BTreeMap::new();
+    for (reason, count) in missing {
+        let kind = reason.split('/').next().unwrap_or(reason);
+        *kinds.entry(kind.to_owned()).or_default() += count;
+    }
+    kinds
 }
 
 fn newrelic_record(setup: &Setup, record: &Record) -> NewRelicRecord {

@@ -7,6 +7,7 @@
 //!   and goes on.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::sim::check::{self, CheckResult};
 use crate::sim::report::timeline::Timeline;
@@ -78,6 +79,9 @@ pub struct RunReport {
     pub timeline: Timeline,
     /// Digest of the trace.
     pub trace: TraceDigest,
+    /// Why the trace is incomplete where it was sent to; the digest stands either way.
+    #[serde(skip)]
+    pub trace_error: Option<Arc<std::io::Error>>,
 }
 
 fn seed_number<S: serde::Serializer>(seed: &Seed, serializer: S) -> Result<S::Ok, S::Error> {
@@ -117,7 +121,7 @@ fn on_own_thread(scenario: &Scenario, options: Options, defect: Option<Defect>) 
 
 fn judge(scenario: &Scenario, options: Options, defect: Option<Defect>) -> RunReport {
     let (seed, network) = (options.seed, options.network);
-    let (record, trace) = runner::record(scenario, options, defect);
+    let (record, trace, trace_error) = runner::record(scenario, options, defect);
     let checks = check::examine(&record);
     RunReport {
         id: RunId::of(scenario, seed, network),
@@ -130,5 +134,6 @@ fn judge(scenario: &Scenario, options: Options, defect: Option<Defect>) -> RunRe
         entities: record.newrelic.entities.iter().map(|entity| entity.guid.clone()).collect(),
         checks,
         trace,
+        trace_error: trace_error.map(Arc::new),
     }
 }

@@ -1,9 +1,11 @@
 //! A run's record as lanes of time, and as lines for its head.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::sim::check::CheckResult;
 use crate::sim::check::record::{PipelineRecord, Record};
+use crate::sim::fleet::broker_host;
 use crate::sim::report::timeline::{Lane, Mark, Timeline, Tone};
 use crate::sim::time::SimTime;
 
@@ -55,7 +57,7 @@ pub fn timeline(record: &Record, checks: &[CheckResult]) -> Timeline {
             let bad = down.iter().map(|(from, to)| mark(*from, *to, Tone::Bad, "down"));
             let up = mark(SimTime::ZERO, record.end, Tone::Good, "up");
             lanes.push(Lane {
-                label: format!("{cluster}-broker-{broker}"),
+                label: broker_host(cluster, broker),
                 marks: std::iter::once(up).chain(bad).collect(),
             });
         }
@@ -89,8 +91,9 @@ fn fault_lane(fault: &crate::sim::fault::Fault) -> Lane {
 fn cycles_lane(pipelines: &[PipelineRecord]) -> Lane {
     let cycles = pipelines.iter().flat_map(|life| &life.cycles);
     let marks = cycles.map(|cycle| {
-        let missing: u64 = cycle.missing.values().sum();
+        let missing: u64 = cycle.missing.values().flat_map(BTreeMap::values).sum();
         let (tone, label) = match (cycle.failed.is_empty(), missing) {
+            _ if cycle.cut_off => (Tone::Bad, "cut off".to_owned()),
             (false, _) => (Tone::Bad, format!("no answer from {}", cycle.failed.join(", "))),
             (true, 0) => (Tone::Good, "complete".to_owned()),
             (true, parts) => (Tone::Warning, format!("{parts} parts missing")),

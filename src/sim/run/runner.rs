@@ -2,6 +2,7 @@
 //! end.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::Network;
 use super::Options;
@@ -9,20 +10,21 @@ use super::defect::Defect;
 use super::hosts::{self, Setup};
 use crate::sim::check::record::{FleetRecord, Record};
 use crate::sim::fault::{Action, Fault};
-use crate::sim::fleet::{Change, Fleet};
+use crate::sim::fleet::{Change, Fleet, broker_host};
 use crate::sim::kernel::{Kernel, KernelConfig};
-use crate::sim::scenario::{PIPELINE_HOST, Scenario, broker_host};
+use crate::sim::scenario::{PIPELINE_HOST, Scenario};
 use crate::sim::time::SimTime;
 use crate::sim::trace::{Trace, TraceDigest};
 use crate::sim::turmoil::{TurmoilConfig, TurmoilWorld};
 use crate::sim::world::{NetworkFault, World, WorldError};
 
-/// Runs `scenario` and keeps what it left behind.
+/// Runs `scenario` and keeps what it left behind: the record, the trace's digest, and why the
+/// trace's sink is incomplete if it is.
 pub fn record(
     scenario: &Scenario,
     options: Options,
     defect: Option<Defect>,
-) -> (Record, TraceDigest) {
+) -> (Record, TraceDigest, Option<std::io::Error>) {
     let trace = Trace::new(options.sink);
     let setup = Setup::new(scenario, options.seed, defect, &trace);
     let (network, links) = (options.seed.child("network"), &scenario.network);
@@ -33,7 +35,7 @@ pub fn record(
                 jitter: links.jitter.0,
                 ..KernelConfig::new(network, scenario.epoch())
             };
-            drive(Kernel::new(config, trace.clone()), &setup)
+            drive(Kernel::new(config, trace.clone()), &setup, Duration::ZERO)
         }
         Network::Turmoil => {
             let config = TurmoilConfig {
@@ -41,13 +43,12 @@ pub fn record(
                 latency_max: links.latency.0 + links.jitter.0,
                 ..TurmoilConfig::new(network, scenario.epoch())
             };
-            drive(TurmoilWorld::new(config, trace.clone()), &setup)
+            let tick = config.tick;
+            drive(TurmoilWorld::new(config, trace.clone()), &setup, tick)
         }
     };
     let digest = trace.digest();
-    // A sink that failed says so through its shorter output; the digest stands either way.
-    let _ = trace.finish();
-    (record, digest)
+    (record, digest, trace.finish().err())
 }
 
 /// One thing to do at one instant.
@@ -74,7 +75,7 @@ fn plan(faults: &[Fault]) -> Vec<Step> {
     steps
 }
 
-fn drive<W: World>(mut world: W, setup: &Setup) -> Record
+fn drive<W: World>(mut world: W, setup: &Setup, tick: Duration) -> Record
 where
     W::Ports: 'static,
 {
@@ -82,7 +83,7 @@ where
     let end = world.now();
     // Hosts go down with the world; only then is everything they hold on to in its final state.
     drop(world);
-    setup.into_record(end, broken)
+    setup.to_record(end, broken, tick)
 }
 
 fn run<W: World>(world: &mut W, setup: &Setup) -> Result<(), WorldError> {
@@ -117,7 +118,7 @@ impl Setup {
     fn broker(&self, host: &str) -> Option<(&Fleet, i32)> {
         self.fleets.iter().find_map(|(cluster, fleet)| {
             let ids = fleet.broker_ids();
-            let is = |id: &i32| u32::try_from(*id).is_ok_and(|id| broker_host(cluster, id) == host);
+            let is = |id: &i32| broker_host(cluster, id) == host;
             ids.into_iter().find(is).map(|id| (fleet, id))
         })
     }

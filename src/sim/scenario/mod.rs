@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::quantity::{DurationText, SizeText};
 use crate::config::toml_file::{FileProblems, TomlFile};
 use crate::sim::fault::{Fault, FaultSpec};
+use crate::sim::fleet::{FleetSpec, broker_host};
 use crate::sim::time::SimTime;
 
 mod rules;
@@ -26,6 +27,8 @@ pub const PIPELINE_HOST: &str = "pipeline";
 pub const NEWRELIC_HOST: &str = "newrelic";
 /// Port of the simulated New Relic (its official "Local" region).
 pub const NEWRELIC_PORT: u16 = 3000;
+/// How often the pipeline tells all relationships again.
+pub const RELATIONSHIPS_EVERY: Duration = Duration::from_secs(60);
 /// The built-in scenario's text.
 pub const BUILT_IN: &str = include_str!("../../../scenarios/broker_and_newrelic_outage.toml");
 /// The built-in scenario's name in messages.
@@ -98,6 +101,11 @@ pub struct KafkaSpec {
     pub groups: u32,
     /// Whether brokers expose their JMX figures to the pipeline.
     pub jmx: bool,
+    /// Mean messages per second and topic at the daily curve's 1.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub messages_per_second: u64,
+    /// Size of each broker's log volume.
+    pub disk: SizeText,
 }
 
 /// The simulated New Relic.
@@ -160,7 +168,34 @@ impl Default for NetworkSpec {
 
 impl Default for KafkaSpec {
     fn default() -> Self {
-        Self { brokers: 3, topics: 10, partitions: 6, replication: 3, groups: 5, jmx: true }
+        Self {
+            brokers: 3,
+            topics: 10,
+            partitions: 6,
+            replication: 3,
+            groups: 5,
+            jmx: true,
+            messages_per_second: 500,
+            disk: SizeText(2 << 40),
+        }
+    }
+}
+
+impl KafkaSpec {
+    /// The fleet of the cluster called `name`.
+    pub fn fleet(&self, name: &str) -> FleetSpec {
+        FleetSpec {
+            cluster: name.to_owned(),
+            brokers: self.brokers,
+            topics: self.topics,
+            partitions: self.partitions,
+            replication: u16::try_from(self.replication).unwrap_or(u16::MAX),
+            min_insync_replicas: u16::try_from(self.replication.min(2)).unwrap_or(1),
+            groups: self.groups,
+            messages_per_second: self.messages_per_second,
+            disk_bytes: self.disk.0,
+            ..FleetSpec::default()
+        }
     }
 }
 
@@ -213,11 +248,6 @@ pub fn schema_text() -> String {
     let schema = schemars::schema_for!(Scenario);
     let text = serde_json::to_string_pretty(schema.as_value()).unwrap_or_default();
     format!("{text}\n")
-}
-
-/// Name of broker `id` of `cluster`; also its host.
-pub fn broker_host(cluster: &str, id: u32) -> String {
-    format!("{cluster}-broker-{id}")
 }
 
 impl Scenario {

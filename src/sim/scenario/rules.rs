@@ -55,6 +55,13 @@ fn topology(file: &TomlFile, scenario: &Scenario, problems: &mut Vec<Problem>) {
                 format!("set replication to at most {} or add brokers", spec.brokers),
             ));
         }
+        if let Err(error) = spec.fleet(cluster).validate()
+            && spec.replication <= spec.brokers
+            && is_host_label(cluster)
+        {
+            let help = "fleets of this size or name are not simulated";
+            problems.push(file.problem("fleet", &place, error.to_string(), help));
+        }
         if spec.groups > 0 && spec.topics == 0 {
             problems.push(file.problem(
                 "groups",

@@ -3,9 +3,11 @@
 //! Invariant: an end exists from its registration to its drop; the entry of a connection goes with
 //! its last end.
 
+use std::io;
 use std::task::{Context, Waker};
 
 use super::fabric::HostId;
+use crate::sim::time::SimTime;
 
 /// Bytes a sender may have on the way to an application that does not read.
 pub(super) const WINDOW_BYTES: usize = 256 * 1024;
@@ -38,6 +40,8 @@ pub(super) enum Visible {
     Forgotten,
     /// The connection was reset; the next operation says so.
     Reset,
+    /// The sender gave up retransmitting; the next operation says so.
+    GaveUp,
     /// The error was reported: reads end, writes fail.
     Over,
 }
@@ -47,23 +51,38 @@ pub(super) enum Visible {
 pub(super) struct End {
     pub visible: Visible,
     /// Bytes this end wrote that its peer has not read.
-    pub unread: usize,
+    unread: usize,
+    /// Since when there are such bytes.
+    pub unread_since: Option<SimTime>,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
 
 impl End {
     fn new() -> Self {
-        Self { visible: Visible::All, unread: 0, reader: None, writer: None }
+        Self { visible: Visible::All, unread: 0, unread_since: None, reader: None, writer: None }
     }
 
-    /// Whether this operation must report a reset; only the first one does.
-    pub fn take_reset(&mut self) -> bool {
-        let reset = self.visible == Visible::Reset;
-        if reset {
-            self.visible = Visible::Over;
-        }
-        reset
+    /// The error that this operation must report; only the first one does.
+    pub fn take_error(&mut self) -> Option<io::ErrorKind> {
+        let kind = match self.visible {
+            Visible::Reset => io::ErrorKind::ConnectionReset,
+            Visible::GaveUp => io::ErrorKind::TimedOut,
+            _ => return None,
+        };
+        self.visible = Visible::Over;
+        Some(kind)
+    }
+
+    /// Notes that `bytes` were written at `now`.
+    pub fn wrote(&mut self, bytes: usize, now: SimTime) {
+        self.unread += bytes;
+        self.unread_since.get_or_insert(now);
+    }
+
+    pub fn take_wakers(&mut self, wakers: &mut Vec<Waker>) {
+        wakers.extend(self.reader.take());
+        wakers.extend(self.writer.take());
     }
 
     /// Wakes this task's next read when anything changes.
@@ -77,9 +96,9 @@ impl End {
     }
 
     /// How many of `bytes` the send buffer takes while the peer is silent.
-    pub fn swallow(&mut self, bytes: usize) -> usize {
+    pub fn swallow(&mut self, bytes: usize, now: SimTime) -> usize {
         let taken = bytes.min(SILENT_BYTES.saturating_sub(self.unread));
-        self.unread += taken;
+        self.wrote(taken, now);
         taken
     }
 }
@@ -150,6 +169,11 @@ impl Connection {
         }
     }
 
+    /// Client and server.
+    pub fn hosts(&self) -> [HostId; 2] {
+        self.hosts
+    }
+
     pub fn joins(&self, a: HostId, b: HostId) -> bool {
         self.hosts == [a, b] || self.hosts == [b, a]
     }
@@ -167,13 +191,15 @@ impl Connection {
     pub fn read(&mut self, side: Side, bytes: usize) -> Option<Waker> {
         let writer = self.end(side.other())?;
         writer.unread = writer.unread.saturating_sub(bytes);
+        if writer.unread == 0 {
+            writer.unread_since = None;
+        }
         writer.writer.take()
     }
 
     pub fn take_wakers(&mut self, wakers: &mut Vec<Waker>) {
         for end in [&mut self.client, &mut self.server].into_iter().flatten() {
-            wakers.extend(end.reader.take());
-            wakers.extend(end.writer.take());
+            end.take_wakers(wakers);
         }
     }
 }

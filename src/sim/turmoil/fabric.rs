@@ -35,6 +35,8 @@ pub(super) const SYN_RETRY: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(120);
 /// Retransmissions before a sender gives up (Linux, tcp_retries2: after 924.6 s in all).
 const RETRIES_MAX: u32 = 15;
+/// How long a sender repeats data of which it hears nothing: the sum of those retransmissions.
+const GIVE_UP: Duration = Duration::from_millis(924_600);
 /// Payload of one segment.
 const SEGMENT_BYTES: usize = 1_460;
 
@@ -60,7 +62,7 @@ struct Host {
 
 /// One direction of a link.
 struct Way {
-    cut: bool,
+    cut: Option<SimTime>,
     held: bool,
     latency: Duration,
     bytes_per_second: Option<u64>,
@@ -225,7 +227,7 @@ impl State {
         for (from, to) in [(a, b), (b, a)] {
             let stream = format!("loss/{}→{}", self.name(from), self.name(to));
             let way = Way {
-                cut: false,
+                cut: None,
                 held: false,
                 latency,
                 bytes_per_second: None,
@@ -293,7 +295,7 @@ impl State {
 
     /// Whether what `from` sends reaches `to` now; a host always reaches itself.
     pub fn open(&self, from: HostId, to: HostId) -> bool {
-        self.ways.get(&(from, to)).is_none_or(|way| !way.cut && !way.held)
+        self.ways.get(&(from, to)).is_none_or(|way| way.cut.is_none() && !way.held)
     }
 
     pub fn latency(&self, from: HostId, to: HostId) -> Duration {
@@ -317,7 +319,10 @@ impl State {
     }
 
     pub fn set_cut(&mut self, from: HostId, to: HostId, direction: Direction, cut: bool) {
-        self.directed(from, to, direction, |way| way.cut = cut);
+        let now = self.now;
+        self.directed(from, to, direction, |way| {
+            way.cut = cut.then(|| way.cut.unwrap_or(now));
+        });
     }
 
     pub fn set_held(&mut self, from: HostId, to: HostId, direction: Direction, held: bool) {
@@ -410,6 +415,30 @@ impl State {
                 };
             }
         }
+    }
+
+    /// Ends the senders that have heard nothing of their data for [`GIVE_UP`]; gives whom to wake.
+    pub fn give_up(&mut self) -> Vec<Waker> {
+        let Self { now, ways, connections, .. } = self;
+        let cut = |from, to| ways.get(&(from, to)).and_then(|way| way.cut);
+        let mut wakers = Vec::new();
+        for connection in connections.values_mut() {
+            let [client, server] = connection.hosts();
+            let cut = cut(client, server).into_iter().chain(cut(server, client)).min();
+            for side in [Side::Client, Side::Server] {
+                let Some(end) = connection.end(side) else { continue };
+                let silence = match (end.visible, cut) {
+                    (Visible::Silent { .. }, _) => end.unread_since,
+                    (Visible::All, Some(cut)) => end.unread_since.map(|since| since.max(cut)),
+                    _ => None,
+                };
+                if silence.is_some_and(|since| *now - since >= GIVE_UP) {
+                    end.visible = Visible::GaveUp;
+                    end.take_wakers(&mut wakers);
+                }
+            }
+        }
+        wakers
     }
 
     /// One end of a connection; `None` when the entry is gone (both ends closed).

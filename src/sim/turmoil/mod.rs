@@ -16,14 +16,16 @@
 //! *Not modelled*
 //! - Time between ticks on the network: messages arrive on tick boundaries (timers of a host stay
 //!   exact), faults apply there, and [`World::run_until`] may overshoot by less than a tick.
-//! - A cut that ends lets everything through at once, not at the sender's next retransmission, and
-//!   a sender on a cut link never gives up by itself (callers' deadlines do).
+//! - A cut that ends lets everything through at once, not at the sender's next retransmission.
+//!   A sender gives up on a cut link in the second in which its 924.6 s end; one whose data arrives
+//!   but whose acknowledgements do not never gives up.
 //! - Segments, reordering, MTU, path asymmetry of latency; loss is seen as retransmission delay.
 //! - Jitter is turmoil's exponential draw, capped at the given maximum, on a seeded generator.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::task::Waker;
 use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt;
@@ -195,10 +197,15 @@ impl TurmoilWorld {
         no_panics()?;
         let mut state = self.fabric.lock();
         state.now = SimTime::from(self.sim.elapsed());
-        match state.stuck() {
-            Some(events) => Err(WorldError::Stuck { at: now, events }),
-            None => Ok(()),
+        if let Some(events) = state.stuck() {
+            return Err(WorldError::Stuck { at: now, events });
         }
+        if state.now.since_start().as_secs() > now.since_start().as_secs() {
+            let wakers = state.give_up();
+            drop(state);
+            wakers.into_iter().for_each(Waker::wake);
+        }
+        Ok(())
     }
 }
 

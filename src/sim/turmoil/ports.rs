@@ -71,9 +71,8 @@ pub struct TurmoilClock {
 
 impl Clock for TurmoilClock {
     fn wall(&self) -> UnixMillis {
-        let elapsed = i64::try_from(self.fabric.now().as_millis()).unwrap_or(i64::MAX);
         let skew = self.fabric.lock().skew_ms(self.host);
-        self.fabric.epoch.plus_millis(elapsed).plus_millis(skew)
+        self.fabric.epoch.plus(self.monotonic()).plus_millis(skew)
     }
 
     fn monotonic(&self) -> Duration {

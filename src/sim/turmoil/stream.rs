@@ -92,17 +92,18 @@ impl TurmoilStream {
         let open = state.open(self.peer, self.local);
         let end = state.end(&self.key, self.side)?;
         end.watch_read(cx);
-        if end.take_reset() {
-            return Some(Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())));
+        if let Some(kind) = end.take_error() {
+            return Some(Poll::Ready(Err(kind.into())));
         }
         match end.visible {
-            Visible::Reset | Visible::Over => Some(Poll::Ready(Ok(()))),
+            Visible::Reset | Visible::GaveUp | Visible::Over => Some(Poll::Ready(Ok(()))),
             Visible::Silent { .. } | Visible::Forgotten => Some(Poll::Pending),
             Visible::All => (!open).then_some(Poll::Pending),
         }
     }
 
     fn write_gate(&self, bytes: usize, cx: &Context<'_>) -> WriteGate {
+        let now = self.fabric.now();
         let mut state = self.fabric.lock();
         if state.operation() {
             return WriteGate::Wait;
@@ -117,14 +118,16 @@ impl TurmoilStream {
             return WriteGate::Fail(io::ErrorKind::NotConnected);
         };
         end.watch_write(cx);
-        if end.take_reset() {
-            return WriteGate::Fail(io::ErrorKind::ConnectionReset);
+        if let Some(kind) = end.take_error() {
+            return WriteGate::Fail(kind);
         }
         match end.visible {
-            Visible::Reset | Visible::Over => WriteGate::Fail(io::ErrorKind::BrokenPipe),
+            Visible::Reset | Visible::GaveUp | Visible::Over => {
+                WriteGate::Fail(io::ErrorKind::BrokenPipe)
+            }
             Visible::Silent { .. } => {
                 end.visible = Visible::Silent { wrote: true };
-                match end.swallow(bytes) {
+                match end.swallow(bytes, now) {
                     0 => WriteGate::Wait,
                     taken => WriteGate::Taken(taken),
                 }
@@ -252,8 +255,9 @@ impl AsyncWrite for TurmoilStream {
         let bytes = ready!(self.poll_pace(bytes, cx))?;
         match ready!(Pin::new(&mut self.inner).poll_write(cx, &data[..bytes])) {
             Ok(written) => {
+                let now = self.fabric.now();
                 if let Some(end) = self.fabric.lock().end(&self.key, self.side) {
-                    end.unread += written;
+                    end.wrote(written, now);
                 }
                 self.record("write", &data[..written]);
                 Poll::Ready(Ok(written))

@@ -1,5 +1,5 @@
 //! How busy producers are: the daily and weekly curve that every producer of a fleet follows
-//! (domain.md 12.1, patterns "business hours" and "weekly"), and seeded noise around it.
+//! ("business hours" and "weekly"), and seeded noise around it.
 //!
 //! Invariants:
 //! - Everything is a pure function of its arguments in whole parts per million, so two machines
@@ -51,11 +51,6 @@ impl LoadCurve {
             _ => (300_000, 500_000),
         };
         business * weekend / ONE_PPM * weekly / ONE_PPM
-    }
-
-    /// The largest value [`Self::at_ppm`] can give.
-    pub fn peak_ppm(self) -> u64 {
-        if self.flat { ONE_PPM } else { 1_950_000 }
     }
 }
 

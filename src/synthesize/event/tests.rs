@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use super::*;
 use crate::aggregate::EntityState;
+use crate::definitions::{Identifier, NamePattern, builtin};
 use crate::domain::account::AccountId;
-use crate::domain::attribute::{AttributeId, Attributes};
+use crate::domain::attribute::{ATTRIBUTES, AttributeId, Attributes};
 use crate::domain::entity::EntityKind;
 use crate::domain::metric::{CATALOGUE, MetricId, MetricSet};
 use crate::domain::provider::Provider;
@@ -280,4 +281,60 @@ proptest! {
         prop_assert!(event.values().all(|value| value.is_string() || value.is_number()));
         prop_assert_eq!(event.len(), COMMON_ATTRIBUTES + 1 + state.metrics.len());
     }
+}
+
+/// An entity of which everything is known that may be known of its kind.
+fn complete(kind: EntityKind) -> EntityState {
+    let (provider, cluster, name) = (Provider::Kafka, "orders".to_owned(), "x".to_owned());
+    let mut state = state(match kind {
+        EntityKind::Cluster => EntityKey::Cluster { provider, cluster },
+        EntityKind::Broker => EntityKey::Broker { provider, cluster, broker_id: name },
+        EntityKind::Topic => EntityKey::Topic { provider, cluster, topic: name },
+        EntityKind::Queue => EntityKey::Queue { provider, cluster, vhost: "/".into(), queue: name },
+        EntityKind::ConsumerGroup => EntityKey::Group { provider, cluster, group: name },
+    });
+    MetricId::of_kind(kind).for_each(|id| state.metrics.set(id, 1.0));
+    for def in ATTRIBUTES.iter().filter(|def| def.entity == kind) {
+        state.attributes.set(def.id, AttributeValue::Integer(1));
+    }
+    state
+}
+
+/// Whatever our entity definitions name is an attribute of the events, and every golden metric is
+/// one of the catalogue.
+#[test]
+fn definitions_rest_on_what_events_carry() {
+    let definitions = builtin();
+    let mut examined = 0;
+    for kind in EntityKind::ALL {
+        let definition = definitions.get("INFRA", kind.type_name()).unwrap();
+        let text = written(&synthesizer(Some("prod"), &[("team", "a")]), &complete(kind));
+        let event: BTreeMap<String, Value> = serde_json::from_str(&text).unwrap();
+        let mut check = |what: &str, name: &str| {
+            examined += 1;
+            assert!(event.contains_key(name), "{kind:?}: {what} `{name}` is in no event");
+        };
+        definition.golden_tags.iter().for_each(|tag| check("golden tag", tag));
+        for rule in &definition.rules {
+            rule.conditions.iter().for_each(|condition| check("condition", condition.attribute()));
+            rule.tags.iter().for_each(|tag| check("tag", &tag.attribute));
+            let Identifier::Attribute(name) = &rule.identifier else { panic!("{rule:?}") };
+            check("identifier", name);
+            let NamePattern::Attribute(name) = &rule.display else { panic!("{rule:?}") };
+            check("name", name);
+        }
+        for (name, metric) in &definition.golden_metrics {
+            let query = &metric.queries["newRelic"];
+            check("GUID", &query.event_id);
+            check("name", &query.event_name);
+            let metric = query.select.split('`').nth(1).expect("a name in back-quotes");
+            check("golden metric", metric);
+            assert!(MetricId::lookup(kind, metric).is_some(), "{name}: `{metric}`");
+        }
+        for point in definition.tests.iter().flat_map(|test| &test.points) {
+            point.keys().for_each(|name| check("test data", name));
+            assert_eq!(point["entityType"], kind.type_name());
+        }
+    }
+    assert!(examined > 100, "{examined}");
 }

@@ -14,14 +14,12 @@ use kafka_protocol::messages::*;
 use kafka_protocol::protocol::{
     Decodable, Encodable, HeaderVersion, StrBytes, VersionRange, decode_request_header_from_buffer,
 };
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use crate::domain::units::UnixMillis;
+use crate::ports::testing::{EPOCH, Nothing, TestEntropy};
 use crate::ports::{
-    Clock, Disk, DiskFile, DiskLock, Endpoint, Entropy, Http, HttpError, HttpLimits, HttpRequest,
-    HttpResponse, Listener, Net, Ports,
+    Clock, Endpoint, Http, HttpError, HttpLimits, HttpRequest, HttpResponse, Net, Ports,
 };
 use crate::rt;
 
@@ -127,16 +125,16 @@ impl Fake {
 
 impl Ports for Fake {
     type Clock = Self;
-    type Entropy = Self;
+    type Entropy = TestEntropy;
     type Net = Self;
     type Http = Self;
-    type Disk = Self;
+    type Disk = Nothing;
 
     fn clock(&self) -> &Self {
         self
     }
-    fn entropy(&self) -> &Self {
-        self
+    fn entropy(&self) -> &TestEntropy {
+        &TestEntropy
     }
     fn net(&self) -> &Self {
         self
@@ -144,8 +142,8 @@ impl Ports for Fake {
     fn http(&self) -> &Self {
         self
     }
-    fn disk(&self) -> &Self {
-        self
+    fn disk(&self) -> &Nothing {
+        &Nothing
     }
 }
 
@@ -157,7 +155,7 @@ thread_local! {
 
 impl Clock for Fake {
     fn wall(&self) -> UnixMillis {
-        UnixMillis(1_700_000_000_000 + self.monotonic().as_millis() as i64)
+        EPOCH.plus(self.monotonic())
     }
     #[expect(clippy::disallowed_methods, reason = "the clock of a paused test runtime")]
     fn monotonic(&self) -> Duration {
@@ -166,65 +164,6 @@ impl Clock for Fake {
     #[expect(clippy::disallowed_methods, reason = "the clock of a paused test runtime")]
     async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration).await;
-    }
-}
-
-impl Entropy for Fake {
-    fn stream(&self, _purpose: &str) -> ChaCha8Rng {
-        ChaCha8Rng::seed_from_u64(0)
-    }
-}
-
-/// There are no listeners and no files in these tests.
-pub(super) struct Nothing;
-
-impl Listener for Nothing {
-    type Stream = DuplexStream;
-    async fn accept(&mut self) -> io::Result<(DuplexStream, std::net::SocketAddr)> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-    fn port(&self) -> u16 {
-        0
-    }
-}
-
-impl DiskFile for Nothing {
-    fn len(&self) -> io::Result<u64> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-    fn read_at(&self, _offset: u64, _buffer: &mut [u8]) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-    fn write_at(&self, _offset: u64, _data: &[u8]) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-    fn set_len(&self, _len: u64) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-    fn sync(&self) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-}
-
-impl Disk for Fake {
-    type File = Nothing;
-    fn open(&self, _path: &str) -> io::Result<Nothing> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-    fn read(&self, _path: &str) -> io::Result<Vec<u8>> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-    fn rename(&self, _from: &str, _to: &str) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-    fn remove(&self, _path: &str) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-    fn list(&self, _path: &str) -> io::Result<Vec<String>> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-    fn lock(&self, _path: &str) -> io::Result<DiskLock> {
-        Err(io::ErrorKind::Unsupported.into())
     }
 }
 

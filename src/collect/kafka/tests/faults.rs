@@ -54,7 +54,7 @@ fn a_dead_broker_costs_its_own_part() {
     assert_eq!(
         missing(&collection),
         [
-            "scrape of broker 1: cannot connect to b1:7071".to_owned(),
+            "scrape of broker 1: cannot connect to b1:7071: connection refused".to_owned(),
             format!("log_end_offsets of broker 1: {refused} (2 lost)"),
             format!("log_dirs of broker 1: {refused}"),
             format!("group_list of broker 1: {refused}"),
@@ -397,5 +397,32 @@ proptest::proptest! {
             .filter(|line| !line.starts_with("group ") || line.starts_with("group audit:"))
             .collect();
         proptest::prop_assert_eq!(kept, expected);
+    }
+
+    /// Whatever a broker says of the cluster, the cycle ends in time, with samples or an error.
+    #[test]
+    fn mutated_descriptions_of_the_cluster_end_in_time(
+        key in 0usize..5,
+        changes in proptest::collection::vec((0usize..600, proptest::num::u8::ANY), 1..6),
+    ) {
+        let keys = [
+            ApiKey::ApiVersions,
+            ApiKey::Metadata,
+            ApiKey::DescribeCluster,
+            ApiKey::DescribeConfigs,
+            ApiKey::FindCoordinator,
+        ];
+        let fake = Fake::new(model());
+        fake.model().acts.insert((0, keys[key] as i16), Act::Mutate(changes));
+        let mut config = config(&fake);
+        config.groups = vec!["named".to_owned()];
+        let (took, result) = run(async {
+            let started = fake.monotonic();
+            let result = KafkaCollector::new(fake.clone(), config).collect().await;
+            (fake.monotonic() - started, result)
+        });
+        proptest::prop_assert!(took <= Duration::from_secs(12), "{:?}", took);
+        let collection = result.expect("the other brokers describe the cluster if this one cannot");
+        proptest::prop_assert!(!collection.samples.is_empty());
     }
 }

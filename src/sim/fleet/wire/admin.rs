@@ -134,6 +134,7 @@ fn describe_resource(
     resource: DescribeConfigsResource,
 ) -> DescribeConfigsResult {
     let result = DescribeConfigsResult::default()
+        .with_error_message(None)
         .with_resource_type(resource.resource_type)
         .with_resource_name(resource.resource_name.clone());
     let settings = match resource.resource_type {
@@ -264,7 +265,8 @@ pub fn create_topics(
             } else {
                 plan_topic(state, topic)
             };
-            let result = CreatableTopicResult::default().with_name(name.clone());
+            let result =
+                CreatableTopicResult::default().with_name(name.clone()).with_error_message(None);
             match created {
                 Err((error, message)) => result
                     .with_error_code(error.code())

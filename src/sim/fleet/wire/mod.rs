@@ -14,7 +14,6 @@ mod data;
 mod groups;
 mod metadata;
 mod offsets;
-mod shape;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +27,7 @@ use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 
 use super::Fleet;
 use super::state::State;
+use crate::kafka_wire;
 use crate::sim::time::SimTime;
 
 /// Longest frame a broker takes (real brokers: `socket.request.max.bytes`, 100 MiB).
@@ -259,7 +259,8 @@ fn begin(state: &State, connection: &Connection, frame: Bytes) -> Result<(Head, 
     if !records && body.len() > SMALL_FRAME_BYTES_MAX {
         return Err(close(CloseReason::FrameTooLarge));
     }
-    shape::check(head.api, head.version, &body).map_err(|_| close(CloseReason::Malformed))?;
+    let layout = kafka_wire::request(head.api).ok_or(close(CloseReason::UnknownApi))?;
+    layout.left_over(&body, head.version).map_err(|_| close(CloseReason::Malformed))?;
     Ok((head, body))
 }
 
@@ -289,34 +290,10 @@ fn read_head(mut frame: Bytes) -> Result<(Head, Bytes), Refusal> {
         }
         head.client_id = StrBytes::from_utf8(frame.split_to(length)).map_err(|_| malformed())?;
     }
-    if shape::is_flexible(api, version) {
-        skip_tags(&mut frame).ok_or_else(malformed)?;
+    if kafka_wire::request(api).is_some_and(|layout| layout.is_flexible(version)) {
+        kafka_wire::skip_tags(&mut frame).ok_or_else(malformed)?;
     }
     Ok((head, frame))
-}
-
-/// Skips the header's tagged fields.
-fn skip_tags(frame: &mut Bytes) -> Option<()> {
-    let varint = |frame: &mut Bytes| {
-        let mut value = 0u32;
-        for shift in 0..5 {
-            let byte = frame.try_get_u8().ok()?;
-            value |= u32::from(byte & 0x7f) << (shift * 7);
-            if byte < 0x80 {
-                break;
-            }
-        }
-        usize::try_from(value).ok()
-    };
-    for _ in 0..varint(frame)? {
-        varint(frame)?;
-        let size = varint(frame)?;
-        if frame.len() < size {
-            return None;
-        }
-        frame.advance(size);
-    }
-    Some(())
 }
 
 fn dispatch(state: &mut State, connection: &Connection, head: &Head, body: Bytes) -> Handled {
@@ -366,9 +343,12 @@ fn api_versions(head: &Head, error_code: i16) -> Handled {
     let api_keys = APIS
         .iter()
         .map(|(api, lowest, highest)| {
+            // As Kafka 4 does (KAFKA-18659): older librdkafka compresses only for brokers that
+            // claim Produce version 0, though it never sends that version.
+            let lowest = if *api == ApiKey::Produce { 0 } else { *lowest };
             ApiVersion::default()
                 .with_api_key(*api as i16)
-                .with_min_version(*lowest)
+                .with_min_version(lowest)
                 .with_max_version(*highest)
         })
         .collect();

@@ -117,6 +117,8 @@ fn plans() -> impl Strategy<Value = Vec<Plan>> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
     #[test]
     fn reading_gives_what_was_written(
         events in plans(),

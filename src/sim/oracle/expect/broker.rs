@@ -40,10 +40,10 @@ const RATES: &[Counter] = &[
 ];
 
 /// Admissible figures of a broker.
-pub fn figures(sight: Option<&BrokerSight<'_>>, disk: Option<LogDirs<'_>>) -> Figures {
+pub fn figures(sets: &[Plain]) -> Figures {
     let mut figures = Figures::new();
-    for plain in variants(sight, disk) {
-        merge(&mut figures, &plain);
+    for plain in sets {
+        merge(&mut figures, plain);
     }
     figures
 }
@@ -71,26 +71,37 @@ pub fn variants(sight: Option<&BrokerSight<'_>>, disk: Option<LogDirs<'_>>) -> V
     if variants.is_empty() { vec![base] } else { variants }
 }
 
-/// What a broker without an exporter still shows: its place in the metadata.
-pub fn from_metadata(broker: i32, truths: &[&MetadataTruth]) -> Figures {
-    let mut figures = Figures::new();
-    for truth in truths {
-        let external = truth.topics.iter().filter(|topic| !topic.name.starts_with("__"));
-        let partitions: Vec<_> = external.flat_map(|topic| &topic.partitions).collect();
-        let led: Vec<_> = partitions.iter().filter(|p| p.leader == broker).collect();
-        let hosted = partitions.iter().filter(|p| p.replicas.contains(&broker)).count();
-        let behind = led.iter().filter(|p| p.isr.len() < p.replicas.len()).count();
-        let mut plain = Plain::new();
-        plain.insert("partitionCount", hosted as f64);
-        plain.insert("leaderPartitions", led.len() as f64);
-        plain.insert("partitions.underReplicated", behind as f64);
-        if let Some(controller) = truth.controller {
-            plain.insert("controller.isActive", f64::from(u8::from(controller == broker)));
-        }
-        plain.insert("broker.health.score", (100.0 - (10.0 * behind as f64).min(30.0)).round());
-        merge(&mut figures, &plain);
+/// Figures of a broker whose exporter says nothing: each set with its place in each description of
+/// the cluster.
+pub fn with_metadata(sets: &[Plain], broker: i32, truths: &[&MetadataTruth]) -> Vec<Plain> {
+    let named = truths.iter().filter(|truth| truth.brokers.iter().any(|b| b.id == broker));
+    let places: Vec<Plain> = named.map(|truth| from_metadata(broker, truth)).collect();
+    if places.is_empty() {
+        return sets.to_vec();
     }
-    figures
+    let both = |(set, place): (&Plain, &Plain)| {
+        let mut set = set.clone();
+        set.extend(place.clone());
+        set
+    };
+    sets.iter().flat_map(|set| places.iter().map(move |place| both((set, place)))).collect()
+}
+
+fn from_metadata(broker: i32, truth: &MetadataTruth) -> Plain {
+    let external = truth.topics.iter().filter(|topic| !topic.name.starts_with("__"));
+    let partitions: Vec<_> = external.flat_map(|topic| &topic.partitions).collect();
+    let led: Vec<_> = partitions.iter().filter(|p| p.leader == broker).collect();
+    let hosted = partitions.iter().filter(|p| p.replicas.contains(&broker)).count();
+    let behind = led.iter().filter(|p| p.isr.len() < p.replicas.len()).count();
+    let mut plain = Plain::new();
+    plain.insert("partitionCount", hosted as f64);
+    plain.insert("leaderPartitions", led.len() as f64);
+    plain.insert("partitions.underReplicated", behind as f64);
+    if let Some(controller) = truth.controller {
+        plain.insert("controller.isActive", f64::from(u8::from(controller == broker)));
+    }
+    plain.insert("broker.health.score", (100.0 - (10.0 * behind as f64).min(30.0)).round());
+    plain
 }
 
 fn gauges(plain: &mut Plain, truth: &BrokerTruth) {

@@ -4,6 +4,15 @@ use super::broker::{Plain, outcome, percent};
 use super::{Figures, merge};
 use crate::sim::fleet::MetadataTruth;
 
+/// Figures that are made of the brokers' own.
+pub const OF_BROKERS: &[&str] = &[
+    "cluster.throughput.total",
+    "cluster.throughput.in.bytesPerSecond",
+    "cluster.throughput.out.bytesPerSecond",
+    "cluster.request.rate",
+    "cluster.error.rate",
+];
+
 /// Sum of a figure over the brokers that have it.
 fn sum(brokers: &[&Plain], name: &str) -> Option<f64> {
     brokers.iter().filter_map(|plain| plain.get(name)).copied().reduce(|a, b| a + b)

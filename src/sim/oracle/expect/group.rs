@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::broker::Plain;
 use super::{Figures, merge, topics_of};
 use crate::sim::fleet::{CommittedTruth, GroupTruth};
-use crate::sim::oracle::cycle::PartitionKey;
+use crate::sim::oracle::cycle::LogEnds;
 
 /// A group's committed offsets now and before, with the window between.
 pub struct GroupSight<'a> {
@@ -36,49 +36,57 @@ impl GroupSight<'_> {
         self.before.iter().filter_map(rate).collect()
     }
 
-    /// Lag per partition of `topic` (all without one), floored at 0.
-    pub fn lags(&self, topic: Option<&str>, ends: &BTreeMap<PartitionKey<'_>, i64>) -> Vec<i64> {
+    /// Lag per partition of `topic` (all without one), floored at 0; `None` without a partition,
+    /// or when one partition's log end is not known: part of the partitions is no total.
+    pub fn lags(&self, topic: Option<&str>, ends: &LogEnds<'_>) -> Option<Vec<i64>> {
         let of_topic = self.now.iter().filter(|c| topic.is_none_or(|t| t == c.topic.as_ref()));
         let lag = |c: &CommittedTruth| {
-            ends.get(&(c.topic.as_ref(), c.partition)).map(|end| (end - c.committed).max(0))
+            let end = ends.get(&(c.topic.as_ref(), c.partition))?;
+            Some((end - c.committed).max(0))
         };
-        of_topic.filter_map(lag).collect()
+        let lags: Option<Vec<i64>> = of_topic.map(lag).collect();
+        lags.filter(|lags| !lags.is_empty())
     }
 }
 
-/// Admissible figures of a group.
+/// Admissible figures of a group, whichever of `ends` the pipeline got.
 pub fn figures(
     truth: Option<&GroupTruth>,
     sight: Option<&GroupSight<'_>>,
-    ends: &BTreeMap<PartitionKey<'_>, i64>,
+    ends: &[LogEnds<'_>],
 ) -> Figures {
+    let mut figures = Figures::new();
+    let rates = sight.map(|sight| sight.consumption(None)).unwrap_or_default();
+    for ends in ends {
+        let base = base(truth, sight, ends);
+        for rate in rates.iter().map(|rate| Some(*rate)).chain(rates.is_empty().then_some(None)) {
+            let mut plain = base.clone();
+            if let Some(rate) = rate {
+                plain.insert("consumerGroup.throughput.messagesPerSecond", rate);
+            }
+            derive(&mut plain, truth);
+            merge(&mut figures, &plain);
+        }
+    }
+    figures
+}
+
+fn base(truth: Option<&GroupTruth>, sight: Option<&GroupSight<'_>>, ends: &LogEnds<'_>) -> Plain {
     let mut base = Plain::new();
     if let Some(truth) = truth {
         base.insert("consumerGroup.members.total", truth.members as f64);
         base.insert("consumerGroup.members.active", truth.members as f64);
     }
-    if let Some(sight) = sight {
-        let lags = sight.lags(None, ends);
-        if !lags.is_empty() {
-            base.insert("consumerGroup.lag.total", lags.iter().sum::<i64>() as f64);
-            base.insert("consumerGroup.lag.max", lags.iter().copied().max().unwrap_or(0) as f64);
-        }
-        let topics = topics_of(sight);
-        if !topics.is_empty() {
-            base.insert("consumerGroup.topics.count", topics.len() as f64);
-        }
+    let Some(sight) = sight else { return base };
+    if let Some(lags) = sight.lags(None, ends) {
+        base.insert("consumerGroup.lag.total", lags.iter().sum::<i64>() as f64);
+        base.insert("consumerGroup.lag.max", lags.iter().copied().max().unwrap_or(0) as f64);
     }
-    let rates = sight.map(|sight| sight.consumption(None)).unwrap_or_default();
-    let mut figures = Figures::new();
-    for rate in rates.iter().map(|rate| Some(*rate)).chain(rates.is_empty().then_some(None)) {
-        let mut plain = base.clone();
-        if let Some(rate) = rate {
-            plain.insert("consumerGroup.throughput.messagesPerSecond", rate);
-        }
-        derive(&mut plain, truth);
-        merge(&mut figures, &plain);
+    let topics = topics_of(sight);
+    if !topics.is_empty() {
+        base.insert("consumerGroup.topics.count", topics.len() as f64);
     }
-    figures
+    base
 }
 
 fn derive(plain: &mut Plain, truth: Option<&GroupTruth>) {

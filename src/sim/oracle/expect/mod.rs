@@ -6,17 +6,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::cycle::{CycleEvents, CycleView};
+use super::cycle::{CycleEvents, CycleView, LogDirs, LogEnds};
 use super::health::expected_brokers;
-use crate::sim::check::record::{FleetRecord, Record, StoredEvent};
+use crate::sim::check::record::{CycleRecord, FleetRecord, Record, StoredEvent};
 use crate::sim::fleet::Observed;
 use crate::sim::time::SimTime;
 
+mod attribute;
 mod broker;
 mod cluster;
 mod group;
 mod topic;
 
+pub use attribute::Texts;
 use broker::{BrokerSight, Plain};
 use group::GroupSight;
 
@@ -46,7 +48,32 @@ pub struct Expected {
     pub groups: BTreeMap<String, Figures>,
     /// Of the cluster.
     pub cluster: Figures,
+    /// Brokers and groups of which this cycle's events are not stored (given up, or lost with the
+    /// pipeline): what they add to a topic or the cluster cannot be told.
+    unseen_brokers: bool,
+    unseen_groups: bool,
+    /// Descriptive texts by entity type and the object's own name.
+    pub texts: BTreeMap<(&'static str, String), Texts>,
 }
+
+impl Expected {
+    /// Whether the figure rests on an event that New Relic does not hold: its window is then not
+    /// known to anyone. Conservation judges the loss itself.
+    pub fn unknowable(&self, event: &StoredEvent, figure: &str) -> bool {
+        let of = |names: &[&str]| names.contains(&figure);
+        match event.text("entityType") {
+            "MESSAGE_QUEUE_CLUSTER" => self.unseen_brokers && of(cluster::OF_BROKERS),
+            "MESSAGE_QUEUE_TOPIC" => {
+                (self.unseen_brokers && of(topic::OF_BROKERS))
+                    || (self.unseen_groups && of(topic::OF_GROUPS))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The shortest time that a world tells apart.
+const INSTANT: Duration = Duration::from_nanos(1);
 
 /// Everything an expectation is computed from.
 pub struct Situation<'a> {
@@ -54,7 +81,9 @@ pub struct Situation<'a> {
     fleet: &'a FleetRecord,
     view: CycleView<'a>,
     events: &'a CycleEvents<'a>,
-    jmx: bool,
+    /// Whether the cycle says that it got everything. If not, an answer that a broker gave may
+    /// have come too late: what the broker's own event lacks did not arrive.
+    complete: bool,
 }
 
 impl<'a> Situation<'a> {
@@ -62,8 +91,8 @@ impl<'a> Situation<'a> {
     pub fn new(record: &'a Record, events: &'a CycleEvents<'a>) -> Option<Self> {
         let fleet = record.fleets.get(events.cluster)?;
         let view = CycleView::new(fleet, events.cycle.started, events.cycle.ended);
-        let jmx = record.scenario.kafka.get(events.cluster)?.jmx;
-        Some(Self { record, fleet, view, events, jmx })
+        let complete = events.cycle.claims_all(events.cluster);
+        Some(Self { record, fleet, view, events, complete })
     }
 
     /// Every figure of the cycle.
@@ -76,29 +105,78 @@ impl<'a> Situation<'a> {
             .iter()
             .filter_map(|name| Some((name.as_str(), self.group_sight(name)?)))
             .collect();
-        let mut expected = Expected::default();
+        let mut expected = Expected {
+            unseen_brokers: self.fleet.brokers.iter().any(|id| self.is_unseen_broker(*id)),
+            unseen_groups: self.fleet.groups.iter().any(|name| self.is_unseen_group(name)),
+            ..Expected::default()
+        };
         for id in &self.fleet.brokers {
-            expected.brokers.insert(*id, self.broker(*id, sights.get(id)));
+            let sets = self.broker_sets(*id, sights.get(id));
+            expected.brokers.insert(*id, broker::figures(&sets));
         }
-        let ends = self.view.log_ends();
+        let ends = self.log_ends();
         for name in &self.fleet.groups {
             let truth = self.view.group(name);
             let sight = groups.get(name.as_str());
             expected.groups.insert(name.clone(), group::figures(truth, sight, &ends));
         }
         for name in &self.fleet.topics {
-            expected.topics.insert(name.clone(), self.topic(name, &sights, &groups));
+            expected.topics.insert(name.clone(), self.topic(name, &sights, &groups, &ends));
         }
         expected.cluster = self.cluster(&sights);
+        self.describe(&mut expected);
         expected
     }
 
-    fn broker(&self, id: i32, sight: Option<&BrokerSight<'a>>) -> Figures {
-        let mut figures = broker::figures(sight, self.view.log_dirs(id));
-        if sight.is_none() {
-            figures.append(&mut broker::from_metadata(id, &self.view.metadata()));
+    /// Whether the broker gave figures for which no event is stored.
+    fn is_unseen_broker(&self, id: i32) -> bool {
+        let answered = self.view.scrape(id).is_some() || self.view.log_dirs(id).is_some();
+        answered && self.event("MESSAGE_QUEUE_BROKER", "brokerId", &id.to_string()).is_none()
+    }
+
+    fn is_unseen_group(&self, name: &str) -> bool {
+        let answered = self.view.committed(name).is_some();
+        answered && self.event("MESSAGE_QUEUE_CONSUMER_GROUP", "consumerGroup", name).is_none()
+    }
+
+    /// Adds what describes the objects rather than measures them.
+    fn describe(&self, expected: &mut Expected) {
+        let truths = self.view.metadata();
+        let controllers = attribute::controllers(&truths);
+        expected.cluster.insert("controllerId", controllers);
+        for id in &self.fleet.brokers {
+            let key = ("MESSAGE_QUEUE_BROKER", id.to_string());
+            expected.texts.insert(key, attribute::place(*id, &truths));
+            if let Some(figures) = expected.brokers.get_mut(id) {
+                figures.insert("port", attribute::ports(*id, &truths));
+            }
         }
-        figures
+        for (name, figures) in &mut expected.groups {
+            let (mut more, texts) = attribute::group(self.view.group(name));
+            figures.append(&mut more);
+            expected.texts.insert(("MESSAGE_QUEUE_CONSUMER_GROUP", name.clone()), texts);
+        }
+        for (name, figures) in &mut expected.topics {
+            let until = self.events.cycle.ended;
+            let (mut more, texts) = attribute::settings(self.fleet, name, until);
+            figures.append(&mut more);
+            expected.texts.insert(("MESSAGE_QUEUE_TOPIC", name.clone()), texts);
+        }
+        expected.texts.insert(("MESSAGE_QUEUE_CLUSTER", String::new()), Texts::new());
+        let environment = &self.record.scenario.pipeline.environment;
+        for ((type_name, own), texts) in &mut expected.texts {
+            texts.append(&mut attribute::common(type_name, self.events.cluster, own, environment));
+        }
+    }
+
+    /// Each admissible set of figures of a broker.
+    fn broker_sets(&self, id: i32, sight: Option<&BrokerSight<'a>>) -> Vec<Plain> {
+        let sets = broker::variants(sight, self.disk(id));
+        match sight {
+            Some(_) => sets,
+            // What the metadata says of a broker counts where it says nothing itself.
+            None => broker::with_metadata(&sets, id, &self.view.metadata()),
+        }
     }
 
     fn topic(
@@ -106,20 +184,29 @@ impl<'a> Situation<'a> {
         name: &str,
         sights: &BTreeMap<i32, BrokerSight<'a>>,
         groups: &BTreeMap<&str, GroupSight<'a>>,
+        ends: &[LogEnds<'a>],
     ) -> Figures {
-        let mut base = topic::lag(name, groups, &self.view.log_ends());
-        if let Some(bytes) = topic::leader_bytes(name, &self.view) {
-            base.insert("topic.sizeOnDisk.mb", bytes / 1_048_576.0);
+        let mut bases: Vec<Plain> = Vec::new();
+        for ends in ends {
+            let mut base = topic::lag(name, groups, ends);
+            if let Some(bytes) = topic::leader_bytes(name, &self.view, |id| self.disk(id)) {
+                base.insert("topic.sizeOnDisk.mb", bytes / 1_048_576.0);
+            }
+            if !bases.contains(&base) {
+                bases.push(base);
+            }
         }
         let mut sets = topic::traffic(name, sights);
-        if !self.jmx {
+        let counted = "topic.throughput.in.messagesPerSecond";
+        if sets.iter().all(|set| !set.contains_key(counted)) {
             sets = self.growth(name).into_iter().collect();
         }
         if sets.is_empty() {
             sets.push(Plain::new());
         }
         let mut figures = Figures::new();
-        for mut plain in sets {
+        for (mut plain, base) in sets.iter().flat_map(|set| bases.iter().map(|b| (set.clone(), b)))
+        {
             plain.extend(base.clone());
             topic::derive(&mut plain);
             merge(&mut figures, &plain);
@@ -130,26 +217,26 @@ impl<'a> Situation<'a> {
         figures
     }
 
-    /// A topic's messages per second by its log ends, for clusters without exporters.
+    /// A topic's messages per second by its log ends, where no exporter tells: the cluster has
+    /// none, or every broker of the topic has just begun to count.
     fn growth(&self, name: &str) -> Option<Plain> {
         let event = self.event("MESSAGE_QUEUE_TOPIC", "topicName", name)?;
         let window_ms = event.number("collectionWindowMs")?;
         let then = self.back(event, window_ms);
-        let cycle = self.record.cycle_at(then)?;
-        let before = CycleView::new(self.fleet, cycle.started, cycle.ended).log_ends();
+        let cycle = self.cycle_of_earlier_end(then)?;
+        let before = CycleView::new(self.fleet, cycle.started, cycle.ended);
+        let before = before.log_ends(None);
         let sum = |ends: &BTreeMap<(&str, i32), i64>| -> i64 {
             ends.iter().filter(|((topic, _), _)| *topic == name).map(|(_, end)| *end).sum()
         };
-        let grown = (sum(&self.view.log_ends()) - sum(&before)) as f64;
+        let grown = (sum(&self.view.log_ends(None)) - sum(&before)) as f64;
         let rate = grown / (window_ms / 1_000.0);
         Some(Plain::from([("topic.throughput.in.messagesPerSecond", rate)]))
     }
 
     fn cluster(&self, sights: &BTreeMap<i32, BrokerSight<'a>>) -> Figures {
-        let sets = self.fleet.brokers.iter().filter_map(|id| {
-            let (sight, disk) = (sights.get(id), self.view.log_dirs(*id));
-            (sight.is_some() || disk.is_some()).then(|| broker::variants(sight, disk))
-        });
+        let brokers = self.fleet.brokers.iter();
+        let sets = brokers.map(|id| self.broker_sets(*id, sights.get(id)));
         let census = cluster::Census {
             truths: self.view.metadata(),
             known: expected_brokers(self.record, self.fleet, self.events).len(),
@@ -166,9 +253,29 @@ impl<'a> Situation<'a> {
         })
     }
 
-    fn sight(&self, broker: i32) -> Option<BrokerSight<'a>> {
-        let now = self.view.scrape(broker)?;
+    /// Whether what fills `figure` of a broker can have arrived.
+    fn arrived(&self, event: Option<&StoredEvent>, figure: &str) -> bool {
+        self.complete || event.is_none_or(|event| event.number(figure).is_some())
+    }
+
+    fn disk(&self, broker: i32) -> Option<LogDirs<'a>> {
         let event = self.event("MESSAGE_QUEUE_BROKER", "brokerId", &broker.to_string());
+        self.view.log_dirs(broker).filter(|_| self.arrived(event, "disk.total.bytes"))
+    }
+
+    /// Log ends that the pipeline can have got: all; in a cycle that missed something, also all
+    /// but one broker's.
+    fn log_ends(&self) -> Vec<LogEnds<'a>> {
+        let mut variants = vec![self.view.log_ends(None)];
+        if !self.complete {
+            variants.extend(self.fleet.brokers.iter().map(|id| self.view.log_ends(Some(*id))));
+        }
+        variants
+    }
+
+    fn sight(&self, broker: i32) -> Option<BrokerSight<'a>> {
+        let event = self.event("MESSAGE_QUEUE_BROKER", "brokerId", &broker.to_string());
+        let now = self.view.scrape(broker).filter(|_| self.arrived(event, "memory.total.bytes"))?;
         let window_ms = event.and_then(|event| event.number("collectionWindowMs"));
         let before = match (event, window_ms) {
             (Some(event), Some(window_ms)) => {
@@ -200,9 +307,22 @@ impl<'a> Situation<'a> {
 
     /// The earlier end of an event's window.
     fn back(&self, event: &StoredEvent, window_ms: f64) -> SimTime {
-        let seen_at = self.record.pipeline_time(event.timestamp);
+        let begun = self.events.cycle.started;
+        let seen_at = self.record.origin(event).map_or(begun, |(at, _)| at);
         let window = Duration::from_secs_f64(window_ms / 1_000.0);
         SimTime::from(seen_at.since_start().saturating_sub(window))
+    }
+
+    /// The cycle in which a window that reaches back to `then` began: never the present one, whose
+    /// own answers may lie after `then` when it took long.
+    fn cycle_of_earlier_end(&self, then: SimTime) -> Option<&'a CycleRecord> {
+        let until = then + Duration::from_millis(1);
+        let cycle = self.record.cycle_before(until)?;
+        if cycle.started < self.events.cycle.started {
+            return Some(cycle);
+        }
+        let just_before = self.events.cycle.started.since_start().checked_sub(INSTANT)?;
+        self.record.cycle_before(SimTime::from(just_before))
     }
 
     /// What `pick` finds among the answers that can have been the earlier end of a window.
@@ -215,10 +335,9 @@ impl<'a> Situation<'a> {
         let then = self.back(event, window_ms);
         // An event's time is that of its newest part, which may be later than the counters'.
         let until = then + Duration::from_millis(1);
-        let patience = self.record.scenario.pipeline.request_timeout.0;
-        let from = SimTime::from(then.since_start().saturating_sub(patience));
+        let Some(cycle) = self.cycle_of_earlier_end(then) else { return Vec::new() };
         let journal = &self.fleet.journal;
-        let begin = journal.partition_point(|seen| seen.at < from);
+        let begin = journal.partition_point(|seen| seen.at < cycle.started);
         let end = journal.partition_point(|seen| seen.at <= until).max(begin);
         journal[begin..end].iter().filter_map(|seen| pick(seen.broker, &seen.what)).collect()
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::broker::{BrokerSight, Plain, outcome, percent};
 use super::group::GroupSight;
 use crate::sim::fleet::{BrokerTruth, MetadataTruth, TopicCounters};
-use crate::sim::oracle::cycle::{CycleView, PartitionKey};
+use crate::sim::oracle::cycle::{CycleView, LogDirs, LogEnds};
 
 type Counter = (&'static str, fn(&TopicCounters) -> u64);
 
@@ -18,6 +18,24 @@ const RATES: &[Counter] = &[
     ("request.produce.failed.perSecond", |c| c.failed_produce_requests),
     ("request.fetch.failed.perSecond", |c| c.failed_fetch_requests),
 ];
+
+/// Figures that are made of what brokers count of the topic.
+pub const OF_BROKERS: &[&str] = &[
+    "topic.throughput.in.messagesPerSecond",
+    "topic.throughput.in.bytesPerSecond",
+    "topic.throughput.out.bytesPerSecond",
+    "topic.brokers.reporting",
+    "topic.error.rate",
+    "topic.message.size.bytes",
+    "request.produce.handled.perSecond",
+    "request.fetch.handled.perSecond",
+    "request.produce.failed.perSecond",
+    "request.fetch.failed.perSecond",
+    "efficiencyScore",
+];
+
+/// Figures that are made of what groups read of the topic.
+pub const OF_GROUPS: &[&str] = &["topic.throughput.out.messagesPerSecond", "efficiencyScore"];
 
 fn counters<'a>(truth: &'a BrokerTruth, topic: &str) -> Option<&'a TopicCounters> {
     truth.topics.iter().find(|(name, _)| name.as_ref() == topic).map(|(_, counters)| counters)
@@ -55,12 +73,16 @@ fn traffic_at(topic: &str, sights: &BTreeMap<i32, BrokerSight<'_>>, level: usize
 }
 
 /// The leaders' replicas, if every one of them is known.
-pub fn leader_bytes(topic: &str, view: &CycleView<'_>) -> Option<f64> {
+pub fn leader_bytes<'a>(
+    topic: &str,
+    view: &CycleView<'a>,
+    disk: impl Fn(i32) -> Option<LogDirs<'a>>,
+) -> Option<f64> {
     let truth = *view.metadata().first()?;
     let known = truth.topics.iter().find(|known| known.name.as_ref() == topic)?;
     let mut bytes = 0.0;
     for (index, partition) in known.partitions.iter().enumerate() {
-        let (_, _, replicas) = view.log_dirs(partition.leader)?;
+        let (_, _, replicas) = disk(partition.leader)?;
         let replica = replicas.iter().find(|replica| {
             replica.topic.as_ref() == topic && usize::try_from(replica.partition) == Ok(index)
         })?;
@@ -70,16 +92,11 @@ pub fn leader_bytes(topic: &str, view: &CycleView<'_>) -> Option<f64> {
 }
 
 /// Lag and consumption over all groups.
-pub fn lag(
-    topic: &str,
-    groups: &BTreeMap<&str, GroupSight<'_>>,
-    ends: &BTreeMap<PartitionKey<'_>, i64>,
-) -> Plain {
+pub fn lag(topic: &str, groups: &BTreeMap<&str, GroupSight<'_>>, ends: &LogEnds<'_>) -> Plain {
     let mut plain = Plain::new();
     let lags: Vec<i64> = groups
         .values()
-        .map(|sight| sight.lags(Some(topic), ends))
-        .filter(|lags| !lags.is_empty())
+        .filter_map(|sight| sight.lags(Some(topic), ends))
         .map(|lags| lags.iter().sum())
         .collect();
     if let Some(worst) = lags.iter().copied().max() {
@@ -88,7 +105,8 @@ pub fn lag(
     }
     let rates = groups.values().filter_map(|sight| {
         let rates = sight.consumption(Some(topic));
-        rates.first().copied()
+        // Asked again within one cycle, a group's last answer is the one that arrived.
+        rates.last().copied()
     });
     if let Some(rate) = rates.reduce(|a, b| a + b) {
         plain.insert("topic.throughput.out.messagesPerSecond", rate);

@@ -1,5 +1,5 @@
 //! Ports for tests that need no network: a clock that jumps to its next timer, seeded entropy, any
-//! [`Http`], and neither sockets nor files.
+//! [`Http`] and [`Disk`], no sockets.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -17,7 +17,8 @@ use tokio::io::DuplexStream;
 
 use crate::domain::units::UnixMillis;
 use crate::ports::{
-    Clock, Disk, DiskFile, DiskLock, Endpoint, Entropy, Http, Listener, Net, Ports,
+    Clock, Disk, DiskFile, DiskLock, Endpoint, Entropy, Http, HttpError, HttpLimits, HttpRequest,
+    HttpResponse, Listener, Net, Ports,
 };
 
 /// Wall time at the origin of every [`TestClock`].
@@ -97,7 +98,7 @@ impl Future for Sleep {
 
 impl Clock for TestClock {
     fn wall(&self) -> UnixMillis {
-        EPOCH.plus_millis(i64::try_from(self.monotonic().as_millis()).expect("short tests"))
+        EPOCH.plus(self.monotonic())
     }
 
     fn monotonic(&self) -> Duration {
@@ -119,7 +120,7 @@ impl Entropy for TestEntropy {
     }
 }
 
-/// Neither network nor files.
+/// Neither network nor HTTP nor files.
 #[derive(Clone)]
 pub(crate) struct Nothing;
 
@@ -141,6 +142,12 @@ impl Net for Nothing {
 
     async fn listen(&self, _port: u16) -> io::Result<Nothing> {
         nothing()
+    }
+}
+
+impl Http for Nothing {
+    async fn send(&self, _: HttpRequest, _: HttpLimits) -> Result<HttpResponse, HttpError> {
+        Err(HttpError::Request("no HTTP here".to_owned()))
     }
 }
 
@@ -206,19 +213,26 @@ impl Disk for Nothing {
     }
 }
 
-/// Ports around one HTTP client.
+/// Ports around one HTTP client, and a disk if a test needs one.
 #[derive(Clone)]
-pub(crate) struct TestPorts<H> {
+pub(crate) struct TestPorts<H, D = Nothing> {
     pub(crate) clock: TestClock,
     pub(crate) http: H,
+    pub(crate) disk: D,
 }
 
-impl<H: Http> Ports for TestPorts<H> {
+impl<H> TestPorts<H> {
+    pub(crate) fn new(clock: &TestClock, http: H) -> Self {
+        Self { clock: clock.clone(), http, disk: Nothing }
+    }
+}
+
+impl<H: Http, D: Disk> Ports for TestPorts<H, D> {
     type Clock = TestClock;
     type Entropy = TestEntropy;
     type Net = Nothing;
     type Http = H;
-    type Disk = Nothing;
+    type Disk = D;
 
     fn clock(&self) -> &TestClock {
         &self.clock
@@ -236,7 +250,7 @@ impl<H: Http> Ports for TestPorts<H> {
         &self.http
     }
 
-    fn disk(&self) -> &Nothing {
-        &Nothing
+    fn disk(&self) -> &D {
+        &self.disk
     }
 }

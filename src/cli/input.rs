@@ -1,0 +1,77 @@
+//! How every verb reads a file that somebody wrote.
+//!
+//! Invariant: at most [`FILE_BYTES_MAX`] and one byte are read, whatever the file claims to be.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use crate::config::toml_file::FILE_BYTES_MAX;
+
+/// Why a file gives no text.
+#[derive(Debug, thiserror::Error)]
+pub enum InputError {
+    /// The operating system says no.
+    #[error("{name} cannot be read: {source}")]
+    Read {
+        /// The file.
+        name: String,
+        /// What it says.
+        source: io::Error,
+    },
+    /// Bytes that are no text.
+    #[error("{name}:{line}: byte {at} is not UTF-8\nhelp: save the file as UTF-8")]
+    NotText {
+        /// The file.
+        name: String,
+        /// Line of the first bad byte, from 1.
+        line: usize,
+        /// Its offset, from 0.
+        at: usize,
+    },
+}
+
+/// The text of the file at `path`, cut one byte above the limit that every reader refuses.
+///
+/// # Errors
+/// [`InputError`]
+pub fn text(path: &Path) -> Result<String, InputError> {
+    let name = path.display().to_string();
+    let mut bytes = Vec::new();
+    let limit = FILE_BYTES_MAX as u64 + 1;
+    File::open(path)
+        .and_then(|file| file.take(limit).read_to_end(&mut bytes))
+        .map_err(|source| InputError::Read { name: name.clone(), source })?;
+    if bytes.len() > FILE_BYTES_MAX {
+        // Too long whatever it holds; a character that the cut halved is not the reason.
+        return Ok(String::from_utf8_lossy(&bytes).into_owned());
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let before = error.as_bytes().get(..at).unwrap_or_default();
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        InputError::NotText { name, line, at }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_no_text_are_named_by_line() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("x.toml");
+        let read = |bytes: &[u8]| {
+            std::fs::write(&file, bytes).expect("written");
+            text(&file).map_err(|error| error.to_string())
+        };
+        assert_eq!(read("ü = 1\n".as_bytes()).as_deref(), Ok("ü = 1\n"));
+        let error = read(b"a = 1\nb = \xff").expect_err("no text");
+        assert!(error.contains("x.toml:2: byte 10 is not UTF-8"), "{error}");
+        let long = "ü".repeat(FILE_BYTES_MAX);
+        assert!(read(long.as_bytes()).expect("cut").len() > FILE_BYTES_MAX);
+        let error = text(folder.path()).expect_err("a folder").to_string();
+        assert!(error.contains("cannot be read: "), "{error}");
+    }
+}

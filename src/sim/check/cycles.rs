@@ -1,0 +1,114 @@
+//! The pipeline keeps its rhythm: cycles start where the interval says, one at a time, and starts
+//! that pass while a cycle runs are counted as skipped.
+//!
+//! Around a change of the pipeline's clock the rhythm may break once; such pairs are only held to
+//! order.
+
+use std::time::Duration;
+
+use super::record::{CycleRecord, PipelineRecord, Record};
+use super::{Check, Class, Finding};
+use crate::sim::time::SimTime;
+
+pub const CHECK: Check = Check {
+    name: "cycles",
+    promise: "cycles start at multiples of the interval, never overlap, and skipped ones count",
+    class: Class::Safety,
+    examine,
+};
+
+/// Timers may be late by this on a network whose time moves in steps; on an exact one by nothing.
+fn lateness_max(record: &Record) -> Duration {
+    record.tick
+}
+
+fn examine(record: &Record) -> Finding {
+    let mut finding = Finding::new();
+    for life in &record.pipelines {
+        for cycle in &life.cycles {
+            finding.examine();
+            start(&mut finding, record, cycle);
+        }
+        for pair in life.cycles.windows(2) {
+            follow(&mut finding, record, &pair[0], &pair[1]);
+        }
+        pauses(&mut finding, record, life);
+    }
+    finding
+}
+
+fn interval_ms(record: &Record) -> i64 {
+    i64::try_from(record.scenario.pipeline.interval.as_millis()).unwrap_or(i64::MAX).max(1)
+}
+
+/// Whether the pipeline's clock was set between the two instants.
+fn clock_set(record: &Record, from: SimTime, to: SimTime) -> bool {
+    record.skews().any(|(begin, end, _)| [begin, end].iter().any(|at| from <= *at && *at <= to))
+}
+
+fn start(finding: &mut Finding, record: &Record, cycle: &CycleRecord) {
+    let interval = record.scenario.pipeline.interval.0;
+    let begun = SimTime::from(cycle.started.since_start().saturating_sub(interval));
+    let late_ms = cycle.wall.0.rem_euclid(interval_ms(record));
+    let late = Duration::from_millis(late_ms.unsigned_abs());
+    if late > lateness_max(record) && !clock_set(record, begun, cycle.started) {
+        finding.violate(
+            Some(cycle.started),
+            format!(
+                "cycle {} started {late_ms} ms after a multiple of the interval, must be at one",
+                cycle.number
+            ),
+        );
+    }
+}
+
+fn follow(finding: &mut Finding, record: &Record, one: &CycleRecord, next: &CycleRecord) {
+    let at = Some(next.started);
+    if next.number != one.number + 1 {
+        let (a, b) = (one.number, next.number);
+        finding.violate(at, format!("cycle {b} follows cycle {a}: the report of one is lost"));
+    }
+    // Reports count whole milliseconds, rounded up.
+    if next.started + Duration::from_millis(1) < one.ended {
+        finding.violate(
+            at,
+            format!(
+                "cycle {} began before cycle {} ended at {}",
+                next.number, one.number, one.ended
+            ),
+        );
+    }
+    if clock_set(record, one.started, next.started) {
+        return;
+    }
+    let slot = |cycle: &CycleRecord| cycle.wall.0.div_euclid(interval_ms(record));
+    let passed = slot(next) - slot(one) - 1;
+    if i64::try_from(one.skipped) != Ok(passed) {
+        finding.violate(
+            at,
+            format!(
+                "{passed} starts passed between cycles {} and {}, and {} were counted as skipped",
+                one.number, next.number, one.skipped
+            ),
+        );
+    }
+}
+
+/// From a life's begin to its first cycle, and from its last one to its end, no start may pass.
+fn pauses(finding: &mut Finding, record: &Record, life: &PipelineRecord) {
+    let longest = record.scenario.pipeline.interval.0 + lateness_max(record);
+    let first = life.cycles.first().map_or(life.ended, |cycle| cycle.started);
+    let last = life.cycles.last().map_or(life.started, |cycle| cycle.ended);
+    for (from, to) in [(life.started, first), (last, life.ended)] {
+        if to - from > longest && !clock_set(record, from, to) {
+            finding.violate(
+                Some(from),
+                format!(
+                    "no cycle for {} ms from {from} on, limit {} ms",
+                    (to - from).as_millis(),
+                    longest.as_millis()
+                ),
+            );
+        }
+    }
+}
