@@ -1,11 +1,15 @@
-//! Samples to events on one core: nri-kafka's JSON of about 0.75 KB and 16 metrics a sample, parsed,
-//! transformed, folded, synthesized and written, with and without gzip, beside the floor of parsing
-//! and writing alone in the same run.
+//! Samples to events on one core: nri-kafka's JSON of about 0.8 KB and 16 metrics a sample,
+//! parsed, transformed, synthesized and written, with and without gzip, beside the floor of
+//! parsing and writing alone in the same run.
+//!
+//! `cargo bench --bench transform` prints criterion's wall-clock figures, then the same cases in
+//! samples per CPU second, which other load on the machine disturbs least, and the peak memory of
+//! each path for growing numbers of entities.
 
 use std::hint::black_box;
 use std::io::Write as _;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::Deserialize;
@@ -238,55 +242,119 @@ fn serde_and_write(text: &str, out: &mut Vec<u8>) {
     }
 }
 
+type Case = (&'static str, fn(&str, &Synthesizer, &mut Vec<u8>));
+
+const CASES: &[Case] = &[
+    ("floor/parse", |text, _, _| {
+        each_sample(text, |raw| {
+            black_box(raw);
+        });
+    }),
+    ("floor/parse_write", |text, _, out| scan_and_write(text, out)),
+    ("floor/serde_json_write", |text, _, out| serde_and_write(text, out)),
+    ("streaming/plain", streaming),
+    ("streaming/gzip", |text, synthesizer, out| {
+        streaming(text, synthesizer, out);
+        black_box(gzip(out));
+    }),
+    ("cycle/plain", |text, synthesizer, out| {
+        black_box(cycle(text, synthesizer, out));
+    }),
+    ("cycle/gzip", |text, synthesizer, out| {
+        cycle(text, synthesizer, out);
+        black_box(gzip(out));
+    }),
+];
+
 fn benches(criterion: &mut Criterion) {
-    let text = samples();
-    let synthesizer = synthesizer();
+    let (text, synthesizer) = (samples(), synthesizer());
     let mut out = Vec::with_capacity(4 << 20);
     let mut group = criterion.benchmark_group("transform");
     group.throughput(Throughput::Elements(SAMPLES));
-
-    group.bench_function("floor/parse", |bencher| {
-        bencher.iter(|| {
-            each_sample(black_box(&text), |raw| {
-                black_box(raw);
-            })
+    for (name, case) in CASES {
+        group.bench_function(*name, |bencher| {
+            bencher.iter(|| case(black_box(&text), &synthesizer, &mut out));
         });
-    });
-    group.bench_function("floor/parse_write", |bencher| {
-        bencher.iter(|| scan_and_write(black_box(&text), &mut out));
-    });
-    group.bench_function("floor/serde_json_write", |bencher| {
-        bencher.iter(|| serde_and_write(black_box(&text), &mut out));
-    });
-    group.bench_function("streaming/plain", |bencher| {
-        bencher.iter(|| streaming(black_box(&text), &synthesizer, &mut out));
-    });
-    group.bench_function("streaming/gzip", |bencher| {
-        bencher.iter(|| {
-            streaming(black_box(&text), &synthesizer, &mut out);
-            black_box(gzip(&out))
-        });
-    });
-    group.bench_function("cycle/plain", |bencher| {
-        bencher.iter(|| black_box(cycle(black_box(&text), &synthesizer, &mut out)));
-    });
-    group.bench_function("cycle/gzip", |bencher| {
-        bencher.iter(|| {
-            cycle(black_box(&text), &synthesizer, &mut out);
-            black_box(gzip(&out))
-        });
-    });
+    }
     group.finish();
-
-    // Tens of entities, then thousands: what an entity costs must not depend on how many there are.
-    streaming(&text, &synthesizer, &mut out);
-    let events = out.len() as f64 / SAMPLES as f64;
-    let packed = gzip(&out).len() as f64 / SAMPLES as f64;
-    let sample = text.len() as f64 / SAMPLES as f64;
-    let sizes = format!("bytes: sample {sample:.0}, event {events:.0}, in gzip {packed:.0}\n");
-    // A closed pipe is no failure of the bench.
-    let _ = std::io::Write::write_all(&mut std::io::stdout(), sizes.as_bytes());
 }
 
-criterion_group!(all, benches);
-criterion_main!(all);
+fn print(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// User and system time of this process so far, in seconds.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = after.split_whitespace().skip(11).take(2);
+    ticks.filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() / 100.0
+}
+
+fn peak_kib() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|rest| rest.trim().split(' ').next()?.parse().ok()).unwrap_or_default()
+}
+
+fn cpu_figures() {
+    let (text, synthesizer) = (samples(), synthesizer());
+    let mut out = Vec::with_capacity(4 << 20);
+    print("\nsamples per CPU second");
+    for (name, case) in CASES {
+        let (start, mut rounds) = (cpu_seconds(), 0.0);
+        while cpu_seconds() - start < 2.0 {
+            for _ in 0..20 {
+                case(&text, &synthesizer, &mut out);
+            }
+            rounds += 20.0;
+        }
+        let rate = rounds * SAMPLES as f64 / (cpu_seconds() - start);
+        print(&format!("  {name:24} {rate:>9.0}"));
+    }
+    streaming(&text, &synthesizer, &mut out);
+    let per = |bytes: usize| bytes as u64 / SAMPLES;
+    let packed = gzip(&out).len();
+    let (sample, event, packed) = (per(text.len()), per(out.len()), per(packed));
+    print(&format!("bytes: sample {sample}, event {event}, in gzip {packed}"));
+}
+
+/// Runs `entities` through the streaming path in this process and prints its peak memory. Bodies of
+/// a thousand events are dropped when they are compressed, as they are when they are sent.
+fn memory(entities: u64) {
+    let (text, synthesizer) = (samples(), synthesizer());
+    let mut out = Vec::new();
+    for _ in 0..entities / SAMPLES {
+        streaming(&text, &synthesizer, &mut out);
+        black_box(gzip(&out));
+    }
+    print(&format!("  {entities:>9} entities  {:>6.0} KiB", peak_kib()));
+}
+
+fn memory_figures() {
+    print(&format!(
+        "\npeak memory of the whole process, transform to gzip in batches of {SAMPLES}"
+    ));
+    let program = std::env::current_exe().expect("a running program has a path");
+    for entities in ["1000", "10000", "100000", "1000000"] {
+        let status = std::process::Command::new(&program).args(["--memory", entities]).status();
+        assert!(status.is_ok_and(|status| status.success()), "the measuring process failed");
+    }
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let [_, flag, entities, ..] = arguments.as_slice()
+        && flag == "--memory"
+    {
+        memory(entities.parse().unwrap_or(SAMPLES));
+        return;
+    }
+    if !arguments.iter().any(|argument| argument == "--figures") {
+        let mut criterion = Criterion::default().configure_from_args();
+        benches(&mut criterion);
+        criterion.final_summary();
+    }
+    cpu_figures();
+    memory_figures();
+}

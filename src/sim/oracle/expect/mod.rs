@@ -166,7 +166,7 @@ impl<'a> Situation<'a> {
     /// Whether the cycle can know of the group: a description that a broker gave counts as arrived
     /// in a cycle that missed something only if the group's event is there.
     fn is_known_group(&self, name: &str) -> bool {
-        let event = || self.event("MESSAGE_QUEUE_CONSUMER_GROUP", "consumerGroup", name);
+        let event = || self.event("MESSAGE_QUEUE_CONSUMER_GROUP", name);
         self.view.group(name).is_some() && (self.complete || event().is_some())
     }
 
