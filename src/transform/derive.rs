@@ -18,7 +18,7 @@ pub fn derive(metrics: &mut MetricSet) {
     *metrics = board.to_set();
 }
 
-/// [`derive`] while the metrics are gathered.
+/// [`derive()`] while the metrics are gathered.
 pub(super) fn derive_on(metrics: &mut MetricBoard) {
     match metrics.kind() {
         EntityKind::Broker => broker(metrics),
