@@ -115,13 +115,13 @@ impl Staged {
             let mut json = Vec::with_capacity(EVENT_BYTES);
             event::write_entity(entity, &mut json);
             add(&mut self.entities, kind, 1);
-            self.entity_events.push(EncodedEvent { json, kind });
+            self.entity_events.push(EncodedEvent { json, kind: kind.into() });
         }
         for relationship in &synthesis.relationships {
             let mut json = Vec::with_capacity(EVENT_BYTES / 2);
             event::write_relationship(relationship, &mut json);
             let kind = event::RELATIONSHIP_EVENT_TYPE;
-            self.relationship_events.push(EncodedEvent { json, kind });
+            self.relationship_events.push(EncodedEvent { json, kind: kind.into() });
         }
         for rejection in &synthesis.rejected {
             add(&mut self.unsynthesized, rejection.as_str(), 1);

@@ -9,6 +9,8 @@
 //!   and with them its `X-Request-Id`, so that both ends can see a repetition.
 //! - No body is longer than New Relic's limit, and memory is bounded by events and bytes.
 
+use std::borrow::Cow;
+
 mod batch;
 mod buffer;
 mod config;
@@ -30,5 +32,5 @@ pub struct EncodedEvent {
     /// A flat JSON object.
     pub json: Vec<u8>,
     /// What counters call it, for example `MESSAGE_QUEUE_BROKER`.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
 }

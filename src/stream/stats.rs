@@ -2,6 +2,7 @@
 //!
 //! Invariant: all but the time of the last success only grow.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ pub struct StreamStats {
     /// POSTs by outcome: `accepted`, `too_large`, or the reason of the class.
     pub posts: BTreeMap<&'static str, u64>,
     /// Acknowledged events by kind.
-    pub acknowledged: BTreeMap<&'static str, u64>,
+    pub acknowledged: BTreeMap<Cow<'static, str>, u64>,
     /// POSTs of a batch that had been sent before.
     pub retries: u64,
     /// Batches cut in two: the body was too long here, or 413 there.

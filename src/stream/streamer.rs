@@ -248,7 +248,7 @@ impl<P: Ports> Streamer<P> {
     fn acknowledge(&mut self, batch: &Batch) {
         self.ledger.acknowledged += batch.events.len() as u64;
         for event in &batch.events {
-            *self.stats.acknowledged.entry(event.kind).or_default() += 1;
+            *self.stats.acknowledged.entry(event.kind.clone()).or_default() += 1;
         }
         self.stats.last_success = Some(self.ports.clock().wall());
     }

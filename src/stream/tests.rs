@@ -185,7 +185,7 @@ impl Bench {
             let padding = "x".repeat(padding);
             let json = format!(r#"{{"id":"{}","padding":"{padding}"}}"#, self.next);
             self.next += 1;
-            self.streamer.enqueue(EncodedEvent { json: json.into_bytes(), kind: "TEST" });
+            self.streamer.enqueue(EncodedEvent { json: json.into_bytes(), kind: "TEST".into() });
             self.streamer.ledger().check().expect("the law");
         }
     }

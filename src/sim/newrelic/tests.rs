@@ -598,7 +598,7 @@ fn the_streamer_survives_every_fault_without_loss() {
         let id = service.newrelic.inject(FaultWindow::always(fault.clone(), EPOCH));
         for broker in 0..10 {
             let json = broker_event(broker).into_bytes();
-            streamer.enqueue(EncodedEvent { json, kind: "MESSAGE_QUEUE_BROKER" });
+            streamer.enqueue(EncodedEvent { json, kind: "MESSAGE_QUEUE_BROKER".into() });
         }
         service.clock.run(streamer.flush(Duration::from_secs(60)));
         service.newrelic.clear(id);

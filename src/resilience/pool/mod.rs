@@ -1,0 +1,1 @@
+//! A worker pool: bounded queue, priorities, retries that free their worker.

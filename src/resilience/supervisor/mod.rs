@@ -1,0 +1,1 @@
+//! Ordered start and stop of components that depend on each other.
