@@ -148,8 +148,17 @@ impl<P: Ports> Pipeline<P> {
         self.status.clone()
     }
 
-    /// Runs `cycles` until done or until `shutdown`, then sends what is left.
+    /// Runs `cycles` until done or until `shutdown`, then sends what is left. Events are delivered
+    /// all the time, not only while a cycle waits for it.
     pub async fn run(&mut self, cycles: Cycles, shutdown: &Shutdown) -> RunReport {
+        let streamer = self.streamer.clone();
+        match race(self.run_cycles(cycles, shutdown), streamer.courier()).await {
+            Race::First(report) => report,
+            Race::Second(never) => match never {},
+        }
+    }
+
+    async fn run_cycles(&mut self, cycles: Cycles, shutdown: &Shutdown) -> RunReport {
         let clock = self.ports.clock().clone();
         let schedule = Schedule::new(whole_millis(self.config.cycle.interval));
         let mut last = None;

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use crate::newrelic::limits::EVENT_API_BODY_BYTES_MAX;
+use crate::resilience::breaker::BreakerConfig;
+use crate::resilience::limiter::LimiterConfig;
+use crate::resilience::retry::RetryConfig;
 
 /// Settings of a [`super::Streamer`]; checked by [`StreamConfig::validate`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct StreamConfig {
     /// Most events of one POST, 1 to 2,000.
     pub batch_events_max: usize,
@@ -25,8 +28,20 @@ pub struct StreamConfig {
     pub buffer_events_max: usize,
     /// Most bytes of events kept in memory; beyond it the oldest is dropped.
     pub buffer_bytes_max: usize,
-    /// Longest `Retry-After` that is believed.
-    pub retry_after_max: Duration,
+    /// Bytes of events that stay in memory beside those in the spool, so that they need not be
+    /// read back; beyond it they are on disk alone.
+    pub resident_bytes_max: usize,
+    /// Most bytes of events in the spool; beyond it the oldest is dropped.
+    pub spool_bytes_max: usize,
+    /// Longest time that an event waits; then it is dropped. New Relic refuses events that are
+    /// older than about 48 h.
+    pub spool_age_max: Duration,
+    /// When a POST that failed is repeated.
+    pub retry: RetryConfig,
+    /// The breaker in front of New Relic's ingest.
+    pub breaker: BreakerConfig,
+    /// How many POSTs per second, and in one burst.
+    pub limiter: LimiterConfig,
 }
 
 impl Default for StreamConfig {
@@ -41,7 +56,16 @@ impl Default for StreamConfig {
             request_timeout: Duration::from_secs(30),
             buffer_events_max: 10_000,
             buffer_bytes_max: 64 * 1024 * 1024,
-            retry_after_max: Duration::from_secs(300),
+            resident_bytes_max: 16 * 1024 * 1024,
+            spool_bytes_max: 1024 * 1024 * 1024,
+            spool_age_max: Duration::from_secs(24 * 3_600),
+            retry: RetryConfig {
+                attempts_max: u32::MAX,
+                retry_after_max: Duration::from_secs(300),
+                ..RetryConfig::default()
+            },
+            breaker: BreakerConfig::named("event-api").unwrap_or_default(),
+            limiter: LimiterConfig::event_api(),
         }
     }
 }
