@@ -94,8 +94,8 @@ pub(super) struct Queue {
 
 impl Queue {
     /// A queue over what a spool holds.
-    pub(super) fn new(chunks: Vec<ChunkMeta>, next_id: u64) -> Self {
-        let mut queue = Self { next_id, ..Self::default() };
+    pub(super) fn new(chunks: Vec<ChunkMeta>, next_id: ChunkId) -> Self {
+        let mut queue = Self { next_id: next_id.0, ..Self::default() };
         for meta in chunks {
             let events = meta.events as usize;
             let bytes = usize::try_from(meta.bytes).unwrap_or(usize::MAX);
@@ -103,7 +103,7 @@ impl Queue {
                 events,
                 bytes,
                 enqueued_at: meta.enqueued_at,
-                attempts: meta.attempts,
+                attempts: 0,
                 resident: None,
                 durable: true,
                 state: State::Waiting,
