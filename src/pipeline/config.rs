@@ -21,6 +21,8 @@ pub struct PipelineConfig {
     pub cycle: Cycle,
     /// Batches.
     pub stream: StreamConfig,
+    /// Where events wait on disk; `None` keeps them in memory alone.
+    pub spool: Option<SpoolConfig>,
 }
 
 impl PipelineConfig {

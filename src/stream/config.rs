@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::newrelic::limits::EVENT_API_BODY_BYTES_MAX;
+use crate::resilience::InvalidSetting;
 use crate::resilience::breaker::BreakerConfig;
-use crate::resilience::limiter::LimiterConfig;
-use crate::resilience::retry::RetryConfig;
+use crate::resilience::limiter::{LimiterConfig, Profile};
+use crate::resilience::retry::{RetryConfig, UNLIMITED};
 
 /// Settings of a [`super::Streamer`]; checked by [`StreamConfig::validate`].
 #[derive(Debug, Clone, PartialEq)]
@@ -60,20 +61,28 @@ impl Default for StreamConfig {
             spool_bytes_max: 1024 * 1024 * 1024,
             spool_age_max: Duration::from_secs(24 * 3_600),
             retry: RetryConfig {
-                attempts_max: u32::MAX,
+                attempts_max: UNLIMITED,
                 retry_after_max: Duration::from_secs(300),
                 ..RetryConfig::default()
             },
             breaker: BreakerConfig::named("event-api").unwrap_or_default(),
-            limiter: LimiterConfig::event_api(),
+            limiter: limiter_of("event_api"),
         }
     }
 }
 
+/// New Relic's own limit; one that is not in the table would be no limit.
+fn limiter_of(name: &str) -> LimiterConfig {
+    Profile::named(name)
+        .map_or(LimiterConfig { rate_per_second: 1e9, burst: u32::MAX }, Profile::config)
+}
+
 /// A setting out of range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("stream.{setting} = {value}: must be {allowed}")]
+#[error("{part}.{setting} = {value}: must be {allowed}")]
 pub struct StreamConfigError {
+    /// Of which part: `stream`, `retry`, `breaker`, `limiter`.
+    pub part: &'static str,
     /// Which.
     pub setting: &'static str,
     /// What was given.
@@ -88,7 +97,7 @@ impl StreamConfig {
         let mut errors = Vec::new();
         let mut require = |ok: bool, setting, value: String, allowed| {
             if !ok {
-                errors.push(StreamConfigError { setting, value, allowed });
+                errors.push(StreamConfigError { part: "stream", setting, value, allowed });
             }
         };
         let number = |value: usize| value.to_string();
@@ -132,6 +141,15 @@ impl StreamConfig {
             number(self.buffer_bytes_max),
             "at least batch_bytes_max",
         );
+        for (part, invalid) in [
+            ("retry", self.retry.validate()),
+            ("breaker", self.breaker.validate()),
+            ("limiter", self.limiter.validate()),
+        ] {
+            errors.extend(invalid.into_iter().map(|InvalidSetting { setting, value, allowed }| {
+                StreamConfigError { part, setting, value, allowed }
+            }));
+        }
         errors
     }
 }

@@ -65,7 +65,11 @@ impl<P: Ports> Streamer<P> {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let limiter = Limiter::new(config.limiter.clone());
+        let limiter = match Limiter::new(config.limiter.clone()) {
+            Ok(limiter) => limiter,
+            // `validate` has checked the same settings.
+            Err(_) => return Err(errors),
+        };
         let egress = Egress::new(ports.clone(), api, breaker, limiter);
         let rng = ports.entropy().stream("stream back-off");
         let backoff = Backoff::new(config.retry.clone(), rng);
@@ -158,7 +162,7 @@ impl<P: Ports> Streamer<P> {
 
     /// The limiter in front of New Relic.
     pub fn limiter_stats(&self) -> LimiterStats {
-        self.0.egress.limiter().stats()
+        self.0.egress.limiter().stats(self.0.ports.clock().monotonic())
     }
 
     /// The spool's own account, if there is one.
