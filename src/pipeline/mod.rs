@@ -49,7 +49,10 @@ pub use report::{
     StageMillis, StreamReport, total,
 };
 pub use source::{Collected, Collecting, KafkaSource, MissingPart, Source, kafka_settings};
-pub use status::{DurationHistogram, Moment, Phase, PipelineStatus, Snapshot};
+pub use status::{
+    BreakerChange, DurationHistogram, MemoryUse, Moment, Phase, PipelineStatus, ResilienceSnapshot,
+    Snapshot,
+};
 
 use schedule::{Schedule, Wait};
 use stages::Stages;
@@ -128,6 +131,8 @@ impl<P: Ports> Pipeline<P> {
             ledger: PipelineLedger::default(),
             stream: streamer.ledger(),
             stream_stats: streamer.stats().clone(),
+            memory: MemoryUse { held_bytes: 0, limit_bytes: config.stream.buffer_bytes_max as u64 },
+            resilience: ResilienceSnapshot::default(),
         };
         Ok(Self {
             stages: Stages::new(&config)?,
@@ -231,8 +236,10 @@ impl<P: Ports> Pipeline<P> {
     fn publish_stream(&self, acknowledged_before: u64) {
         let ledger = self.streamer.ledger();
         let stats = self.streamer.stats().clone();
+        let held_bytes = self.streamer.buffered_bytes() as u64;
         let now = moment(self.ports.clock());
         self.status.update(|status| {
+            status.memory.held_bytes = held_bytes;
             if ledger.acknowledged > acknowledged_before {
                 status.last_accepted = Some(now);
             }

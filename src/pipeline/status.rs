@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use super::report::{CycleReport, PipelineLedger};
 use crate::domain::units::UnixMillis;
+use crate::resilience::breaker::{BreakerStats, StateKind};
+use crate::resilience::recovery::{RecoveryStats, SystemState};
 use crate::stream::{Ledger, StreamStats};
 
 /// Where the pipeline is in its life.
@@ -72,6 +74,59 @@ impl DurationHistogram {
     }
 }
 
+/// One change of a breaker's state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BreakerChange {
+    /// When; monotonic.
+    pub at: Duration,
+    /// Where it stood before.
+    pub from: StateKind,
+    /// Where it stands since.
+    pub to: StateKind,
+    /// Consecutive failures at that moment.
+    pub failure_count: u64,
+}
+
+/// What stands between the pipeline and the world's failures, at one instant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResilienceSnapshot {
+    /// Every breaker, by name.
+    pub breakers: Vec<BreakerStats>,
+    /// The last changes of each breaker's state, oldest first; as many as its keeper holds.
+    pub breaker_history: BTreeMap<String, Vec<BreakerChange>>,
+    /// Components, their states and recoveries.
+    pub recovery: RecoveryStats,
+    /// Components that the supervisor has yet to start; none once the start is over.
+    pub starting: Vec<String>,
+}
+
+impl Default for ResilienceSnapshot {
+    /// Nothing registered, nothing wrong.
+    fn default() -> Self {
+        let recovery = RecoveryStats {
+            system: SystemState::Healthy,
+            components: Vec::new(),
+            mttr: None,
+            recovery_rate: None,
+        };
+        Self {
+            breakers: Vec::new(),
+            breaker_history: BTreeMap::new(),
+            recovery,
+            starting: Vec::new(),
+        }
+    }
+}
+
+/// Memory that events take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MemoryUse {
+    /// Bytes of the events that are held now.
+    pub held_bytes: u64,
+    /// Bytes that may be held; the stream drops or spills beyond.
+    pub limit_bytes: u64,
+}
+
 /// Everything that is known of a pipeline at one instant.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
@@ -111,6 +166,10 @@ pub struct Snapshot {
     pub stream: Ledger,
     /// Counters of the sends.
     pub stream_stats: StreamStats,
+    /// Memory that events take.
+    pub memory: MemoryUse,
+    /// Breakers, recovery, and what else guards the pipeline.
+    pub resilience: ResilienceSnapshot,
 }
 
 /// A handle on the [`Snapshot`] of a running pipeline; clones see the same one.
