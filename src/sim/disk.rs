@@ -14,6 +14,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
 
@@ -37,6 +38,42 @@ pub enum DiskOperation {
     Sync,
     /// Renaming or removing.
     Rename,
+}
+
+/// Something that a disk does badly, until it is repaired; faults of several kinds add up.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum DiskFault {
+    /// There is room for so many more bytes; files that are cut or removed give theirs back.
+    Full {
+        /// Room from now on.
+        free_bytes: u64,
+    },
+    /// This share of writes and cuts fails, and changes nothing.
+    FailWrites {
+        /// 0.0 to 1.0.
+        share: f64,
+    },
+    /// This share of reads fails.
+    FailReads {
+        /// 0.0 to 1.0.
+        share: f64,
+    },
+    /// This share of syncs fails; what was to be synced may be lost for ever.
+    FailSyncs {
+        /// 0.0 to 1.0.
+        share: f64,
+    },
+    /// Every operation of a job takes so long.
+    Slow {
+        /// Time per operation.
+        per_operation: Duration,
+    },
+    /// Jobs wait until this ends.
+    Stalled,
+    /// A sync does nothing, and says that it did.
+    LyingSync,
+    /// A power loss tears the writes that it does not keep or lose whole.
+    TornWrites,
 }
 
 /// A host's disk; it outlives the host's crashes. Clones are handles on the same disk.
@@ -145,6 +182,14 @@ impl DiskStore {
             state.files.retain(|_, file| lock(file).lose_power(rng, &mut lost));
         }
         lost
+    }
+
+    /// Puts a fault in force, in place of one of its kind; `None` repairs the disk.
+    pub fn set_fault(&self, _fault: Option<DiskFault>) {}
+
+    /// Operations so far that read, wrote, synced or renamed, of all mounts.
+    pub fn operations(&self) -> u64 {
+        0
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -273,6 +318,10 @@ impl Disk for SimDisk {
             .filter(|name| !name.contains('/'))
             .map(str::to_owned)
             .collect())
+    }
+
+    async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> T {
+        job()
     }
 
     fn lock(&self, path: &str) -> io::Result<DiskLock> {
