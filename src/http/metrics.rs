@@ -16,7 +16,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use crate::pipeline::health::{HealthStatus, assess};
-use crate::pipeline::{Counts, DurationHistogram, Snapshot};
+use crate::pipeline::{Counts, Snapshot};
 
 /// `snapshot` at `now` (monotonic) as OpenMetrics text.
 pub(super) fn encode(snapshot: Snapshot, now: Duration) -> Result<String, Error> {
@@ -78,8 +78,8 @@ impl Scrape {
         let head = ("cycle_duration_seconds", "Duration of cycles");
         let mut histogram = to.encode_descriptor(head.0, head.1, None, MetricType::Histogram)?;
         let durations = &snapshot.durations;
-        let bounds = DurationHistogram::BOUNDS_SECONDS.iter().copied();
-        let buckets: Vec<(f64, u64)> = bounds.zip(durations.buckets).collect();
+        let bounds = durations.bounds_seconds.iter().copied();
+        let buckets: Vec<(f64, u64)> = bounds.zip(durations.buckets.iter().copied()).collect();
         histogram.encode_histogram::<[(&str, &str); 0]>(
             durations.sum_seconds,
             durations.count(),

@@ -15,6 +15,7 @@
 //! - Same inputs at the same instants, same outputs: order comes from the configuration and from
 //!   sorted maps.
 
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,7 @@ use crate::stream::{Ledger, StreamConfigError, Streamer};
 
 mod config;
 mod cycle;
+mod figures;
 pub mod health;
 mod nri;
 mod report;
@@ -43,13 +45,17 @@ pub(crate) mod testing;
 mod tests;
 
 pub use config::PipelineConfig;
+pub use figures::{Family, Figure, Figures, SERIES_MAX};
 pub use nri::{NriFeed, NriSource};
 pub use report::{
     Counts, CycleReport, Examples, PipelineLedger, RunReport, SourceFailure, SourceReport,
     StageMillis, StreamReport, total,
 };
 pub use source::{Collected, Collecting, KafkaSource, MissingPart, Source, kafka_settings};
-pub use status::{DurationHistogram, Moment, Phase, PipelineStatus, Snapshot};
+pub use status::{
+    AlertStats, Availability, BreakerChange, DurationHistogram, MemoryUse, Moment, Phase,
+    PipelineStatus, RecoveryOutcome, ResilienceSnapshot, Snapshot,
+};
 
 use schedule::{Schedule, Wait};
 use stages::Stages;
@@ -123,11 +129,18 @@ impl<P: Ports> Pipeline<P> {
             last_collected: None,
             last_collected_from: Default::default(),
             last_accepted: None,
-            durations: DurationHistogram::default(),
+            durations: DurationHistogram::new(DurationHistogram::CYCLE_BOUNDS_SECONDS),
             last_report: None,
             ledger: PipelineLedger::default(),
             stream: streamer.ledger(),
             stream_stats: streamer.stats().clone(),
+            memory: MemoryUse { held_bytes: 0, limit_bytes: config.stream.buffer_bytes_max as u64 },
+            collections: BTreeMap::new(),
+            figures: Arc::default(),
+            figures_left_out: 0,
+            availability: Availability::default(),
+            check_durations: DurationHistogram::new(DurationHistogram::CHECK_BOUNDS_SECONDS),
+            resilience: ResilienceSnapshot::default(),
         };
         Ok(Self {
             stages: Stages::new(&config)?,
@@ -141,6 +154,11 @@ impl<P: Ports> Pipeline<P> {
             completed: 0,
             skipped: 0,
         })
+    }
+
+    /// Shows at most `series_max` entities per metric on the metrics page.
+    pub fn limit_series(&mut self, series_max: usize) {
+        self.stages.series_max = series_max;
     }
 
     /// A handle for those who watch.
@@ -240,8 +258,10 @@ impl<P: Ports> Pipeline<P> {
     fn publish_stream(&self, acknowledged_before: u64) {
         let ledger = self.streamer.ledger();
         let stats = self.streamer.stats().clone();
+        let held_bytes = self.streamer.buffered_bytes() as u64;
         let now = moment(self.ports.clock());
         self.status.update(|status| {
+            status.memory.held_bytes = held_bytes;
             if ledger.acknowledged > acknowledged_before {
                 status.last_accepted = Some(now);
             }

@@ -83,6 +83,8 @@ pub struct StageMillis {
 pub struct SourceReport {
     /// The source, e.g. `kafka/orders`.
     pub source: String,
+    /// How long it was asked, up to its answer or the deadline, in milliseconds.
+    pub collect_ms: u64,
     /// Samples it gave.
     pub samples: u64,
     /// Parts it could not give, by reason.
@@ -178,6 +180,8 @@ pub struct PipelineLedger {
     pub entities: Counts,
     /// Relationships sent.
     pub relationships: u64,
+    /// Events about the pipeline itself, e.g. of its breakers.
+    pub monitoring: u64,
     /// Events handed to the stream.
     pub enqueued: u64,
     /// Parts that sources could not give, by `source` and reason.
@@ -190,7 +194,7 @@ impl PipelineLedger {
     /// Whether every sample collected is accounted for.
     pub fn balances(&self) -> bool {
         total(&self.collected) == self.transformed + total(&self.rejected)
-            && total(&self.entities) + self.relationships == self.enqueued
+            && total(&self.entities) + self.relationships + self.monitoring == self.enqueued
     }
 
     /// Adds what the sources of one cycle said.
