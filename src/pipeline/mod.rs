@@ -54,7 +54,7 @@ pub use report::{
 pub use source::{Collected, Collecting, KafkaSource, MissingPart, Source, kafka_settings};
 pub use status::{
     AlertStats, Availability, BreakerChange, DurationHistogram, MemoryUse, Moment, Phase,
-    PipelineStatus, RecoveryOutcome, ResilienceSnapshot, Snapshot,
+    PipelineStatus, ResilienceSnapshot, Snapshot,
 };
 
 use schedule::{Schedule, Wait};

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use super::figures::Figures;
 use super::health::{Health, HealthStatus, assess};
-use super::report::{Counts, CycleReport, PipelineLedger, SourceReport};
+use super::report::{CycleReport, PipelineLedger, SourceReport};
 use crate::domain::units::UnixMillis;
 use crate::ports::Clock;
 use crate::resilience::breaker::{BreakerStats, StateKind};
 use crate::resilience::limiter::LimiterStats;
-use crate::resilience::recovery::{RecoveryStats, SystemState};
+use crate::resilience::recovery::{Attempt, Incident, OutcomeCounts, RecoveryStats, SystemState};
 use crate::stream::spool::SpoolStats;
 use crate::stream::{Ledger, StreamStats};
 
@@ -141,19 +141,6 @@ impl Availability {
     }
 }
 
-/// The end of one recovery of a component.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecoveryOutcome {
-    /// When; monotonic.
-    pub at: Duration,
-    /// Whose.
-    pub component: String,
-    /// How it ended, e.g. `recovered`, `failed`, `fallback_success`.
-    pub outcome: String,
-    /// How long it took, when that is known.
-    pub took: Option<Duration>,
-}
-
 /// Alerts to a webhook.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AlertStats {
@@ -195,10 +182,10 @@ pub struct ResilienceSnapshot {
     pub breaker_history: BTreeMap<String, Vec<BreakerChange>>,
     /// Components, their states and recoveries.
     pub recovery: RecoveryStats,
-    /// The last recoveries, newest first.
-    pub recent_recoveries: Vec<RecoveryOutcome>,
-    /// All recoveries, by how they ended.
-    pub recovery_outcomes: Counts,
+    /// The last recovery attempts that ended, newest first.
+    pub recent_attempts: Vec<Attempt>,
+    /// The last incidents of components, newest first.
+    pub incidents: Vec<Incident>,
     /// The durable queue, when there is one.
     pub spool: Option<SpoolStats>,
     /// Rate limiters, by name.
@@ -217,13 +204,16 @@ impl Default for ResilienceSnapshot {
             components: Vec::new(),
             mttr: None,
             recovery_rate: None,
+            outcomes: OutcomeCounts::default(),
+            active_recoveries: 0,
+            queued_recoveries: 0,
         };
         Self {
             breakers: Vec::new(),
             breaker_history: BTreeMap::new(),
             recovery,
-            recent_recoveries: Vec::new(),
-            recovery_outcomes: Counts::new(),
+            recent_attempts: Vec::new(),
+            incidents: Vec::new(),
             spool: None,
             limiters: Vec::new(),
             alerts: None,
