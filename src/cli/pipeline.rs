@@ -157,7 +157,8 @@ impl PipelineArgs {
         }
         let sources = sources(&ports, config, self.feed(config)?);
         let settings = PipelineConfig::from_config(config);
-        let mut pipeline = Pipeline::new(ports.clone(), settings, sources)
+        let mut pipeline = Pipeline::open(ports.clone(), settings, sources)
+            .await
             .map_err(|error| format!("cannot start: {error}"))?;
         let pages = ShutdownHandle::new();
         let server = match config.http {

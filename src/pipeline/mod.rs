@@ -26,6 +26,8 @@ use crate::newrelic::region::InvalidAddress;
 use crate::newrelic::{Addresses, EventApi};
 use crate::ports::{Clock, Ports};
 use crate::rt::{Race, Shutdown, race};
+use crate::resilience::breaker::{BreakerRegistry, RegistryError};
+use crate::stream::spool::{OpenReport, Opened, Spool, SpoolConfig, SpoolError};
 use crate::stream::{Ledger, StreamConfigError, Streamer};
 
 mod config;
@@ -60,6 +62,10 @@ pub use status::{
 use schedule::{Schedule, Wait};
 use stages::Stages;
 
+/// The breaker in front of New Relic's ingest.
+pub const EVENT_API: &str = "event-api";
+/// How long a disk may fail at the start before the pipeline works without a spool.
+const SPOOL_PATIENCE: Duration = Duration::from_secs(30);
 /// Pause between two attempts to send the last events.
 const DRAIN_PAUSE: Duration = Duration::from_secs(1);
 
@@ -75,6 +81,12 @@ pub enum PipelineError {
     /// Settings of the stream.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Stream(Vec<StreamConfigError>),
+    /// Settings of a breaker.
+    #[error(transparent)]
+    Breaker(#[from] RegistryError),
+    /// The spool belongs to somebody else, or to a newer program.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
 }
 
 /// Which cycles [`Pipeline::run`] runs.
@@ -102,7 +114,23 @@ pub struct Pipeline<P: Ports> {
 }
 
 impl<P: Ports> Pipeline<P> {
-    /// A pipeline that collects from `sources`.
+    /// A pipeline that collects from `sources`, over the spool that `config` names.
+    ///
+    /// # Errors
+    /// [`PipelineError`] names what in `config` cannot work, or why the spool cannot be had.
+    pub async fn open(
+        ports: P,
+        config: PipelineConfig,
+        sources: Vec<Box<dyn Source>>,
+    ) -> Result<Self, PipelineError> {
+        let spool = match &config.spool {
+            Some(spool) => open_spool(&ports, spool).await?,
+            None => None,
+        };
+        Self::new(ports, config, sources, spool)
+    }
+
+    /// A pipeline over a spool that is open, or over none.
     ///
     /// # Errors
     /// [`PipelineError`] names what in `config` cannot work.
@@ -110,10 +138,13 @@ impl<P: Ports> Pipeline<P> {
         ports: P,
         config: PipelineConfig,
         sources: Vec<Box<dyn Source>>,
+        spool: Option<Opened<P::Disk>>,
     ) -> Result<Self, PipelineError> {
         let uri = Addresses::events_of(&config.addresses, config.account)?;
         let api = EventApi::new(uri, config.key.clone());
-        let streamer = Streamer::new(ports.clone(), api, config.stream.clone())
+        let breakers = BreakerRegistry::default();
+        let breaker = breakers.get_or_create(EVENT_API, config.stream.breaker.clone())?;
+        let streamer = Streamer::new(ports.clone(), api, config.stream.clone(), breaker, spool)
             .map_err(PipelineError::Stream)?;
         let snapshot = Snapshot {
             phase: Phase::Starting,
@@ -258,7 +289,7 @@ impl<P: Ports> Pipeline<P> {
     fn publish_stream(&self, acknowledged_before: u64) {
         let ledger = self.streamer.ledger();
         let stats = self.streamer.stats().clone();
-        let held_bytes = self.streamer.buffered_bytes() as u64;
+        let held_bytes = self.streamer.resident_bytes() as u64;
         let now = moment(self.ports.clock());
         self.status.update(|status| {
             status.memory.held_bytes = held_bytes;
@@ -273,6 +304,43 @@ impl<P: Ports> Pipeline<P> {
     /// The last cycle that ended.
     pub fn last_report(&self) -> Option<Arc<CycleReport>> {
         self.status.read(|status| status.last_report.clone())
+    }
+}
+
+/// Opens the spool. A disk that fails is asked again for a while; after that the pipeline works
+/// without a spool, and what waits there is left for its next life.
+async fn open_spool<P: Ports>(
+    ports: &P,
+    config: &SpoolConfig,
+) -> Result<Option<Opened<P::Disk>>, SpoolError> {
+    let clock = ports.clock();
+    let until = clock.monotonic() + SPOOL_PATIENCE;
+    loop {
+        let opened = Spool::open(ports.disk().clone(), config.clone(), clock.wall()).await;
+        match opened {
+            Ok(opened) => {
+                log_opening(&opened.report, opened.chunks.len());
+                return Ok(Some(opened));
+            }
+            Err(error) if !error.is_transient() => return Err(error),
+            Err(error) if clock.monotonic() < until => {
+                tracing::warn!(%error, "The spool cannot be opened yet.");
+                clock.sleep(Duration::from_secs(1)).await;
+            }
+            Err(error) => {
+                tracing::error!(%error, "Working without a spool: a crash loses what waits.");
+                return Ok(None);
+            }
+        }
+    }
+}
+
+fn log_opening(report: &OpenReport, chunks: usize) {
+    if chunks > 0 {
+        tracing::info!(chunks, "The spool holds events of an earlier life; they are sent first.");
+    }
+    if *report != OpenReport::default() {
+        tracing::warn!(?report, "The spool was damaged and has been repaired.");
     }
 }
 

@@ -196,7 +196,7 @@ impl Core {
         let Overflow { dropped, removed } = self.queue.trim(&self.config, now);
         for (reason, events) in dropped {
             tracing::error!(reason = reason.as_str(), events, "Events were dropped.");
-            self.ledger.drop_events(reason, events);
+            self.ledger.drop_events(reason, usize::try_from(events).unwrap_or(usize::MAX));
         }
         self.settlement.removed.extend(removed);
     }

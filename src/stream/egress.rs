@@ -49,7 +49,7 @@ impl<P: Ports> Egress<P> {
             return Err(NotNow { reason: "rate_limit", until: Some(now.saturating_add(wait)) });
         }
         self.breaker
-            .admit(|| now)
+            .admit_owned(|| now)
             .map_err(|rejected| NotNow { reason: "circuit_open", until: rejected.retry_at })
     }
 
