@@ -265,12 +265,16 @@ impl<P: Ports> Pipeline<P> {
                 clock.sleep(DRAIN_PAUSE.min(left)).await;
             }
         }
-        let Ledger { acknowledged: delivered, in_flight: undelivered, .. } = self.streamer.ledger();
+        let Ledger { acknowledged: delivered, in_flight, spooled, .. } = self.streamer.ledger();
+        let undelivered = in_flight - spooled;
         if interrupted {
             tracing::warn!("Last cycle was cut off by the shutdown deadline.");
         }
         if undelivered > 0 {
             tracing::error!(undelivered, "New Relic did not take all events; they are lost.");
+        }
+        if spooled > 0 {
+            tracing::warn!(spooled, "Events wait in the spool for the next start.");
         }
         self.status.update(|status| status.phase = Phase::Stopped);
         RunReport {
@@ -279,6 +283,7 @@ impl<P: Ports> Pipeline<P> {
             interrupted,
             delivered,
             undelivered,
+            spooled,
             drain_ms: whole_millis(clock.monotonic().saturating_sub(began)),
             ledger: self.status.read(|status| status.ledger.clone()),
         }

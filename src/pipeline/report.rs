@@ -223,8 +223,10 @@ pub struct RunReport {
     pub interrupted: bool,
     /// Events that New Relic acknowledged.
     pub delivered: u64,
-    /// Events that New Relic had not taken at the end; they are lost.
+    /// Events that New Relic had not taken at the end, and that no spool holds; they are lost.
     pub undelivered: u64,
+    /// Events that New Relic had not taken at the end; the spool keeps them for the next start.
+    pub spooled: u64,
     /// How long the last sends took, in milliseconds.
     pub drain_ms: u64,
     /// Totals.

@@ -365,8 +365,9 @@ impl Core {
         Some(DeadLetter { chunk, reason: reason.to_owned(), attempts, at })
     }
 
-    /// Whatever was under way has no courier any more: nobody heard those answers.
+    /// Whatever was under way has no courier any more: nobody heard those answers, and the disk's.
     pub(super) fn recall(&mut self) {
+        self.appending = false;
         for (_, events) in self.queue.recall() {
             self.count_unknown(events);
         }

@@ -8,7 +8,7 @@
 //!   `Retry-After` or an open breaker lasts.
 //! - A disk that does not answer delays nothing for long: after [`SPOOL_PATIENCE`] chunks leave
 //!   from memory, and what the disk then holds too much is removed.
-//! - Dropping the courier loses nothing: whoever runs it next puts back what was under way.
+//! - Dropping the courier loses nothing: what was under way is put back, its fate unknown.
 
 use std::convert::Infallible;
 use std::future::{Future, pending};
@@ -34,7 +34,8 @@ type Work<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 /// Runs until dropped.
 pub(super) async fn run<P: Ports>(shared: &Shared<P>) -> Infallible {
-    shared.core().recall();
+    // Declared first, so that it is dropped last: when the POSTs are gone.
+    let _recall = Recall(shared);
     let clock = shared.ports.clock();
     let mut posts: FuturesUnordered<Work<'_>> = FuturesUnordered::new();
     let mut disk: Option<Work<'_>> = None;
@@ -67,6 +68,15 @@ pub(super) async fn run<P: Ports>(shared: &Shared<P>) -> Infallible {
         if let Race::First(()) = race(written, race(posted, race(wake, timer))).await {
             disk = None;
         }
+    }
+}
+
+/// Puts back what was under way when the courier ends.
+struct Recall<'a, P: Ports>(&'a Shared<P>);
+
+impl<P: Ports> Drop for Recall<'_, P> {
+    fn drop(&mut self) {
+        self.0.core().recall();
     }
 }
 
