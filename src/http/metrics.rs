@@ -56,12 +56,8 @@ impl Scrape {
         let head = ("health", "1 for the present status of each check, else 0");
         let mut family = to.encode_descriptor(head.0, head.1, None, MetricType::Gauge)?;
         for check in &health.checks {
-            for (status, name) in [
-                (HealthStatus::Healthy, "healthy"),
-                (HealthStatus::Degraded, "degraded"),
-                (HealthStatus::Unhealthy, "unhealthy"),
-            ] {
-                let labels = [("check", check.name.as_str()), ("status", name)];
+            for status in HealthStatus::ALL {
+                let labels = [("check", check.name.as_str()), ("status", status.lowercase())];
                 let value = ConstGauge::new(i64::from(check.status == status));
                 value.encode(family.encode_family(&labels)?)?;
             }
