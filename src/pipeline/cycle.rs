@@ -150,6 +150,7 @@ impl<P: Ports> Pipeline<P> {
             sources,
             samples: kinds,
             rejected,
+            unsynthesized: staged.unsynthesized,
             fields_left_out: staged.fields_left_out,
             rejection_examples: staged.examples,
             entities: staged.entities,

@@ -140,6 +140,8 @@ pub struct CycleReport {
     pub samples: Counts,
     /// Samples, entities and relationships that were invalid, by reason.
     pub rejected: Counts,
+    /// Of which entities and relationships.
+    pub unsynthesized: Counts,
     /// Single fields left out of samples that were valid otherwise, by reason.
     pub fields_left_out: Counts,
     /// Some of what was rejected or left out.

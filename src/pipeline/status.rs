@@ -124,9 +124,9 @@ impl Availability {
         self.last = Some((now.max(self.last.map_or(now, |(at, _)| at)), is_up));
     }
 
-    /// Whether anybody has looked.
-    pub fn has_begun(&self) -> bool {
-        self.last.is_some()
+    /// Whether all was up at the last look; `None` before the first.
+    pub fn last_state(&self) -> Option<bool> {
+        self.last.map(|(_, up)| up)
     }
 
     /// Time that was measured.
@@ -171,6 +171,8 @@ pub struct BreakerChange {
     pub to: StateKind,
     /// Consecutive failures at that moment.
     pub failure_count: u64,
+    /// Why it opened, in words.
+    pub reason: Option<String>,
 }
 
 /// What stands between the pipeline and the world's failures, at one instant.
