@@ -345,6 +345,7 @@ fn overflow_drops_the_oldest_by_events_and_by_bytes() {
     let ledger = bench.streamer.ledger();
     assert_eq!(ledger.dropped, BTreeMap::from([(DropReason::BufferFull, 15)]));
     assert_eq!(ledger.in_flight, 25);
+    bench.clock.advance(Duration::from_secs(60));
     bench.flush(60);
     let sent: Vec<String> = bench.posts().iter().skip(2).flat_map(|p| p.events.clone()).collect();
     assert_eq!(sent, (15..40).map(|n| n.to_string()).collect::<Vec<_>>());
