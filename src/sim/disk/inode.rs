@@ -110,9 +110,7 @@ impl Change {
     fn pages(&self, len: usize) -> std::ops::Range<usize> {
         match self {
             Self::Write { data, .. } if data.is_empty() => 0..0,
-            Self::Write { offset, data } => {
-                offset / PAGE..(offset + data.len()).div_ceil(PAGE)
-            }
+            Self::Write { offset, data } => offset / PAGE..(offset + data.len()).div_ceil(PAGE),
             Self::Length(new) => new / PAGE..len.div_ceil(PAGE).max(new / PAGE),
         }
     }
