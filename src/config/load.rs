@@ -26,9 +26,7 @@ use crate::ports::Endpoint;
 
 mod resilience;
 
-pub use resilience::{
-    Alerts, Breakers, Limits, Recovery, Resilience, SpoolSettings, Webhook,
-};
+pub use resilience::{Alerts, Breakers, Limits, Recovery, Resilience, SpoolSettings, Webhook};
 pub(super) use resilience::{check_header_name, check_webhook, without_path};
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -292,7 +292,11 @@ mod tests {
         ];
         for (text, expected) in cases {
             let actual = text.parse::<WindowText>().map(|window| window.0);
-            assert_eq!(actual.map_err(|e| e.to_string()), expected.map_err(str::to_owned), "{text}");
+            assert_eq!(
+                actual.map_err(|e| e.to_string()),
+                expected.map_err(str::to_owned),
+                "{text}"
+            );
             if let Ok(window) = expected {
                 assert_eq!(WindowText(*window).to_string().parse(), Ok(WindowText(*window)));
             }

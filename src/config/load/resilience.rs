@@ -34,6 +34,11 @@ const EVENT_AGE_MAX: Duration = Duration::from_secs(48 * 3_600);
 /// Memory for events that are on disk as well, when nothing is said about it.
 const RESIDENT_BYTES: u64 = 16 << 20;
 
+/// Calls at once when nothing is said about it: those of the limiter's profiles `event_api` and
+/// `nerdgraph_nrql`.
+const POSTS_BURST: u32 = 1_000;
+const NERDGRAPH_BURST: u32 = 25;
+
 /// How failures of the world are met.
 #[derive(Debug, Clone)]
 pub struct Resilience {
@@ -232,20 +237,22 @@ impl Loader<'_> {
     }
 
     fn limits(&mut self, place: &Place, table: &LimitsTable, stream: &StreamTable) -> Limits {
-        let mut limit = |keys: [&str; 2], per_minute: u32, burst: u32| {
-            if per_minute < burst {
+        let mut limit = |keys: [&str; 2], per_minute: u32, burst: Option<u32>, usual: u32| {
+            if let Some(burst) = burst.filter(|burst| *burst > per_minute) {
                 let than = format!("`{}` ({burst})", keys[1]);
                 let help = "a burst counts against its minute: raise the one or lower the other";
                 self.too_small(place, keys[0], &per_minute.to_string(), &than, help);
             }
-            LimiterConfig::at_most(per_minute, MINUTE, burst)
+            LimiterConfig::at_most(per_minute, MINUTE, burst.unwrap_or(usual))
         };
-        let posts = ["posts_per_minute", "posts_burst"];
-        let event_api = limit(posts, table.posts_per_minute, table.posts_burst);
-        let requests = ["nerdgraph_per_minute", "nerdgraph_burst"];
-        let nerdgraph = limit(requests, table.nerdgraph_per_minute, table.nerdgraph_burst);
+        let (keys, per_minute) = (["posts_per_minute", "posts_burst"], table.posts_per_minute);
+        let event_api = limit(keys, per_minute, table.posts_burst, POSTS_BURST);
+        let keys = ["nerdgraph_per_minute", "nerdgraph_burst"];
+        let per_minute = table.nerdgraph_per_minute;
+        let nerdgraph = limit(keys, per_minute, table.nerdgraph_burst, NERDGRAPH_BURST);
         let buffer = stream.buffer_bytes;
-        let memory_max = table.memory_max.unwrap_or(SizeText(buffer.0.saturating_add(RESIDENT_BYTES)));
+        let memory_max =
+            table.memory_max.unwrap_or(SizeText(buffer.0.saturating_add(RESIDENT_BYTES)));
         if memory_max < buffer {
             let than = format!("`stream.buffer_bytes` ({buffer})");
             let help = "the buffer is a part of the memory: lower it as well";

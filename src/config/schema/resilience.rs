@@ -15,7 +15,7 @@ pub struct SpoolTable {
     /// ends.
     pub enabled: bool,
     /// Folder of its files, relative to the folder of this file, and below it.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), extend("examples" = ["var/spool"]))]
     pub folder: String,
     /// Most bytes of events that wait; beyond it the oldest are dropped and counted. At least
     /// `stream.batch_bytes`.
@@ -90,15 +90,17 @@ pub struct LimitsTable {
     /// answers 429 for the rest of the minute; share it when several senders use the account.
     #[schemars(range(min = 1))]
     pub posts_per_minute: u32,
-    /// Of these: most at once; at most `posts_per_minute`.
+    /// Of these: most at once; at most `posts_per_minute`. 1,000 when absent, or
+    /// `posts_per_minute` if that is less.
     #[schemars(range(min = 1))]
-    pub posts_burst: u32,
+    pub posts_burst: Option<u32>,
     /// Most NerdGraph requests in any minute. New Relic takes 3,000 queries of one account.
     #[schemars(range(min = 1))]
     pub nerdgraph_per_minute: u32,
-    /// Of these: most at once; at most `nerdgraph_per_minute`. New Relic takes 25 of one user.
+    /// Of these: most at once; at most `nerdgraph_per_minute`. 25 when absent (New Relic takes so
+    /// many of one user), or `nerdgraph_per_minute` if that is less.
     #[schemars(range(min = 1))]
-    pub nerdgraph_burst: u32,
+    pub nerdgraph_burst: Option<u32>,
     /// Most bytes of events in memory, those that are on disk as well included; at least
     /// `stream.buffer_bytes`. 16MiB above `stream.buffer_bytes` when absent.
     pub memory_max: Option<SizeText>,
@@ -108,9 +110,9 @@ impl Default for LimitsTable {
     fn default() -> Self {
         Self {
             posts_per_minute: 100_000,
-            posts_burst: 1_000,
+            posts_burst: None,
             nerdgraph_per_minute: 3_000,
-            nerdgraph_burst: 25,
+            nerdgraph_burst: None,
             memory_max: None,
         }
     }
