@@ -199,6 +199,11 @@ fn arb_op() -> impl Strategy<Value = Op> {
     ]
 }
 
+/// Tokens, and nanoseconds since the last call.
+fn arb_call() -> impl Strategy<Value = (u32, u64)> {
+    (0..8_u32, prop_oneof![0..3_u64, 0..99_000_000_u64])
+}
+
 fn per_second(billionths: u64) -> f64 {
     billionths as f64 / 1e9
 }
@@ -290,7 +295,7 @@ proptest! {
     fn every_span_keeps_the_limit(
         rate in arb_rate(),
         burst in 1..50_u32,
-        calls in proptest::collection::vec((0..8_u32, prop_oneof![0..3_u64, 0..99_000_000_u64]), 1..120),
+        calls in proptest::collection::vec(arb_call(), 1..120),
     ) {
         let limiter = limiter(per_second(rate), burst);
         let (mut gcra, mut now, mut grants) = (Gcra::new(rate, burst), 0, Vec::new());
