@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::*;
-use crate::ports::testing::TestClock;
 use crate::resilience::breaker::StateKind;
 use crate::resilience::recovery::{ErrorClass, Source, Stopped, no_fallback};
 use crate::resilience::retry::RetryConfig;

@@ -385,7 +385,10 @@ fn act(model: &mut Model, action: &Action) -> Option<Expected> {
             model.open_until = model.now + DELAY;
             model.breaker_to(StateKind::Open);
         }
-        Action::Reset => model.breaker_to(StateKind::Closed),
+        Action::Reset => {
+            model.consecutive = 0;
+            model.breaker_to(StateKind::Closed);
+        }
         Action::Wait(time) => model.now += *time,
     }
     None
