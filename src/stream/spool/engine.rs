@@ -28,7 +28,7 @@ pub(super) const DATA: &str = "spool.redb";
 /// A copy in the making; worth nothing.
 const NEW: &str = "spool.redb.new";
 /// What was saved from a damaged file, complete; it takes the place of `DATA` next.
-const READY: &str = "spool.redb.ready";
+pub(super) const READY: &str = "spool.redb.ready";
 /// The version, as text.
 const FORMAT_FILE: &str = "format";
 const FORMAT_NEW: &str = "format.new";
