@@ -32,6 +32,7 @@ mod config;
 mod cycle;
 mod figures;
 pub mod health;
+pub mod monitor;
 mod nri;
 mod report;
 mod schedule;

@@ -52,6 +52,15 @@ pub struct Moment {
     pub wall: UnixMillis,
 }
 
+impl Moment {
+    /// The wall-clock time of the monotonic instant `at`, seen from here.
+    pub fn wall_of(self, at: Duration) -> UnixMillis {
+        let millis = |span: Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        let (ahead, ago) = (at.saturating_sub(self.monotonic), self.monotonic.saturating_sub(at));
+        self.wall.plus_millis(millis(ahead)).plus_millis(-millis(ago))
+    }
+}
+
 /// How many of something took how long.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DurationHistogram {
