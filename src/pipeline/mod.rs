@@ -28,6 +28,7 @@ use crate::ports::{Clock, Ports};
 use crate::rt::{Race, Shutdown, race};
 use crate::stream::{Ledger, StreamConfigError, Streamer};
 
+pub mod alert;
 mod config;
 mod cycle;
 mod figures;
