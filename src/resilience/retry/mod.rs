@@ -126,7 +126,8 @@ impl RetryConfig {
 
     /// A `Retry-After` as far as it is believed.
     pub fn believed(&self, asked: Duration) -> Duration {
-        asked.min(self.retry_after_max).max(self.retry_after_min)
+        let believed = asked.min(self.retry_after_max).max(self.retry_after_min);
+        Duration::from_nanos(nanos(believed))
     }
 }
 
