@@ -5,7 +5,10 @@
 //! wait longer each time, rate limits wait as long as the service asks, wrong credentials end the
 //! loop, an invalid item is skipped, memory pressure waits for the host.
 
+use std::borrow::Cow;
 use std::time::Duration;
+
+use crate::resilience::breaker::Outcome;
 
 /// Wait before the next try when the service limits the rate without saying for how long.
 pub const RATE_LIMIT_DELAY: Duration = Duration::from_secs(60);
@@ -83,9 +86,17 @@ impl ErrorClass {
         matches!(self, Self::Validation | Self::Cancelled)
     }
 
-    /// Whether it says something of the service behind the breaker (domain: validation, 401/403
-    /// and cancellation do not count).
-    pub const fn counts_for_breaker(self) -> bool {
-        !matches!(self, Self::Auth | Self::Validation | Self::Memory | Self::Cancelled)
+    /// What the breaker is told, with the error's words: wrong credentials, invalid items, lack of
+    /// memory here and cancellation say nothing of the service behind it.
+    pub fn outcome(self, error: &str) -> Outcome {
+        let words = || Cow::Owned(error.to_owned());
+        match self {
+            Self::Network | Self::Server | Self::RateLimit { .. } | Self::Fatal => {
+                Outcome::Failure(words())
+            }
+            Self::Timeout => Outcome::Timeout,
+            Self::UnknownOutcome => Outcome::Unknown(words()),
+            Self::Auth | Self::Validation | Self::Memory | Self::Cancelled => Outcome::Ignored,
+        }
     }
 }

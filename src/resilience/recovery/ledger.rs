@@ -78,12 +78,35 @@ pub(super) struct Fixed {
 /// How an execution ended; see [`OutcomeCounts`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ended {
-    Succeeded { tries: u32 },
-    Failed { rejected: bool },
-    FallbackSuccess { rejected: bool },
-    FallbackFailed { rejected: bool },
-    Cached { rejected: bool },
+    Succeeded {
+        tries: u32,
+    },
+    Failed {
+        rejected: bool,
+    },
+    FallbackSuccess {
+        rejected: bool,
+    },
+    FallbackFailed {
+        rejected: bool,
+    },
+    Cached {
+        rejected: bool,
+    },
     Skipped,
+    /// A call of a component that runs its own loop; the loop goes on.
+    ObservedFailure,
+}
+
+/// What the scheduler asks of a component.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pulse {
+    pub state: ComponentState,
+    pub breaker: StateKind,
+    pub breaker_changed_at: Option<Duration>,
+    /// Transitions of its breaker, and results there since the last one while it was not closed.
+    pub results: (u64, u64),
+    pub last_result_at: Option<Duration>,
 }
 
 /// What happened to a component.
@@ -108,6 +131,9 @@ struct Entry {
     fixed: Fixed,
     state: ComponentState,
     breaker: StateKind,
+    breaker_changed_at: Option<Duration>,
+    /// As [`Pulse::results`].
+    breaker_results: (u64, u64),
     /// Whether it ever gave a result.
     is_known: bool,
     /// Failed tries since the last success.
@@ -146,6 +172,8 @@ impl Entry {
             fixed,
             state: ComponentState::Unknown,
             breaker,
+            breaker_changed_at: None,
+            breaker_results: (0, 0),
             is_known: false,
             failures: 0,
             is_substituted: false,
@@ -195,6 +223,8 @@ impl Entry {
             Fact::ProbeSucceeded => self.succeed(now),
             Fact::Breaker { from, to } => {
                 self.breaker = to;
+                self.breaker_changed_at = Some(now);
+                self.breaker_results = (self.breaker_results.0 + 1, 0);
                 if from == StateKind::HalfOpen && to == StateKind::Closed {
                     // Probes found that it works again; "healthy" needs a result of its own.
                     self.is_exhausted = false;
@@ -219,6 +249,10 @@ impl Entry {
                 outcomes.succeeded += u64::from(tries == 1);
                 outcomes.recovered += u64::from(tries > 1);
                 self.succeed(now);
+                false
+            }
+            Ended::ObservedFailure => {
+                outcomes.failed += 1;
                 false
             }
             Ended::Failed { rejected } => {
@@ -317,10 +351,6 @@ impl Ledger {
 
     pub(super) fn index(&self, name: &str) -> Option<usize> {
         self.names.get(name).copied()
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.entries.len()
     }
 
     /// Adds a component; its name must be new. Its index, and what it does to the system.
@@ -426,8 +456,21 @@ impl Ledger {
         self.entries.get(index).map(|entry| entry.state)
     }
 
-    pub(super) fn last_result_at(&self, index: usize) -> Option<Duration> {
-        self.entries.get(index)?.last_result_at
+    pub(super) fn pulse(&self, index: usize) -> Option<Pulse> {
+        self.entries.get(index).map(|entry| Pulse {
+            state: entry.state,
+            breaker: entry.breaker,
+            breaker_changed_at: entry.breaker_changed_at,
+            results: entry.breaker_results,
+            last_result_at: entry.last_result_at,
+        })
+    }
+
+    /// A call ended at its breaker while that was not closed.
+    pub(super) fn note_result(&mut self, index: usize) {
+        if let Some(entry) = self.entries.get_mut(index) {
+            entry.breaker_results.1 += 1;
+        }
     }
 
     pub(super) fn begin_recovery(&mut self, index: usize) {
@@ -436,10 +479,14 @@ impl Ledger {
         }
     }
 
-    pub(super) fn end_recovery(&mut self, index: usize, attempt: Option<Attempt>) {
+    pub(super) fn end_recovery(&mut self, index: usize) {
+        if let Some(entry) = self.entries.get_mut(index) {
+            entry.is_recovering = false;
+        }
+    }
+
+    pub(super) fn keep_attempt(&mut self, index: usize, attempt: Attempt) {
         let Some(entry) = self.entries.get_mut(index) else { return };
-        entry.is_recovering = false;
-        let Some(attempt) = attempt else { return };
         match &attempt.result {
             AttemptResult::Recovered => entry.tally.recoveries_succeeded += 1,
             AttemptResult::Failed(_) => entry.tally.recoveries_failed += 1,

@@ -18,14 +18,26 @@
 
 use std::time::Duration;
 
+mod cache;
 mod class;
+mod component;
+mod config;
 mod dead_letter;
+mod failure;
 mod ledger;
+mod manager;
+mod scheduler;
 mod view;
 
-pub use class::ErrorClass;
-pub use dead_letter::{DeadLetter, DeadLetterQueue, DeadLetterStats, Selection};
+pub use class::{ErrorClass, MEMORY_DELAY, RATE_LIMIT_DELAY};
+pub use component::{
+    CachedComponent, Component, HealthCheck, NoFallback, OtherCacheType, no_fallback,
+};
+pub use config::{CACHE_AGE_MAX, ComponentConfig, RECOVERY_DELAY, RecoveryConfig, RegisterError};
+pub use dead_letter::{DEAD_LETTERS_MAX, DeadLetter, DeadLetterQueue, DeadLetterStats, Selection};
+pub use failure::{Failure, Recovered, RecoveryError, Source, Stopped, TryError, UnknownComponent};
 pub use ledger::{Attempt, AttemptResult, Incident};
+pub use manager::RecoveryManager;
 pub use view::{Listener, RecoveryEvent, RecoveryView};
 
 use super::breaker::StateKind;
