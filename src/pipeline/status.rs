@@ -13,6 +13,7 @@ use crate::domain::units::UnixMillis;
 use crate::ports::Clock;
 use crate::resilience::breaker::{BreakerStats, StateKind};
 use crate::resilience::limiter::LimiterStats;
+use crate::resilience::pool::PoolStats;
 use crate::resilience::recovery::{Attempt, Incident, OutcomeCounts, RecoveryStats, SystemState};
 use crate::stream::spool::SpoolStats;
 use crate::stream::{Ledger, StreamStats};
@@ -197,6 +198,8 @@ pub struct ResilienceSnapshot {
     pub recent_attempts: Vec<Attempt>,
     /// The last incidents of components, newest first.
     pub incidents: Vec<Incident>,
+    /// The worker pool, when there is one.
+    pub pool: Option<PoolStats>,
     /// The durable queue, when there is one.
     pub spool: Option<SpoolStats>,
     /// Rate limiters, by name.
@@ -225,6 +228,7 @@ impl Default for ResilienceSnapshot {
             recovery,
             recent_attempts: Vec::new(),
             incidents: Vec::new(),
+            pool: None,
             spool: None,
             limiters: Vec::new(),
             alerts: None,

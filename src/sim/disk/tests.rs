@@ -305,8 +305,7 @@ fn a_mount_dies_at_the_chosen_operation() {
         store.die_after(0);
         assert_eq!(kind(store.mount().open("a")), Some(io::ErrorKind::Other));
     }
-    let expected =
-        [(1, ""), (1, "a"), (2, "a"), (3, "a"), (4, "a"), (4, "b"), (5, "b"), (5, "")];
+    let expected = [(1, ""), (1, "a"), (2, "a"), (3, "a"), (4, "a"), (4, "b"), (5, "b"), (5, "")];
     assert_eq!(left, expected.map(|(last, names)| (last, names.to_owned())).into());
 }
 
