@@ -121,4 +121,6 @@ pub fn assess(snapshot: &Snapshot, now: Duration) -> Health {
 }
 
 #[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
 mod tests;
