@@ -109,14 +109,15 @@ pub fn assess(snapshot: &Snapshot, now: Duration) -> Health {
     let components = components::components(snapshot, &checks);
     let statuses = checks.iter().map(|check| check.status);
     let statuses = statuses.chain(components.iter().map(|component| component.status));
+    let status = statuses.max().unwrap_or(HealthStatus::Healthy);
     Health {
-        status: statuses.max().unwrap_or(HealthStatus::Healthy),
+        status,
         live,
         ready,
         started: snapshot.completed > 0 && snapshot.resilience.starting.is_empty(),
         checks,
         components,
-        figures: figures::figures(snapshot, now),
+        figures: figures::figures(snapshot, now, status != HealthStatus::Unhealthy),
     }
 }
 

@@ -134,11 +134,6 @@ impl Availability {
         self.last = Some((now.max(self.last.map_or(now, |(at, _)| at)), is_up));
     }
 
-    /// Whether all was up at the last look; `None` before the first.
-    pub fn last_state(&self) -> Option<bool> {
-        self.last.map(|(_, up)| up)
-    }
-
     /// Time that was measured.
     pub fn measured(&self) -> Duration {
         self.up.saturating_add(self.down)

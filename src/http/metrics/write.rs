@@ -100,11 +100,14 @@ pub(super) fn histogram(
     for (labels, durations) in samples {
         let bounds = durations.bounds_seconds.iter().copied();
         let buckets: Vec<(f64, u64)> = bounds.zip(durations.buckets.iter().copied()).collect();
-        let count = durations.count();
-        let sum = durations.sum_seconds;
-        family
-            .encode_family(labels)?
-            .encode_histogram::<[(&str, &str); 0]>(sum, count, &buckets, None)?;
+        let (sum, count) = (durations.sum_seconds, durations.count());
+        // An empty list of labels would be written as `{}`.
+        if labels.is_empty() {
+            family.encode_histogram::<[(&str, &str); 0]>(sum, count, &buckets, None)?;
+        } else {
+            let mut member = family.encode_family(labels)?;
+            member.encode_histogram::<[(&str, &str); 0]>(sum, count, &buckets, None)?;
+        }
     }
     Ok(())
 }
