@@ -343,13 +343,16 @@ impl<P: Ports> Alerter<P> {
                 Verdict::RetryAfter(asked) => Some(asked),
             };
             let delay = asked.and_then(|asked| backoff.next_delay(asked));
-            let mut desk = self.shared.desk();
-            desk.stats.last_error = Some(error.clone());
+            self.book_failed_try(&error, delay.is_some());
             let Some(delay) = delay else { return Err(error) };
-            desk.stats.retries += 1;
-            drop(desk);
             clock.sleep(delay).await;
         }
+    }
+
+    fn book_failed_try(&self, error: &str, goes_on: bool) {
+        let mut desk = self.shared.desk();
+        desk.stats.last_error = Some(error.to_owned());
+        desk.stats.retries += u64::from(goes_on);
     }
 
     fn document(&self, alert: &Alert, wall: UnixMillis) -> Bytes {

@@ -57,14 +57,14 @@ pub(super) fn by_source(
 }
 
 /// One gauge with labels.
-pub(super) fn gauges<V: EncodeGaugeValue>(
+pub(super) fn gauges<V>(
     to: &mut DescriptorEncoder<'_>,
     head: Head,
     samples: &[(Labels<'_>, V)],
 ) -> Result<(), Error>
 where
+    V: EncodeGaugeValue + Copy,
     ConstGauge<V>: EncodeMetric,
-    V: Copy,
 {
     let mut family = to.encode_descriptor(head.0, head.1, None, MetricType::Gauge)?;
     for (labels, value) in samples {
@@ -74,14 +74,14 @@ where
 }
 
 /// One counter with labels.
-pub(super) fn counters<V: EncodeCounterValue>(
+pub(super) fn counters<V>(
     to: &mut DescriptorEncoder<'_>,
     head: Head,
     samples: &[(Labels<'_>, V)],
 ) -> Result<(), Error>
 where
+    V: EncodeCounterValue + Copy,
     ConstCounter<V>: EncodeMetric,
-    V: Copy,
 {
     let mut family = to.encode_descriptor(head.0, head.1, None, MetricType::Counter)?;
     for (labels, value) in samples {

@@ -174,11 +174,13 @@ fn wanted_events_are_configurable() {
     assert_eq!(bench.received()[1].3["component"], "kafka");
 }
 
+/// Script, requests, delivered, failed, retries, a word of the last error.
+type Case<'a> = (&'a [Answer], usize, u64, u64, u64, Option<&'a str>);
+
 #[test]
 fn receivers_that_fail() {
     use Answer::{Down, Later, Silence, Status};
-    // Script, requests, delivered, failed, retries, a word of the last error.
-    let cases: [(&[Answer], usize, u64, u64, u64, Option<&str>); 8] = [
+    let cases: [Case<'_>; 8] = [
         (&[Status(503, 10)], 2, 1, 0, 1, None),
         (&[Down, Down], 3, 1, 0, 2, None),
         (&[Silence], 2, 1, 0, 1, None),

@@ -195,10 +195,12 @@ fn figures_are_measured_or_absent() {
     assert_eq!(assess(&snapshot, now.monotonic).figures.error_rate, Some(0.25));
 }
 
+/// Looks: second and state; share of the time between the first and the last.
+type Looks<'a> = (&'a [(u64, bool)], Option<f64>);
+
 #[test]
 fn availability_counts_a_span_as_up_only_between_two_good_looks() {
-    // Looks: second and state; share of the time between the first and the last.
-    let cases: [(&[(u64, bool)], Option<f64>); 6] = [
+    let cases: [Looks<'_>; 6] = [
         (&[], None),
         (&[(5, true)], None),
         (&[(5, true), (15, true)], Some(1.0)),
