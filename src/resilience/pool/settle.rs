@@ -107,7 +107,10 @@ impl State {
             (started, Backoff::new(retry.config.clone(), ChaCha8Rng::from_rng(rng)))
         });
         let spent = now.saturating_sub(*first);
-        let left = backoff.config().deadline.map_or(Duration::MAX, |all| all.saturating_sub(spent));
+        let left = match backoff.config().deadline {
+            Some(deadline) => deadline.checked_sub(spent)?,
+            None => Duration::MAX,
+        };
         backoff.next_delay_within(None, left)
     }
 
@@ -312,14 +315,17 @@ impl Pool {
                 if state.closing == Closing::Over {
                     return Poll::Ready(());
                 }
-                state.drained.push(cx.waker().clone());
+                if !state.drained.iter().any(|waker| waker.will_wake(cx.waker())) {
+                    state.drained.push(cx.waker().clone());
+                }
                 Poll::Pending
             })
         };
-        if let rt::Race::Second(()) = rt::race(drained(), core.sleep(deadline)).await {
-            core.last_call();
-            drained().await;
+        if let rt::Race::First(()) = rt::race(drained(), core.sleep(deadline)).await {
+            return Vec::new();
         }
+        core.last_call();
+        drained().await;
         let mut left = core.change(|state, _| std::mem::take(&mut state.left));
         left.sort_by_key(|(number, _)| *number);
         left.into_iter().map(|(_, unfinished)| unfinished).collect()

@@ -74,7 +74,9 @@ async fn work<C: Clock>(core: Rc<Core>, clock: C, worker: u32) {
     let mut in_a_row = 0;
     while let Some(job) = poll_fn(|cx| core.poll_next(worker, &mut in_a_row, cx)).await {
         let key = job.key;
-        let outcome = Run { core, worker, job, sleep: |time| clock.sleep(time), limit: None }.await;
+        let in_a_row = &mut in_a_row;
+        let sleep = |time| clock.sleep(time);
+        let outcome = Run { core, worker, job, in_a_row, sleep, limit: None }.await;
         if let Outcome::TimedOut(_) = outcome {
             core.stop(worker, key);
         }
@@ -188,6 +190,7 @@ pin_project! {
         core: &'a Rc<Core>,
         worker: u32,
         job: Job,
+        in_a_row: &'a mut u32,
         sleep: M,
         #[pin]
         limit: Option<S>,
@@ -206,6 +209,7 @@ impl<S: Future<Output = ()>, M: Fn(Duration) -> S> Future for Run<'_, S, M> {
         if let Poll::Ready(ended) = body::poll(|| core.name_of(key), &mut body, cx) {
             return Poll::Ready(Outcome::Ended(ended, body));
         }
+        **this.in_a_row = 0;
         if let Some(outcome) = core.put_down(worker, key, body, cx) {
             return Poll::Ready(outcome);
         }
