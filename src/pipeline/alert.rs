@@ -11,7 +11,8 @@
 //! - Every call passes the breaker `webhook`, whose own events are never alerted; while it is open
 //!   the alert waits and none of its tries are spent.
 //! - raised = delivered + failed + dropped + waiting, at every await point.
-//! - The secret's value is in requests only: neither in logs nor in `Debug` nor in errors.
+//! - The address and the secret's value are in requests only: neither in logs nor in `Debug` nor
+//!   in errors.
 //!
 //! Not modelled: alerts that survive the process.
 
@@ -27,12 +28,13 @@ use tokio::sync::Notify;
 
 use super::moment;
 use super::status::AlertStats;
+use crate::config::Alerts;
 use crate::domain::units::UnixMillis;
 use crate::ports::{Clock, Entropy, Http, HttpError, HttpLimits, HttpRequest, HttpResponse, Ports};
 use crate::resilience::InvalidSetting;
 use crate::resilience::breaker::{
-    Breaker, BreakerConfig, BreakerError, BreakerEvent, BreakerRegistry, EventKind, HttpOutcome,
-    RegistryError, guard,
+    Breaker, BreakerConfig, BreakerError, BreakerEvent, BreakerRegistry, Classify, EventKind,
+    HttpOutcome, Outcome, RegistryError, guard, of_http_error,
 };
 use crate::resilience::retry::{Backoff, HttpJudge, RetryConfig, Verdict};
 use crate::rt::{Shutdown, race};
@@ -49,8 +51,8 @@ const BREAKER_WAIT_MIN: Duration = Duration::from_millis(1);
 /// Settings of an [`Alerter`].
 #[derive(Debug, Clone)]
 pub struct AlertConfig {
-    /// Where alerts go; `http://` or `https://`.
-    pub url: String,
+    /// Where alerts go; `http://` or `https://`. Its path often is a secret, so none of it is shown.
+    pub url: SecretString,
     /// Which events of [`EVENTS`] are alerted.
     pub events: Vec<String>,
     /// Header that proves who sends, e.g. `Authorization`, and its secret value.
@@ -69,7 +71,7 @@ impl Default for AlertConfig {
     /// No receiver yet; `circuit.opened`, 10 s a try, 100 alerts waiting, 5 tries.
     fn default() -> Self {
         Self {
-            url: String::new(),
+            url: String::new().into(),
             events: vec![EVENTS[0].to_owned()],
             secret_header: None,
             timeout: Duration::from_secs(10),
@@ -84,6 +86,18 @@ impl Default for AlertConfig {
 }
 
 impl AlertConfig {
+    /// The settings that a configuration file gives; the rest is the default.
+    pub fn from_config(alerts: &Alerts) -> Self {
+        let secret = alerts.secret.as_ref();
+        Self {
+            url: alerts.webhook.expose().to_owned().into(),
+            events: alerts.events.iter().map(|event| event.bus_name().to_owned()).collect(),
+            secret_header: secret.map(|(name, value)| (name.to_string(), value.clone())),
+            timeout: alerts.timeout,
+            ..Self::default()
+        }
+    }
+
     /// Every setting that is out of range; secrets are not repeated.
     pub fn validate(&self) -> Vec<InvalidSetting> {
         let mut faults = Vec::new();
@@ -95,7 +109,7 @@ impl AlertConfig {
         check(
             self.uri().is_some(),
             "url",
-            self.url.clone(),
+            "(hidden)".to_owned(),
             "an address such as https://alerts.example.com/hook",
         );
         for event in &self.events {
@@ -121,7 +135,7 @@ impl AlertConfig {
     }
 
     fn uri(&self) -> Option<Uri> {
-        let uri: Uri = self.url.parse().ok()?;
+        let uri: Uri = self.url.expose_secret().parse().ok()?;
         let known = matches!(uri.scheme_str(), Some("http" | "https"));
         (known && uri.host().is_some_and(|host| !host.is_empty())).then_some(uri)
     }
@@ -317,7 +331,7 @@ impl<P: Ports> Alerter<P> {
                 let request = self.request(alert, wall, &body);
                 self.ports.http().send(request?, limits).await
             };
-            let (verdict, error) = match guard(&self.breaker, clock, &HttpOutcome, send).await {
+            let (verdict, error) = match guard(&self.breaker, clock, &Receiver, send).await {
                 Err(BreakerError::Rejected(rejected)) => {
                     let delay = self.breaker.config().retry_delay;
                     let now = clock.monotonic();
@@ -329,7 +343,7 @@ impl<P: Ports> Alerter<P> {
                     (Verdict::RetryAfter(None), elapsed.to_string())
                 }
                 Err(BreakerError::Inner(error)) => {
-                    let text = error.to_string();
+                    let text = words(&error).to_owned();
                     (judge(&Err(error)), text)
                 }
                 Ok(answer) => {
@@ -389,6 +403,32 @@ impl<P: Ports> Alerter<P> {
             request.headers_mut().insert(name, value.clone());
         }
         Ok(request)
+    }
+}
+
+/// What went wrong, without the address.
+fn words(error: &HttpError) -> &'static str {
+    match error {
+        HttpError::Request(_) => "the request cannot be sent",
+        HttpError::Connect { .. } => "cannot connect to the receiver",
+        HttpError::Timeout { .. } => "no answer in time",
+        HttpError::Broken { .. } => "the connection broke",
+        HttpError::Garbage { .. } => "the answer is not valid HTTP",
+        HttpError::BodyTooLong { .. } => "the answer is too long",
+    }
+}
+
+/// Reads what the receiver did as the breaker's outcome, without the address.
+struct Receiver;
+
+impl Classify<HttpResponse, HttpError> for Receiver {
+    fn classify(&self, result: &Result<HttpResponse, HttpError>) -> Outcome {
+        let Err(error) = result else { return HttpOutcome.classify(result) };
+        match of_http_error(error) {
+            Outcome::Failure(_) => Outcome::Failure(words(error).into()),
+            Outcome::Unknown(_) => Outcome::Unknown(words(error).into()),
+            other => other,
+        }
     }
 }
 

@@ -19,6 +19,8 @@ enum Answer {
     Silence,
     /// No connection.
     Down,
+    /// An error that repeats the address.
+    Unsendable,
 }
 
 /// When a request came (milliseconds), its `X-Request-Id`, its secret, its document.
@@ -43,7 +45,7 @@ impl Http for Receiver {
             value.map(|value| value.to_str().expect("text").to_owned())
         };
         assert_eq!(request.method(), http::Method::POST);
-        assert_eq!(request.uri().to_string(), "https://alerts.example.com/hook");
+        assert_eq!(request.uri().to_string(), "https://alerts.example.com/c4n4ry-hook");
         assert_eq!(text("content-type").as_deref(), Some("application/json"));
         let now = u64::try_from(self.clock.monotonic().as_millis()).expect("small");
         let document = serde_json::from_slice(request.body()).expect("JSON");
@@ -62,6 +64,9 @@ impl Http for Receiver {
                 self.clock.sleep(limits.timeout).await;
                 let timeout = limits.timeout;
                 return Err(HttpError::Timeout { authority, timeout, sent: true });
+            }
+            Answer::Unsendable => {
+                return Err(HttpError::Request(format!("`{}`: no", request.uri())));
             }
             Answer::Down => {
                 let source = std::io::ErrorKind::ConnectionRefused.into();
@@ -85,7 +90,7 @@ struct Bench {
 
 fn config() -> AlertConfig {
     AlertConfig {
-        url: "https://alerts.example.com/hook".to_owned(),
+        url: "https://alerts.example.com/c4n4ry-hook".into(),
         secret_header: Some(("Authorization".to_owned(), SECRET.into())),
         retry: RetryConfig {
             attempts_max: 3,
@@ -179,8 +184,9 @@ type Case<'a> = (&'a [Answer], usize, u64, u64, u64, Option<&'a str>);
 
 #[test]
 fn receivers_that_fail() {
-    use Answer::{Down, Later, Silence, Status};
-    let cases: [Case<'_>; 8] = [
+    use Answer::{Down, Later, Silence, Status, Unsendable};
+    let cases: [Case<'_>; 9] = [
+        (&[Unsendable], 1, 0, 1, 0, Some("cannot be sent")),
         (&[Status(503, 10)], 2, 1, 0, 1, None),
         (&[Down, Down], 3, 1, 0, 2, None),
         (&[Silence], 2, 1, 0, 1, None),
@@ -203,6 +209,8 @@ fn receivers_that_fail() {
             None => assert_eq!(stats.last_error, None, "{script:?}"),
             Some(word) => assert!(stats.last_error.expect("an error").contains(word)),
         }
+        let webhook = bench.registry.get(BREAKER).expect("there").stats(bench.clock.monotonic());
+        assert!(!format!("{:?} {webhook:?}", bench.alerter.stats()).contains("c4n4ry"));
         // The same alert has the same name at each try.
         assert!(received.iter().all(|request| request.1 == received[0].1), "{script:?}");
         if let [Later(seconds)] = script {
@@ -263,7 +271,7 @@ fn its_own_breaker_opens_holds_back_and_is_never_alerted() {
 #[test]
 fn settings_are_checked_all_at_once_and_the_secret_stays_hidden() {
     let config = AlertConfig {
-        url: "alerts.example.com".to_owned(),
+        url: "alerts.example.com/c4n4ry".into(),
         events: vec!["circuit.opened".to_owned(), "circuit.melted".to_owned()],
         secret_header: Some(("not a header".to_owned(), "c4n4ry\nc4n4ry".into())),
         timeout: Duration::ZERO,
@@ -298,7 +306,7 @@ fn settings_are_checked_all_at_once_and_the_secret_stays_hidden() {
 #[test]
 fn urls() {
     let cases = [
-        ("https://alerts.example.com/hook", true),
+        ("https://alerts.example.com/c4n4ry-hook", true),
         ("http://localhost:9/", true),
         ("ftp://alerts.example.com/", false),
         ("https://", false),
@@ -306,7 +314,7 @@ fn urls() {
         ("", false),
     ];
     for (url, valid) in cases {
-        let config = AlertConfig { url: url.to_owned(), ..AlertConfig::default() };
+        let config = AlertConfig { url: url.into(), ..AlertConfig::default() };
         assert_eq!(config.validate().is_empty(), valid, "{url}");
     }
 }

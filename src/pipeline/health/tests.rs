@@ -81,6 +81,31 @@ fn an_open_circuit_is_as_bad_as_what_stands_behind_it() {
 }
 
 #[test]
+fn a_part_is_as_bad_as_the_worst_of_its_entries() {
+    let (mut snapshot, now) = after_cycle(QUICK);
+    let entry = |name: &str, state, recoveries| crate::resilience::recovery::ComponentStats {
+        state,
+        critical: false,
+        active_recoveries: recoveries,
+        ..component(name, ComponentKind::Collector, name)
+    };
+    snapshot.resilience.recovery = recovery(vec![
+        entry("collector/kafka/orders", ComponentState::Healthy, 0),
+        entry("collector/kafka/payments", ComponentState::CircuitOpen, 1),
+        entry("collectors", ComponentState::Healthy, 0),
+    ]);
+    let health = assess(&snapshot, now.monotonic);
+    let names: Vec<&str> = health.components.iter().map(|one| one.name.as_str()).collect();
+    let expected = ["collector", "transformer", "synthesizer", "streamer", "collectors"];
+    assert_eq!(names, expected);
+    let collector = &health.components[0];
+    assert_eq!(collector.status, HealthStatus::Degraded);
+    assert_eq!(collector.state, Some(ComponentState::CircuitOpen));
+    assert_eq!(collector.active_recoveries, 1);
+    assert!(collector.detail.starts_with("CIRCUIT_OPEN"), "{}", collector.detail);
+}
+
+#[test]
 fn a_durable_queue_makes_an_outage_bearable_and_not_ready() {
     use HealthStatus::{Degraded, Unhealthy};
     let failing = SpoolStats { last_error: Some("disk full".to_owned()), ..SpoolStats::default() };
