@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rand_chacha::ChaCha8Rng;
 
+use super::fuse::Fuse;
 use super::seed::{Seed, below};
 use super::world::CrashMode;
 use crate::ports::{Disk, DiskFile, DiskLock};
@@ -39,6 +40,42 @@ pub enum DiskOperation {
     Rename,
 }
 
+/// How a disk misbehaves.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum DiskFault {
+    /// Files may grow by so many bytes, all together.
+    Full {
+        /// How many.
+        free_bytes: u64,
+    },
+    /// Writes fail.
+    FailWrites {
+        /// Share of them.
+        share: f64,
+    },
+    /// Reads fail.
+    FailReads {
+        /// Share of them.
+        share: f64,
+    },
+    /// Syncs fail.
+    FailSyncs {
+        /// Share of them.
+        share: f64,
+    },
+    /// Each operation takes this long.
+    Slow {
+        /// How long.
+        per_operation: std::time::Duration,
+    },
+    /// No operation ends.
+    Stalled,
+    /// Syncs do nothing.
+    LyingSync,
+    /// A power loss tears unsynced writes.
+    TornWrites,
+}
+
 /// A host's disk; it outlives the host's crashes. Clones are handles on the same disk.
 #[derive(Clone)]
 pub struct DiskStore(Arc<Mutex<State>>);
@@ -49,6 +86,7 @@ struct State {
     files: BTreeMap<String, Arc<Mutex<Inode>>>,
     folders: BTreeSet<String>,
     locks: BTreeSet<String>,
+    fuse: Fuse,
 }
 
 #[derive(Default)]
@@ -124,7 +162,16 @@ impl DiskStore {
             files: BTreeMap::new(),
             folders: BTreeSet::from([String::new()]),
             locks: BTreeSet::new(),
+            fuse: Fuse::default(),
         })))
+    }
+
+    /// Misbehaves from now on, or not any more.
+    pub fn set_fault(&self, _: Option<DiskFault>) {}
+
+    /// Counts every operation on `fuse`; after its last one, every operation fails.
+    pub fn attach(&self, fuse: Fuse) {
+        self.state().fuse = fuse;
     }
 
     /// A handle for a host that starts now.
@@ -159,7 +206,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl State {
     /// Every operation passes here first: faults of the disk are decided in this one place.
     fn admit(&self, mount: u64, _operation: DiskOperation) -> io::Result<()> {
-        if mount == self.mount {
+        if mount == self.mount && self.fuse.pass() {
             Ok(())
         } else {
             Err(io::Error::other("this incarnation of the host is down"))

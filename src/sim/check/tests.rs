@@ -35,6 +35,7 @@ fn empty() -> Record {
         fleets: BTreeMap::new(),
         pipelines: Vec::new(),
         newrelic: NewRelicRecord::default(),
+        crash_points: Vec::new(),
     }
 }
 

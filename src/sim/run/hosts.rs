@@ -5,8 +5,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::defect::{Defect, Tampered};
+use super::watch::{Posts, Watched};
 use crate::collect::kafka::{Jmx, KafkaSourceConfig};
 use crate::config::Cycle;
 use crate::definitions::builtin;
@@ -18,7 +20,7 @@ use crate::pipeline::{
 };
 use crate::ports::{Clock, Endpoint, Ports};
 use crate::rt::{self, ShutdownHandle};
-use crate::sim::fault::NewRelicAnswer;
+use crate::sim::fault::{NewRelicAnswer, NewRelicFaultSpec};
 use crate::sim::fleet::{Fleet, JMX_PORT, WIRE_PORT, broker_host, serve_broker};
 use crate::sim::newrelic::{
     self, Account, DelayRange, FaultWindow, IngestFault, NewRelic, NewRelicConfig,
@@ -54,6 +56,8 @@ pub struct Life {
     pub cycles: Vec<Arc<CycleReport>>,
     /// When each cycle began, by its number: its report knows only what the wall clock showed.
     pub starts: BTreeMap<u64, SimTime>,
+    /// What it sent to New Relic.
+    pub posts: Posts,
 }
 
 /// The pipeline's lives so far; shared with its host.
@@ -74,7 +78,13 @@ impl Lives {
             status: None,
             cycles: Vec::new(),
             starts: BTreeMap::new(),
+            posts: Posts::default(),
         });
+    }
+
+    /// Where the present life's POSTs are kept.
+    fn posts(&self) -> Posts {
+        self.lock().last().map(|life| life.posts.clone()).unwrap_or_default()
     }
 
     /// The present life ends at `at`.
@@ -194,7 +204,7 @@ async fn run_pipeline<P: Ports>(
     defect: Option<Defect>,
     lives: Lives,
 ) {
-    let ports = Tampered::new(ports, defect);
+    let ports = Tampered::new(Watched::new(ports, lives.posts()), defect);
     let sources = scenario.kafka.iter().map(|(name, spec)| -> Box<dyn Source> {
         Box::new(KafkaSource::new(ports.clone(), source_config(&scenario, name, spec)))
     });
@@ -279,18 +289,40 @@ fn new_newrelic(scenario: &Scenario, seed: Seed) -> NewRelic {
     NewRelic::new(config, seed.child("newrelic"), Arc::new(builtin()))
 }
 
-/// Lets New Relic answer like this from now on, or well again.
-pub fn misbehave(setup: &Setup, answer: Option<NewRelicAnswer>, now: SimTime) {
-    setup.newrelic.clear_faults();
-    let status = |code, retry_after_seconds| IngestFault::Status { code, retry_after_seconds };
-    let fault = match answer {
-        None => return,
-        Some(NewRelicAnswer::TooManyRequests) => status(429, Some(30)),
-        Some(NewRelicAnswer::Unavailable) => status(503, None),
-        Some(NewRelicAnswer::Error) => status(500, None),
-        Some(NewRelicAnswer::AcceptedThenLost) => IngestFault::LostAnswer,
-        Some(NewRelicAnswer::Truncated) => IngestFault::TruncatedBody,
+/// Lets New Relic misbehave like this from `now` on.
+pub fn misbehave(setup: &Setup, fault: &NewRelicFaultSpec, now: SimTime) {
+    let status = |code| IngestFault::Status { code, retry_after_seconds: None };
+    let asking =
+        |code| IngestFault::Status { code, retry_after_seconds: fault.retry_after_seconds() };
+    let ingest = match fault.answer {
+        NewRelicAnswer::TooManyRequests => asking(429),
+        NewRelicAnswer::Unavailable => asking(503),
+        NewRelicAnswer::Error => status(500),
+        NewRelicAnswer::Forbidden => status(403),
+        NewRelicAnswer::RequestTimeout => status(408),
+        NewRelicAnswer::PayloadTooLarge => {
+            IngestFault::BodyTooLarge { body_bytes_max: fault.body_max.map_or(0, |size| size.0) }
+        }
+        NewRelicAnswer::Slow => {
+            IngestFault::Slow(fault.after.map(|text| text.0).unwrap_or_default())
+        }
+        NewRelicAnswer::AcceptedThenLost => IngestFault::LostAnswer,
+        NewRelicAnswer::Truncated => IngestFault::TruncatedBody,
+        NewRelicAnswer::Garbage => IngestFault::GarbageBody,
+        NewRelicAnswer::LateSynthesis => {
+            let extra = fault.lag.map(|text| text.0).unwrap_or_default();
+            return setup.newrelic.delay_synthesis(setup.wall(now), extra);
+        }
     };
-    let from = setup.wall(now);
-    setup.newrelic.inject(FaultWindow::always(fault, from));
+    let window = FaultWindow::always(ingest, setup.wall(now));
+    setup.newrelic.inject(FaultWindow { share: fault.share.unwrap_or(1.0), ..window });
+}
+
+/// Ends what [`misbehave`] began: faults of ingest do not overlap.
+pub fn behave(setup: &Setup, fault: &NewRelicFaultSpec, now: SimTime) {
+    if fault.answer.spares_ingest() {
+        setup.newrelic.delay_synthesis(setup.wall(now), Duration::ZERO);
+    } else {
+        setup.newrelic.clear_faults();
+    }
 }

@@ -11,7 +11,7 @@ use crate::domain::units::UnixMillis;
 use crate::pipeline::{CycleReport, PipelineStatus, Snapshot, SourceReport, total};
 use crate::sim::check::record::{
     CycleRecord, EntityRecord, LedgerRecord, Names, NewRelicRecord, PipelineRecord, Record,
-    StoredEvent,
+    ResilienceRecord, StoredEvent,
 };
 use crate::sim::newrelic::{EventRow, Value};
 use crate::sim::time::SimTime;
@@ -32,6 +32,7 @@ impl Setup {
             fleets: BTreeMap::new(),
             pipelines: Vec::new(),
             newrelic: NewRelicRecord::default(),
+            crash_points: Vec::new(),
         };
         for (name, fleet) in &self.fleets {
             record.fleets.insert(name.clone(), fleet_record(fleet, end));
@@ -67,7 +68,14 @@ fn pipeline_record(record: &Record, life: &Life, end: SimTime) -> PipelineRecord
         crashed: life.ended.is_some(),
         ledger: snapshot.as_ref().map(ledger_record).unwrap_or_default(),
         cycles,
+        posts: life.posts.records(),
+        resilience: snapshot.as_ref().map(resilience_record).unwrap_or_default(),
     }
+}
+
+/// What breakers, recovery and memory of one life say of themselves.
+fn resilience_record(_: &Snapshot) -> ResilienceRecord {
+    ResilienceRecord::default()
 }
 
 /// The cycle that a life's end cut off; what it had enqueued may be stored.
@@ -97,6 +105,7 @@ fn ledger_record(snapshot: &Snapshot) -> LedgerRecord {
         events_lost: rejected.chain(dropped).collect(),
         in_flight: stream.in_flight,
         unknown_sends: stream.unknown_events,
+        ..LedgerRecord::default()
     }
 }
 

@@ -16,12 +16,14 @@ use crate::sim::scenario::Scenario;
 use crate::sim::seed::Seed;
 use crate::sim::trace::{Sink, TraceDigest};
 
+mod crash_point;
 pub mod defect;
 mod hosts;
 mod identity;
 mod keep;
 mod picture;
 mod runner;
+mod watch;
 
 use defect::Defect;
 pub use identity::RunId;
