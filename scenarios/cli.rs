@@ -77,7 +77,7 @@ const CASES: &[Case] = &[
     ),
     ("checks", &["checks"], 0, &["ground truth   oracle   13  every stored figure"]),
     ("checks_json", &["checks", "--format", "json"], 0, &["\"name\": \"no panic\""]),
-    ("faults", &["faults"], 0, &["partition  Nothing passes", "    one_way?"]),
+    ("faults", &["faults"], 0, &["partition   Nothing passes", "    one_way?"]),
     ("faults_json", &["faults", "--format", "json"], 0, &["\"name\": \"crash\""]),
     (
         "lint_json",

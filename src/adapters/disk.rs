@@ -2,6 +2,8 @@
 //!
 //! Invariants:
 //! - No path leaves the folder.
+//! - Jobs run on tokio's threads for blocking work; one that has begun runs to its end, even when
+//!   nobody waits for it any more.
 //! - A file's name is as durable as its contents: the folder is synced when a file is made, moved
 //!   or removed.
 
@@ -116,6 +118,19 @@ impl Disk for FileDisk {
             Ok(()) => Ok(DiskLock::new(file)),
             Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
             Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> T {
+        #[expect(clippy::disallowed_methods, reason = "real files block the thread they are on")]
+        let job = tokio::task::spawn_blocking(job);
+        match job.await {
+            Ok(output) => output,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime ends before the job began, and this future ends with it.
+                Err(_) => std::future::pending().await,
+            },
         }
     }
 }

@@ -14,6 +14,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
 
@@ -40,39 +41,39 @@ pub enum DiskOperation {
     Rename,
 }
 
-/// How a disk misbehaves.
+/// Something that a disk does badly, until it is repaired; faults of several kinds add up.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum DiskFault {
-    /// Files may grow by so many bytes, all together.
+    /// There is room for so many more bytes; files that are cut or removed give theirs back.
     Full {
-        /// How many.
+        /// Room from now on.
         free_bytes: u64,
     },
-    /// Writes fail.
+    /// This share of writes and cuts fails, and changes nothing.
     FailWrites {
-        /// Share of them.
+        /// 0.0 to 1.0.
         share: f64,
     },
-    /// Reads fail.
+    /// This share of reads fails.
     FailReads {
-        /// Share of them.
+        /// 0.0 to 1.0.
         share: f64,
     },
-    /// Syncs fail.
+    /// This share of syncs fails; what was to be synced may be lost for ever.
     FailSyncs {
-        /// Share of them.
+        /// 0.0 to 1.0.
         share: f64,
     },
-    /// Each operation takes this long.
+    /// Every operation of a job takes so long.
     Slow {
-        /// How long.
-        per_operation: std::time::Duration,
+        /// Time per operation.
+        per_operation: Duration,
     },
-    /// No operation ends.
+    /// Jobs wait until this ends.
     Stalled,
-    /// Syncs do nothing.
+    /// A sync does nothing, and says that it did.
     LyingSync,
-    /// A power loss tears unsynced writes.
+    /// A power loss tears the writes that it does not keep or lose whole.
     TornWrites,
 }
 
@@ -166,9 +167,6 @@ impl DiskStore {
         })))
     }
 
-    /// Misbehaves from now on, or not any more.
-    pub fn set_fault(&self, _: Option<DiskFault>) {}
-
     /// Counts every operation on `fuse`; after its last one, every operation fails.
     pub fn attach(&self, fuse: Fuse) {
         self.state().fuse = fuse;
@@ -192,6 +190,14 @@ impl DiskStore {
             state.files.retain(|_, file| lock(file).lose_power(rng, &mut lost));
         }
         lost
+    }
+
+    /// Puts a fault in force, in place of one of its kind; `None` repairs the disk.
+    pub fn set_fault(&self, _fault: Option<DiskFault>) {}
+
+    /// Operations so far that read, wrote, synced or renamed, of all mounts.
+    pub fn operations(&self) -> u64 {
+        0
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -320,6 +326,10 @@ impl Disk for SimDisk {
             .filter(|name| !name.contains('/'))
             .map(str::to_owned)
             .collect())
+    }
+
+    async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> T {
+        job()
     }
 
     fn lock(&self, path: &str) -> io::Result<DiskLock> {
