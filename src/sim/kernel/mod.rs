@@ -231,10 +231,10 @@ impl Kernel {
 
     fn crash(&mut self, name: &HostName, mode: CrashMode) -> Result<(), WorldError> {
         let id = self.core.with(|net| net.host_id(name))?;
-        // First of all: destructors of a dying host write nothing.
-        let lost = self.disks[id.index()].crash(mode);
         self.core.with(|net| net.host(id).fuse.mend());
         let was_up = self.core.with(|net| net.crash(id, mode));
+        // Before the host's tasks end: the destructors of a dying host write nothing.
+        let lost = self.disks[id.index()].crash(mode);
         if was_up {
             let _entered = self.runtime.enter();
             self.panics.extend(self.hosts[id.index()].stop());
