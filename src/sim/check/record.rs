@@ -287,6 +287,21 @@ pub struct NewRelicRecord {
     pub relationships: BTreeSet<(String, String, String)>,
     /// Messages of `NrIntegrationError` rows.
     pub integration_errors: Vec<String>,
+    /// The requests that reached it, by arrival.
+    pub requests: Vec<RequestSeen>,
+}
+
+/// One request, as New Relic saw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestSeen {
+    /// When its head arrived.
+    pub at: SimTime,
+    /// Its `X-Request-Id`.
+    pub request_id: String,
+    /// Whether it was taken, whatever became of the answer.
+    pub accepted: bool,
+    /// Events stored from it.
+    pub events_stored: u64,
 }
 
 /// Names of the attributes of events of one form, each list sorted.

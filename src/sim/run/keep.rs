@@ -11,7 +11,7 @@ use crate::domain::units::UnixMillis;
 use crate::pipeline::{CycleReport, PipelineStatus, Snapshot, SourceReport, total};
 use crate::sim::check::record::{
     CycleRecord, EntityRecord, LedgerRecord, Names, NewRelicRecord, PipelineRecord, Record,
-    ResilienceRecord, StoredEvent,
+    RequestSeen, ResilienceRecord, StoredEvent,
 };
 use crate::sim::newrelic::{EventRow, Value};
 use crate::sim::time::SimTime;
@@ -105,6 +105,7 @@ fn ledger_record(snapshot: &Snapshot) -> LedgerRecord {
         events_lost: rejected.chain(dropped).collect(),
         in_flight: stream.in_flight,
         unknown_sends: stream.unknown_events,
+        staged: stream.in_flight,
         ..LedgerRecord::default()
     }
 }
@@ -167,6 +168,16 @@ fn newrelic_record(setup: &Setup, record: &Record) -> NewRelicRecord {
         relationship_events: events("MessageQueueRelationship"),
         entities: entities.collect(),
         relationships: relationships.map(|r| (r.source, r.kind, r.target)).collect(),
+        requests: newrelic
+            .requests()
+            .into_iter()
+            .map(|request| RequestSeen {
+                at: at(request.at),
+                request_id: request.request_id,
+                accepted: request.uuid.is_some(),
+                events_stored: request.events_stored.into(),
+            })
+            .collect(),
         integration_errors: newrelic.integration_errors().into_iter().map(|e| e.message).collect(),
     }
 }
