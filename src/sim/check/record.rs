@@ -41,7 +41,7 @@ pub struct Record {
 }
 
 /// One crash point, over.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct CrashPointRecord {
     /// Whose.
     pub host: String,
