@@ -165,7 +165,7 @@ impl DiskFile for OpenFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).sync_all()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).sync_data()
     }
 }
 

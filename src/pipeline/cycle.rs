@@ -64,9 +64,10 @@ impl<P: Ports> Pipeline<P> {
         let last = self.last_report();
         let mut samples = Vec::new();
         let mut reports = Vec::new();
-        for (source, answer) in self.sources.iter().zip(answers) {
+        for (source, (answer, took)) in self.sources.iter().zip(answers) {
             let mut report = SourceReport {
                 source: source.name().to_owned(),
+                collect_ms: whole_millis(took),
                 samples: 0,
                 missing: Counts::new(),
                 missing_examples: Examples::default(),
@@ -118,7 +119,11 @@ impl<P: Ports> Pipeline<P> {
         }
         let mut rejected = staged.rejected.clone();
         add_all(&mut rejected, &staged.unsynthesized);
+        let figures = Arc::new(staged.figures);
         self.status.update(|status| {
+            status.figures_left_out += figures.left_out();
+            status.figures = figures;
+            status.book_collections(&sources);
             let ledger = &mut status.ledger;
             add_all(&mut ledger.collected, &kinds);
             ledger.transformed += staged.transformed;
@@ -145,6 +150,7 @@ impl<P: Ports> Pipeline<P> {
             sources,
             samples: kinds,
             rejected,
+            unsynthesized: staged.unsynthesized,
             fields_left_out: staged.fields_left_out,
             rejection_examples: staged.examples,
             entities: staged.entities,
@@ -185,22 +191,25 @@ impl<P: Ports> Pipeline<P> {
             }
             status.last_report = Some(report);
         });
+        self.status.observe(self.ports.clock());
     }
 }
 
-/// Collects from one source within `deadline`.
+/// Collects from one source within `deadline`; the answer and the time it took.
 async fn ask(
     source: &mut dyn Source,
     clock: &impl Clock,
     deadline: Duration,
-) -> Result<Collected, SourceFailure> {
-    match race(source.collect(), clock.sleep(deadline)).await {
+) -> (Result<Collected, SourceFailure>, Duration) {
+    let began = clock.monotonic();
+    let answer = match race(source.collect(), clock.sleep(deadline)).await {
         Race::First(answer) => answer,
         Race::Second(()) => Err(SourceFailure {
             reason: "deadline".to_owned(),
             message: format!("not done within {} ms", deadline.as_millis()),
         }),
-    }
+    };
+    (answer, clock.monotonic().saturating_sub(began))
 }
 
 /// What the stream did between two accounts.

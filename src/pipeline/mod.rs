@@ -15,6 +15,7 @@
 //! - Same inputs at the same instants, same outputs: order comes from the configuration and from
 //!   sorted maps.
 
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,10 +26,13 @@ use crate::newrelic::region::InvalidAddress;
 use crate::newrelic::{Addresses, EventApi};
 use crate::ports::{Clock, Ports};
 use crate::rt::{Race, Shutdown, race};
+use crate::resilience::breaker::{BreakerRegistry, RegistryError};
+use crate::stream::spool::{OpenReport, Opened, Spool, SpoolConfig, SpoolError};
 use crate::stream::{Ledger, StreamConfigError, Streamer};
 
 mod config;
 mod cycle;
+mod figures;
 pub mod health;
 mod nri;
 mod report;
@@ -43,17 +47,25 @@ pub(crate) mod testing;
 mod tests;
 
 pub use config::PipelineConfig;
+pub use figures::{Family, Figure, Figures, SERIES_MAX};
 pub use nri::{NriFeed, NriSource};
 pub use report::{
     Counts, CycleReport, Examples, PipelineLedger, RunReport, SourceFailure, SourceReport,
     StageMillis, StreamReport, total,
 };
 pub use source::{Collected, Collecting, KafkaSource, MissingPart, Source, kafka_settings};
-pub use status::{DurationHistogram, Moment, Phase, PipelineStatus, Snapshot};
+pub use status::{
+    AlertStats, Availability, BreakerChange, DurationHistogram, MemoryUse, Moment, Phase,
+    PipelineStatus, ResilienceSnapshot, Snapshot,
+};
 
 use schedule::{Schedule, Wait};
 use stages::Stages;
 
+/// The breaker in front of New Relic's ingest.
+pub const EVENT_API: &str = "event-api";
+/// How long a disk may fail at the start before the pipeline works without a spool.
+const SPOOL_PATIENCE: Duration = Duration::from_secs(30);
 /// Pause between two attempts to send the last events.
 const DRAIN_PAUSE: Duration = Duration::from_secs(1);
 
@@ -69,6 +81,12 @@ pub enum PipelineError {
     /// Settings of the stream.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Stream(Vec<StreamConfigError>),
+    /// Settings of a breaker.
+    #[error(transparent)]
+    Breaker(#[from] RegistryError),
+    /// The spool belongs to somebody else, or to a newer program.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
 }
 
 /// Which cycles [`Pipeline::run`] runs.
@@ -96,7 +114,23 @@ pub struct Pipeline<P: Ports> {
 }
 
 impl<P: Ports> Pipeline<P> {
-    /// A pipeline that collects from `sources`.
+    /// A pipeline that collects from `sources`, over the spool that `config` names.
+    ///
+    /// # Errors
+    /// [`PipelineError`] names what in `config` cannot work, or why the spool cannot be had.
+    pub async fn open(
+        ports: P,
+        config: PipelineConfig,
+        sources: Vec<Box<dyn Source>>,
+    ) -> Result<Self, PipelineError> {
+        let spool = match &config.spool {
+            Some(spool) => open_spool(&ports, spool).await?,
+            None => None,
+        };
+        Self::new(ports, config, sources, spool)
+    }
+
+    /// A pipeline over a spool that is open, or over none.
     ///
     /// # Errors
     /// [`PipelineError`] names what in `config` cannot work.
@@ -104,10 +138,13 @@ impl<P: Ports> Pipeline<P> {
         ports: P,
         config: PipelineConfig,
         sources: Vec<Box<dyn Source>>,
+        spool: Option<Opened<P::Disk>>,
     ) -> Result<Self, PipelineError> {
         let uri = Addresses::events_of(&config.addresses, config.account)?;
         let api = EventApi::new(uri, config.key.clone());
-        let streamer = Streamer::new(ports.clone(), api, config.stream.clone())
+        let breakers = BreakerRegistry::default();
+        let breaker = breakers.get_or_create(EVENT_API, config.stream.breaker.clone())?;
+        let streamer = Streamer::new(ports.clone(), api, config.stream.clone(), breaker, spool)
             .map_err(PipelineError::Stream)?;
         let snapshot = Snapshot {
             phase: Phase::Starting,
@@ -123,11 +160,18 @@ impl<P: Ports> Pipeline<P> {
             last_collected: None,
             last_collected_from: Default::default(),
             last_accepted: None,
-            durations: DurationHistogram::default(),
+            durations: DurationHistogram::new(DurationHistogram::CYCLE_BOUNDS_SECONDS),
             last_report: None,
             ledger: PipelineLedger::default(),
             stream: streamer.ledger(),
             stream_stats: streamer.stats().clone(),
+            memory: MemoryUse { held_bytes: 0, limit_bytes: config.stream.buffer_bytes_max as u64 },
+            collections: BTreeMap::new(),
+            figures: Arc::default(),
+            figures_left_out: 0,
+            availability: Availability::default(),
+            check_durations: DurationHistogram::new(DurationHistogram::CHECK_BOUNDS_SECONDS),
+            resilience: ResilienceSnapshot::default(),
         };
         Ok(Self {
             stages: Stages::new(&config)?,
@@ -143,13 +187,27 @@ impl<P: Ports> Pipeline<P> {
         })
     }
 
+    /// Shows at most `series_max` entities per metric on the metrics page.
+    pub fn limit_series(&mut self, series_max: usize) {
+        self.stages.series_max = series_max;
+    }
+
     /// A handle for those who watch.
     pub fn status(&self) -> PipelineStatus {
         self.status.clone()
     }
 
-    /// Runs `cycles` until done or until `shutdown`, then sends what is left.
+    /// Runs `cycles` until done or until `shutdown`, then sends what is left. Events are delivered
+    /// all the time, not only while a cycle waits for it.
     pub async fn run(&mut self, cycles: Cycles, shutdown: &Shutdown) -> RunReport {
+        let streamer = self.streamer.clone();
+        match race(self.run_cycles(cycles, shutdown), streamer.courier()).await {
+            Race::First(report) => report,
+            Race::Second(never) => match never {},
+        }
+    }
+
+    async fn run_cycles(&mut self, cycles: Cycles, shutdown: &Shutdown) -> RunReport {
         let clock = self.ports.clock().clone();
         let schedule = Schedule::new(whole_millis(self.config.cycle.interval));
         let mut last = None;
@@ -207,12 +265,16 @@ impl<P: Ports> Pipeline<P> {
                 clock.sleep(DRAIN_PAUSE.min(left)).await;
             }
         }
-        let Ledger { acknowledged: delivered, in_flight: undelivered, .. } = self.streamer.ledger();
+        let Ledger { acknowledged: delivered, in_flight, spooled, .. } = self.streamer.ledger();
+        let undelivered = in_flight - spooled;
         if interrupted {
             tracing::warn!("Last cycle was cut off by the shutdown deadline.");
         }
         if undelivered > 0 {
             tracing::error!(undelivered, "New Relic did not take all events; they are lost.");
+        }
+        if spooled > 0 {
+            tracing::warn!(spooled, "Events wait in the spool for the next start.");
         }
         self.status.update(|status| status.phase = Phase::Stopped);
         RunReport {
@@ -221,6 +283,7 @@ impl<P: Ports> Pipeline<P> {
             interrupted,
             delivered,
             undelivered,
+            spooled,
             drain_ms: whole_millis(clock.monotonic().saturating_sub(began)),
             ledger: self.status.read(|status| status.ledger.clone()),
         }
@@ -231,8 +294,10 @@ impl<P: Ports> Pipeline<P> {
     fn publish_stream(&self, acknowledged_before: u64) {
         let ledger = self.streamer.ledger();
         let stats = self.streamer.stats().clone();
+        let held_bytes = self.streamer.resident_bytes() as u64;
         let now = moment(self.ports.clock());
         self.status.update(|status| {
+            status.memory.held_bytes = held_bytes;
             if ledger.acknowledged > acknowledged_before {
                 status.last_accepted = Some(now);
             }
@@ -244,6 +309,43 @@ impl<P: Ports> Pipeline<P> {
     /// The last cycle that ended.
     pub fn last_report(&self) -> Option<Arc<CycleReport>> {
         self.status.read(|status| status.last_report.clone())
+    }
+}
+
+/// Opens the spool. A disk that fails is asked again for a while; after that the pipeline works
+/// without a spool, and what waits there is left for its next life.
+async fn open_spool<P: Ports>(
+    ports: &P,
+    config: &SpoolConfig,
+) -> Result<Option<Opened<P::Disk>>, SpoolError> {
+    let clock = ports.clock();
+    let until = clock.monotonic() + SPOOL_PATIENCE;
+    loop {
+        let opened = Spool::open(ports.disk().clone(), config.clone(), clock.wall()).await;
+        match opened {
+            Ok(opened) => {
+                log_opening(&opened.report, opened.chunks.len());
+                return Ok(Some(opened));
+            }
+            Err(error) if !error.is_transient() => return Err(error),
+            Err(error) if clock.monotonic() < until => {
+                tracing::warn!(%error, "The spool cannot be opened yet.");
+                clock.sleep(Duration::from_secs(1)).await;
+            }
+            Err(error) => {
+                tracing::error!(%error, "Working without a spool: a crash loses what waits.");
+                return Ok(None);
+            }
+        }
+    }
+}
+
+fn log_opening(report: &OpenReport, chunks: usize) {
+    if chunks > 0 {
+        tracing::info!(chunks, "The spool holds events of an earlier life; they are sent first.");
+    }
+    if *report != OpenReport::default() {
+        tracing::warn!(?report, "The spool was damaged and has been repaired.");
     }
 }
 

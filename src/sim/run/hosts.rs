@@ -33,6 +33,7 @@ use crate::sim::time::SimTime;
 use crate::sim::trace::Trace;
 use crate::sim::world::{World, WorldError};
 use crate::stream::StreamConfig;
+use crate::stream::spool::SpoolConfig;
 
 /// Ingest key of the simulated account; it opens nothing else.
 const INGEST_KEY: &str = "0123456789abcdef0123456789abcdef0123NRAL";
@@ -208,7 +209,8 @@ async fn run_pipeline<P: Ports>(
     let sources = scenario.kafka.iter().map(|(name, spec)| -> Box<dyn Source> {
         Box::new(KafkaSource::new(ports.clone(), source_config(&scenario, name, spec)))
     });
-    let pipeline = Pipeline::new(ports.clone(), pipeline_config(&scenario), sources.collect());
+    let config = pipeline_config(&scenario);
+    let pipeline = Pipeline::open(ports.clone(), config, sources.collect()).await;
     let mut pipeline =
         pipeline.unwrap_or_else(|error| panic!("a scenario that loads has a pipeline: {error}"));
     lives.born(pipeline.status());
@@ -273,6 +275,7 @@ fn pipeline_config(scenario: &Scenario) -> PipelineConfig {
             request_timeout: spec.request_timeout.0,
             ..StreamConfig::default()
         },
+        spool: Some(SpoolConfig::default()),
     }
 }
 

@@ -36,7 +36,7 @@ pub enum SpoolError {
     #[error("the spool has no room: {0}")]
     Full(String),
     /// The disk failed.
-    #[error("the spool's disk fails while it {action}: {source}")]
+    #[error("the spool's disk fails while it {action}")]
     Io {
         /// What was being done.
         action: &'static str,

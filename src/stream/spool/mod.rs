@@ -27,6 +27,7 @@ mod engine;
 mod error;
 mod record;
 mod salvage;
+mod store;
 #[cfg(test)]
 mod tests;
 
