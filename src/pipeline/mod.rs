@@ -16,9 +16,12 @@
 //!   sorted maps.
 
 use std::collections::BTreeMap;
+use std::cell::RefCell;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
+
+use futures_util::future::join;
 
 use crate::domain::tag::TagError;
 use crate::domain::units::whole_millis;
@@ -26,13 +29,15 @@ use crate::newrelic::region::InvalidAddress;
 use crate::newrelic::{Addresses, EventApi};
 use crate::ports::{Clock, Ports};
 use crate::rt::{Race, Shutdown, race};
-use crate::resilience::breaker::{BreakerRegistry, RegistryError};
+use crate::resilience::breaker::RegistryError;
+use crate::resilience::recovery::RegisterError;
 use crate::stream::spool::{OpenReport, Opened, Spool, SpoolConfig, SpoolError};
 use crate::stream::{Ledger, StreamConfigError, Streamer};
 
 mod config;
 mod cycle;
 mod figures;
+mod guard;
 pub mod health;
 mod nri;
 mod report;
@@ -59,8 +64,10 @@ pub use status::{
     PipelineStatus, ResilienceSnapshot, Snapshot,
 };
 
+use guard::{GuardedSource, Guards};
 use schedule::{Schedule, Wait};
 use stages::Stages;
+use status::Refresh;
 
 /// The breaker in front of New Relic's ingest.
 pub const EVENT_API: &str = "event-api";
@@ -84,6 +91,9 @@ pub enum PipelineError {
     /// Settings of a breaker.
     #[error(transparent)]
     Breaker(#[from] RegistryError),
+    /// Settings of a component, or two sources of one name.
+    #[error(transparent)]
+    Component(#[from] RegisterError),
     /// The spool belongs to somebody else, or to a newer program.
     #[error(transparent)]
     Spool(#[from] SpoolError),
@@ -102,12 +112,15 @@ pub enum Cycles {
 pub struct Pipeline<P: Ports> {
     ports: P,
     config: PipelineConfig,
-    sources: Vec<Box<dyn Source>>,
-    stages: Stages,
+    sources: Vec<GuardedSource<P>>,
+    guards: Guards<P>,
+    stages: RefCell<Stages>,
     streamer: Streamer<P>,
     status: PipelineStatus,
     /// The span of [`crate::config::Cycle::relationships_every`] that was last served.
     relationships_span: Option<i64>,
+    /// The stream's account as of the last cycle's report.
+    reported: Ledger,
     started: u64,
     completed: u64,
     skipped: u64,
@@ -142,8 +155,14 @@ impl<P: Ports> Pipeline<P> {
     ) -> Result<Self, PipelineError> {
         let uri = Addresses::events_of(&config.addresses, config.account)?;
         let api = EventApi::new(uri, config.key.clone());
-        let breakers = BreakerRegistry::default();
+        let guards = Guards::new(&ports, &config.stream)?;
+        let breakers = guards.breakers().clone();
         let breaker = breakers.get_or_create(EVENT_API, config.stream.breaker.clone())?;
+        let alone = sources.len() == 1;
+        let sources = sources
+            .into_iter()
+            .map(|source| guards.guard(source, &config.cycle, alone))
+            .collect::<Result<Vec<_>, _>>()?;
         let streamer = Streamer::new(ports.clone(), api, config.stream.clone(), breaker, spool)
             .map_err(PipelineError::Stream)?;
         let snapshot = Snapshot {
@@ -173,14 +192,18 @@ impl<P: Ports> Pipeline<P> {
             check_durations: DurationHistogram::new(DurationHistogram::CHECK_BOUNDS_SECONDS),
             resilience: ResilienceSnapshot::default(),
         };
+        let reported = streamer.ledger();
+        let refresh = refresh(&ports, &streamer, &guards);
         Ok(Self {
-            stages: Stages::new(&config)?,
+            stages: RefCell::new(Stages::new(&config)?),
             ports,
             config,
             sources,
             streamer,
-            status: PipelineStatus::new(snapshot),
+            status: PipelineStatus::new(snapshot, refresh),
+            guards,
             relationships_span: None,
+            reported,
             started: 0,
             completed: 0,
             skipped: 0,
@@ -189,7 +212,7 @@ impl<P: Ports> Pipeline<P> {
 
     /// Shows at most `series_max` entities per metric on the metrics page.
     pub fn limit_series(&mut self, series_max: usize) {
-        self.stages.series_max = series_max;
+        self.stages.get_mut().series_max = series_max;
     }
 
     /// A handle for those who watch.
@@ -201,7 +224,13 @@ impl<P: Ports> Pipeline<P> {
     /// all the time, not only while a cycle waits for it.
     pub async fn run(&mut self, cycles: Cycles, shutdown: &Shutdown) -> RunReport {
         let streamer = self.streamer.clone();
-        match race(self.run_cycles(cycles, shutdown), streamer.courier()).await {
+        let guards = self.guards.clone();
+        let courier = async {
+            let deliver = streamer.courier(|outcome| guards.observe_post(outcome));
+            let recover = guards.recovery().run_scheduler(shutdown.clone());
+            join(deliver, recover).await.0
+        };
+        match race(self.run_cycles(cycles, shutdown), courier).await {
             Race::First(report) => report,
             Race::Second(never) => match never {},
         }
@@ -285,7 +314,7 @@ impl<P: Ports> Pipeline<P> {
             undelivered,
             spooled,
             drain_ms: whole_millis(clock.monotonic().saturating_sub(began)),
-            ledger: self.status.read(|status| status.ledger.clone()),
+            ledger: self.status.peek(|status| status.ledger.clone()),
         }
     }
 
@@ -308,7 +337,7 @@ impl<P: Ports> Pipeline<P> {
 
     /// The last cycle that ended.
     pub fn last_report(&self) -> Option<Arc<CycleReport>> {
-        self.status.read(|status| status.last_report.clone())
+        self.status.peek(|status| status.last_report.clone())
     }
 }
 
@@ -363,6 +392,28 @@ async fn wait_for_start(
             Wait::Replan => start = schedule.next(clock.wall(), last),
         }
     }
+}
+
+/// Brings a snapshot up to what stream and guards say of themselves now.
+fn refresh<P: Ports>(ports: &P, streamer: &Streamer<P>, guards: &Guards<P>) -> Refresh {
+    let (ports, streamer) = (ports.clone(), streamer.clone());
+    let (breakers, recovery) = (guards.breakers().clone(), guards.recovery().view());
+    Arc::new(move |snapshot| {
+        let now = moment(ports.clock());
+        let stats = streamer.stats();
+        if let Some(wall) = stats.last_success {
+            let ago = u64::try_from(now.wall.millis_since(wall)).unwrap_or(0);
+            let monotonic = now.monotonic.saturating_sub(Duration::from_millis(ago));
+            snapshot.last_accepted = Some(Moment { monotonic, wall });
+        }
+        snapshot.stream = streamer.ledger();
+        snapshot.stream_stats = stats;
+        snapshot.memory.held_bytes = streamer.resident_bytes() as u64;
+        let resilience = &mut snapshot.resilience;
+        guard::show(resilience, &breakers, &recovery, now.monotonic);
+        resilience.spool = streamer.spool_stats();
+        resilience.limiters = vec![(EVENT_API.to_owned(), streamer.limiter_stats())];
+    })
 }
 
 fn moment(clock: &impl Clock) -> Moment {

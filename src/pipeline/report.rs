@@ -96,7 +96,8 @@ pub struct SourceReport {
 }
 
 /// Why a source gave nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("{message}")]
 pub struct SourceFailure {
     /// Name in counters.
     pub reason: String,

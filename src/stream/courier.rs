@@ -19,10 +19,10 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
 use super::core::{Ended, Shared};
-use super::egress::NotNow;
+use super::egress::{NotNow, class};
 use super::spool::{Chunk, ChunkId, Settlement};
 use crate::ports::{Clock, Ports};
-use crate::resilience::breaker::Permit;
+use crate::resilience::breaker::{Outcome, Permit};
 use crate::rt::{Race, race};
 
 /// How long chunks wait for the disk before they leave from memory.
@@ -33,7 +33,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 type Work<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 /// Runs until dropped.
-pub(super) async fn run<P: Ports>(shared: &Shared<P>) -> Infallible {
+pub(super) async fn run<P: Ports>(shared: &Shared<P>, observe: &dyn Fn(&Outcome)) -> Infallible {
     // Declared first, so that it is dropped last: when the POSTs are gone.
     let _recall = Recall(shared);
     let clock = shared.ports.clock();
@@ -44,7 +44,7 @@ pub(super) async fn run<P: Ports>(shared: &Shared<P>) -> Infallible {
         if disk.is_none() {
             disk = disk_work(shared);
         }
-        let next = start_posts(shared, &mut posts);
+        let next = start_posts(shared, observe, &mut posts);
         let now = clock.monotonic();
         let timer = async {
             match next {
@@ -142,6 +142,7 @@ async fn settle<P: Ports>(shared: &Shared<P>, settlement: Settlement) {
 /// Starts what may be started; when to try again if nothing else happens (monotonic).
 fn start_posts<'a, P: Ports>(
     shared: &'a Shared<P>,
+    observe: &'a dyn Fn(&Outcome),
     posts: &mut FuturesUnordered<Work<'a>>,
 ) -> Option<Duration> {
     let clock = shared.ports.clock();
@@ -157,7 +158,7 @@ fn start_posts<'a, P: Ports>(
         match shared.egress.admit(now) {
             Ok(permit) => {
                 let Some(id) = core.start() else { break };
-                posts.push(Box::pin(post(shared, id, permit)));
+                posts.push(Box::pin(post(shared, observe, id, permit)));
             }
             Err(NotNow { reason, until }) => {
                 let until = match until {
@@ -181,13 +182,19 @@ fn earliest(at: Duration, other: Option<Duration>) -> Duration {
 }
 
 /// One chunk to New Relic.
-async fn post<P: Ports>(shared: &Shared<P>, id: ChunkId, permit: Permit) {
+async fn post<P: Ports>(
+    shared: &Shared<P>,
+    observe: &dyn Fn(&Outcome),
+    id: ChunkId,
+    permit: Permit,
+) {
     let ended = if load(shared, id).await {
         let payload = shared.core().payload(id);
         match payload {
             Some(payload) => {
                 let timeout = shared.config.request_timeout;
                 let (outcome, took) = shared.egress.post(permit, payload, timeout).await;
+                observe(&class(&outcome));
                 Some(Ended { outcome, took })
             }
             None => None,

@@ -75,7 +75,7 @@ impl<P: Ports> Egress<P> {
 /// What an outcome says about New Relic. A refusal of the request itself says nothing: the service
 /// works (domain rule: 400, 401, 403, 404 and 413 are ignored; 408, 429, 5xx, broken connections
 /// and timeouts count).
-fn class(outcome: &PostOutcome) -> Outcome {
+pub(super) fn class(outcome: &PostOutcome) -> Outcome {
     match outcome {
         PostOutcome::Accepted { .. } => Outcome::Success,
         PostOutcome::Rejected(_) | PostOutcome::TooLarge => Outcome::Ignored,

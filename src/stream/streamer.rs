@@ -16,7 +16,7 @@ use super::{EncodedEvent, StreamConfig, StreamConfigError, StreamStats};
 use crate::domain::units::UnixMillis;
 use crate::newrelic::EventApi;
 use crate::ports::{Clock, Entropy, Ports};
-use crate::resilience::breaker::Breaker;
+use crate::resilience::breaker::{Breaker, Outcome};
 use crate::resilience::limiter::{Limiter, LimiterStats};
 use crate::resilience::retry::Backoff;
 use crate::rt::race;
@@ -89,10 +89,10 @@ impl<P: Ports> Streamer<P> {
         self.0.core().enqueue(event, now);
     }
 
-    /// Sends what was enqueued, all the time, until dropped. Two couriers of one stream must not
-    /// run at the same time.
-    pub async fn courier(&self) -> Infallible {
-        courier::run(&self.0).await
+    /// Sends what was enqueued, all the time, until dropped, and tells `observe` what each POST
+    /// says of New Relic. Two couriers of one stream must not run at the same time.
+    pub async fn courier(&self, observe: impl Fn(&Outcome)) -> Infallible {
+        courier::run(&self.0, &observe).await
     }
 
     /// Hands everything enqueued so far to the courier and waits until it has left, until sending

@@ -204,7 +204,7 @@ impl Bench {
 
     /// Runs `future` beside the courier.
     fn run<T>(&self, future: impl Future<Output = T>) -> T {
-        match self.clock.run(race(future, self.streamer.courier())) {
+        match self.clock.run(race(future, self.streamer.courier(|_| ()))) {
             Race::First(output) => output,
             Race::Second(never) => match never {},
         }

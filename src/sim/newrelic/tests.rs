@@ -600,7 +600,7 @@ fn the_streamer_survives_every_fault_without_loss() {
         let streamer = service.streamer();
         let flush = |seconds| {
             let flush = streamer.flush(Duration::from_secs(seconds));
-            service.clock.run(race(flush, streamer.courier()))
+            service.clock.run(race(flush, streamer.courier(|_| ())))
         };
         let id = service.newrelic.inject(FaultWindow::always(fault.clone(), EPOCH));
         for broker in 0..10 {
