@@ -7,6 +7,8 @@
 //! it is half-open no more at once than its permits. What somebody did by hand excuses what comes
 //! next.
 
+use std::time::Duration;
+
 use super::record::{BreakerEventRecord, BreakerNews, BreakerRecord, PipelineRecord, Record};
 use super::{Check, Class, Finding};
 use crate::resilience::breaker::StateKind;
@@ -53,10 +55,13 @@ struct Reading<'a> {
     breaker: &'a BreakerRecord,
     state: StateKind,
     since: SimTime,
-    failures_in_a_row: u32,
-    successes_in_a_row: u32,
-    by_hand: bool,
+    failures: u32,
+    successes: u32,
+    changes: u64,
 }
+
+/// A result that comes later than this after a change belongs to a call of the present state.
+const STALE_MAX: Duration = Duration::from_secs(60);
 
 /// Holds the breaker's events to its thresholds; the times in its states.
 fn obey(finding: &mut Finding, breaker: &BreakerRecord, end: SimTime) -> Vec<Span> {
@@ -64,31 +69,33 @@ fn obey(finding: &mut Finding, breaker: &BreakerRecord, end: SimTime) -> Vec<Spa
         breaker,
         state: StateKind::Closed,
         since: SimTime::ZERO,
-        failures_in_a_row: 0,
-        successes_in_a_row: 0,
-        by_hand: false,
+        failures: 0,
+        successes: 0,
+        changes: 0,
     };
     let mut spans = Vec::new();
-    let (mut changes, mut opens) = (0, 0);
+    let mut opens = 0;
     // The breaker itself is one object: it may have had nothing to tell.
     finding.examine();
-    for event in &breaker.events {
+    for (index, event) in breaker.events.iter().enumerate() {
         finding.examine();
-        if let BreakerNews::Change { from, to } = event.what {
-            changes += 1;
-            opens += u64::from(to == StateKind::Open);
-            reading.change(finding, event, from, to);
-            spans.push(Span { state: reading.state, from: reading.since, to: event.at });
-            (reading.state, reading.since, reading.by_hand) = (to, event.at, false);
-            (reading.failures_in_a_row, reading.successes_in_a_row) = (0, 0);
-        } else {
-            reading.hear(event.what);
-        }
+        let BreakerNews::Change { from, to } = event.what else {
+            reading.hear(finding, event);
+            continue;
+        };
+        opens += u64::from(to == StateKind::Open);
+        // A command is told after the change that it made.
+        let by_hand = breaker.events.get(index + 1).is_some_and(|e| e.what == BreakerNews::ByHand);
+        reading.change(finding, event.at, (from, to), by_hand);
+        spans.push(Span { state: reading.state, from: reading.since, to: event.at });
+        (reading.state, reading.since) = (to, event.at);
+        (reading.failures, reading.successes) = (0, 0);
+        reading.changes += 1;
     }
     spans.push(Span { state: reading.state, from: reading.since, to: end });
     let name = &breaker.name;
     let told = [
-        ("transitions", breaker.generation, changes),
+        ("transitions", breaker.generation, reading.changes),
         ("openings", breaker.opens, opens),
         ("present state", breaker.state.numeric().into(), reading.state.numeric().into()),
     ];
@@ -101,18 +108,31 @@ fn obey(finding: &mut Finding, breaker: &BreakerRecord, end: SimTime) -> Vec<Spa
 }
 
 impl Reading<'_> {
-    fn hear(&mut self, news: BreakerNews) {
-        match news {
-            BreakerNews::Failure => {
-                self.failures_in_a_row += 1;
-                self.successes_in_a_row = 0;
-            }
+    /// Whether every result at `at` is one of the present state: none can be left of an earlier
+    /// one, which would count for nothing.
+    fn is_fresh(&self, at: SimTime) -> bool {
+        self.changes == 0 || at > self.since + STALE_MAX
+    }
+
+    fn hear(&mut self, finding: &mut Finding, event: &BreakerEventRecord) {
+        let fresh = self.is_fresh(event.at);
+        match event.what {
+            BreakerNews::Failure => self.failures += 1,
             BreakerNews::Success => {
-                self.successes_in_a_row += 1;
-                self.failures_in_a_row = 0;
+                self.successes += 1;
+                if fresh {
+                    self.failures = 0;
+                }
             }
-            BreakerNews::ByHand => self.by_hand = true,
-            BreakerNews::Rejected | BreakerNews::Change { .. } => {}
+            BreakerNews::Rejected | BreakerNews::ByHand | BreakerNews::Change { .. } => {}
+        }
+        if fresh
+            && self.state == StateKind::Closed
+            && self.failures > self.breaker.failure_threshold
+        {
+            let (name, failures) = (&self.breaker.name, self.failures);
+            let text = format!("{name} stays closed after {failures} failures in a row");
+            finding.violate(Some(event.at), text);
         }
     }
 
@@ -120,44 +140,44 @@ impl Reading<'_> {
     fn change(
         &self,
         finding: &mut Finding,
-        event: &BreakerEventRecord,
-        from: StateKind,
-        to: StateKind,
+        at: SimTime,
+        (from, to): (StateKind, StateKind),
+        by_hand: bool,
     ) {
-        let Self { breaker, state, failures_in_a_row, successes_in_a_row, .. } = self;
+        let Self { breaker, failures, successes, .. } = self;
         let name = &breaker.name;
-        if from != *state {
-            let (from, state) = (from.as_str(), state.as_str());
-            finding.violate(Some(event.at), format!("{name} left {from}, but was {state}"));
+        if from != self.state {
+            let (from, state) = (from.as_str(), self.state.as_str());
+            finding.violate(Some(at), format!("{name} left {from}, but was {state}"));
         }
-        if self.by_hand {
+        if by_hand {
             return;
         }
-        let waited = event.at - self.since;
-        let wrong = match (from, to) {
+        let waited = at - self.since;
+        let (wrong, what) = match (from, to) {
             (StateKind::Closed, StateKind::Open) => {
-                (*failures_in_a_row < breaker.failure_threshold).then(|| {
-                    let least = breaker.failure_threshold;
-                    format!("opened after {failures_in_a_row} failures in a row, not {least}")
-                })
+                let least = breaker.failure_threshold;
+                (
+                    *failures < least,
+                    format!("opened after {failures} failures in a row, not {least}"),
+                )
             }
-            (StateKind::Open, StateKind::HalfOpen) => (waited < breaker.retry_delay).then(|| {
-                let delay = breaker.retry_delay.as_millis();
-                format!("half-opened after {} ms, not {delay} ms", waited.as_millis())
-            }),
+            (StateKind::Open, StateKind::HalfOpen) => {
+                let (waited_ms, delay) = (waited.as_millis(), breaker.retry_delay.as_millis());
+                let what = format!("half-opened after {waited_ms} ms, not {delay} ms");
+                (waited < breaker.retry_delay, what)
+            }
             (StateKind::HalfOpen, StateKind::Closed) => {
-                (*successes_in_a_row < breaker.success_threshold).then(|| {
-                    let least = breaker.success_threshold;
-                    format!("closed after {successes_in_a_row} successes, not {least}")
-                })
+                let least = breaker.success_threshold;
+                (*successes < least, format!("closed after {successes} successes, not {least}"))
             }
             (StateKind::HalfOpen, StateKind::Open) => {
-                (*failures_in_a_row == 0).then(|| "opened again without a failure".to_owned())
+                (*failures == 0, "opened again without a failure".to_owned())
             }
-            _ => Some(format!("went from {} to {}", from.as_str(), to.as_str())),
+            _ => (true, format!("went from {} to {}", from.as_str(), to.as_str())),
         };
-        if let Some(wrong) = wrong {
-            finding.violate(Some(event.at), format!("{name} {wrong}"));
+        if wrong {
+            finding.violate(Some(at), format!("{name} {what}"));
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::defect::{Defect, Tampered};
-use super::watch::{Posts, Watched};
+use super::watch::{Posts, Told, Watched};
 use crate::collect::kafka::{Jmx, KafkaSourceConfig};
 use crate::config::Cycle;
 use crate::definitions::builtin;
@@ -19,6 +19,7 @@ use crate::pipeline::{
     CycleReport, Cycles, KafkaSource, Pipeline, PipelineConfig, PipelineStatus, Source,
 };
 use crate::ports::{Clock, Endpoint, Ports};
+use crate::resilience::breaker::{BreakerConfig, BreakerRegistry};
 use crate::rt::{self, ShutdownHandle};
 use crate::sim::fault::{NewRelicAnswer, NewRelicFaultSpec};
 use crate::sim::fleet::{Fleet, JMX_PORT, WIRE_PORT, broker_host, serve_broker};
@@ -59,6 +60,8 @@ pub struct Life {
     pub starts: BTreeMap<u64, SimTime>,
     /// What it sent to New Relic.
     pub posts: Posts,
+    /// Its breakers, and everything that they told.
+    pub breakers: Told,
 }
 
 /// The pipeline's lives so far; shared with its host.
@@ -80,6 +83,7 @@ impl Lives {
             cycles: Vec::new(),
             starts: BTreeMap::new(),
             posts: Posts::default(),
+            breakers: Told::default(),
         });
     }
 
@@ -96,9 +100,10 @@ impl Lives {
         }
     }
 
-    fn born(&self, status: PipelineStatus) {
+    fn born(&self, status: PipelineStatus, breakers: &BreakerRegistry) {
         if let Some(life) = self.lock().last_mut() {
             life.status = Some(status);
+            life.breakers = Told::by(breakers);
         }
     }
 
@@ -213,7 +218,7 @@ async fn run_pipeline<P: Ports>(
     let pipeline = Pipeline::open(ports.clone(), config, sources.collect()).await;
     let mut pipeline =
         pipeline.unwrap_or_else(|error| panic!("a scenario that loads has a pipeline: {error}"));
-    lives.born(pipeline.status());
+    lives.born(pipeline.status(), pipeline.breakers());
     let clock = ports.clock().clone();
     // Often enough to see every cycle once, seldom enough to cost nothing.
     let pause = scenario.pipeline.interval.0 / 4;
@@ -249,6 +254,30 @@ fn ingest_key() -> ApiKey {
     ApiKey::ingest(INGEST_KEY).unwrap_or_else(|error| panic!("the built-in key: {error}"))
 }
 
+/// The stream's settings that `scenario` asks for.
+pub fn stream_config(scenario: &Scenario) -> StreamConfig {
+    let spec = &scenario.pipeline;
+    let usual = StreamConfig::default();
+    let memory_max = spec.memory_max.as_usize();
+    StreamConfig {
+        batch_events_max: spec.batch_events as usize,
+        batch_bytes_max: spec.batch_bytes.as_usize(),
+        buffer_events_max: spec.buffer_events as usize,
+        buffer_bytes_max: memory_max,
+        resident_bytes_max: usual.resident_bytes_max.min(memory_max),
+        spool_bytes_max: spec.spool_size_max.as_usize(),
+        spool_age_max: spec.spool_age_max.0,
+        request_timeout: spec.request_timeout.0,
+        breaker: BreakerConfig {
+            failure_threshold: spec.event_api.failure_threshold,
+            success_threshold: spec.event_api.success_threshold,
+            retry_delay: spec.event_api.retry_delay.0,
+            ..usual.breaker
+        },
+        ..usual
+    }
+}
+
 fn pipeline_config(scenario: &Scenario) -> PipelineConfig {
     let spec = &scenario.pipeline;
     let interval = spec.interval.0;
@@ -268,14 +297,8 @@ fn pipeline_config(scenario: &Scenario) -> PipelineConfig {
             environment: Some(spec.environment.clone()),
             tags: BTreeMap::new(),
         },
-        stream: StreamConfig {
-            batch_events_max: spec.batch_events as usize,
-            batch_bytes_max: spec.batch_bytes.as_usize(),
-            buffer_events_max: spec.buffer_events as usize,
-            request_timeout: spec.request_timeout.0,
-            ..StreamConfig::default()
-        },
-        spool: Some(SpoolConfig::default()),
+        stream: stream_config(scenario),
+        spool: spec.spool.then(SpoolConfig::default),
     }
 }
 

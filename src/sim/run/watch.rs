@@ -1,16 +1,24 @@
-//! An eye on what the pipeline sends, at its own ports: an account that the pipeline cannot write.
+//! An eye on what the pipeline sends, at its own ports, and an ear for its breakers: an account that
+//! the pipeline cannot write.
 //!
 //! Invariants:
 //! - Nothing is changed on the way, and nothing is awaited that the pipeline did not await.
 //! - A POST that was given up, or cut off with its host, is kept as one without an end.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::header::RETRY_AFTER;
 
+use crate::pipeline::EVENT_API;
 use crate::ports::{Clock, Http, HttpError, HttpLimits, HttpRequest, HttpResponse, Ports};
-use crate::sim::check::record::{PostAnswer, PostRecord};
+use crate::resilience::breaker::{
+    Breaker, BreakerConfig, BreakerEvent, BreakerRegistry, EventKind,
+};
+use crate::sim::check::record::{
+    BreakerEventRecord, BreakerNews, BreakerRecord, PostAnswer, PostRecord,
+};
 use crate::sim::time::SimTime;
 
 /// The POSTs of one life, in the order in which they began.
@@ -69,6 +77,61 @@ fn answer(response: &HttpResponse) -> PostAnswer {
     let body: Option<serde_json::Value> = serde_json::from_slice(response.body()).ok();
     let whole = body.is_some_and(|body| body.get("success") == Some(&serde_json::json!(true)));
     if whole { PostAnswer::Accepted } else { PostAnswer::Unreadable }
+}
+
+/// The breakers of one life, and everything that they told, in the order of the telling.
+#[derive(Clone, Default)]
+pub struct Told {
+    registry: BreakerRegistry,
+    events: Arc<Mutex<BTreeMap<String, Vec<BreakerEventRecord>>>>,
+}
+
+impl Told {
+    /// Listens to every breaker of `registry`, present and future.
+    pub fn by(registry: &BreakerRegistry) -> Self {
+        let told = Self { registry: registry.clone(), events: Arc::default() };
+        let events = Arc::clone(&told.events);
+        registry.subscribe(Arc::new(move |event: &BreakerEvent| {
+            let what = match &event.kind {
+                EventKind::Success { .. } => BreakerNews::Success,
+                EventKind::Failure { .. } => BreakerNews::Failure,
+                EventKind::CallRejected { .. } => BreakerNews::Rejected,
+                EventKind::StateChange { from, to, .. } => {
+                    BreakerNews::Change { from: *from, to: *to }
+                }
+                EventKind::Reset | EventKind::Trip { .. } => BreakerNews::ByHand,
+                EventKind::CircuitOpened { .. }
+                | EventKind::CircuitHalfOpen
+                | EventKind::CircuitClosed { .. } => return,
+            };
+            let mut events = events.lock().unwrap_or_else(PoisonError::into_inner);
+            let told = events.entry(event.breaker.to_string()).or_default();
+            told.push(BreakerEventRecord { at: SimTime::from(event.at), what });
+        }));
+        told
+    }
+
+    /// Each breaker with what it told; `ingest` is what the one of New Relic's ingest was asked to
+    /// obey, whatever it was given.
+    pub fn records(&self, ingest: &BreakerConfig, end: SimTime) -> Vec<BreakerRecord> {
+        let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        let record = |breaker: Breaker| {
+            let asked = if breaker.name() == EVENT_API { ingest } else { breaker.config() };
+            let stats = breaker.stats(end.since_start());
+            BreakerRecord {
+                failure_threshold: asked.failure_threshold,
+                success_threshold: asked.success_threshold,
+                half_open_max: asked.half_open_max,
+                retry_delay: asked.retry_delay,
+                state: stats.state,
+                generation: stats.generation,
+                opens: stats.opens,
+                events: events.get(breaker.name()).cloned().unwrap_or_default(),
+                name: stats.name,
+            }
+        };
+        self.registry.all().into_iter().map(record).collect()
+    }
 }
 
 /// Ports whose HTTP arm is watched.
