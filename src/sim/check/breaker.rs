@@ -57,6 +57,8 @@ struct Reading<'a> {
     since: SimTime,
     failures: u32,
     successes: u32,
+    /// Failures in a row that are no doubt results of the present state.
+    row: u32,
     changes: u64,
 }
 
@@ -71,6 +73,7 @@ fn obey(finding: &mut Finding, breaker: &BreakerRecord, end: SimTime) -> Vec<Spa
         since: SimTime::ZERO,
         failures: 0,
         successes: 0,
+        row: 0,
         changes: 0,
     };
     let mut spans = Vec::new();
@@ -89,7 +92,7 @@ fn obey(finding: &mut Finding, breaker: &BreakerRecord, end: SimTime) -> Vec<Spa
         reading.change(finding, event.at, (from, to), by_hand);
         spans.push(Span { state: reading.state, from: reading.since, to: event.at });
         (reading.state, reading.since) = (to, event.at);
-        (reading.failures, reading.successes) = (0, 0);
+        (reading.failures, reading.successes, reading.row) = (0, 0, 0);
         reading.changes += 1;
     }
     spans.push(Span { state: reading.state, from: reading.since, to: end });
@@ -117,21 +120,22 @@ impl Reading<'_> {
     fn hear(&mut self, finding: &mut Finding, event: &BreakerEventRecord) {
         let fresh = self.is_fresh(event.at);
         match event.what {
-            BreakerNews::Failure => self.failures += 1,
+            BreakerNews::Failure => {
+                self.failures += 1;
+                self.row += u32::from(fresh);
+            }
             BreakerNews::Success => {
                 self.successes += 1;
+                self.row = 0;
                 if fresh {
                     self.failures = 0;
                 }
             }
             BreakerNews::Rejected | BreakerNews::ByHand | BreakerNews::Change { .. } => {}
         }
-        if fresh
-            && self.state == StateKind::Closed
-            && self.failures > self.breaker.failure_threshold
-        {
-            let (name, failures) = (&self.breaker.name, self.failures);
-            let text = format!("{name} stays closed after {failures} failures in a row");
+        if self.state == StateKind::Closed && self.row > self.breaker.failure_threshold {
+            let (name, row) = (&self.breaker.name, self.row);
+            let text = format!("{name} stays closed after {row} failures in a row");
             finding.violate(Some(event.at), text);
         }
     }

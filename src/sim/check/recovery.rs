@@ -100,7 +100,7 @@ pub fn returns(record: &Record) -> Vec<Return> {
     returns
 }
 
-/// The first batch that was taken after `end`; `None` when the life ended too early to tell.
+/// The first batch that was taken after `end`; `None` when there was no time to tell.
 fn first_sent(record: &Record, life: &PipelineRecord, end: SimTime) -> Option<Return> {
     let before = life.posts.iter().filter(|post| post.began <= end);
     let asked = before.filter_map(|post| post.asks_to_wait_until()).max();
@@ -108,8 +108,13 @@ fn first_sent(record: &Record, life: &PipelineRecord, end: SimTime) -> Option<Re
     let taken = life.posts.iter().filter(|post| post.accepted());
     let sent = taken.filter_map(|post| post.ended.filter(|sent| *sent > end)).min();
     let sent = sent.map(|sent| sent.max(at));
-    let told = sent.is_some() || (!life.crashed && record.end > at);
-    told.then_some(Return { at, sent })
+    // What hinders it next, or ends the life, came before the time was over: nobody can tell.
+    let due = at + record.scenario.expect.recovery_max.0;
+    let mut hindered = hindrances(record).into_iter().map(|(from, _)| from);
+    let next = hindered.find(|from| *from > end).unwrap_or(record.end);
+    let over = if life.crashed { next.min(life.ended) } else { next };
+    let in_time = sent.is_some_and(|sent| sent <= due);
+    (in_time || over > due).then_some(Return { at, sent })
 }
 
 /// Whether, at `at`, some request had failed and was not accepted since.

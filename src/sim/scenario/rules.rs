@@ -108,6 +108,20 @@ fn pipeline(file: &TomlFile, scenario: &Scenario, problems: &mut Vec<Problem>) {
             "for example 1e-9",
         ));
     }
+    let caps = [
+        ("memory_max", spec.memory_max.0 < spec.batch_bytes.0, "batch_bytes"),
+        ("buffer_events", spec.buffer_events < spec.batch_events, "batch_events"),
+    ];
+    for (key, is_less, least) in caps {
+        if is_less {
+            problems.push(file.problem(
+                key,
+                &place.key(key),
+                "memory must hold one whole batch",
+                format!("set {key} to {least} or more"),
+            ));
+        }
+    }
     let at_least_one = [
         ("failure_threshold", spec.event_api.failure_threshold),
         ("success_threshold", spec.event_api.success_threshold),
