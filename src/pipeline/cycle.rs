@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
+use super::guard::GuardedSource;
 use super::report::{
     CycleReport, Examples, SourceFailure, SourceReport, StageMillis, StreamReport, add, add_all,
 };
 use super::schedule::Schedule;
-use super::guard::GuardedSource;
 use super::source::Collected;
 use super::stages::Staged;
 use super::{Counts, Pipeline, moment};

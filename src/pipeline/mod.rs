@@ -15,8 +15,8 @@
 //! - Same inputs at the same instants, same outputs: order comes from the configuration and from
 //!   sorted maps.
 
-use std::collections::BTreeMap;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,9 +28,9 @@ use crate::domain::units::whole_millis;
 use crate::newrelic::region::InvalidAddress;
 use crate::newrelic::{Addresses, EventApi};
 use crate::ports::{Clock, Ports};
-use crate::rt::{Race, Shutdown, race};
-use crate::resilience::breaker::RegistryError;
+use crate::resilience::breaker::{BreakerRegistry, RegistryError};
 use crate::resilience::recovery::RegisterError;
+use crate::rt::{Race, Shutdown, race};
 use crate::stream::spool::{OpenReport, Opened, Spool, SpoolConfig, SpoolError};
 use crate::stream::{Ledger, StreamConfigError, Streamer};
 
@@ -215,6 +215,11 @@ impl<P: Ports> Pipeline<P> {
     /// Shows at most `series_max` entities per metric on the metrics page.
     pub fn limit_series(&mut self, series_max: usize) {
         self.stages.get_mut().series_max = series_max;
+    }
+
+    /// Every breaker of the pipeline.
+    pub fn breakers(&self) -> &BreakerRegistry {
+        self.guards.breakers()
     }
 
     /// A handle for those who watch.

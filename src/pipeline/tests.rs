@@ -195,7 +195,10 @@ fn impossible_settings_are_refused_with_words() {
     let refused = |config: PipelineConfig| {
         let world = TestWorld::new(&[], ACCEPT);
         let ports = TestPorts::new(&world.clock, world.newrelic.clone());
-        Pipeline::new(ports, config, Vec::new(), None).map(|_| ()).expect_err("impossible").to_string()
+        Pipeline::new(ports, config, Vec::new(), None)
+            .map(|_| ())
+            .expect_err("impossible")
+            .to_string()
     };
     let mut config = TestWorld::config();
     config.cycle.tags.insert("a b".to_owned(), "c".to_owned());

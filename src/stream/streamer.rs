@@ -112,7 +112,8 @@ impl<P: Ports> Streamer<P> {
             let now = clock.monotonic();
             let (busy, still) = {
                 let core = self.0.core();
-                let still = core.is_standing_still(now).then(|| core.not_before.saturating_sub(now));
+                let still =
+                    core.is_standing_still(now).then(|| core.not_before.saturating_sub(now));
                 (core.is_busy() || core.is_staging() || core.has_disk_work(), still)
             };
             if !busy || still.is_some() {

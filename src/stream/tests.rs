@@ -12,10 +12,10 @@ use super::*;
 use crate::domain::account::AccountId;
 use crate::newrelic::{ApiKey, EventApi, Region, RejectReason};
 use crate::ports::testing::{TestClock, TestPorts};
+use crate::ports::{Clock, Http, HttpError, HttpLimits, HttpRequest, HttpResponse};
 use crate::resilience::breaker::Breaker;
 use crate::resilience::retry::RetryConfig;
 use crate::rt::{Race, race};
-use crate::ports::{Clock, Http, HttpError, HttpLimits, HttpRequest, HttpResponse};
 
 /// What the scripted New Relic does with one POST.
 #[derive(Debug, Clone)]
