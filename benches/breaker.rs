@@ -4,8 +4,9 @@
 //!
 //! `cargo bench --bench breaker` prints criterion's figures for one thread, then for all cases the
 //! median of those rounds in which the threads ran side by side nearly all the time, so that other
-//! load on the machine disturbs little; `-` when there was no such round. `-- --figures` prints the latter only. With two threads a figure is one
-//! thread's time per call while both are calling.
+//! load on the machine disturbs little; `-` when there was no such round. `-- --figures` prints
+//! the latter only. With two threads a figure is one thread's time per call while both are
+//! calling.
 
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};

@@ -57,9 +57,9 @@ impl LimiterConfig {
         faults
     }
 
-    /// A bucket that lets at most `limit` (at least 1) tokens pass in *every* span `[t, t + window)`,
-    /// wherever it begins: the burst is taken off the inflow, but for the one token that flows in
-    /// as the span ends. `burst` is cut to `limit`.
+    /// A bucket that lets at most `limit` (at least 1) tokens pass in *every* span
+    /// `[t, t + window)`, wherever it begins: the burst is taken off the inflow, but for the one
+    /// token that flows in as the span ends. `burst` is cut to `limit`.
     pub fn at_most(limit: u32, window: Duration, burst: u32) -> Self {
         let limit = limit.max(1);
         let burst = burst.clamp(1, limit);

@@ -199,6 +199,11 @@ fn arb_op() -> impl Strategy<Value = Op> {
     ]
 }
 
+/// Tokens, and nanoseconds since the last call.
+fn arb_call() -> impl Strategy<Value = (u32, u64)> {
+    (0..8_u32, prop_oneof![0..3_u64, 0..99_000_000_u64])
+}
+
 fn per_second(billionths: u64) -> f64 {
     billionths as f64 / 1e9
 }
@@ -290,7 +295,7 @@ proptest! {
     fn every_span_keeps_the_limit(
         rate in arb_rate(),
         burst in 1..50_u32,
-        calls in proptest::collection::vec((0..8_u32, prop_oneof![0..3_u64, 0..99_000_000_u64]), 1..120),
+        calls in proptest::collection::vec(arb_call(), 1..120),
     ) {
         let limiter = limiter(per_second(rate), burst);
         let (mut gcra, mut now, mut grants) = (Gcra::new(rate, burst), 0, Vec::new());
@@ -485,4 +490,17 @@ fn the_layer_takes_one_token_per_call() {
         assert_eq!(call(false).await, Ok(half));
         assert_eq!(call(false).await, Ok(half * 2));
     });
+}
+
+#[test]
+fn a_long_wait_is_slept_day_by_day() {
+    let mut stand = Stand::new(limiter(1e-6, 1));
+    stand.join(0, 1);
+    stand.join(1, 1);
+    let timers: Vec<_> = stand.clock.0.lock().unwrap().timers.keys().map(|key| key.0).collect();
+    assert_eq!(timers, [Duration::from_secs(86_400)]);
+    stand.advance(Duration::from_secs(1_000_000) - NS);
+    assert_eq!(stand.granted, [(0, 0)]);
+    stand.advance(NS);
+    assert_eq!(stand.granted[1..], [(1, 1_000_000 * 1_000_000_000)]);
 }

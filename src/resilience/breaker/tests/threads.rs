@@ -100,6 +100,14 @@ fn totals(window: Window, listened: bool) {
                 })
             })
             .collect();
+        // Whoever looks while they call sees no result without its call.
+        let looked = breaker.clone();
+        let reader = thread::spawn(move || {
+            let stats = looked.stats(Duration::ZERO);
+            let results = stats.total_successes + stats.total_failures + stats.total_ignored;
+            assert!(results <= stats.total_calls, "{results} of {}", stats.total_calls);
+        });
+        reader.join().expect("no panic");
         let mut sums = [0; 4];
         for thread in threads {
             let counted = thread.join().expect("no panic");
