@@ -484,7 +484,7 @@ fn history_is_bounded_and_figures_are_not() {
     }
     let none = RecoveryConfig { concurrent_recoveries_max: 0, ..RecoveryConfig::default() };
     let refused = RecoveryManager::new(clock, TestEntropy, none, BreakerRegistry::default());
-    let faults = refused.err().expect("no recovery at all is out of range");
+    let faults = refused.expect_err("no recovery at all is out of range");
     assert_eq!(faults[0].setting, "concurrent_recoveries_max");
 }
 
