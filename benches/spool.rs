@@ -2,17 +2,17 @@
 //! on the simulated disk.
 //!
 //! `cargo bench --bench spool` prints criterion's wall-clock figures, then (and with `-- --figures`
-//! only these) the same cases in megabytes and entries per second, and what a spool costs a simulation: opening one, and one
-//! append and settlement, in microseconds of CPU.
+//! only these) the same cases in megabytes and entries per second, and what a spool costs a
+//! simulation: opening one, and one append and settlement, in microseconds.
 
 use std::borrow::Cow;
 use std::io::Write as _;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use shakedown::adapters::FileDisk;
+use shakedown::adapters::{FileDisk, SystemClock};
 use shakedown::domain::units::UnixMillis;
-use shakedown::ports::Disk;
+use shakedown::ports::{Clock, Disk};
 use shakedown::sim::disk::DiskStore;
 use shakedown::sim::seed::Seed;
 use shakedown::stream::EncodedEvent;
@@ -98,12 +98,12 @@ fn simulated_disk(criterion: &mut Criterion, runtime: &Runtime) {
 
 /// How often `work` runs in a second.
 fn per_second(mut work: impl FnMut()) -> f64 {
-    let (started, mut times) = (Instant::now(), 0_u32);
-    while started.elapsed() < Duration::from_secs(1) {
+    let (clock, mut times) = (SystemClock::new(), 0_u32);
+    while clock.monotonic() < Duration::from_secs(1) {
         work();
         times += 1;
     }
-    f64::from(times) / started.elapsed().as_secs_f64()
+    f64::from(times) / clock.monotonic().as_secs_f64()
 }
 
 fn figures(runtime: &Runtime) -> std::io::Result<()> {
