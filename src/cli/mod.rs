@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::sim::check::Class;
 
 mod catalogue;
+mod crash_sweep;
 mod fleet;
 mod input;
 mod meta;
@@ -121,6 +122,8 @@ enum Verb {
     Run(run::RunArgs),
     /// Proves that a seed gives the same trace bytes in two fresh processes.
     Meta(meta::MetaArgs),
+    /// Runs a scenario once for every so many events of a host, which goes down after that event.
+    CrashSweep(crash_sweep::CrashSweepArgs),
     /// Lists the checks that every run is held to.
     Checks(catalogue::ListArgs),
     /// Lists the faults that a scenario can name.
@@ -154,6 +157,7 @@ pub fn main() -> ExitCode {
     match arguments.verb {
         Verb::Run(args) => args.run().into(),
         Verb::Meta(args) => args.run().into(),
+        Verb::CrashSweep(args) => args.run().into(),
         Verb::Checks(args) => catalogue::checks(&args).into(),
         Verb::Faults(args) => catalogue::faults(&args).into(),
         Verb::Scenario(args) => args.run().into(),

@@ -157,7 +157,8 @@ impl PipelineArgs {
         }
         let sources = sources(&ports, config, self.feed(config)?);
         let settings = PipelineConfig::from_config(config);
-        let mut pipeline = Pipeline::new(ports.clone(), settings, sources)
+        let mut pipeline = Pipeline::open(ports.clone(), settings, sources)
+            .await
             .map_err(|error| format!("cannot start: {error}"))?;
         let pages = ShutdownHandle::new();
         let server = match config.http {
@@ -218,12 +219,14 @@ impl PipelineArgs {
         out.flush()
     }
 
-    /// A bounded run must have moved something; an unbounded one must have left nothing behind.
+    /// A bounded run must have moved something and left nothing behind; an unbounded one may leave
+    /// events in the spool, which sends them at the next start.
     fn code(&self, last: Option<&CycleReport>, run: &RunReport) -> u8 {
         let bounded = self.cycles() != Cycles::Forever;
         let collected = last.is_some_and(CycleReport::collected);
         let moved = collected && run.delivered > 0;
-        if run.undelivered > 0 || (bounded && !moved) { UNREACHABLE } else { 0 }
+        let kept = bounded && run.spooled > 0;
+        if run.undelivered > 0 || kept || (bounded && !moved) { UNREACHABLE } else { 0 }
     }
 }
 
@@ -350,13 +353,15 @@ fn text_report(last: Option<&CycleReport>, run: &RunReport) -> String {
     }
     let _ = writeln!(
         text,
-        "{} cycles, {} starts skipped; {} samples, {} events: {} delivered, {} undelivered",
+        "{} cycles, {} starts skipped; {} samples, {} events: {} delivered, {} undelivered, {} in the \
+         spool",
         run.cycles,
         run.skipped,
         total(&run.ledger.collected),
         run.ledger.enqueued,
         run.delivered,
         run.undelivered,
+        run.spooled,
     );
     text
 }

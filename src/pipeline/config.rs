@@ -7,6 +7,7 @@ use crate::config::{Config, Cycle};
 use crate::domain::account::AccountId;
 use crate::newrelic::{Addresses, ApiKey};
 use crate::stream::StreamConfig;
+use crate::stream::spool::SpoolConfig;
 
 /// Settings of a [`super::Pipeline`].
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub struct PipelineConfig {
     pub cycle: Cycle,
     /// Batches.
     pub stream: StreamConfig,
+    /// Where events wait on disk; `None` keeps them in memory alone.
+    pub spool: Option<SpoolConfig>,
 }
 
 impl PipelineConfig {
@@ -42,6 +45,7 @@ impl PipelineConfig {
                 request_timeout: stream.timeout.0,
                 ..StreamConfig::default()
             },
+            spool: Some(SpoolConfig::default()),
         }
     }
 }

@@ -8,17 +8,17 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
+use super::guard::GuardedSource;
 use super::report::{
     CycleReport, Examples, SourceFailure, SourceReport, StageMillis, StreamReport, add, add_all,
 };
 use super::schedule::Schedule;
-use super::source::{Collected, Source};
+use super::source::Collected;
 use super::stages::Staged;
 use super::{Counts, Pipeline, moment};
 use crate::domain::sample::RawSample;
 use crate::domain::units::{UnixMillis, whole_millis};
 use crate::ports::{Clock, Ports};
-use crate::rt::{Race, race};
 use crate::stream::{FlushReport, Ledger};
 
 impl<P: Ports> Pipeline<P> {
@@ -34,10 +34,11 @@ impl<P: Ports> Pipeline<P> {
             status.last_start = Some(began);
         });
 
-        let before = self.streamer.ledger();
         let (samples, sources) = self.collect(&clock).await;
         let collected = moment(&clock);
-        let staged = self.stages.run(&samples, collected.wall, &clock);
+        let stages = || self.stages.borrow_mut().run(&samples, collected.wall, &clock);
+        let staged = self.guards.stages(stages).await;
+        let staged = staged.unwrap_or_else(|| Staged::failed(&samples));
         let mut report = self.book(number, &samples, sources, staged, began.wall);
         report.collected_at = collected.wall;
         report.stages.collect_ms =
@@ -48,7 +49,10 @@ impl<P: Ports> Pipeline<P> {
         let flush =
             self.streamer.flush(self.config.cycle.cycle_deadline.saturating_sub(spent)).await;
         report.stages.stream_ms = whole_millis(clock.monotonic().saturating_sub(streaming));
-        report.stream = stream_report(&before, &self.streamer.ledger(), &flush);
+        // From report to report, so that what happens between two cycles is in one of them.
+        let after = self.streamer.ledger();
+        let before = std::mem::replace(&mut self.reported, after.clone());
+        report.stream = stream_report(&before, &after, &flush);
 
         let duration = clock.monotonic().saturating_sub(began.monotonic);
         report.duration_ms = whole_millis(duration);
@@ -59,7 +63,7 @@ impl<P: Ports> Pipeline<P> {
     /// Asks all sources at the same time, each within the collection deadline.
     async fn collect(&mut self, clock: &P::Clock) -> (Vec<RawSample<'static>>, Vec<SourceReport>) {
         let deadline = self.config.cycle.collect_deadline;
-        let asked = self.sources.iter_mut().map(|source| ask(source.as_mut(), clock, deadline));
+        let asked = self.sources.iter().map(|source| ask(source, clock, deadline));
         let answers = join_all(asked).await;
         let last = self.last_report();
         let mut samples = Vec::new();
@@ -196,19 +200,13 @@ impl<P: Ports> Pipeline<P> {
 }
 
 /// Collects from one source within `deadline`; the answer and the time it took.
-async fn ask(
-    source: &mut dyn Source,
-    clock: &impl Clock,
+async fn ask<P: Ports>(
+    source: &GuardedSource<P>,
+    clock: &P::Clock,
     deadline: Duration,
 ) -> (Result<Collected, SourceFailure>, Duration) {
     let began = clock.monotonic();
-    let answer = match race(source.collect(), clock.sleep(deadline)).await {
-        Race::First(answer) => answer,
-        Race::Second(()) => Err(SourceFailure {
-            reason: "deadline".to_owned(),
-            message: format!("not done within {} ms", deadline.as_millis()),
-        }),
-    };
+    let answer = source.collect(deadline).await;
     (answer, clock.monotonic().saturating_sub(began))
 }
 

@@ -15,23 +15,30 @@
 //! - Same inputs at the same instants, same outputs: order comes from the configuration and from
 //!   sorted maps.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
+
+use futures_util::future::join;
 
 use crate::domain::tag::TagError;
 use crate::domain::units::whole_millis;
 use crate::newrelic::region::InvalidAddress;
 use crate::newrelic::{Addresses, EventApi};
 use crate::ports::{Clock, Ports};
+use crate::resilience::breaker::{BreakerRegistry, RegistryError};
+use crate::resilience::recovery::RegisterError;
 use crate::rt::{Race, Shutdown, race};
+use crate::stream::spool::{OpenReport, Opened, Spool, SpoolConfig, SpoolError};
 use crate::stream::{Ledger, StreamConfigError, Streamer};
 
 pub mod alert;
 mod config;
 mod cycle;
 mod figures;
+mod guard;
 pub mod health;
 pub mod monitor;
 mod nri;
@@ -59,9 +66,15 @@ pub use status::{
     PipelineStatus, ResilienceSnapshot, Snapshot,
 };
 
+use guard::{GuardedSource, Guards};
 use schedule::{Schedule, Wait};
 use stages::Stages;
+use status::Refresh;
 
+/// The breaker in front of New Relic's ingest.
+pub const EVENT_API: &str = "event-api";
+/// How long a disk may fail at the start before the pipeline works without a spool.
+const SPOOL_PATIENCE: Duration = Duration::from_secs(30);
 /// Pause between two attempts to send the last events.
 const DRAIN_PAUSE: Duration = Duration::from_secs(1);
 
@@ -77,6 +90,15 @@ pub enum PipelineError {
     /// Settings of the stream.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Stream(Vec<StreamConfigError>),
+    /// Settings of a breaker.
+    #[error(transparent)]
+    Breaker(#[from] RegistryError),
+    /// Settings of a component, or two sources of one name.
+    #[error(transparent)]
+    Component(#[from] RegisterError),
+    /// The spool belongs to somebody else, or to a newer program.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
 }
 
 /// Which cycles [`Pipeline::run`] runs.
@@ -92,19 +114,38 @@ pub enum Cycles {
 pub struct Pipeline<P: Ports> {
     ports: P,
     config: PipelineConfig,
-    sources: Vec<Box<dyn Source>>,
-    stages: Stages,
+    sources: Vec<GuardedSource<P>>,
+    guards: Guards<P>,
+    stages: RefCell<Stages>,
     streamer: Streamer<P>,
     status: PipelineStatus,
     /// The span of [`crate::config::Cycle::relationships_every`] that was last served.
     relationships_span: Option<i64>,
+    /// The stream's account as of the last cycle's report.
+    reported: Ledger,
     started: u64,
     completed: u64,
     skipped: u64,
 }
 
 impl<P: Ports> Pipeline<P> {
-    /// A pipeline that collects from `sources`.
+    /// A pipeline that collects from `sources`, over the spool that `config` names.
+    ///
+    /// # Errors
+    /// [`PipelineError`] names what in `config` cannot work, or why the spool cannot be had.
+    pub async fn open(
+        ports: P,
+        config: PipelineConfig,
+        sources: Vec<Box<dyn Source>>,
+    ) -> Result<Self, PipelineError> {
+        let spool = match &config.spool {
+            Some(spool) => open_spool(&ports, spool).await?,
+            None => None,
+        };
+        Self::new(ports, config, sources, spool)
+    }
+
+    /// A pipeline over a spool that is open, or over none.
     ///
     /// # Errors
     /// [`PipelineError`] names what in `config` cannot work.
@@ -112,10 +153,19 @@ impl<P: Ports> Pipeline<P> {
         ports: P,
         config: PipelineConfig,
         sources: Vec<Box<dyn Source>>,
+        spool: Option<Opened<P::Disk>>,
     ) -> Result<Self, PipelineError> {
         let uri = Addresses::events_of(&config.addresses, config.account)?;
         let api = EventApi::new(uri, config.key.clone());
-        let streamer = Streamer::new(ports.clone(), api, config.stream.clone())
+        let guards = Guards::new(&ports, &config.stream)?;
+        let breakers = guards.breakers().clone();
+        let breaker = breakers.get_or_create(EVENT_API, config.stream.breaker.clone())?;
+        let alone = sources.len() == 1;
+        let sources = sources
+            .into_iter()
+            .map(|source| guards.guard(source, &config.cycle, alone))
+            .collect::<Result<Vec<_>, _>>()?;
+        let streamer = Streamer::new(ports.clone(), api, config.stream.clone(), breaker, spool)
             .map_err(PipelineError::Stream)?;
         let snapshot = Snapshot {
             phase: Phase::Starting,
@@ -144,14 +194,18 @@ impl<P: Ports> Pipeline<P> {
             check_durations: DurationHistogram::new(DurationHistogram::CHECK_BOUNDS_SECONDS),
             resilience: ResilienceSnapshot::default(),
         };
+        let reported = streamer.ledger();
+        let refresh = refresh(&ports, &streamer, &guards);
         Ok(Self {
-            stages: Stages::new(&config)?,
+            stages: RefCell::new(Stages::new(&config)?),
             ports,
             config,
             sources,
             streamer,
-            status: PipelineStatus::new(snapshot),
+            status: PipelineStatus::new(snapshot, refresh),
+            guards,
             relationships_span: None,
+            reported,
             started: 0,
             completed: 0,
             skipped: 0,
@@ -160,7 +214,12 @@ impl<P: Ports> Pipeline<P> {
 
     /// Shows at most `series_max` entities per metric on the metrics page.
     pub fn limit_series(&mut self, series_max: usize) {
-        self.stages.series_max = series_max;
+        self.stages.get_mut().series_max = series_max;
+    }
+
+    /// Every breaker of the pipeline.
+    pub fn breakers(&self) -> &BreakerRegistry {
+        self.guards.breakers()
     }
 
     /// A handle for those who watch.
@@ -168,8 +227,23 @@ impl<P: Ports> Pipeline<P> {
         self.status.clone()
     }
 
-    /// Runs `cycles` until done or until `shutdown`, then sends what is left.
+    /// Runs `cycles` until done or until `shutdown`, then sends what is left. Events are delivered
+    /// all the time, not only while a cycle waits for it.
     pub async fn run(&mut self, cycles: Cycles, shutdown: &Shutdown) -> RunReport {
+        let streamer = self.streamer.clone();
+        let guards = self.guards.clone();
+        let courier = async {
+            let deliver = streamer.courier(|outcome| guards.observe_post(outcome));
+            let recover = guards.recovery().run_scheduler(shutdown.clone());
+            join(deliver, recover).await.0
+        };
+        match race(self.run_cycles(cycles, shutdown), courier).await {
+            Race::First(report) => report,
+            Race::Second(never) => match never {},
+        }
+    }
+
+    async fn run_cycles(&mut self, cycles: Cycles, shutdown: &Shutdown) -> RunReport {
         let clock = self.ports.clock().clone();
         let schedule = Schedule::new(whole_millis(self.config.cycle.interval));
         let mut last = None;
@@ -227,12 +301,16 @@ impl<P: Ports> Pipeline<P> {
                 clock.sleep(DRAIN_PAUSE.min(left)).await;
             }
         }
-        let Ledger { acknowledged: delivered, in_flight: undelivered, .. } = self.streamer.ledger();
+        let Ledger { acknowledged: delivered, in_flight, spooled, .. } = self.streamer.ledger();
+        let undelivered = in_flight - spooled;
         if interrupted {
             tracing::warn!("Last cycle was cut off by the shutdown deadline.");
         }
         if undelivered > 0 {
             tracing::error!(undelivered, "New Relic did not take all events; they are lost.");
+        }
+        if spooled > 0 {
+            tracing::warn!(spooled, "Events wait in the spool for the next start.");
         }
         self.status.update(|status| status.phase = Phase::Stopped);
         RunReport {
@@ -241,8 +319,9 @@ impl<P: Ports> Pipeline<P> {
             interrupted,
             delivered,
             undelivered,
+            spooled,
             drain_ms: whole_millis(clock.monotonic().saturating_sub(began)),
-            ledger: self.status.read(|status| status.ledger.clone()),
+            ledger: self.status.peek(|status| status.ledger.clone()),
         }
     }
 
@@ -251,7 +330,7 @@ impl<P: Ports> Pipeline<P> {
     fn publish_stream(&self, acknowledged_before: u64) {
         let ledger = self.streamer.ledger();
         let stats = self.streamer.stats().clone();
-        let held_bytes = self.streamer.buffered_bytes() as u64;
+        let held_bytes = self.streamer.resident_bytes() as u64;
         let now = moment(self.ports.clock());
         self.status.update(|status| {
             status.memory.held_bytes = held_bytes;
@@ -265,7 +344,44 @@ impl<P: Ports> Pipeline<P> {
 
     /// The last cycle that ended.
     pub fn last_report(&self) -> Option<Arc<CycleReport>> {
-        self.status.read(|status| status.last_report.clone())
+        self.status.peek(|status| status.last_report.clone())
+    }
+}
+
+/// Opens the spool. A disk that fails is asked again for a while; after that the pipeline works
+/// without a spool, and what waits there is left for its next life.
+async fn open_spool<P: Ports>(
+    ports: &P,
+    config: &SpoolConfig,
+) -> Result<Option<Opened<P::Disk>>, SpoolError> {
+    let clock = ports.clock();
+    let until = clock.monotonic() + SPOOL_PATIENCE;
+    loop {
+        let opened = Spool::open(ports.disk().clone(), config.clone(), clock.wall()).await;
+        match opened {
+            Ok(opened) => {
+                log_opening(&opened.report, opened.chunks.len());
+                return Ok(Some(opened));
+            }
+            Err(error) if !error.is_transient() => return Err(error),
+            Err(error) if clock.monotonic() < until => {
+                tracing::warn!(%error, "The spool cannot be opened yet.");
+                clock.sleep(Duration::from_secs(1)).await;
+            }
+            Err(error) => {
+                tracing::error!(%error, "Working without a spool: a crash loses what waits.");
+                return Ok(None);
+            }
+        }
+    }
+}
+
+fn log_opening(report: &OpenReport, chunks: usize) {
+    if chunks > 0 {
+        tracing::info!(chunks, "The spool holds events of an earlier life; they are sent first.");
+    }
+    if *report != OpenReport::default() {
+        tracing::warn!(?report, "The spool was damaged and has been repaired.");
     }
 }
 
@@ -283,6 +399,28 @@ async fn wait_for_start(
             Wait::Replan => start = schedule.next(clock.wall(), last),
         }
     }
+}
+
+/// Brings a snapshot up to what stream and guards say of themselves now.
+fn refresh<P: Ports>(ports: &P, streamer: &Streamer<P>, guards: &Guards<P>) -> Refresh {
+    let (ports, streamer) = (ports.clone(), streamer.clone());
+    let (breakers, recovery) = (guards.breakers().clone(), guards.recovery().view());
+    Arc::new(move |snapshot| {
+        let now = moment(ports.clock());
+        let stats = streamer.stats();
+        if let Some(wall) = stats.last_success {
+            let ago = u64::try_from(now.wall.millis_since(wall)).unwrap_or(0);
+            let monotonic = now.monotonic.saturating_sub(Duration::from_millis(ago));
+            snapshot.last_accepted = Some(Moment { monotonic, wall });
+        }
+        snapshot.stream = streamer.ledger();
+        snapshot.stream_stats = stats;
+        snapshot.memory.held_bytes = streamer.resident_bytes() as u64;
+        let resilience = &mut snapshot.resilience;
+        guard::show(resilience, &breakers, &recovery, now.monotonic);
+        resilience.spool = streamer.spool_stats();
+        resilience.limiters = vec![(EVENT_API.to_owned(), streamer.limiter_stats())];
+    })
 }
 
 fn moment(clock: &impl Clock) -> Moment {

@@ -96,7 +96,8 @@ pub struct SourceReport {
 }
 
 /// Why a source gave nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("{message}")]
 pub struct SourceFailure {
     /// Name in counters.
     pub reason: String,
@@ -225,8 +226,10 @@ pub struct RunReport {
     pub interrupted: bool,
     /// Events that New Relic acknowledged.
     pub delivered: u64,
-    /// Events that New Relic had not taken at the end; they are lost.
+    /// Events that New Relic had not taken at the end, and that no spool holds; they are lost.
     pub undelivered: u64,
+    /// Events that New Relic had not taken at the end; the spool keeps them for the next start.
+    pub spooled: u64,
     /// How long the last sends took, in milliseconds.
     pub drain_ms: u64,
     /// Totals.

@@ -94,6 +94,13 @@ impl Stages {
 }
 
 impl Staged {
+    /// What becomes of samples whose stages panicked: all are rejected.
+    pub(super) fn failed(samples: &[RawSample<'_>]) -> Self {
+        let mut staged = Self::default();
+        add(&mut staged.rejected, "stages_failed", samples.len() as u64);
+        staged
+    }
+
     fn transform<'s>(&mut self, samples: &'s [RawSample<'_>]) -> Vec<CanonicalSample<'s>> {
         let mut canonical = Vec::with_capacity(samples.len());
         for sample in samples {

@@ -312,26 +312,51 @@ impl Snapshot {
 }
 
 /// A handle on the [`Snapshot`] of a running pipeline; clones see the same one.
-#[derive(Debug, Clone)]
-pub struct PipelineStatus(Arc<Mutex<Snapshot>>);
+#[derive(Clone)]
+pub struct PipelineStatus {
+    snapshot: Arc<Mutex<Snapshot>>,
+    refresh: Refresh,
+}
+
+/// Brings a snapshot up to what its parts say of themselves now: deliveries, breakers and
+/// recoveries go on between the pipeline's own updates.
+pub(super) type Refresh = Arc<dyn Fn(&mut Snapshot) + Send + Sync>;
+
+impl std::fmt::Debug for PipelineStatus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.lock().fmt(f)
+    }
+}
 
 impl PipelineStatus {
-    pub(super) fn new(snapshot: Snapshot) -> Self {
-        Self(Arc::new(Mutex::new(snapshot)))
+    pub(super) fn new(snapshot: Snapshot, refresh: Refresh) -> Self {
+        Self { snapshot: Arc::new(Mutex::new(snapshot)), refresh }
     }
 
     fn lock(&self) -> MutexGuard<'_, Snapshot> {
         // A snapshot is plain data: whoever panicked while writing left it readable.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.snapshot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The present state, of which nothing is old.
+    fn present(&self) -> MutexGuard<'_, Snapshot> {
+        let mut snapshot = self.lock();
+        (self.refresh)(&mut snapshot);
+        snapshot
     }
 
     /// A copy of the present state.
     pub fn snapshot(&self) -> Snapshot {
-        self.lock().clone()
+        self.present().clone()
     }
 
     /// Reads one thing without copying the rest.
     pub fn read<T>(&self, read: impl FnOnce(&Snapshot) -> T) -> T {
+        read(&self.present())
+    }
+
+    /// Reads what the pipeline itself wrote last.
+    pub fn peek<T>(&self, read: impl FnOnce(&Snapshot) -> T) -> T {
         read(&self.lock())
     }
 
@@ -339,7 +364,7 @@ impl PipelineStatus {
     /// pipeline does after every cycle, the health pages at every request.
     pub fn observe(&self, clock: &impl Clock) -> Health {
         let began = clock.monotonic();
-        let mut snapshot = self.lock();
+        let mut snapshot = self.present();
         let health = assess(&snapshot, began);
         if snapshot.completed > 0 {
             snapshot.availability.observe(began, health.status != HealthStatus::Unhealthy);

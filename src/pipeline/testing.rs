@@ -240,6 +240,7 @@ impl TestWorld {
                 tags: Default::default(),
             },
             stream: StreamConfig::default(),
+            spool: None,
         }
     }
 
@@ -250,7 +251,7 @@ impl TestWorld {
     ) -> TestPipeline {
         let ports = TestPorts::new(&self.clock, self.newrelic.clone());
         let sources = sources.into_iter().map(|s| Box::new(s) as Box<dyn Source>).collect();
-        Pipeline::new(ports, config, sources).expect("valid")
+        Pipeline::new(ports, config, sources, None).expect("valid")
     }
 
     /// Runs until `stop` from the test's beginning, then shuts down.

@@ -23,6 +23,7 @@ use std::time::Duration;
 use rand_core::Rng as _;
 use tokio::sync::Notify;
 
+use super::fuse::Fuse;
 use super::seed::Seed;
 use super::world::CrashMode;
 use crate::ports::{Clock, Disk, DiskFile, DiskLock};
@@ -71,6 +72,8 @@ struct State {
     /// Number of the last operation that the present mount begins.
     last_operation: Option<u64>,
     died: bool,
+    /// Counts the host's events, of which these operations are some.
+    fuse: Fuse,
     on_death: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
@@ -99,9 +102,16 @@ impl DiskStore {
             usage: DiskUsage::default(),
             last_operation: None,
             died: false,
+            fuse: Fuse::default(),
             on_death: None,
         };
         Self(Arc::new(Shared { state: Mutex::new(state), moved: Notify::new() }))
+    }
+
+    /// Counts every operation that changes something on `fuse` too; the one that blows it is the
+    /// mount's last, as with [`DiskStore::die_after`].
+    pub fn attach(&self, fuse: Fuse) {
+        self.state().fuse = fuse;
     }
 
     /// A handle for a host that starts now, whose jobs take no time.
@@ -218,13 +228,15 @@ fn down() -> io::Error {
 
 impl State {
     fn admit(&self, mount: u64) -> io::Result<()> {
-        if mount == self.mount && !self.died { Ok(()) } else { Err(down()) }
+        let alive = mount == self.mount && !self.died && !self.fuse.is_blown();
+        if alive { Ok(()) } else { Err(down()) }
     }
 
     /// Every operation that changes something passes here first.
     fn begin(&mut self) -> Step {
         self.usage.operations += 1;
-        if self.last_operation == Some(self.usage.operations) {
+        self.fuse.pass();
+        if self.last_operation == Some(self.usage.operations) || self.fuse.is_blown() {
             self.died = true;
             return Step::Last;
         }

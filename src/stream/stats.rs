@@ -27,6 +27,14 @@ pub struct StreamStats {
     pub post_time: Duration,
     /// When New Relic last accepted a request.
     pub last_success: Option<UnixMillis>,
-    /// Most events that were in memory at once.
+    /// Most events that were in memory alone at once.
     pub buffer_events_peak: usize,
+    /// Most bytes of events that were in memory at once, whether or not also in the spool.
+    pub resident_bytes_peak: usize,
+    /// Most bytes of events that were in the spool at once.
+    pub spool_bytes_peak: usize,
+    /// Operations of the spool that failed.
+    pub spool_failures: u64,
+    /// Why the last one failed; `None` once one succeeded again.
+    pub spool_error: Option<String>,
 }

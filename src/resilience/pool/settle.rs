@@ -137,8 +137,8 @@ impl State {
 }
 
 impl Core {
-    /// Books how `key`'s try at `worker` ended; the worker is free then.
-    pub(super) fn settle(self: &Rc<Self>, worker: u32, key: Key, outcome: Outcome) {
+    /// Books how `key`'s try at `worker` ended, and when (which it gives); the worker is free.
+    pub(super) fn settle(self: &Rc<Self>, worker: u32, key: Key, outcome: Outcome) -> Duration {
         let now = self.now();
         let service = self.change(|state, effects| {
             if state.workers[worker as usize].task != Some(key) {
@@ -173,6 +173,7 @@ impl Core {
         if let Some(service) = service {
             self.spawn(service);
         }
+        now
     }
 
     /// Queues every task whose wait for a retry is over.

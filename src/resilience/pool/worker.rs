@@ -72,7 +72,10 @@ async fn work<C: Clock>(core: Rc<Core>, clock: C, worker: u32) {
     let core = Guard(core);
     let core = &core.0;
     let mut in_a_row = 0;
-    while let Some(job) = poll_fn(|cx| core.poll_next(worker, &mut in_a_row, cx)).await {
+    // The end of one task is the beginning of the next: reading the clock is what costs most.
+    let mut now = None;
+    while let Some(job) = poll_fn(|cx| core.poll_next(worker, &mut in_a_row, now.take(), cx)).await
+    {
         let key = job.key;
         let in_a_row = &mut in_a_row;
         let sleep = |time| clock.sleep(time);
@@ -80,7 +83,7 @@ async fn work<C: Clock>(core: Rc<Core>, clock: C, worker: u32) {
         if let Outcome::TimedOut(_) = outcome {
             core.stop(worker, key);
         }
-        core.settle(worker, key, outcome);
+        now = Some(core.settle(worker, key, outcome));
     }
 }
 
@@ -97,7 +100,14 @@ async fn release_retries<C: Clock>(core: Rc<Core>, clock: C) {
 }
 
 impl Core {
-    fn poll_next(&self, worker: u32, in_a_row: &mut u32, cx: &Context<'_>) -> Poll<Option<Job>> {
+    /// The next task; `now`, if it is known already.
+    fn poll_next(
+        &self,
+        worker: u32,
+        in_a_row: &mut u32,
+        now: Option<Duration>,
+        cx: &Context<'_>,
+    ) -> Poll<Option<Job>> {
         let mut state = self.state.borrow_mut();
         if state.queue.len() > 0 {
             if *in_a_row >= TASKS_PER_TURN {
@@ -111,7 +121,8 @@ impl Core {
             if std::mem::take(&mut state.workers[worker as usize].is_parked) {
                 state.idle.retain(|idle| *idle != worker);
             }
-            return Poll::Ready(state.begin(worker, self.now()));
+            let now = now.unwrap_or_else(|| self.now());
+            return Poll::Ready(state.begin(worker, now));
         }
         *in_a_row = 0;
         if state.closing == Closing::Over {

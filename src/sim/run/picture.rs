@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::sim::check::CheckResult;
 use crate::sim::check::record::{PipelineRecord, Record};
+use crate::sim::check::recovery::{self, Return};
 use crate::sim::fleet::broker_host;
 use crate::sim::report::timeline::{Lane, Mark, Timeline, Tone};
 use crate::sim::time::SimTime;
@@ -41,8 +42,22 @@ pub fn notes(record: &Record) -> Vec<String> {
             "{sent} events were sent with an unknown fate; New Relic may hold them twice"
         ));
     }
+    let returns = recovery::returns(record);
+    if !returns.is_empty() {
+        let times: Vec<Duration> = returns.iter().filter_map(Return::took).collect();
+        let limit = record.scenario.expect.recovery_max.0;
+        let in_time = times.iter().filter(|took| **took <= limit).count();
+        let mean = times.iter().sum::<Duration>() / u32::try_from(times.len().max(1)).unwrap_or(1);
+        notes.push(format!(
+            "New Relic came back {} times and was used again after {} ms on average, {in_time} \
+             times within {} ms",
+            returns.len(),
+            mean.as_millis(),
+            limit.as_millis()
+        ));
+    }
     let lost: u64 =
-        record.pipelines.iter().filter(|life| life.crashed).map(|life| life.ledger.in_flight).sum();
+        record.pipelines.iter().filter(|life| life.crashed).map(|life| life.ledger.staged).sum();
     if lost > 0 {
         notes.push(format!("{lost} events in memory were lost with the pipeline's crash"));
     }

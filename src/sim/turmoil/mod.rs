@@ -209,6 +209,11 @@ impl TurmoilWorld {
     }
 }
 
+fn no_crash_points() -> WorldError {
+    let what = "crash points: nobody counts a host's events there".to_owned();
+    WorldError::Unsupported { world: "turmoil", what }
+}
+
 fn no_panics() -> Result<(), WorldError> {
     let panics = rt::take_panics();
     if panics.is_empty() { Ok(()) } else { Err(WorldError::Panic(panics)) }
@@ -309,7 +314,19 @@ impl World for TurmoilWorld {
                 let host = self.find(host)?;
                 self.fabric.change(|state| state.set_skew(host, *offset_ms));
             }
+            NetworkFault::Disk { host, fault } => {
+                let host = self.find(host)?;
+                if let Some(disk) = self.disks.get(&host) {
+                    disk.set_fault(*fault);
+                }
+            }
+            NetworkFault::CrashPoint { after_events: None, .. } => {}
+            NetworkFault::CrashPoint { .. } => return Err(no_crash_points()),
         }
         Ok(())
+    }
+
+    fn events_of(&self, _: &str) -> Result<u64, WorldError> {
+        Err(no_crash_points())
     }
 }

@@ -255,6 +255,33 @@ fn places_are_counted() {
     check(3, 4);
 }
 
+/// A submitter that goes away with a place that it was given gives it to the next.
+#[test]
+fn a_place_that_is_not_used_is_given_on() {
+    let host = Host::new();
+    let pool = host.pool(PoolConfig { policy: QueuePolicy::Wait, ..config(1, 0) });
+    host.run(async {
+        let running = pool.submit(named("running"), host.work("running", 60_000 * MS)).await;
+        let running = running.expect("a place");
+        let mut first = Box::pin(pool.submit(named("first"), host.work("first", MS)));
+        let mut second = Box::pin(pool.submit(named("second"), host.work("second", MS)));
+        assert!(futures_util::poll!(first.as_mut()).is_pending());
+        assert!(futures_util::poll!(second.as_mut()).is_pending());
+        assert!(running.cancel());
+        // It is the first one's now: nobody overtakes.
+        assert!(futures_util::poll!(second.as_mut()).is_pending());
+        let late = pool.try_submit(named("late"), host.work("late", MS)).map(drop);
+        assert_eq!(late, Err(Refusal::QueueFull { unfinished_max: 1 }));
+        drop(first);
+        let second = second.await.expect("a place");
+        assert_eq!(second.await.as_deref(), Ok("second"));
+        let after = pool.submit(named("after"), host.work("after", MS)).await.expect("a place");
+        assert_eq!(after.await.as_deref(), Ok("after"));
+    });
+    let stats = pool.stats();
+    assert_eq!((stats.submitted, stats.submitters_waiting, stats.refused), (3, 0, 1));
+}
+
 /// A task that is ready at once gives others their turn all the same.
 #[test]
 fn others_get_their_turn() {

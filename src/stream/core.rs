@@ -1,0 +1,455 @@
+//! What the streamer and its courier share: the queue, the books, and when to send again.
+//!
+//! Invariants:
+//! - Every method is one step of bookkeeping: it ends with the ledger's law intact, and nothing
+//!   awaits while it holds the lock.
+//! - A chunk on disk is booked (acknowledged, rejected, dropped) when the disk has forgotten it;
+//!   one in memory at once.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::batch::{Packer, json_of};
+use super::egress::Egress;
+use super::ledger::{DropReason, Ledger, Rejection};
+use super::queue::{Held, Overflow, Queue};
+use super::spool::{Chunk, ChunkId, DeadLetter, Settlement, Spool};
+use super::{EncodedEvent, StreamConfig, StreamStats};
+use crate::domain::units::UnixMillis;
+use crate::newrelic::{Payload, PostOutcome};
+use crate::ports::Ports;
+use crate::resilience::retry::Backoff;
+
+/// How one POST ended.
+pub(super) struct Ended {
+    pub(super) outcome: PostOutcome,
+    pub(super) took: Duration,
+}
+
+/// What both sides hold.
+pub(super) struct Shared<P: Ports> {
+    pub(super) ports: P,
+    pub(super) config: StreamConfig,
+    pub(super) egress: Egress<P>,
+    pub(super) spool: Option<Spool<P::Disk>>,
+    /// Wakes the courier.
+    pub(super) wake: Notify,
+    /// Wakes those who wait for a flush.
+    news: Notify,
+    core: Mutex<Core>,
+}
+
+impl<P: Ports> Shared<P> {
+    pub(super) fn new(
+        ports: P,
+        config: StreamConfig,
+        egress: Egress<P>,
+        spool: Option<Spool<P::Disk>>,
+        core: Core,
+    ) -> Self {
+        let (wake, news) = (Notify::new(), Notify::new());
+        Self { ports, config, egress, spool, wake, news, core: Mutex::new(core) }
+    }
+
+    pub(super) fn core(&self) -> MutexGuard<'_, Core> {
+        // The books are plain data: whoever panicked while writing left them readable.
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells those who wait that something happened.
+    pub(super) fn changed(&self) {
+        self.news.notify_waiters();
+    }
+
+    /// Something happened after this call.
+    pub(super) fn news(&self) -> impl Future<Output = ()> + '_ {
+        self.news.notified()
+    }
+}
+
+/// What is to become of a chunk once the disk has forgotten it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Acknowledged,
+    Rejected(Rejection),
+    Dropped(DropReason),
+}
+
+/// The books.
+pub(super) struct Core {
+    config: StreamConfig,
+    queue: Queue,
+    packer: Packer,
+    ledger: Ledger,
+    pub(super) stats: StreamStats,
+    backoff: Backoff,
+    /// Whether the last POST that ended failed.
+    failing: bool,
+    /// Why sending stands still, by name.
+    stopped: Option<&'static str>,
+    /// Monotonic time before which nothing is sent.
+    pub(super) not_before: Duration,
+    /// Monotonic time before which the disk is left alone.
+    pub(super) disk_not_before: Duration,
+    has_spool: bool,
+    /// Fates that the disk does not know yet.
+    fates: BTreeMap<ChunkId, Fate>,
+    settlement: Settlement,
+    /// Whether chunks are on their way to the disk.
+    appending: bool,
+}
+
+impl Core {
+    pub(super) fn new(
+        config: StreamConfig,
+        queue: Queue,
+        backoff: Backoff,
+        has_spool: bool,
+    ) -> Self {
+        let recovered = queue.held().events as u64;
+        Self {
+            config,
+            queue,
+            packer: Packer::default(),
+            ledger: Ledger { recovered, ..Ledger::default() },
+            stats: StreamStats::default(),
+            backoff,
+            failing: false,
+            stopped: None,
+            not_before: Duration::ZERO,
+            disk_not_before: Duration::ZERO,
+            has_spool,
+            fates: BTreeMap::new(),
+            settlement: Settlement::default(),
+            appending: false,
+        }
+    }
+
+    pub(super) fn held(&self) -> Held {
+        self.queue.held()
+    }
+
+    pub(super) fn ledger(&self) -> Ledger {
+        let held = self.queue.held();
+        Ledger {
+            in_flight: held.events as u64,
+            spooled: held.durable_events as u64,
+            unsettled: held.settling_events as u64,
+            ..self.ledger.clone()
+        }
+    }
+
+    /// Whether nothing is under way and nothing may be sent for a while.
+    pub(super) fn is_standing_still(&self, now: Duration) -> bool {
+        now < self.not_before && !self.queue.has_under_way() && !self.is_staging()
+    }
+
+    /// Why sending stands still, if it does.
+    pub(super) fn stopped(&self) -> Option<&'static str> {
+        self.stopped
+    }
+
+    /// When the oldest waiting chunk was enqueued.
+    pub(super) fn oldest(&self) -> Option<UnixMillis> {
+        self.queue.oldest()
+    }
+
+    pub(super) fn enqueue(&mut self, event: EncodedEvent, now: UnixMillis) {
+        self.ledger.enqueued += 1;
+        if event.json.len() + 2 > self.config.batch_bytes_max {
+            self.ledger.reject(Rejection::EventTooLarge, 1);
+            return;
+        }
+        self.queue.push(event);
+        let held = self.queue.held();
+        if held.volatile_events() > self.config.buffer_events_max
+            || held.volatile_bytes > self.config.buffer_bytes_max
+        {
+            self.trim(now);
+        }
+        self.note_peaks();
+    }
+
+    fn note_peaks(&mut self) {
+        let held = self.queue.held();
+        let peak = &mut self.stats.buffer_events_peak;
+        *peak = (*peak).max(held.volatile_events());
+        let peak = &mut self.stats.resident_bytes_peak;
+        *peak = (*peak).max(held.resident_bytes);
+        let peak = &mut self.stats.spool_bytes_peak;
+        *peak = (*peak).max(held.durable_bytes);
+    }
+
+    /// Makes chunks of what was enqueued.
+    pub(super) fn seal(&mut self, now: UnixMillis) {
+        self.queue.seal(&self.config, now);
+        if !self.has_spool {
+            self.queue.unspooled();
+        }
+    }
+
+    /// Drops what exceeds the limits.
+    pub(super) fn trim(&mut self, now: UnixMillis) {
+        let Overflow { dropped, removed } = self.queue.trim(&self.config, now);
+        for (reason, events) in dropped {
+            tracing::error!(reason = reason.as_str(), events, "Events were dropped.");
+            self.ledger.drop_events(reason, usize::try_from(events).unwrap_or(usize::MAX));
+        }
+        self.settlement.removed.extend(removed);
+    }
+
+    /// The chunks to be written to disk now.
+    pub(super) fn stage(&mut self) -> Vec<Chunk> {
+        let staged = if self.has_spool { self.queue.stage() } else { Vec::new() };
+        self.appending = !staged.is_empty();
+        staged
+    }
+
+    /// Whether chunks wait for the disk.
+    pub(super) fn is_staging(&self) -> bool {
+        self.appending || self.queue.has_staged()
+    }
+
+    /// Whether the disk has something to do.
+    pub(super) fn has_disk_work(&self) -> bool {
+        self.has_spool && (self.queue.has_staged() || !self.settlement.is_empty())
+    }
+
+    pub(super) fn spooled(&mut self, ids: &[ChunkId]) {
+        self.appending = false;
+        self.stats.spool_error = None;
+        let orphans = self.queue.spooled(ids, self.config.resident_bytes_max);
+        // They left from memory while the disk was slow.
+        self.settlement.removed.extend(orphans);
+        self.note_peaks();
+    }
+
+    pub(super) fn unspooled(&mut self, error: Option<String>) {
+        self.appending = false;
+        self.stats.spool_failures += u64::from(error.is_some());
+        self.stats.spool_error = error;
+        self.queue.unspooled();
+    }
+
+    pub(super) fn take_settlement(&mut self) -> Option<Settlement> {
+        (!self.settlement.is_empty()).then(|| std::mem::take(&mut self.settlement))
+    }
+
+    /// The disk knows it all.
+    pub(super) fn settled(&mut self, settlement: Settlement) {
+        self.stats.spool_error = None;
+        for id in settlement.removed.iter().chain(settlement.dead.iter().map(|d| &d.chunk.id)) {
+            let Some(fate) = self.fates.remove(id) else { continue };
+            let events = self.queue.remove(*id).unwrap_or(0);
+            self.book(fate, events);
+        }
+        for dead in &settlement.dead {
+            self.ledger.dead_lettered += dead.chunk.events.len() as u64;
+        }
+        for (_, parts) in settlement.replaced {
+            self.queue.resume(parts.into_iter().map(|part| part.id));
+        }
+    }
+
+    /// The disk knows nothing of it yet; it is told again later.
+    pub(super) fn unsettled(&mut self, settlement: Settlement, error: String) {
+        self.stats.spool_failures += 1;
+        self.stats.spool_error = Some(error);
+        let later = std::mem::replace(&mut self.settlement, settlement);
+        self.settlement.removed.extend(later.removed);
+        self.settlement.replaced.extend(later.replaced);
+        self.settlement.dead.extend(later.dead);
+    }
+
+    fn book(&mut self, fate: Fate, events: usize) {
+        match fate {
+            Fate::Acknowledged => self.ledger.acknowledged += events as u64,
+            Fate::Rejected(reason) => self.ledger.reject(reason, events),
+            Fate::Dropped(reason) => self.ledger.drop_events(reason, events),
+        }
+    }
+
+    /// Books a chunk's fate: at once if it is in memory alone, else when the disk has heard.
+    fn decide(&mut self, id: ChunkId, fate: Fate, dead: Option<DeadLetter>) {
+        let kept = self.has_spool && dead.is_some();
+        match self.queue.settle(id) {
+            Some(events) => {
+                self.book(fate, events);
+                if kept {
+                    self.settlement.dead.extend(dead);
+                }
+            }
+            None => {
+                self.fates.insert(id, fate);
+                match dead {
+                    Some(dead) => self.settlement.dead.push(dead),
+                    None => self.settlement.removed.push(id),
+                }
+            }
+        }
+    }
+
+    pub(super) fn has_waiting(&self) -> bool {
+        self.queue.has_waiting()
+    }
+
+    /// Whether a chunk waits for New Relic or for its answer.
+    pub(super) fn is_busy(&self) -> bool {
+        self.queue.is_busy()
+    }
+
+    pub(super) fn is_failing(&self) -> bool {
+        self.failing
+    }
+
+    pub(super) fn start(&mut self) -> Option<ChunkId> {
+        self.queue.start()
+    }
+
+    pub(super) fn hold_back(&mut self, reason: &'static str, until: Duration) {
+        self.stopped = Some(reason);
+        self.not_before = self.not_before.max(until);
+    }
+
+    pub(super) fn is_resident(&self, id: ChunkId) -> bool {
+        self.queue.events(id).is_some()
+    }
+
+    pub(super) fn loaded(&mut self, id: ChunkId, events: VecDeque<EncodedEvent>) {
+        self.queue.loaded(id, events);
+        self.note_peaks();
+    }
+
+    /// The disk cannot give the chunk's events back.
+    pub(super) fn unreadable(&mut self, id: ChunkId) {
+        self.decide(id, Fate::Dropped(DropReason::Unreadable), None);
+    }
+
+    /// The body of a chunk that is under way. `None` if it must be cut first, which is done.
+    pub(super) fn payload(&mut self, id: ChunkId) -> Option<Payload> {
+        let json = json_of(self.queue.events(id)?);
+        let json_bytes = json.len();
+        // Writing to memory cannot fail; if it did, the chunk would be put back.
+        let payload = self.packer.payload(json, &self.config).ok()?;
+        if payload.body.len() >= self.config.body_bytes_limit {
+            self.split(id);
+            return None;
+        }
+        let before = self.queue.count_attempt(id);
+        self.stats.retries += u64::from(before > 0);
+        self.stats.body_bytes += json_bytes as u64;
+        self.stats.sent_bytes += payload.body.len() as u64;
+        Some(payload)
+    }
+
+    /// Cuts a chunk in two; a single event that does not fit is rejected.
+    fn split(&mut self, id: ChunkId) {
+        match self.queue.split(id) {
+            Ok(parts) => {
+                self.stats.splits += 1;
+                self.settlement.replaced.extend(parts.map(|parts| (id, parts)));
+            }
+            Err(()) => {
+                let dead = self.dead_letter(id, Rejection::EventTooLarge.as_str());
+                self.decide(id, Fate::Rejected(Rejection::EventTooLarge), dead);
+            }
+        }
+    }
+
+    fn dead_letter(&self, id: ChunkId, reason: &str) -> Option<DeadLetter> {
+        let chunk = self.queue.chunk(id)?;
+        let (attempts, at) = (chunk.attempts, chunk.enqueued_at);
+        Some(DeadLetter { chunk, reason: reason.to_owned(), attempts, at })
+    }
+
+    /// Whatever was under way has no courier any more: nobody heard those answers, and the disk's.
+    pub(super) fn recall(&mut self) {
+        self.appending = false;
+        for (_, events) in self.queue.recall() {
+            self.count_unknown(events);
+        }
+    }
+
+    fn count_unknown(&mut self, events: usize) {
+        self.ledger.unknown_sends += 1;
+        self.ledger.unknown_events += events as u64;
+    }
+
+    /// Books the end of a POST, or that there was none.
+    pub(super) fn ended(
+        &mut self,
+        id: ChunkId,
+        ended: Option<Ended>,
+        now: Duration,
+        wall: UnixMillis,
+    ) {
+        let Some(Ended { outcome, took }) = ended else {
+            // It may have been cut or given up; what is still under way waits again.
+            if self.queue.is_under_way(id) {
+                self.queue.put_back(id, self.config.resident_bytes_max);
+            }
+            return;
+        };
+        self.stats.post_time += took;
+        *self.stats.posts.entry(name(&outcome)).or_default() += 1;
+        match outcome {
+            PostOutcome::Accepted { .. } => {
+                self.succeed(wall);
+                for event in self.queue.events(id).into_iter().flatten() {
+                    *self.stats.acknowledged.entry(event.kind.clone()).or_default() += 1;
+                }
+                self.decide(id, Fate::Acknowledged, None);
+            }
+            PostOutcome::Rejected(reason) => {
+                tracing::warn!(reason = reason.as_str(), chunk = id.0, "Chunk refused.");
+                let rejection = Rejection::Refused(reason);
+                let dead = self.dead_letter(id, rejection.as_str());
+                self.decide(id, Fate::Rejected(rejection), dead);
+            }
+            PostOutcome::TooLarge => self.split(id),
+            PostOutcome::RetryLater { reason, after } => {
+                self.fail(reason.as_str(), after, now);
+                self.queue.put_back(id, self.config.resident_bytes_max);
+            }
+            PostOutcome::Unknown(reason) => {
+                let events = self.queue.events(id).map_or(0, VecDeque::len);
+                self.count_unknown(events);
+                self.fail(reason.as_str(), None, now);
+                self.queue.put_back(id, self.config.resident_bytes_max);
+            }
+        }
+    }
+
+    fn succeed(&mut self, wall: UnixMillis) {
+        self.stats.last_success = Some(wall);
+        self.failing = false;
+        self.stopped = None;
+        self.backoff.reset();
+    }
+
+    fn fail(&mut self, reason: &'static str, asked: Option<Duration>, now: Duration) {
+        self.failing = true;
+        self.stopped = Some(reason);
+        // POSTs that were under way together fail together: one wait for all of them.
+        let waiting = now < self.not_before;
+        let delay = match asked {
+            None if waiting => return,
+            _ => self.backoff.next_delay(asked),
+        };
+        let delay = delay.unwrap_or(self.config.retry.delay_max);
+        self.not_before = self.not_before.max(now.saturating_add(delay));
+    }
+}
+
+fn name(outcome: &PostOutcome) -> &'static str {
+    match outcome {
+        PostOutcome::Accepted { .. } => "accepted",
+        PostOutcome::Rejected(reason) => reason.as_str(),
+        PostOutcome::TooLarge => "too_large",
+        PostOutcome::RetryLater { reason, .. } => reason.as_str(),
+        PostOutcome::Unknown(reason) => reason.as_str(),
+    }
+}
