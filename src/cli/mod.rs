@@ -17,6 +17,7 @@ mod meta;
 mod pipeline;
 mod run;
 mod scenario;
+mod spool;
 
 /// How a process of ours ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,6 +132,8 @@ enum Verb {
     Scenario(scenario::ScenarioArgs),
     /// Runs the pipeline on real sockets.
     Pipeline(pipeline::PipelineArgs),
+    /// Shows what waits on a pipeline's disk; replays and deletes what New Relic refused.
+    Spool(spool::SpoolArgs),
     /// Serves a simulated fleet on real ports.
     Fleet(FleetArgs),
 }
@@ -159,6 +162,7 @@ pub fn main() -> ExitCode {
         Verb::Faults(args) => catalogue::faults(&args).into(),
         Verb::Scenario(args) => args.run().into(),
         Verb::Pipeline(args) => args.run(),
+        Verb::Spool(args) => args.run().into(),
         Verb::Fleet(FleetArgs { verb: FleetVerb::Serve(args) }) => args.run().into(),
     }
 }

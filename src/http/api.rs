@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Look;
-use super::bodies::{iso, last_check, share_failed, share_up, throughput, wall_of};
+use super::bodies::{iso, last_check, share_failed, share_up, throughput};
 use crate::pipeline::health::{ComponentHealth, HealthCheck, HealthStatus};
 use crate::resilience::breaker::{RegistrySummary, StateKind};
 
@@ -63,7 +63,7 @@ pub(super) fn breakers(look: &Look) -> Value {
         changes
             .map(|change| {
                 json!({
-                    "at": iso(wall_of(change.at, look.now)),
+                    "at": iso(look.now.wall_of(change.at)),
                     "from": change.from.as_str(),
                     "to": change.to.as_str(),
                     "failureCount": change.failure_count,

@@ -153,7 +153,7 @@ pub(super) fn last_check(component: &ComponentHealth, now: Moment) -> Option<Str
     match component.last_check {
         LastCheck::Never => None,
         LastCheck::Wall(wall) => Some(iso(wall)),
-        LastCheck::Monotonic(at) => Some(iso(wall_of(at, now))),
+        LastCheck::Monotonic(at) => Some(iso(now.wall_of(at))),
     }
 }
 
@@ -196,7 +196,7 @@ fn recovery(look: &Look) -> Recovery<'_> {
     };
     let attempts = resilience.recent_attempts.iter().take(RECENT_MAX);
     let incidents = resilience.incidents.iter().take(RECENT_MAX);
-    let at = |at: Duration| iso(wall_of(at, look.now));
+    let at = |at: Duration| iso(look.now.wall_of(at));
     let outcomes = stats.outcomes;
     Recovery {
         system: stats.system.as_str(),
@@ -249,13 +249,6 @@ fn result(result: &crate::resilience::recovery::AttemptResult) -> String {
     }
 }
 
-/// The wall-clock time of the monotonic instant `at`.
-pub(super) fn wall_of(at: Duration, now: Moment) -> UnixMillis {
-    let millis = |span: Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
-    let (ahead, ago) = (at.saturating_sub(now.monotonic), now.monotonic.saturating_sub(at));
-    now.wall.plus_millis(millis(ahead)).plus_millis(-millis(ago))
-}
-
 /// RFC 3339 in UTC; the number itself where no calendar reaches.
 pub(super) fn iso(at: UnixMillis) -> String {
     match jiff::Timestamp::from_millisecond(at.0) {
@@ -299,7 +292,7 @@ mod tests {
     fn monotonic_instants_have_wall_times() {
         let now = Moment { monotonic: Duration::from_secs(10), wall: UnixMillis(1_000_000) };
         for (at_secs, wall) in [(10, 1_000_000), (4, 994_000), (11, 1_001_000)] {
-            assert_eq!(wall_of(Duration::from_secs(at_secs), now), UnixMillis(wall));
+            assert_eq!(now.wall_of(Duration::from_secs(at_secs)), UnixMillis(wall));
         }
         assert_eq!(iso(UnixMillis(1_700_000_000_250)), "2023-11-14T22:13:20.25Z");
         assert_eq!(iso(UnixMillis(i64::MAX)), i64::MAX.to_string());

@@ -42,16 +42,16 @@ const JSON: &str = "application/json";
 const PROBLEM_JSON: &str = "application/problem+json";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// All pages.
-const PAGES: [&str; 8] = [
-    "/health",
-    "/health/live",
-    "/health/ready",
-    "/health/startup",
-    "/metrics",
-    "/api/health",
-    "/api/health/detailed",
-    "/api/health/circuit-breakers",
+/// All pages and what they answer.
+const PAGES: [(&str, &str); 8] = [
+    ("/health", "Components, figures, checks, recovery; 503 when unhealthy"),
+    ("/health/live", "200 `ok` while the loop makes progress, else 503 `stuck`"),
+    ("/health/ready", "200 `ok` while data flows end to end, else 503 `not_ready`"),
+    ("/health/startup", "200 `ok` once all is started and a cycle is over, else 503 `starting`"),
+    ("/metrics", "OpenMetrics text"),
+    ("/api/health", "The whole at a glance in `data`; 503 when unhealthy"),
+    ("/api/health/detailed", "Services, breakers, dependencies in `data`; 503 when unhealthy"),
+    ("/api/health/circuit-breakers", "Every breaker and its history in `data`; always 200"),
 ];
 
 /// What the handlers share.
@@ -153,7 +153,8 @@ async fn metrics_text<C: Clock>(State(shared): State<Arc<Shared<C>>>) -> Respons
 }
 
 async fn not_found(uri: Uri) -> Response {
-    let detail = format!("no page {}: there are {}", uri.path(), PAGES.join(", "));
+    let pages: Vec<&str> = PAGES.iter().map(|(path, _)| *path).collect();
+    let detail = format!("no page {}: there are {}", uri.path(), pages.join(", "));
     problem(StatusCode::NOT_FOUND, detail)
 }
 

@@ -61,7 +61,7 @@ impl HealthStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HealthCheck {
     /// Its name: `loop`, `collection`, `source/<name>`, `newrelic`, `buffer`, `samples`,
-    /// `entities`, `memory`; with their machinery also `spool` and `breakers`.
+    /// `entities`, `memory`; with their machinery also `spool`, `pool` and `breakers`.
     pub name: String,
     /// How well it is.
     pub status: HealthStatus,
@@ -104,20 +104,24 @@ pub fn assess(snapshot: &Snapshot, now: Duration) -> Health {
     checks.extend([assess.newrelic(), assess.buffer(), assess.samples(), assess.entities()]);
     checks.push(assess.memory());
     checks.extend(assess.spool());
+    checks.extend(assess.pool());
     checks.extend(assess.breakers());
     let components = components::components(snapshot, &checks);
     let statuses = checks.iter().map(|check| check.status);
     let statuses = statuses.chain(components.iter().map(|component| component.status));
+    let status = statuses.max().unwrap_or(HealthStatus::Healthy);
     Health {
-        status: statuses.max().unwrap_or(HealthStatus::Healthy),
+        status,
         live,
         ready,
         started: snapshot.completed > 0 && snapshot.resilience.starting.is_empty(),
         checks,
         components,
-        figures: figures::figures(snapshot, now),
+        figures: figures::figures(snapshot, now, status != HealthStatus::Unhealthy),
     }
 }
 
+#[cfg(test)]
+pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;

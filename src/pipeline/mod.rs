@@ -34,11 +34,13 @@ use crate::rt::{Race, Shutdown, race};
 use crate::stream::spool::{OpenReport, Opened, Spool, SpoolConfig, SpoolError};
 use crate::stream::{Ledger, StreamConfigError, Streamer};
 
+pub mod alert;
 mod config;
 mod cycle;
 mod figures;
 mod guard;
 pub mod health;
+pub mod monitor;
 mod nri;
 mod report;
 mod schedule;

@@ -13,6 +13,7 @@ use crate::domain::units::UnixMillis;
 use crate::ports::Clock;
 use crate::resilience::breaker::{BreakerStats, StateKind};
 use crate::resilience::limiter::LimiterStats;
+use crate::resilience::pool::PoolStats;
 use crate::resilience::recovery::{Attempt, Incident, OutcomeCounts, RecoveryStats, SystemState};
 use crate::stream::spool::SpoolStats;
 use crate::stream::{Ledger, StreamStats};
@@ -50,6 +51,15 @@ pub struct Moment {
     pub monotonic: Duration,
     /// Wall clock; for people.
     pub wall: UnixMillis,
+}
+
+impl Moment {
+    /// The wall-clock time of the monotonic instant `at`, seen from here.
+    pub fn wall_of(self, at: Duration) -> UnixMillis {
+        let millis = |span: Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        let (ahead, ago) = (at.saturating_sub(self.monotonic), self.monotonic.saturating_sub(at));
+        self.wall.plus_millis(millis(ahead)).plus_millis(-millis(ago))
+    }
 }
 
 /// How many of something took how long.
@@ -124,11 +134,6 @@ impl Availability {
         self.last = Some((now.max(self.last.map_or(now, |(at, _)| at)), is_up));
     }
 
-    /// Whether all was up at the last look; `None` before the first.
-    pub fn last_state(&self) -> Option<bool> {
-        self.last.map(|(_, up)| up)
-    }
-
     /// Time that was measured.
     pub fn measured(&self) -> Duration {
         self.up.saturating_add(self.down)
@@ -188,6 +193,8 @@ pub struct ResilienceSnapshot {
     pub recent_attempts: Vec<Attempt>,
     /// The last incidents of components, newest first.
     pub incidents: Vec<Incident>,
+    /// The worker pool, when there is one.
+    pub pool: Option<PoolStats>,
     /// The durable queue, when there is one.
     pub spool: Option<SpoolStats>,
     /// Rate limiters, by name.
@@ -216,6 +223,7 @@ impl Default for ResilienceSnapshot {
             recovery,
             recent_attempts: Vec::new(),
             incidents: Vec::new(),
+            pool: None,
             spool: None,
             limiters: Vec::new(),
             alerts: None,

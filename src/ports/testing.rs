@@ -79,20 +79,34 @@ impl TestClock {
     }
 }
 
-struct Sleep(TestClock, Duration);
+/// A timer; it waits in one place, however often it is polled, and leaves it when dropped.
+struct Sleep {
+    clock: TestClock,
+    until: Duration,
+    place: Option<u64>,
+}
 
 impl Future for Sleep {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut timers = self.0.timers();
-        if timers.now >= self.1 {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let clock = self.clock.clone();
+        let mut timers = clock.timers();
+        if timers.now >= self.until {
             return Poll::Ready(());
         }
-        let key = (self.1, timers.next);
-        timers.next += 1;
-        timers.waiting.insert(key, cx.waker().clone());
+        let place = *self.place.get_or_insert(timers.next);
+        timers.next = timers.next.max(place + 1);
+        timers.waiting.insert((self.until, place), cx.waker().clone());
         Poll::Pending
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        if let Some(place) = self.place {
+            self.clock.timers().waiting.remove(&(self.until, place));
+        }
     }
 }
 
@@ -106,7 +120,8 @@ impl Clock for TestClock {
     }
 
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send {
-        Sleep(self.clone(), self.monotonic() + duration)
+        let until = self.monotonic().saturating_add(duration);
+        Sleep { clock: self.clone(), until, place: None }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Breakers, recovery, spool, limiters, alerts.
+//! Breakers, recovery, pool, spool, limiters, alerts.
 //!
 //! Invariant: a room that the pipeline runs without has no samples.
 
@@ -10,18 +10,22 @@ use super::write::{Head, Labels, counter, counters, gauge, gauges, samples};
 use crate::pipeline::{AlertStats, ResilienceSnapshot, Snapshot};
 use crate::resilience::breaker::BreakerStats;
 use crate::resilience::limiter::LimiterStats;
+use crate::resilience::pool::PoolStats;
 use crate::resilience::recovery::{ComponentStats, RecoveryStats, SystemState};
 use crate::stream::spool::SpoolStats;
 
 /// All of them.
 pub(super) fn encode(snapshot: &Snapshot, to: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
-    let ResilienceSnapshot { breakers, recovery, spool, limiters, alerts, .. } =
+    let ResilienceSnapshot { breakers, recovery, pool, spool, limiters, alerts, .. } =
         &snapshot.resilience;
     if !breakers.is_empty() {
         encode_breakers(breakers, to)?;
     }
     if !recovery.components.is_empty() {
         encode_recovery(recovery, to)?;
+    }
+    if let Some(pool) = pool {
+        encode_pool(pool, to)?;
     }
     if let Some(spool) = spool {
         encode_spool(spool, to)?;
@@ -180,6 +184,51 @@ fn encode_components(all: &[ComponentStats], to: &mut DescriptorEncoder<'_>) -> 
     each.counter(to, head, |one| one.recoveries_succeeded)?;
     let head = ("recovery_attempts_failed", "Recovery attempts that did not");
     each.counter(to, head, |one| one.recoveries_failed)
+}
+
+fn encode_pool(pool: &PoolStats, to: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+    let tasks = [
+        ([("state", "active")], pool.active as f64),
+        ([("state", "queued")], pool.queued as f64),
+        ([("state", "retry_waiting")], pool.retry_waiting as f64),
+    ];
+    gauges(to, ("pool_tasks", "Tasks that have not ended, by state"), &samples(&tasks))?;
+    for (head, value) in [
+        (("pool_workers", "Tasks that may run at once"), pool.workers as f64),
+        (("pool_utilisation_ratio", "Time that workers were busy"), pool.utilisation),
+        (("pool_queue_high_water", "Longest queue so far"), pool.queue_high_water as f64),
+        (("pool_submitters_waiting", "Callers without a place"), pool.submitters_waiting as f64),
+    ] {
+        gauge(to, head, value)?;
+    }
+    let ended = [
+        ([("outcome", "completed")], pool.completed),
+        ([("outcome", "failed")], pool.failed),
+        ([("outcome", "timed_out")], pool.timed_out),
+        ([("outcome", "cancelled")], pool.cancelled),
+    ];
+    counters(to, ("pool_tasks_ended", "Tasks that ended, by outcome"), &samples(&ended))?;
+    for (head, value) in [
+        (("pool_submitted", "Tasks accepted"), pool.submitted),
+        (("pool_refused", "Tasks not accepted"), pool.refused),
+        (("pool_retries", "Tries beyond a task's first"), pool.retried),
+        (("pool_panics", "Tasks that panicked"), pool.panicked),
+    ] {
+        counter(to, head, value)?;
+    }
+    for (head, times) in [
+        (("pool_wait_quantile_seconds", "Time in the queue"), pool.wait),
+        (("pool_run_quantile_seconds", "Time of a try"), pool.run),
+    ] {
+        let quantiles = [
+            ([("quantile", "0.5")], times.p50.as_secs_f64()),
+            ([("quantile", "0.95")], times.p95.as_secs_f64()),
+            ([("quantile", "0.99")], times.p99.as_secs_f64()),
+            ([("quantile", "1")], times.max.as_secs_f64()),
+        ];
+        gauges(to, head, &samples(&quantiles))?;
+    }
+    Ok(())
 }
 
 fn encode_spool(spool: &SpoolStats, to: &mut DescriptorEncoder<'_>) -> Result<(), Error> {

@@ -57,14 +57,14 @@ pub(super) fn by_source(
 }
 
 /// One gauge with labels.
-pub(super) fn gauges<V: EncodeGaugeValue>(
+pub(super) fn gauges<V>(
     to: &mut DescriptorEncoder<'_>,
     head: Head,
     samples: &[(Labels<'_>, V)],
 ) -> Result<(), Error>
 where
+    V: EncodeGaugeValue + Copy,
     ConstGauge<V>: EncodeMetric,
-    V: Copy,
 {
     let mut family = to.encode_descriptor(head.0, head.1, None, MetricType::Gauge)?;
     for (labels, value) in samples {
@@ -74,14 +74,14 @@ where
 }
 
 /// One counter with labels.
-pub(super) fn counters<V: EncodeCounterValue>(
+pub(super) fn counters<V>(
     to: &mut DescriptorEncoder<'_>,
     head: Head,
     samples: &[(Labels<'_>, V)],
 ) -> Result<(), Error>
 where
+    V: EncodeCounterValue + Copy,
     ConstCounter<V>: EncodeMetric,
-    V: Copy,
 {
     let mut family = to.encode_descriptor(head.0, head.1, None, MetricType::Counter)?;
     for (labels, value) in samples {
@@ -100,11 +100,14 @@ pub(super) fn histogram(
     for (labels, durations) in samples {
         let bounds = durations.bounds_seconds.iter().copied();
         let buckets: Vec<(f64, u64)> = bounds.zip(durations.buckets.iter().copied()).collect();
-        let count = durations.count();
-        let sum = durations.sum_seconds;
-        family
-            .encode_family(labels)?
-            .encode_histogram::<[(&str, &str); 0]>(sum, count, &buckets, None)?;
+        let (sum, count) = (durations.sum_seconds, durations.count());
+        // An empty list of labels would be written as `{}`.
+        if labels.is_empty() {
+            family.encode_histogram::<[(&str, &str); 0]>(sum, count, &buckets, None)?;
+        } else {
+            let mut member = family.encode_family(labels)?;
+            member.encode_histogram::<[(&str, &str); 0]>(sum, count, &buckets, None)?;
+        }
     }
     Ok(())
 }

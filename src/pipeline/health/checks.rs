@@ -219,6 +219,18 @@ impl Assess<'_> {
         Some(check("spool", status, detail))
     }
 
+    /// The worker pool, when there is one: late work, not lost work.
+    pub(super) fn pool(&self) -> Option<HealthCheck> {
+        let pool = self.snapshot.resilience.pool.as_ref()?;
+        let problems: Vec<&str> = pool.problems().iter().map(|problem| problem.as_str()).collect();
+        Some(if problems.is_empty() {
+            let detail = format!("{} of {} workers are busy", pool.active, pool.workers);
+            check("pool", HealthStatus::Healthy, detail)
+        } else {
+            check("pool", HealthStatus::Degraded, problems.join("; "))
+        })
+    }
+
     /// Breakers, when there are any. How bad an open one is depends on whose it is: the
     /// components tell.
     pub(super) fn breakers(&self) -> Option<HealthCheck> {

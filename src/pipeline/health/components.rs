@@ -1,7 +1,8 @@
 //! Components: what the checks and the recovery account say of each part of the pipeline.
 //!
 //! Invariant: a component is as well as the worst of its checks and of its state in the recovery
-//! account. There, a component that does not work is unhealthy if the system is down with it and
+//! account (a part may have several entries there, such as one collector per source: `collector`
+//! and everything below `collector/`). There, a component that does not work is unhealthy if the system is down with it and
 //! degraded if the system goes on, because it is optional or something answers in its place.
 
 use std::time::Duration;
@@ -23,9 +24,9 @@ pub struct ComponentHealth {
     pub detail: String,
     /// When it was last seen at work: its last result, or else the end of the last cycle.
     pub last_check: LastCheck,
-    /// Its state in the recovery account.
+    /// Its worst state in the recovery account.
     pub state: Option<ComponentState>,
-    /// The breaker in front of it.
+    /// The breaker in front of it; the worst one if there are several.
     pub breaker: Option<(String, StateKind)>,
     /// Recovery attempts under way.
     pub active_recoveries: u64,
@@ -53,22 +54,27 @@ const PARTS: [(&str, &[&str]); 5] = [
 
 /// All components, given all checks.
 pub(super) fn components(snapshot: &Snapshot, checks: &[HealthCheck]) -> Vec<ComponentHealth> {
-    let recovery = &snapshot.resilience.recovery;
-    let registered = |name: &str| recovery.components.iter().find(|one| one.name == name);
+    let registered = &snapshot.resilience.recovery.components;
     let mut components = Vec::new();
     for (name, prefixes) in PARTS {
         let about = |check: &&HealthCheck| prefixes.iter().any(|p| speaks_of(p, &check.name));
-        let own: Vec<&HealthCheck> = checks.iter().filter(about).collect();
-        let registered = registered(name);
-        if !own.is_empty() || registered.is_some() {
-            components.push(component(snapshot, name, &own, registered));
+        let checks: Vec<&HealthCheck> = checks.iter().filter(about).collect();
+        let own: Vec<&ComponentStats> =
+            registered.iter().filter(|one| belongs_to(name, &one.name)).collect();
+        if !checks.is_empty() || !own.is_empty() {
+            components.push(component(snapshot, name, &checks, &own));
         }
     }
-    let others = recovery.components.iter();
-    for other in others.filter(|one| PARTS.iter().all(|(name, _)| *name != one.name)) {
-        components.push(component(snapshot, &other.name, &[], Some(other)));
+    let is_part = |one: &&ComponentStats| PARTS.iter().any(|(part, _)| belongs_to(part, &one.name));
+    for other in registered.iter().filter(|one| !is_part(one)) {
+        components.push(component(snapshot, &other.name, &[], &[other]));
     }
     components
+}
+
+/// Whether the recovery account's entry `name` is of `part`.
+fn belongs_to(part: &str, name: &str) -> bool {
+    name.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// A prefix that ends with a slash stands for all checks below it.
@@ -80,9 +86,8 @@ fn component(
     snapshot: &Snapshot,
     name: &str,
     checks: &[&HealthCheck],
-    registered: Option<&ComponentStats>,
+    registered: &[&ComponentStats],
 ) -> ComponentHealth {
-    let resilience = &snapshot.resilience;
     // The first of the worst, in the order of the checks.
     let mut worst: (HealthStatus, &str) = (HealthStatus::Healthy, "");
     for check in checks {
@@ -91,26 +96,27 @@ fn component(
         }
     }
     let (mut status, mut detail) = (worst.0, worst.1.to_owned());
-    if let Some(own) = registered {
-        let recovery = status_of(own, resilience.recovery.system, snapshot.completed > 0);
+    for own in registered {
+        let recovery = status_of(own, snapshot.resilience.recovery.system, snapshot.completed > 0);
         if recovery > status || detail.is_empty() {
             status = status.max(recovery);
             detail = words(own);
         }
     }
-    let seen = registered.and_then(|own| own.last_result_at).map(LastCheck::Monotonic);
+    let seen = registered.iter().filter_map(|own| own.last_result_at).max();
     let cycle = snapshot.last_report.as_ref().map(|report| {
         let took = i64::try_from(report.duration_ms).unwrap_or(i64::MAX);
         LastCheck::Wall(report.started_at.plus_millis(took))
     });
+    let worst_breaker = registered.iter().max_by_key(|own| own.breaker_state);
     ComponentHealth {
         name: name.to_owned(),
         status,
         detail,
-        last_check: seen.or(cycle).unwrap_or(LastCheck::Never),
-        state: registered.map(|own| own.state),
-        breaker: registered.map(|own| (own.breaker.clone(), own.breaker_state)),
-        active_recoveries: registered.map_or(0, |own| own.active_recoveries),
+        last_check: seen.map(LastCheck::Monotonic).or(cycle).unwrap_or(LastCheck::Never),
+        state: registered.iter().map(|own| own.state).max(),
+        breaker: worst_breaker.map(|own| (own.breaker.clone(), own.breaker_state)),
+        active_recoveries: registered.iter().map(|own| own.active_recoveries).sum(),
     }
 }
 

@@ -18,8 +18,8 @@ pub struct HealthFigures {
     pub error_rate: Option<f64>,
 }
 
-/// The figures of `snapshot` at `now` (monotonic).
-pub(super) fn figures(snapshot: &Snapshot, now: Duration) -> HealthFigures {
+/// The figures of `snapshot` at `now` (monotonic), when the pipeline `is_up` or not.
+pub(super) fn figures(snapshot: &Snapshot, now: Duration, is_up: bool) -> HealthFigures {
     let ledger = &snapshot.ledger;
     let stream = &snapshot.stream;
     let unmade = total(&ledger.unsynthesized);
@@ -27,9 +27,7 @@ pub(super) fn figures(snapshot: &Snapshot, now: Duration) -> HealthFigures {
     let failed = total(&ledger.rejected) + unmade + lost;
     let all = total(&ledger.collected) + unmade + stream.enqueued;
     let mut availability = snapshot.availability;
-    if let Some(up) = availability.last_state() {
-        availability.observe(now, up);
-    }
+    availability.observe(now, is_up);
     HealthFigures {
         uptime: availability.share(),
         entities_per_second: throughput(snapshot),

@@ -113,9 +113,8 @@ impl Machine {
     }
 
     /// What the window holds at `now`; everything since closing without a window.
-    pub(super) fn window(&mut self, now: Duration) -> Counts {
-        self.remembered.forget(now);
-        self.remembered.counts()
+    pub(super) fn window(&self, now: Duration) -> Counts {
+        self.remembered.counts_at(now)
     }
 
     /// Time spent open up to `now`.

@@ -121,9 +121,11 @@ where
         let mut this = self.project();
         this.future.set(None);
         if let Some(permit) = this.permit.take() {
-            let now = this.clock.monotonic();
-            let took = Some(now.saturating_sub(*this.started));
-            permit.record(outcome, || Measured { now, took });
+            let (clock, started) = (&*this.clock, *this.started);
+            permit.record(outcome, || {
+                let now = clock.monotonic();
+                Measured { now, took: Some(now.saturating_sub(started)) }
+            });
         }
     }
 }

@@ -181,8 +181,8 @@ impl Breaker {
 
     /// Its account at `now`.
     pub fn stats(&self, now: Duration) -> BreakerStats {
-        let mut core = self.lock();
-        let machine = &mut core.machine;
+        let core = self.lock();
+        let machine = &core.machine;
         let window = machine.window(now);
         // Successes before calls: each success's call is then among the calls.
         let total_successes = self.sum(|shard| &shard.successes);

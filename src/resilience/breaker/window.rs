@@ -3,17 +3,18 @@
 //! Invariants:
 //! - A count window holds exactly the last N outcomes.
 //! - A time window forgets an outcome exactly when it is T old, as long as at most
-//!   [`INSTANTS_MAX`] distinct instants lie within T. Beyond that neighbouring instants are taken
-//!   together at the later of them, so memory stays bounded and nothing is forgotten early.
-//! - Instants that go back count as the newest one known.
+//!   [`INSTANTS_MAX`] distinct instants lie within T. Of more, those less than
+//!   T ÷ [`INSTANTS_MAX`] apart are taken together at the latest of them: memory stays bounded,
+//!   nothing is forgotten early, and nothing later than by that fraction.
+//! - The window's time is that of the newest outcome so far: it never goes back.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::config::Window;
 
-/// Distinct instants that a time window keeps apart.
-pub(super) const INSTANTS_MAX: usize = 8_192;
+/// Distinct instants that a time window keeps apart; it never keeps more than twice as many.
+pub(super) const INSTANTS_MAX: usize = 4_096;
 
 /// How many calls, and what of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -61,8 +62,51 @@ enum Kept {
     Nothing,
     /// Oldest first, at most so many.
     Last(u32, VecDeque<Counts>),
-    /// Oldest first, younger than so much.
-    Since(Duration, VecDeque<(Duration, Counts)>),
+    Since(Timed),
+}
+
+/// A time window.
+#[derive(Debug)]
+struct Timed {
+    time: Duration,
+    /// When the newest outcome came.
+    newest: Duration,
+    /// When the first outcome of the last entry came.
+    last_began: Duration,
+    /// Oldest first, younger than `time` at `newest`.
+    outcomes: VecDeque<(Duration, Counts)>,
+}
+
+impl Timed {
+    fn new(time: Duration) -> Self {
+        let (newest, last_began) = (Duration::ZERO, Duration::ZERO);
+        Self { time, newest, last_began, outcomes: VecDeque::new() }
+    }
+
+    /// Adds an outcome; gives those that are now too old.
+    fn add(&mut self, outcome: Counts, now: Duration) -> Counts {
+        self.newest = now.max(self.newest);
+        let is_full = self.outcomes.len() >= INSTANTS_MAX;
+        let apart = if is_full { self.time / INSTANTS_MAX as u32 } else { Duration::ZERO };
+        match self.outcomes.back_mut() {
+            Some((at, counts)) if *at == self.newest || self.newest - self.last_began < apart => {
+                *at = self.newest;
+                counts.add(outcome);
+            }
+            _ => {
+                self.last_began = self.newest;
+                self.outcomes.push_back((self.newest, outcome));
+            }
+        }
+        let mut forgotten = Counts::default();
+        while let Some((at, counts)) = self.outcomes.front()
+            && self.newest - *at >= self.time
+        {
+            forgotten.add(*counts);
+            self.outcomes.pop_front();
+        }
+        forgotten
+    }
 }
 
 /// See the module's head.
@@ -77,7 +121,7 @@ impl Remembered {
         let kept = match window {
             Window::None => Kept::Nothing,
             Window::Count(count) => Kept::Last(count, VecDeque::new()),
-            Window::Time(time) => Kept::Since(time, VecDeque::new()),
+            Window::Time(time) => Kept::Since(Timed::new(time)),
         };
         Self { counts: Counts::default(), kept }
     }
@@ -88,7 +132,7 @@ impl Remembered {
         match &mut self.kept {
             Kept::Nothing => {}
             Kept::Last(_, outcomes) => outcomes.clear(),
-            Kept::Since(_, outcomes) => outcomes.clear(),
+            Kept::Since(timed) => timed.outcomes.clear(),
         }
     }
 
@@ -105,51 +149,33 @@ impl Remembered {
                     self.counts.remove(oldest);
                 }
             }
-            Kept::Since(_, outcomes) => {
-                match outcomes.back_mut() {
-                    Some((at, counts)) if *at >= now => counts.add(outcome),
-                    _ => outcomes.push_back((now, outcome)),
-                }
-                if outcomes.len() > INSTANTS_MAX {
-                    coarsen(outcomes);
-                }
-            }
-        }
-        self.forget(now);
-    }
-
-    /// Lets go of what is too old at `now`.
-    pub(super) fn forget(&mut self, now: Duration) {
-        if let Kept::Since(time, outcomes) = &mut self.kept {
-            let now = outcomes.back().map_or(now, |(newest, _)| now.max(*newest));
-            while let Some((at, counts)) = outcomes.front()
-                && now.saturating_sub(*at) >= *time
-            {
-                self.counts.remove(*counts);
-                outcomes.pop_front();
-            }
+            Kept::Since(timed) => self.counts.remove(timed.add(outcome, now)),
         }
     }
 
-    /// What is remembered since the last [`Remembered::forget`].
+    /// What is remembered at the newest outcome.
     pub(super) fn counts(&self) -> Counts {
         self.counts
     }
-}
 
-/// Takes each two neighbours together, at the later one's instant.
-fn coarsen(outcomes: &mut VecDeque<(Duration, Counts)>) {
-    let halved = outcomes.len() / 2;
-    for pair in 0..halved {
-        let (_, mut counts) = outcomes[2 * pair];
-        let (at, later) = outcomes[2 * pair + 1];
-        counts.add(later);
-        outcomes[pair] = (at, counts);
+    /// What is remembered at `now`; nothing is forgotten by asking.
+    pub(super) fn counts_at(&self, now: Duration) -> Counts {
+        let mut counts = self.counts;
+        if let Kept::Since(timed) = &self.kept {
+            let is_old = |at: Duration| now.saturating_sub(at) >= timed.time;
+            let old = timed.outcomes.iter().take_while(|(at, _)| is_old(*at));
+            old.for_each(|(_, old)| counts.remove(*old));
+        }
+        counts
     }
-    if outcomes.len() % 2 == 1 {
-        outcomes.swap(halved, 2 * halved);
-        outcomes.truncate(halved + 1);
-    } else {
-        outcomes.truncate(halved);
+
+    /// Instants and outcomes kept.
+    #[cfg(test)]
+    pub(super) fn entries(&self) -> usize {
+        match &self.kept {
+            Kept::Nothing => 0,
+            Kept::Last(_, outcomes) => outcomes.len(),
+            Kept::Since(timed) => timed.outcomes.len(),
+        }
     }
 }

@@ -26,8 +26,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng as _, SeedableRng as _};
 
 use super::cache::LastGood;
+use super::entry::{Ended, Fact};
 use super::failure::{Failure, Recovered, Source, Stopped, TryError};
-use super::ledger::{Ended, Fact};
 use super::view::{RecoveryEvent, RecoveryView};
 use super::{ComponentState, ErrorClass};
 use crate::ports::{Clock, Elapsed};

@@ -11,8 +11,9 @@ use rand_chacha::ChaCha8Rng;
 
 use super::component::{Component, HealthCheck, Part};
 use super::config::{ComponentConfig, RecoveryConfig, RegisterError};
+use super::entry::{Fact, Fixed};
 use super::failure::{Failure, Recovered, RecoveryError, UnknownComponent};
-use super::ledger::{Attempt, Fact, Fixed, Incident};
+use super::ledger::{Attempt, Incident};
 use super::scheduler::Scheduler;
 use super::view::{Listener, RecoveryView};
 use super::{ErrorClass, RecoveryStats};

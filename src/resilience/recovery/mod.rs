@@ -23,6 +23,7 @@ mod class;
 mod component;
 mod config;
 mod dead_letter;
+mod entry;
 mod failure;
 mod ledger;
 mod manager;

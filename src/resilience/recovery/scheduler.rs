@@ -24,7 +24,8 @@ use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 
 use super::component::{Component, HealthCheck};
-use super::ledger::{Attempt, AttemptResult, Fact};
+use super::entry::Fact;
+use super::ledger::{Attempt, AttemptResult};
 use super::view::{RecoveryEvent, RecoveryView};
 use super::{ComponentState, RecoveryManager};
 use crate::ports::Clock;

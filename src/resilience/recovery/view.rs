@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::ledger::{Attempt, AttemptResult, Changes, Fact, Incident, Ledger};
+use super::entry::Fact;
+use super::ledger::{Attempt, AttemptResult, Changes, Incident, Ledger};
 use super::{ComponentState, RecoveryStats, SystemState};
 
 /// Something happened. Instants are monotonic.

@@ -134,71 +134,112 @@ fn components_of(log: &Log, edges: &Edges, traits: &[(Kind, Option<Stage>)]) -> 
     edges.iter().enumerate().map(one).collect()
 }
 
+/// What a start must come to, reckoned naively.
+struct Expected {
+    names: Vec<String>,
+    /// What cannot run by what its validation, or that of something it needs, shows.
+    early: BTreeSet<usize>,
+    /// What cannot run.
+    broken: BTreeSet<usize>,
+    /// Whether a critical one is among the former, and among the latter.
+    is_refused_early: bool,
+    is_refused: bool,
+    /// Starts that are tried: up to the first critical one that cannot run, failing ones included.
+    attempts: Vec<String>,
+    /// Starts that succeed.
+    running: Vec<String>,
+}
+
+fn expected(edges: &Edges, traits: &[(Kind, Option<Stage>)]) -> Expected {
+    let order = naive_order(edges);
+    let broken_at = |stages: &[Stage]| {
+        let mut broken = BTreeSet::new();
+        for &number in &order {
+            let own = traits[number].1.is_some_and(|stage| stages.contains(&stage));
+            if own || edges[number].iter().any(|need| broken.contains(need)) {
+                broken.insert(number);
+            }
+        }
+        broken
+    };
+    let early = broken_at(&[Stage::Validation]);
+    let broken = broken_at(&[Stage::Validation, Stage::Start]);
+    let critical = |numbers: &BTreeSet<usize>| {
+        order.iter().position(|n| numbers.contains(n) && traits[*n].0 == Kind::Critical)
+    };
+    let end = critical(&broken).map_or(order.len(), |at| at + 1);
+    let is_tried = |number: &&usize| {
+        let is_blocked = edges[**number].iter().any(|need| broken.contains(need));
+        !early.contains(number) && !is_blocked
+    };
+    let runs = |number: &&usize| !broken.contains(number);
+    let named = |number: &usize| name(*number);
+    Expected {
+        names: order.iter().map(named).collect(),
+        is_refused_early: critical(&early).is_some(),
+        is_refused: critical(&broken).is_some(),
+        attempts: order[..end].iter().filter(is_tried).map(named).collect(),
+        running: order[..end].iter().filter(runs).map(named).collect(),
+        early,
+        broken,
+    }
+}
+
+fn names_of(failures: &[Failure]) -> BTreeSet<String> {
+    failures.iter().map(|failure| failure.name.clone()).collect()
+}
+
+fn names(numbers: &BTreeSet<usize>) -> BTreeSet<String> {
+    numbers.iter().map(|number| name(*number)).collect()
+}
+
+fn check_start(report: &StartReport, log: &Log, expected: &Expected) {
+    assert!(!expected.is_refused);
+    assert_eq!(report.started, expected.running);
+    assert_eq!(of(log, "start "), expected.attempts);
+    assert_eq!(names_of(&report.left_out), names(&expected.broken));
+}
+
+fn check_refusal(error: &StartError, log: &Log, expected: &Expected) {
+    assert!(expected.is_refused);
+    assert!(error.failures.iter().any(|failure| failure.kind == Kind::Critical));
+    if expected.is_refused_early {
+        assert_eq!(of(log, "start "), Vec::<String>::new(), "nothing starts");
+        assert_eq!(error.undone, StopReport::default());
+        assert_eq!(names_of(&error.failures), names(&expected.early));
+    } else {
+        let backwards: Vec<_> = expected.running.iter().rev().cloned().collect();
+        assert_eq!(of(log, "start "), expected.attempts);
+        assert_eq!(error.undone.stopped, backwards, "rolled back");
+        assert_eq!(of(log, "stop "), backwards);
+    }
+}
+
 proptest! {
     #[test]
     fn starts_follow_the_edges_and_stops_reverse_them((edges, traits) in arb_system()) {
         let (clock, log) = (TestClock::default(), Log::default());
         let mut supervisor = supervisor(&clock, components_of(&log, &edges, &traits));
-        let order = naive_order(&edges);
-        let names: Vec<_> = order.iter().map(|number| name(*number)).collect();
-        prop_assert_eq!(supervisor.order().map(str::to_owned).collect::<Vec<_>>(), names.clone());
-
-        // What cannot run, by its own fault or another's, as far as `stage` shows it.
-        let broken = |stages: &[Stage]| {
-            let mut broken = BTreeSet::new();
-            for &number in &order {
-                let own = traits[number].1.is_some_and(|stage| stages.contains(&stage));
-                if own || edges[number].iter().any(|need| broken.contains(need)) {
-                    broken.insert(number);
-                }
-            }
-            broken
-        };
-        let critical = |numbers: &BTreeSet<usize>| {
-            order.iter().copied().find(|n| numbers.contains(n) && traits[*n].0 == Kind::Critical)
-        };
-        let (early, all) = (broken(&[Stage::Validation]), broken(&[Stage::Validation, Stage::Start]));
-        // Starts up to the first critical one that cannot run; the ones that try and fail included.
-        let tried = |number: &&usize| {
-            let blocked = edges[**number].iter().any(|need| all.contains(need));
-            !early.contains(number) && !blocked
-        };
-        let end = critical(&all).map_or(order.len(), |n| order.iter().position(|o| *o == n).unwrap() + 1);
-        let attempts: Vec<_> = order[..end].iter().filter(tried).map(|n| name(*n)).collect();
-        let running: Vec<_> =
-            order[..end].iter().filter(|n| !all.contains(n)).map(|n| name(*n)).collect();
-        let backwards: Vec<_> = running.iter().rev().cloned().collect();
+        let expected = expected(&edges, &traits);
+        let order: Vec<_> = supervisor.order().map(str::to_owned).collect();
+        prop_assert_eq!(&order, &expected.names);
 
         let outcome = clock.run(supervisor.start());
-        prop_assert_eq!(of(&log, "validate "), names, "all are validated, in order");
+        prop_assert_eq!(of(&log, "validate "), order, "all are validated, in order");
         let board = supervisor.board();
         match outcome {
             Ok(report) => {
-                prop_assert_eq!(critical(&all), None);
-                prop_assert_eq!(&report.started, &running);
-                prop_assert_eq!(of(&log, "start "), attempts);
-                let left_out: BTreeSet<_> = report.left_out.iter().map(|f| f.name.clone()).collect();
-                prop_assert_eq!(&left_out, &all.iter().map(|n| name(*n)).collect());
-                let whole = left_out.is_empty();
-                let system = if whole { SystemState::Healthy } else { SystemState::Degraded };
+                check_start(&report, &log, &expected);
+                let is_whole = report.left_out.is_empty();
+                let system = if is_whole { SystemState::Healthy } else { SystemState::Degraded };
                 prop_assert_eq!(board.system(), system);
                 let stopped = clock.run(supervisor.stop());
-                prop_assert_eq!(stopped.stopped, backwards.clone());
+                let forwards: Vec<_> = stopped.stopped.into_iter().rev().collect();
+                prop_assert_eq!(forwards, expected.running);
                 prop_assert_eq!(stopped.not_stopped, []);
             }
             Err(error) => {
-                prop_assert!(error.failures.iter().any(|f| f.kind == Kind::Critical));
-                if critical(&early).is_some() {
-                    prop_assert_eq!(of(&log, "start "), Vec::<String>::new(), "nothing starts");
-                    prop_assert_eq!(error.undone, StopReport::default());
-                    let named: BTreeSet<_> = error.failures.iter().map(|f| f.name.clone()).collect();
-                    prop_assert_eq!(named, early.iter().map(|n| name(*n)).collect());
-                } else {
-                    prop_assert!(critical(&all).is_some());
-                    prop_assert_eq!(of(&log, "start "), attempts);
-                    prop_assert_eq!(error.undone.stopped, backwards.clone(), "rolled back");
-                    prop_assert_eq!(of(&log, "stop "), backwards.clone());
-                }
+                check_refusal(&error, &log, &expected);
                 prop_assert_eq!(board.system(), SystemState::Unhealthy);
             }
         }
@@ -215,7 +256,8 @@ proptest! {
         let names: Vec<_> = (0..edges.len()).map(name).collect();
         let needs: Vec<Vec<_>> =
             edges.iter().map(|needs| needs.iter().map(|n| name(*n)).collect()).collect();
-        let graph: Vec<_> = names.iter().map(String::as_str).zip(needs.iter().map(Vec::as_slice)).collect();
+        let needs = needs.iter().map(Vec::as_slice);
+        let graph: Vec<_> = names.iter().map(String::as_str).zip(needs).collect();
         let members = on_cycles(&edges);
         let faults = match plan::plan(&graph) {
             Ok(plan) => {

@@ -4,8 +4,8 @@
 //! - After any failure the data file is closed; the next call opens it anew, under the same lock,
 //!   and what it finds there is what counts.
 //! - What a failed append left behind is taken out before anything else happens.
-//! - After a failed sync the data are copied into a new file before they are relied on: an
-//!   operating system may show what it will never write.
+//! - After a failed sync, and after an end without [`Engine::close`], the data are copied into a
+//!   new file before they are relied on: an operating system may show what it will never write.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -28,17 +28,30 @@ pub(super) const DATA: &str = "spool.redb";
 /// A copy in the making; worth nothing.
 const NEW: &str = "spool.redb.new";
 /// What was saved from a damaged file, complete; it takes the place of `DATA` next.
-const READY: &str = "spool.redb.ready";
+pub(super) const READY: &str = "spool.redb.ready";
 /// The version, as text.
 const FORMAT_FILE: &str = "format";
 const FORMAT_NEW: &str = "format.new";
 const FORMAT_TEXT: &str = "shakedown spool, format ";
 const LOCK: &str = "lock";
+/// There while the data file is open: found at the start, it tells that the end was no orderly one.
+const IN_USE: &str = "in-use";
 
 /// A data file shorter than this is never copied to shorten it.
 const COMPACT_ABOVE_BYTES: u64 = 8 << 20;
 /// A data file is copied to shorten it when its data are less than a part in so many.
 const COMPACT_BELOW_PART: u64 = 4;
+
+/// Whether what is read is on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Distrust {
+    /// As far as the disk is honest.
+    No,
+    /// The last instance did not live to tell: a copy is made if there is room for one.
+    Suspected,
+    /// A sync failed: nothing goes on without a copy.
+    Known,
+}
 
 /// One instance's hold on a spool.
 #[derive(Debug)]
@@ -51,8 +64,7 @@ pub(super) struct Engine<D: Disk> {
     index: Index,
     /// Chunks whose append failed, and which may be in the file all the same.
     doubtful: BTreeSet<ChunkId>,
-    /// A sync failed: the file is copied before it is used.
-    distrusted: bool,
+    distrust: Distrust,
     compact_above_bytes: u64,
     stats: SpoolStats,
 }
@@ -75,7 +87,7 @@ impl<D: Disk> Engine<D> {
             database: None,
             index: Index::default(),
             doubtful: BTreeSet::new(),
-            distrusted: false,
+            distrust: Distrust::No,
             compact_above_bytes: COMPACT_ABOVE_BYTES,
             stats: SpoolStats::default(),
         };
@@ -217,7 +229,9 @@ impl<D: Disk> Engine<D> {
     pub(super) fn close(&mut self) -> Result<(), SpoolError> {
         let Some(database) = self.database.take() else { return Ok(()) };
         let closed = self.place.close(database);
-        self.or_close(closed)
+        self.or_close(closed)?;
+        let removed = self.place.disk.remove(&self.place.path(IN_USE));
+        removed.map_err(|error| SpoolError::io("closes", error))
     }
 
     fn selected(&self, selection: &DeadSelection) -> Vec<u64> {
@@ -327,7 +341,9 @@ impl<D: Disk> Engine<D> {
                 Ok(())
             });
         }
-        self.distrusted |= self.place.traffic.take_sync_failed();
+        if self.place.traffic.take_sync_failed() {
+            self.distrust = Distrust::Known;
+        }
         self.place.traffic.take_error();
     }
 
@@ -348,13 +364,27 @@ impl<D: Disk> Engine<D> {
     fn reopen(&mut self) -> Result<(), SpoolError> {
         self.place.traffic.take_error();
         self.finish_salvage()?;
-        if !self.names()?.iter().any(|name| name == DATA) {
+        let names = self.names()?;
+        let is_there = |wanted: &str| names.iter().any(|name| name == wanted);
+        if is_there(IN_USE) {
+            self.distrust = self.distrust.max(Distrust::Suspected);
+        } else {
+            let marked = self.place.disk.open(&self.place.path(IN_USE));
+            marked.map_err(|error| SpoolError::io("opens", error))?;
+        }
+        if !is_there(DATA) {
             let state = State { next_id: self.index.state.next_id, ..State::default() };
             self.place.build(NEW, |_| Ok(state))?;
             self.place.rename(NEW, DATA)?;
+            self.distrust = Distrust::No;
         }
-        let (database, index) = match self.place.open(DATA) {
-            Ok(opened) => opened,
+        let opened = match self.distrust {
+            Distrust::No => self.place.open(DATA),
+            // Not a byte is written to it: of what was there before, that might take the rest.
+            _ => self.place.open_aside(DATA),
+        };
+        match opened {
+            Ok(opened) => self.adopt(opened),
             Err(Fault::Refused(error)) => return Err(error),
             Err(Fault::Damaged { why, live }) => {
                 tracing::error!(%why, folder = %self.place.folder, "The spool is damaged.");
@@ -362,24 +392,12 @@ impl<D: Disk> Engine<D> {
                 self.place.rename(NEW, READY)?;
                 self.add_report(report);
                 self.finish_salvage()?;
-                self.place.open(DATA).map_err(|fault| match fault {
-                    Fault::Refused(error) => error,
-                    Fault::Damaged { why, .. } => SpoolError::Corrupt(why),
-                })?
+                self.distrust = Distrust::No;
+                self.adopt(self.place.open(DATA).map_err(Fault::into_error)?);
             }
-        };
-        let before = std::mem::replace(&mut self.index, index).state;
-        self.database = Some(database);
-        let state = &mut self.index.state;
-        state.next_id = state.next_id.max(before.next_id);
-        state.next_dead = state.next_dead.max(before.next_dead);
-        state.sequence = state.sequence.max(before.sequence);
-        self.stats.reopened += 1;
-        if std::mem::take(&mut self.distrusted) {
-            let copied = self.copy();
-            self.distrusted |= copied.is_err();
-            copied?;
         }
+        self.stats.reopened += 1;
+        self.trust()?;
         let there = |id: &&ChunkId| self.index.chunks.contains_key(id);
         let removed: Vec<u64> = self.doubtful.iter().filter(there).map(|id| id.0).collect();
         if !removed.is_empty() {
@@ -387,6 +405,33 @@ impl<D: Disk> Engine<D> {
         }
         self.doubtful.clear();
         self.shorten();
+        Ok(())
+    }
+
+    /// Goes on with an opened file. Numbers that were given out stay so, whatever it says.
+    fn adopt(&mut self, (database, index): (Database, Index)) {
+        let before = std::mem::replace(&mut self.index, index).state;
+        let state = &mut self.index.state;
+        state.next_id = state.next_id.max(before.next_id);
+        state.next_dead = state.next_dead.max(before.next_dead);
+        state.sequence = state.sequence.max(before.sequence);
+        self.database = Some(database);
+    }
+
+    /// Copies data that may not be on the disk.
+    fn trust(&mut self) -> Result<(), SpoolError> {
+        if self.distrust == Distrust::No {
+            return Ok(());
+        }
+        match self.copy() {
+            Ok(()) => self.distrust = Distrust::No,
+            Err(error) if error.is_full() && self.distrust == Distrust::Suspected => {
+                tracing::warn!(%error, "The spool's data are used as they are.");
+                self.close_broken();
+                self.adopt(self.place.open(DATA).map_err(Fault::into_error)?);
+            }
+            Err(error) => return Err(error),
+        }
         Ok(())
     }
 
@@ -432,11 +477,7 @@ impl<D: Disk> Engine<D> {
         }
         self.place.traffic.take_error();
         self.place.rename(NEW, DATA)?;
-        let (database, index) = self.place.open(DATA).map_err(|fault| match fault {
-            Fault::Refused(error) => error,
-            Fault::Damaged { why, .. } => SpoolError::Corrupt(why),
-        })?;
-        (self.database, self.index) = (Some(database), index);
+        self.adopt(self.place.open(DATA).map_err(Fault::into_error)?);
         Ok(())
     }
 
@@ -486,6 +527,13 @@ impl<D: Disk> Engine<D> {
         file.write_at(0, format!("{FORMAT_TEXT}{FORMAT}\n").as_bytes())?;
         file.sync()?;
         self.place.disk.rename(&new, &path)
+    }
+}
+
+impl<D: Disk> Drop for Engine<D> {
+    fn drop(&mut self) {
+        // Nobody is left to tell: an end that fails is found at the next start.
+        let _ = self.close();
     }
 }
 

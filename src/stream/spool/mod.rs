@@ -37,6 +37,9 @@ pub use error::SpoolError;
 /// Newest format of the spool's files that this program reads, and the one that it writes.
 pub const FORMAT: u64 = 1;
 
+/// Files of which one at least is there when a folder holds a spool.
+pub const DATA_FILES: [&str; 2] = [engine::DATA, engine::READY];
+
 /// A chunk's place in the queue; unique over all lives of a spool.
 ///
 /// The caller gives the numbers, in ascending order: [`Opened::next_id`] and above. Numbers may

@@ -12,9 +12,12 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use redb::{Builder, Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use redb::{
+    Builder, Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition,
+    WriteTransaction,
+};
 
-use super::backend::{Backend, Traffic};
+use super::backend::{Backend, Overlay, Traffic};
 use super::record::{self, Kind, State};
 use super::salvage::Live;
 use super::{ChunkId, ChunkMeta, DeadLetterMeta, FORMAT, SpoolError};
@@ -86,6 +89,15 @@ impl From<SpoolError> for Fault {
         match error {
             SpoolError::Corrupt(why) => Self::Damaged { why, live: None },
             error => Self::Refused(error),
+        }
+    }
+}
+
+impl Fault {
+    pub(super) fn into_error(self) -> SpoolError {
+        match self {
+            Self::Refused(error) => error,
+            Self::Damaged { why, .. } => SpoolError::Corrupt(why),
         }
     }
 }
@@ -172,7 +184,16 @@ impl<D: Disk> Place<D> {
 
     /// Opens the data file and checks all of it.
     pub(super) fn open(&self, name: &str) -> Result<(Database, Index), Fault> {
-        let backend = self.backend(name)?;
+        self.check(self.backend(name)?)
+    }
+
+    /// Opens the data file and checks all of it, without writing to it, now or later.
+    pub(super) fn open_aside(&self, name: &str) -> Result<(Database, Index), Fault> {
+        let overlay = Overlay::new(self.backend(name)?);
+        self.check(overlay.map_err(|error| SpoolError::io("opens", error))?)
+    }
+
+    fn check(&self, backend: impl StorageBackend) -> Result<(Database, Index), Fault> {
         let database = self.redb("opens", || {
             let mut builder = Builder::new();
             builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true);
