@@ -214,7 +214,10 @@ async fn run_pipeline<P: Ports>(
     let sources = scenario.kafka.iter().map(|(name, spec)| -> Box<dyn Source> {
         Box::new(KafkaSource::new(ports.clone(), source_config(&scenario, name, spec)))
     });
-    let config = pipeline_config(&scenario);
+    let mut config = pipeline_config(&scenario);
+    if let Some(defect) = defect {
+        defect.misconfigure(&mut config, lives.lock().len());
+    }
     let pipeline = Pipeline::open(ports.clone(), config, sources.collect()).await;
     let mut pipeline =
         pipeline.unwrap_or_else(|error| panic!("a scenario that loads has a pipeline: {error}"));
