@@ -12,7 +12,7 @@ use http::{HeaderValue, Method, Request, StatusCode, Uri};
 use super::key::ApiKey;
 use crate::domain::units::UnixMillis;
 use crate::ports::{Fate, Http, HttpError, HttpLimits, HttpResponse};
-use crate::resilience::breaker::Permit;
+use crate::resilience::breaker::Admitted;
 
 /// Longest answer read; real ones have about 70 bytes.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -141,11 +141,11 @@ impl EventApi {
         &self.uri
     }
 
-    /// Sends `payload` and says how that ended; `now` is needed for a `Retry-After` date. The
-    /// permit proves that a breaker let the call pass: there is no way around one.
+    /// Sends `payload` and says how that ended; `now` is needed for a `Retry-After` date. Who
+    /// calls it proves that a breaker let the call pass: there is no way around one.
     pub async fn post<H: Http>(
         &self,
-        _admitted: &Permit,
+        _admitted: Admitted,
         http: &H,
         payload: Payload,
         timeout: Duration,

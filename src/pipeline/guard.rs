@@ -23,7 +23,8 @@ use crate::config::Cycle;
 use crate::ports::Ports;
 use crate::resilience::breaker::{BreakerConfig, BreakerRegistry, Outcome};
 use crate::resilience::recovery::{
-    Component, ComponentConfig, ComponentKind, ErrorClass, Failure, RecoveryManager, RecoveryView, RegisterError, TryError, no_fallback,
+    Component, ComponentConfig, ComponentKind, ErrorClass, Failure, RecoveryManager, RecoveryView,
+    RegisterError, TryError, no_fallback,
 };
 use crate::resilience::retry::RetryConfig;
 use crate::stream::StreamConfig;
@@ -185,10 +186,10 @@ impl<P: Ports> GuardedSource<P> {
         let (source, component) = (Rc::clone(&self.source), self.component.clone());
         async move {
             let collected = component
-                .execute(
-                    || {
+                .execute_admitted(
+                    |admitted| {
                         let source = Rc::clone(&source);
-                        async move { source.lock().await.collect().await }
+                        async move { source.lock().await.collect(admitted).await }
                     },
                     |_: &SourceFailure| ErrorClass::Network,
                     no_fallback(),

@@ -28,8 +28,8 @@ use crate::domain::units::whole_millis;
 use crate::newrelic::region::InvalidAddress;
 use crate::newrelic::{Addresses, EventApi};
 use crate::ports::{Clock, Ports};
-use crate::resilience::breaker::{BreakerRegistry, RegistryError};
 use crate::resilience::InvalidSetting;
+use crate::resilience::breaker::{BreakerRegistry, RegistryError};
 use crate::resilience::pool::Pool;
 use crate::resilience::recovery::RegisterError;
 use crate::rt::{Race, Shutdown, race};
@@ -187,33 +187,8 @@ impl<P: Ports> Pipeline<P> {
             .collect::<Result<Vec<_>, _>>()?;
         let streamer = Streamer::new(ports.clone(), api, config.stream.clone(), breaker, spool)
             .map_err(PipelineError::Stream)?;
-        let snapshot = Snapshot {
-            phase: Phase::Starting,
-            interval: config.cycle.interval,
-            cycle_deadline: config.cycle.cycle_deadline,
-            buffer_events_max: config.stream.buffer_events_max,
-            made: moment(ports.clock()),
-            sources: sources.iter().map(|source| source.name().to_owned()).collect(),
-            started: 0,
-            completed: 0,
-            skipped: 0,
-            last_start: None,
-            last_collected: None,
-            last_collected_from: Default::default(),
-            last_accepted: None,
-            durations: DurationHistogram::new(DurationHistogram::CYCLE_BOUNDS_SECONDS),
-            last_report: None,
-            ledger: PipelineLedger::default(),
-            stream: streamer.ledger(),
-            stream_stats: streamer.stats().clone(),
-            memory: MemoryUse { held_bytes: 0, limit_bytes: config.stream.buffer_bytes_max as u64 },
-            collections: BTreeMap::new(),
-            figures: Arc::default(),
-            figures_left_out: 0,
-            availability: Availability::default(),
-            check_durations: DurationHistogram::new(DurationHistogram::CHECK_BOUNDS_SECONDS),
-            resilience: ResilienceSnapshot::default(),
-        };
+        let names = sources.iter().map(|source| source.name().to_owned()).collect();
+        let snapshot = first_snapshot(&config, names, moment(ports.clock()), &streamer);
         let reported = streamer.ledger();
         let refresh = refresh(&ports, &streamer, &guards, &monitor, alerter.clone());
         Ok(Self {
@@ -426,6 +401,46 @@ async fn wait_for_start(
             Wait::Sleep(wait_ms) => clock.sleep(Duration::from_millis(wait_ms)).await,
             Wait::Replan => start = schedule.next(clock.wall(), last),
         }
+    }
+}
+
+/// What is known of a pipeline that has done nothing yet.
+fn first_snapshot<P: Ports>(
+    config: &PipelineConfig,
+    sources: Vec<String>,
+    made: Moment,
+    streamer: &Streamer<P>,
+) -> Snapshot {
+    Snapshot {
+        phase: Phase::Starting,
+        interval: config.cycle.interval,
+        cycle_deadline: config.cycle.cycle_deadline,
+        buffer_events_max: config.stream.buffer_events_max,
+        made,
+        sources,
+        started: 0,
+        completed: 0,
+        skipped: 0,
+        last_start: None,
+        last_collected: None,
+        last_collected_from: Default::default(),
+        last_accepted: None,
+        durations: DurationHistogram::new(DurationHistogram::CYCLE_BOUNDS_SECONDS),
+        last_report: None,
+        ledger: PipelineLedger::default(),
+        stream: streamer.ledger(),
+        stream_stats: streamer.stats().clone(),
+        memory: MemoryUse {
+            held_bytes: 0,
+            limit_bytes: (config.stream.buffer_bytes_max as u64)
+                .saturating_add(config.stream.resident_bytes_max as u64),
+        },
+        collections: BTreeMap::new(),
+        figures: Arc::default(),
+        figures_left_out: 0,
+        availability: Availability::default(),
+        check_durations: DurationHistogram::new(DurationHistogram::CHECK_BOUNDS_SECONDS),
+        resilience: ResilienceSnapshot::default(),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::collect::kafka::{Jmx, KafkaCollector, KafkaSourceConfig};
 use crate::config::KafkaSource as KafkaSettings;
 use crate::domain::sample::RawSample;
 use crate::ports::Ports;
+use crate::resilience::breaker::Admitted;
 
 /// What one source gave in one cycle.
 #[derive(Debug, Default)]
@@ -44,12 +45,12 @@ pub trait Source {
     /// Its name in reports, logs and metrics, e.g. `kafka/orders`.
     fn name(&self) -> &str;
 
-    /// Collects once. The future may be dropped at any await point (the cycle's deadline); the
+    /// Collects once; whoever asks proves that a breaker admitted the call. The future may be dropped at any await point (the cycle's deadline); the
     /// next call then begins anew.
     ///
     /// # Errors
     /// When nothing at all can be collected.
-    fn collect(&mut self) -> Collecting<'_>;
+    fn collect(&mut self, admitted: Admitted) -> Collecting<'_>;
 }
 
 /// A Kafka cluster.
@@ -71,9 +72,9 @@ impl<P: Ports> Source for KafkaSource<P> {
         &self.name
     }
 
-    fn collect(&mut self) -> Collecting<'_> {
-        Box::pin(async {
-            match self.collector.collect().await {
+    fn collect(&mut self, admitted: Admitted) -> Collecting<'_> {
+        Box::pin(async move {
+            match self.collector.collect(admitted).await {
                 Ok(collection) => Ok(collected(collection)),
                 Err(error) => Err(SourceFailure {
                     reason: error.as_str().to_owned(),

@@ -14,6 +14,7 @@ use std::time::Duration;
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 use tokio::io::DuplexStream;
+use tokio::task::LocalSet;
 
 use crate::domain::units::UnixMillis;
 use crate::ports::{
@@ -23,6 +24,10 @@ use crate::ports::{
 
 /// Wall time at the origin of every [`TestClock`].
 pub(crate) const EPOCH: UnixMillis = UnixMillis(1_700_000_000_000);
+
+thread_local! {
+    static LOCAL: LocalSet = LocalSet::new();
+}
 
 #[derive(Default)]
 struct Timers {
@@ -54,8 +59,14 @@ impl TestClock {
         self.timers().now += duration;
     }
 
-    /// Runs `future` to its end; time jumps to the next timer whenever it waits.
+    /// Runs `future` to its end, and what it spawns beside it; time jumps to the next timer
+    /// whenever all of them wait.
     pub(crate) fn run<F: Future>(&self, future: F) -> F::Output {
+        // One for the whole test: what one run spawned goes on in the next.
+        LOCAL.with(|local| self.drive(local.run_until(future)))
+    }
+
+    fn drive<F: Future>(&self, future: F) -> F::Output {
         let flag = Arc::new(Flag::default());
         let waker = Waker::from(Arc::clone(&flag));
         let mut context = Context::from_waker(&waker);

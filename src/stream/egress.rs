@@ -1,7 +1,7 @@
 //! The one way out to New Relic's ingest: limiter, breaker, deadline, POST.
 //!
-//! Invariant: [`EventApi::post`] asks for a breaker's [`Permit`], and only [`Breaker::admit`] makes
-//! one: no request reaches New Relic around the breaker.
+//! Invariant: [`EventApi::post`] asks for the proof that a breaker admitted the call, and only a
+//! [`Permit`] gives it: no request reaches New Relic around the breaker.
 
 use std::time::Duration;
 
@@ -64,7 +64,8 @@ impl<P: Ports> Egress<P> {
         let began = clock.monotonic();
         let timeout = timeout.min(self.breaker.config().call_timeout);
         let http = self.ports.http();
-        let outcome = self.api.post(&permit, http, payload, timeout, || clock.wall()).await;
+        let outcome =
+            self.api.post(permit.admitted(), http, payload, timeout, || clock.wall()).await;
         let now = clock.monotonic();
         let took = now.saturating_sub(began);
         permit.record(class(&outcome), || Measured { now, took: Some(took) });

@@ -34,7 +34,7 @@ pub use event::{BreakerEvent, EventKind, Listener};
 pub use outcome::{AnyError, Classify, HttpOutcome, Measured, Outcome, of_http_error, of_status};
 pub use registry::{BreakerRegistry, RegistryDetail, RegistryError, RegistrySummary};
 pub use service::{BreakerError, BreakerFuture, BreakerLayer, BreakerService, Guarded, guard};
-pub use shell::{Breaker, Permit};
+pub use shell::{Admitted, Breaker, Permit};
 pub use stats::{BreakerStats, BreakerStatsJson};
 
 type Name = Arc<str>;

@@ -68,6 +68,19 @@ impl std::fmt::Debug for Breaker {
     }
 }
 
+/// Proof that a breaker admitted a call. Clients of external services demand it, and only a
+/// [`Permit`] gives it: none of them can be reached around a breaker.
+#[derive(Debug, Clone, Copy)]
+pub struct Admitted(());
+
+#[cfg(test)]
+impl Admitted {
+    /// For tests of a client alone.
+    pub(crate) const fn for_tests() -> Self {
+        Self(())
+    }
+}
+
 /// The right to one call: [`Permit::record`] what became of it, or drop it when it was cancelled.
 ///
 /// [`Breaker::admit`] lends the breaker to its permit; a `Permit` without parameter, from
@@ -379,6 +392,11 @@ impl<B: Borrow<Breaker>> Permit<B> {
         self.recorded = true;
         let breaker: &Breaker = self.breaker.borrow();
         breaker.book(self.generation, outcome, measured);
+    }
+
+    /// The proof that this call was admitted, for those who demand one.
+    pub fn admitted(&self) -> Admitted {
+        Admitted(())
     }
 
     /// The breaker's generation at admission.

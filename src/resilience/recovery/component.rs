@@ -31,7 +31,9 @@ use super::failure::{Failure, Recovered, Source, Stopped, TryError};
 use super::view::{RecoveryEvent, RecoveryView};
 use super::{ComponentState, ErrorClass};
 use crate::ports::{Clock, Elapsed};
-use crate::resilience::breaker::{Breaker, Measured, Outcome, Permit, Rejected, StateKind};
+use crate::resilience::breaker::{
+    Admitted, Breaker, Measured, Outcome, Permit, Rejected, StateKind,
+};
 use crate::resilience::retry::{Backoff, Budget, RetryConfig};
 use crate::rt::{Race, race, record_panic};
 
@@ -154,6 +156,27 @@ impl<C: Clock> Component<C> {
         Fb: FnOnce(&Failure<E>) -> FbFut,
         FbFut: Future<Output = Result<T, E>>,
     {
+        let mut op = op;
+        self.execute_admitted(move |_| op(), classify, fallback).await
+    }
+
+    /// The same for an operation that must prove that a breaker admitted it.
+    ///
+    /// # Errors
+    /// As [`Component::execute`].
+    pub async fn execute_admitted<T, E, Op, Fut, Fb, FbFut>(
+        &self,
+        op: Op,
+        classify: impl Fn(&E) -> ErrorClass,
+        fallback: Option<Fb>,
+    ) -> Result<Recovered<T>, Failure<E>>
+    where
+        E: Display,
+        Op: FnMut(Admitted) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+        Fb: FnOnce(&Failure<E>) -> FbFut,
+        FbFut: Future<Output = Result<T, E>>,
+    {
         match self.tries(op, &classify).await {
             Ok((value, tries)) => Ok(Recovered { value, source: Source::Fresh, tries }),
             Err(failure) => self.0.substitute(failure, &classify, fallback).await,
@@ -191,7 +214,7 @@ impl<C: Clock> Component<C> {
     ) -> Tried<T, E>
     where
         E: Display,
-        Op: FnMut() -> Fut,
+        Op: FnMut(Admitted) -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
         let part = &*self.0;
@@ -212,7 +235,8 @@ impl<C: Clock> Component<C> {
             if count > 1 {
                 part.book(started, Fact::Retried);
             }
-            let result = part.limited(&mut op).await;
+            let admitted = permit.admitted();
+            let result = part.limited(|| op(admitted)).await;
             let now = part.clock.monotonic();
             let measured = Measured { now, took: Some(now.saturating_sub(started)) };
             let error = match result {
@@ -270,7 +294,8 @@ impl<C: Clock, T: Clone> CachedComponent<C, T> {
         FbFut: Future<Output = Result<T, E>>,
     {
         let part = &*self.component.0;
-        let failure = match self.component.tries(op, &classify).await {
+        let mut op = op;
+        let failure = match self.component.tries(move |_| op(), &classify).await {
             Ok((value, tries)) => {
                 self.last_good.keep(value.clone(), part.clock.monotonic());
                 return Ok(Recovered { value, source: Source::Fresh, tries });
