@@ -11,6 +11,13 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::quantity::{DurationText, EndpointText, SizeText};
 
+mod resilience;
+
+pub use resilience::{
+    AlertEvent, AlertsTable, BreakerTable, BreakersTable, LimitsTable, PoolTable, QueuePolicyName,
+    RecoveryTable, RetryTable, SpoolTable,
+};
+
 /// The pipeline: what it reads, how often, and where its events go.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -31,6 +38,28 @@ pub struct PipelineFile {
     /// Batches on their way to New Relic.
     #[serde(default)]
     pub stream: StreamTable,
+    /// Where events wait on disk until New Relic has taken them.
+    #[serde(default)]
+    pub spool: SpoolTable,
+    /// When a POST that failed is repeated.
+    #[serde(default)]
+    pub retry: RetryTable,
+    /// How much is sent and held at most.
+    #[serde(default)]
+    pub limits: LimitsTable,
+    /// Circuit breakers, one for each kind of other side; a setting that is absent comes from the
+    /// breaker's profile.
+    #[serde(default)]
+    pub breaker: BreakersTable,
+    /// Messages about breakers to a webhook.
+    #[serde(default)]
+    pub alerts: AlertsTable,
+    /// Bringing components back that failed.
+    #[serde(default)]
+    pub recovery: RecoveryTable,
+    /// Workers that share the tasks of a cycle.
+    #[serde(default)]
+    pub pool: PoolTable,
     /// The pipeline's own health and metrics.
     #[serde(default)]
     pub http: HttpTable,

@@ -211,6 +211,10 @@ impl Disk for Nothing {
     fn lock(&self, _path: &str) -> io::Result<DiskLock> {
         nothing()
     }
+
+    async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> T {
+        job()
+    }
 }
 
 /// Ports around one HTTP client, and a disk if a test needs one.

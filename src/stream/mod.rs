@@ -16,6 +16,7 @@ mod buffer;
 mod config;
 mod egress;
 mod ledger;
+pub mod spool;
 mod stats;
 mod streamer;
 #[cfg(test)]

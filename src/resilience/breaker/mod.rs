@@ -1,6 +1,43 @@
 //! Circuit breakers: one per dependency, shared by all who call it.
+//!
+//! [`Breaker`] is the handle: ask with [`Breaker::admit`], call, tell with [`Permit::record`].
+//! [`guard`] does so around a future and [`BreakerLayer`] around a `tower` service, both with the
+//! call timeout. [`BreakerRegistry`] keeps the breakers of a process by name.
+//!
+//! Invariants:
+//! - The rules are a pure state machine (`machine`); threads meet in `shell` only.
+//! - Time comes in with each call, monotonic; nothing here reads a clock of its own.
+//! - Of several breakers each is on its own: no trigger reaches from one to another.
+//!
+//! Not modelled: retries and fallbacks, which stand around a breaker; a metrics-only state.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+mod config;
+mod event;
+mod machine;
+mod outcome;
+mod registry;
+mod service;
+mod shell;
+mod sink;
+mod stats;
+mod sync;
+mod window;
+
+#[cfg(test)]
+mod tests;
+
+pub use config::{BreakerConfig, COUNT_WINDOW_MAX, Difference, SlowCall, Window};
+pub use event::{BreakerEvent, EventKind, Listener};
+pub use outcome::{AnyError, Classify, HttpOutcome, Measured, Outcome, of_http_error, of_status};
+pub use registry::{BreakerRegistry, RegistryDetail, RegistryError, RegistrySummary};
+pub use service::{BreakerError, BreakerFuture, BreakerLayer, BreakerService, Guarded, guard};
+pub use shell::{Breaker, Permit};
+pub use stats::{BreakerStats, BreakerStatsJson};
+
+type Name = Arc<str>;
 
 /// Where a breaker stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,53 +70,27 @@ impl StateKind {
     }
 }
 
-/// A breaker's account at one instant. Instants are monotonic.
-#[derive(Debug, Clone, PartialEq)]
-pub struct BreakerStats {
-    /// Its name in the registry.
-    pub name: String,
-    /// Where it stands.
-    pub state: StateKind,
-    /// Transitions so far.
-    pub generation: u64,
-    /// Consecutive failures while closed.
-    pub failures: u64,
-    /// Successes while half-open.
-    pub successes: u64,
-    /// Calls admitted.
-    pub total_calls: u64,
-    /// Calls that failed, timeouts and panics included.
-    pub total_failures: u64,
-    /// Calls that succeeded.
-    pub total_successes: u64,
-    /// Of the failures: timeouts.
-    pub total_timeouts: u64,
-    /// Calls rejected; not admitted.
-    pub total_rejected: u64,
-    /// Calls whose error says nothing about the dependency, cancelled ones included.
-    pub total_ignored: u64,
-    /// Calls of which nobody knows whether they were carried out; each is a failure as well.
-    pub total_unknown: u64,
-    /// Transitions to open.
-    pub opens: u64,
-    /// Transitions to closed.
-    pub closes: u64,
-    /// Sum of the durations of measured calls.
-    pub response_time_total: Duration,
-    /// Calls that were measured.
-    pub measured_calls: u64,
-    /// Failures in the window by calls in the window, in percent; lifetime without a window.
-    pub failure_rate_percent: f64,
-    /// The last failure in words.
-    pub last_error: Option<String>,
-    /// When it last failed.
-    pub last_failure_at: Option<Duration>,
-    /// When it last succeeded, as far as that was measured.
-    pub last_success_at: Option<Duration>,
-    /// When the next probe may pass; while open.
-    pub next_retry_at: Option<Duration>,
-    /// When it last changed its state.
-    pub last_change_at: Option<Duration>,
-    /// Time spent open, up to now.
-    pub open_time: Duration,
+/// A state that a breaker is held in, whatever the outcomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Forced {
+    /// No call passes.
+    Open,
+    /// Every call passes: the breaker is disabled.
+    Closed,
+}
+
+/// A call that a breaker did not let pass; the dependency was not called.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("circuit breaker `{breaker}` is open")]
+pub struct Rejected {
+    /// The breaker's name.
+    pub breaker: Arc<str>,
+    /// When the next probe may pass, monotonic; `None` when that is not known: a probe is under
+    /// way, or the breaker is held open.
+    pub retry_at: Option<Duration>,
+}
+
+impl Rejected {
+    /// The code under which callers and logs know a rejection.
+    pub const CODE: &str = "CIRCUIT_OPEN";
 }

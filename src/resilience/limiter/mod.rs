@@ -57,11 +57,13 @@ impl LimiterConfig {
         faults
     }
 
-    /// A bucket that lets at most `limit` tokens pass in *every* span of `window`, a burst
-    /// included: what it holds at once is taken off the inflow. `burst` is cut to `limit`.
+    /// A bucket that lets at most `limit` (at least 1) tokens pass in *every* span
+    /// `[t, t + window)`, wherever it begins: the burst is taken off the inflow, but for the one
+    /// token that flows in as the span ends. `burst` is cut to `limit`.
     pub fn at_most(limit: u32, window: Duration, burst: u32) -> Self {
-        let burst = burst.clamp(1, limit.max(1));
-        let flow = f64::from(limit.saturating_sub(burst)) / window.as_secs_f64().max(RATE_MIN);
+        let limit = limit.max(1);
+        let burst = burst.clamp(1, limit);
+        let flow = f64::from(limit - burst + 1) / window.as_secs_f64().max(RATE_MIN);
         // Down to a whole billionth, so that rounding never exceeds the limit.
         Self { rate_per_second: (flow.min(RATE_MAX) / RATE_MIN).floor() * RATE_MIN, burst }
     }

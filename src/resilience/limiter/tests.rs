@@ -199,6 +199,11 @@ fn arb_op() -> impl Strategy<Value = Op> {
     ]
 }
 
+/// Tokens, and nanoseconds since the last call.
+fn arb_call() -> impl Strategy<Value = (u32, u64)> {
+    (0..8_u32, prop_oneof![0..3_u64, 0..99_000_000_u64])
+}
+
 fn per_second(billionths: u64) -> f64 {
     billionths as f64 / 1e9
 }
@@ -290,7 +295,7 @@ proptest! {
     fn every_span_keeps_the_limit(
         rate in arb_rate(),
         burst in 1..50_u32,
-        calls in proptest::collection::vec((0..8_u32, prop_oneof![0..3_u64, 0..99_000_000_u64]), 1..120),
+        calls in proptest::collection::vec(arb_call(), 1..120),
     ) {
         let limiter = limiter(per_second(rate), burst);
         let (mut gcra, mut now, mut grants) = (Gcra::new(rate, burst), 0, Vec::new());
@@ -319,11 +324,33 @@ proptest! {
         prop_assert_eq!(config.validate(), []);
         let limiter = Limiter::new(config).expect("valid");
         let rate = limiter.inner().bucket.rate_per_second();
-        // The rate in whole billionths, the way the bucket counts.
+        // The rate in whole billionths, the way the bucket counts. A span without its end gets
+        // less than this, so at most `limit` whole tokens.
         let flow = (rate * 1e9).round() as i128 * window.as_nanos() as i128;
-        let most = flow + i128::from(config.burst) * TOKEN;
-        prop_assert!(most <= i128::from(limit) * TOKEN, "{config:?}");
-        prop_assert!(most > (i128::from(limit) - 1) * TOKEN, "{config:?} wastes");
+        let bound = flow + i128::from(config.burst) * TOKEN;
+        prop_assert!(bound <= i128::from(limit + 1) * TOKEN, "{config:?}");
+        prop_assert!(bound > i128::from(limit) * TOKEN, "{config:?} wastes");
+    }
+
+    /// The same by counting what the greediest caller gets.
+    #[test]
+    fn the_greediest_caller_keeps_a_windowed_limit(limit in 1..30_u32, burst in 1..40_u32) {
+        let window = Duration::from_secs(60);
+        let limiter = Limiter::new(LimiterConfig::at_most(limit, window, burst)).expect("valid");
+        let (mut now, mut grants) = (Duration::ZERO, Vec::new());
+        while now < window * 4 {
+            match limiter.try_acquire(1, now) {
+                Ok(()) => grants.push(now),
+                Err(refused) => now += refused.wait().expect("it flows"),
+            }
+        }
+        for (index, from) in grants.iter().enumerate() {
+            let within = grants[index..].iter().filter(|at| **at < *from + window).count();
+            prop_assert!(within <= limit as usize, "{within} from {from:?}");
+        }
+let burst = burst.min(limit);
+        let least = (burst + 3 * (limit - burst + 1)) as usize;
+        prop_assert!(grants.len() >= least, "{} of {limit} a minute", grants.len());
     }
 }
 
@@ -431,7 +458,7 @@ fn profiles_are_usable_and_within_their_limits() {
         let config = profile.config();
         assert_eq!(config.validate(), [], "{}", profile.name);
         let most = config.rate_per_second * 60.0 + f64::from(config.burst);
-        assert!(most <= f64::from(profile.per_minute), "{}: {most}", profile.name);
+        assert!(most <= f64::from(profile.per_minute) + 1.0, "{}: {most}", profile.name);
         assert_eq!(Profile::named(profile.name), Some(profile));
     }
     assert_eq!(PROFILES.len(), 4);
@@ -463,4 +490,17 @@ fn the_layer_takes_one_token_per_call() {
         assert_eq!(call(false).await, Ok(half));
         assert_eq!(call(false).await, Ok(half * 2));
     });
+}
+
+#[test]
+fn a_long_wait_is_slept_day_by_day() {
+    let mut stand = Stand::new(limiter(1e-6, 1));
+    stand.join(0, 1);
+    stand.join(1, 1);
+    let timers: Vec<_> = stand.clock.0.lock().unwrap().timers.keys().map(|key| key.0).collect();
+    assert_eq!(timers, [Duration::from_secs(86_400)]);
+    stand.advance(Duration::from_secs(1_000_000) - NS);
+    assert_eq!(stand.granted, [(0, 0)]);
+    stand.advance(NS);
+    assert_eq!(stand.granted[1..], [(1, 1_000_000 * 1_000_000_000)]);
 }

@@ -282,6 +282,11 @@ fn waits_alone_never_exceed_the_deadline() {
         let mut backoff = Backoff::new(waits_as_asked(deadline), rng(1));
         let delays: Vec<_> = expected.iter().map(|_| backoff.next_delay(Some(s(5)))).collect();
         assert_eq!(delays, expected, "{deadline:?}");
+        // Nor do they for a caller who believes to have all the time of the world.
+        let mut backoff = Backoff::new(waits_as_asked(deadline), rng(1));
+        let mut next = || backoff.next_delay_within(Some(s(5)), Duration::MAX);
+        let delays: Vec<_> = expected.iter().map(|_| next()).collect();
+        assert_eq!(delays, expected, "{deadline:?}");
     };
     check(s(10) - NS, &[Some(s(5)), None, None]);
     check(s(10), &[Some(s(5)), Some(s(5)), None]);
@@ -308,6 +313,20 @@ fn retry_after_is_clamped() {
     check(s(9), s(9));
     check(s(9) + NS, s(9));
     check(Duration::MAX, s(9));
+}
+
+#[test]
+fn retry_after_is_a_lower_bound_of_the_jitter() {
+    let config = RetryConfig { base: s(10), ..RetryConfig::default() };
+    let delay = |asked, seed| Backoff::new(config.clone(), rng(seed)).next_delay(asked);
+    let mut raised = 0;
+    for seed in 0..100 {
+        let jitter = delay(None, seed).expect("the first retry");
+        assert_eq!(delay(Some(s(5)), seed), Some(jitter.max(s(5))));
+        raised += u32::from(jitter < s(5));
+    }
+    // Half of them, with a standard deviation of 5.
+    assert!((25..=75).contains(&raised), "{raised}");
 }
 
 #[test]

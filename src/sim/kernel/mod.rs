@@ -225,11 +225,12 @@ impl Kernel {
     fn crash(&mut self, name: &HostName, mode: CrashMode) -> Result<(), WorldError> {
         let id = self.core.with(|net| net.host_id(name))?;
         let was_up = self.core.with(|net| net.crash(id, mode));
+        // Before the host's tasks end: the destructors of a dying host write nothing.
+        let lost = self.disks[id.index()].crash(mode);
         if was_up {
             let _entered = self.runtime.enter();
             self.panics.extend(self.hosts[id.index()].stop());
         }
-        let lost = self.disks[id.index()].crash(mode);
         if lost > 0 {
             self.core.with(|net| net.trace_lost_writes(id, lost));
         }

@@ -231,7 +231,7 @@ impl World for TurmoilWorld {
         self.disks.insert(host, disk.clone());
         let (fabric, task, factory) = (self.fabric.clone(), name.to_owned(), Rc::new(factory));
         self.sim.host(ip, move || {
-            let ports = TurmoilPorts::new(&fabric, host, disk.mount());
+            let ports = TurmoilPorts::new(&fabric, host, &disk);
             let (task, factory) = (task.clone(), Rc::clone(&factory));
             async move {
                 let main = async { factory(ports).await };
