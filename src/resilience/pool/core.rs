@@ -174,6 +174,9 @@ pub(super) struct Effects {
     pub(super) gone: SmallVec<[Listener; 1]>,
 }
 
+/// Nothing sleeps longer: a hundred years on top of any instant fit every clock.
+pub(super) const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
+
 type Sleep = Pin<Box<dyn Future<Output = ()>>>;
 
 pub(super) struct Core {
@@ -236,7 +239,7 @@ impl Core {
     }
 
     pub(super) fn sleep(&self, time: Duration) -> Sleep {
-        (self.sleep)(time)
+        (self.sleep)(time.min(LONGEST))
     }
 
     pub(super) fn spawn(self: &Rc<Self>, service: Service) {

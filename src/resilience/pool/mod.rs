@@ -32,7 +32,10 @@
 //! - A task that panics fails (the panic is recorded, [`crate::rt::take_panics`]); its worker
 //!   goes on.
 //! - The same calls at the same times with the same seed give the same order, always.
-//! - A task is dropped at once when it is cancelled, and with it the last clone of the pool.
+//! - A cancelled task's future is dropped at once; the last clone of the pool, when it is dropped,
+//!   cancels all that is left.
+//! - Nothing costs more with a longer queue: a task costs one allocation, one reading of the clock
+//!   when it is submitted and one when it ends, and O(log of the priorities in use).
 //!
 //! Not modelled: stopping a future that never comes back from a poll (it holds its thread, as
 //! everywhere in this crate); more threads than one; growing and shrinking the number of workers.

@@ -11,10 +11,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use super::body::{self, Boxed};
-use super::core::{Closing, Core, Effects, Entry, Key, Listener, Retrying, Stage, State};
+use super::core::{Closing, Core, Effects, Entry, Key, LONGEST, Listener, Retrying, Stage, State};
 use super::{Handle, Pool, QueuePolicy, Refusal, TaskOptions};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +93,7 @@ impl Core {
                 number: state.counters.submitted,
                 name: options.name,
                 queued_at: now,
-                limit: limit.filter(|limit| *limit != Duration::MAX),
+                limit: limit.filter(|limit| *limit < LONGEST),
                 retry,
                 body: Some(body()),
                 listener,

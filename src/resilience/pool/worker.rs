@@ -17,7 +17,7 @@ use pin_project_lite::pin_project;
 
 use super::CancelReason;
 use super::body::{self, Boxed, Ended, discard};
-use super::core::{Closing, Core, Key};
+use super::core::{Closing, Core, Key, LONGEST};
 use crate::ports::Clock;
 use crate::rt;
 
@@ -93,7 +93,7 @@ async fn release_retries<C: Clock>(core: Rc<Core>, clock: C) {
     while let Some(due) = poll_fn(|cx| core.poll_timer(None, cx)).await {
         let wait = due.saturating_sub(core.now());
         let is_changed = poll_fn(|cx| core.poll_timer(Some(due), cx));
-        if let rt::Race::Second(()) = rt::race(is_changed, clock.sleep(wait)).await {
+        if let rt::Race::Second(()) = rt::race(is_changed, clock.sleep(wait.min(LONGEST))).await {
             core.release_due();
         }
     }

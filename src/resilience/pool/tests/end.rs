@@ -159,6 +159,30 @@ fn several_shutdowns() {
     });
 }
 
+/// Times without end are no errors: limit, retry and deadline.
+#[test]
+fn longest_times() {
+    let host = Host::new();
+    let pool = host.pool(config(2, 5));
+    host.run(async {
+        host.clock.sleep(MS).await;
+        let (max, long) = (Duration::MAX, Duration::MAX - NS);
+        let limited = named("limited").timeout(long);
+        let limited = pool.try_submit(limited, host.work("limited", MS)).expect("a place");
+        let retry = RetryConfig { base: max, delay_max: max, ..RetryConfig::default() };
+        let failing = named("failing").retry(retry);
+        let failing = pool.try_submit(failing, host.flaky("failing", MS, 9)).expect("a place");
+        host.clock.sleep(2 * MS).await;
+        assert_eq!(limited.await.as_deref(), Ok("limited"));
+        assert_eq!(failing.state(), TaskState::RetryWait);
+        let (report, ()) = futures_util::join!(pool.shutdown(max), async {
+            host.clock.sleep(MS).await;
+            assert!(failing.cancel());
+        });
+        assert_eq!((report, host.now()), (vec![], 4 * MS));
+    });
+}
+
 /// A task that shuts its own pool down does not wait for itself for ever.
 #[test]
 fn shutdown_from_within() {
