@@ -275,7 +275,7 @@ fn a_power_loss_loses_unsynced_writes_and_a_process_crash_does_not() {
         assert_eq!(stage.trace_text().contains("fault disk host=host lost_writes="), traced);
     };
     check(CrashMode::Process, &["0 0 0", "1 4 100"], false);
-    check(CrashMode::Power, &["0 0 0", "1 4 0"], true);
+    check(CrashMode::Power, &["0 0 0", "1 4 40"], true);
 }
 
 #[test]
