@@ -66,7 +66,8 @@ async fn simulated_pipeline(ports: KernelPorts) {
         KafkaSourceConfig { jmx: Jmx::Port(7071), ..KafkaSourceConfig::new("orders", bootstrap) };
     let source = KafkaSource::new(ports.clone(), settings);
     let config = TestWorld::config();
-    let mut pipeline = Pipeline::new(ports.clone(), config, vec![Box::new(source)], None).expect("valid");
+    let mut pipeline =
+        Pipeline::new(ports.clone(), config, vec![Box::new(source)], None).expect("valid");
     let pages = router(pipeline.status(), ports.clock().clone());
     let listener = ports.net().listen(8080).await.expect("free");
     let stop = ShutdownHandle::new();
