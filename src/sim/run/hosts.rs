@@ -16,7 +16,7 @@ use crate::domain::account::AccountId;
 use crate::domain::units::UnixMillis;
 use crate::newrelic::{Addresses, ApiKey};
 use crate::pipeline::{
-    CycleReport, Cycles, KafkaSource, Pipeline, PipelineConfig, PipelineStatus, Source,
+    CycleReport, Cycles, GuardConfig, KafkaSource, Pipeline, PipelineConfig, PipelineStatus, Source,
 };
 use crate::ports::{Clock, Endpoint, Ports};
 use crate::resilience::breaker::{BreakerConfig, BreakerRegistry};
@@ -214,7 +214,10 @@ async fn run_pipeline<P: Ports>(
     let sources = scenario.kafka.iter().map(|(name, spec)| -> Box<dyn Source> {
         Box::new(KafkaSource::new(ports.clone(), source_config(&scenario, name, spec)))
     });
-    let config = pipeline_config(&scenario);
+    let mut config = pipeline_config(&scenario);
+    if let Some(defect) = defect {
+        defect.misconfigure(&mut config, lives.lock().len());
+    }
     let pipeline = Pipeline::open(ports.clone(), config, sources.collect()).await;
     let mut pipeline =
         pipeline.unwrap_or_else(|error| panic!("a scenario that loads has a pipeline: {error}"));
@@ -299,6 +302,7 @@ fn pipeline_config(scenario: &Scenario) -> PipelineConfig {
         },
         stream: stream_config(scenario),
         spool: spec.spool.then(SpoolConfig::default),
+        guards: GuardConfig::default(),
     }
 }
 

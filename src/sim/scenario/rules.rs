@@ -122,20 +122,6 @@ fn pipeline(file: &TomlFile, scenario: &Scenario, problems: &mut Vec<Problem>) {
             ));
         }
     }
-    let at_least_one = [
-        ("failure_threshold", spec.event_api.failure_threshold),
-        ("success_threshold", spec.event_api.success_threshold),
-    ];
-    for (key, value) in at_least_one {
-        if value == 0 {
-            problems.push(file.problem(
-                "event_api",
-                &place.key("event_api").key(key),
-                "a breaker needs at least one call to decide",
-                format!("set {key} to 1 or more"),
-            ));
-        }
-    }
     if scenario.newrelic.synthesis_lag_min > scenario.newrelic.synthesis_lag_max {
         problems.push(file.problem(
             "synthesis_lag",

@@ -34,7 +34,7 @@ fn impossible_scenarios_are_refused_with_their_rule() {
         (format!("{HEAD}[kafka.a]\n[pipeline]\nbuffer_events = 9\n"), "buffer_events"),
         (
             format!("{HEAD}[kafka.a]\n[pipeline]\nevent_api = {{ success_threshold = 0 }}\n"),
-            "event_api",
+            "out_of_range",
         ),
         (fault("at = \"1s\"\nlasts = \"1s\"\n"), "fault_kind"),
         (fault("at = \"1s\"\ncrash = { host = \"a-broker-1\" }\n"), "lasts"),

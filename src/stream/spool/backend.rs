@@ -236,3 +236,6 @@ impl<F: DiskFile> StorageBackend for Overlay<F> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

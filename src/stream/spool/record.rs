@@ -409,3 +409,6 @@ impl<F: DiskFile> Window<'_, F> {
         Ok(self.bytes.get(skip..).unwrap_or_default())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -215,6 +215,7 @@ fn breaker(events: &[(u64, BreakerNews)]) -> Record {
         what: *what,
     };
     let mut record = delivered();
+    record.pipelines[0].posts.clear();
     record.pipelines[0].resilience.breakers = vec![BreakerRecord {
         name: "event-api".to_owned(),
         failure_threshold: 3,
