@@ -223,7 +223,9 @@ impl Shared {
     }
 }
 
-/// Delivers alerts about the breakers of one registry.
+/// Delivers alerts about the breakers of one registry; clones are handles of the same one, of which
+/// one may [`Alerter::run`].
+#[derive(Clone)]
 pub struct Alerter<P: Ports> {
     ports: P,
     uri: Uri,

@@ -17,6 +17,7 @@
 //! Not modelled: the dashboard and the alert conditions that the original made beside them.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use serde_json::{Value, json};
 
 use super::status::{BreakerChange, Moment};
 use crate::domain::units::whole_millis;
+use crate::ports::Clock;
 use crate::resilience::breaker::{
     Breaker, BreakerEvent, BreakerRegistry, BreakerStats, EventKind, Listener, StateKind,
 };
@@ -148,6 +150,25 @@ impl BreakerMonitor {
         let waiting = std::mem::take(&mut heard.waiting);
         drop(heard);
         round(breakers, &waiting, began, now)
+    }
+
+    /// Gives `send` each round of the breakers of `registry` when it is due, until dropped. Run it
+    /// beside the cycles; [`BreakerMonitor::take_changes`] has what waits after the last round.
+    pub async fn run(
+        &self,
+        clock: &impl Clock,
+        registry: &BreakerRegistry,
+        mut send: impl FnMut(Vec<EncodedEvent>),
+    ) -> Infallible {
+        loop {
+            let wait = self.next_due().saturating_sub(clock.monotonic());
+            clock.sleep(wait).await;
+            let now = Moment { monotonic: clock.monotonic(), wall: clock.wall() };
+            let events = self.take_due(&registry.stats(now.monotonic), now);
+            if !events.is_empty() {
+                send(events);
+            }
+        }
     }
 
     /// The transitions that wait, whether or not a round is due: for the end of a run.
@@ -309,6 +330,7 @@ fn encode(kind: &'static str, event: &Value) -> EncodedEvent {
 mod tests {
     use super::*;
     use crate::domain::units::UnixMillis;
+    use crate::ports::testing::TestClock;
     use crate::resilience::breaker::BreakerConfig;
     use crate::resilience::breaker::{Measured, Outcome};
 
@@ -367,6 +389,20 @@ mod tests {
             assert_eq!(events.len(), count, "at {now}");
             assert_eq!(monitor.next_due(), Duration::from_millis(due), "at {now}");
         }
+    }
+
+    #[test]
+    fn rounds_come_by_themselves() {
+        let clock = TestClock::default();
+        let (registry, _breaker) = registry();
+        let began = Moment { monotonic: clock.monotonic(), wall: clock.wall() };
+        let monitor = BreakerMonitor::new(MonitorConfig::default(), began);
+        let mut rounds = Vec::new();
+        let run = monitor.run(&clock, &registry, |events| {
+            rounds.push((clock.monotonic().as_secs(), events.len()));
+        });
+        clock.run(crate::rt::race(run, clock.sleep(Duration::from_secs(185))));
+        assert_eq!(rounds, [(60, 2), (120, 2), (180, 2)]);
     }
 
     #[test]
