@@ -1,18 +1,18 @@
 //! The durable spool: one chunk appended and settled, on a real folder with and without syncs, and
 //! on the simulated disk.
 //!
-//! `cargo bench --bench spool` prints criterion's wall-clock figures, then the same cases in
-//! megabytes and entries per second, and what a spool costs a simulation: opening one, and one
-//! append and settlement, in microseconds of CPU.
+//! `cargo bench --bench spool` prints criterion's wall-clock figures, then (and with `-- --figures`
+//! only these) the same cases in megabytes and entries per second, and what a spool costs a
+//! simulation: opening one, and one append and settlement, in microseconds.
 
 use std::borrow::Cow;
 use std::io::Write as _;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use shakedown::adapters::FileDisk;
+use shakedown::adapters::{FileDisk, SystemClock};
 use shakedown::domain::units::UnixMillis;
-use shakedown::ports::Disk;
+use shakedown::ports::{Clock, Disk};
 use shakedown::sim::disk::DiskStore;
 use shakedown::sim::seed::Seed;
 use shakedown::stream::EncodedEvent;
@@ -98,12 +98,12 @@ fn simulated_disk(criterion: &mut Criterion, runtime: &Runtime) {
 
 /// How often `work` runs in a second.
 fn per_second(mut work: impl FnMut()) -> f64 {
-    let (started, mut times) = (Instant::now(), 0_u32);
-    while started.elapsed() < Duration::from_secs(1) {
+    let (clock, mut times) = (SystemClock::new(), 0_u32);
+    while clock.monotonic() < Duration::from_secs(1) {
         work();
         times += 1;
     }
-    f64::from(times) / started.elapsed().as_secs_f64()
+    f64::from(times) / clock.monotonic().as_secs_f64()
 }
 
 fn figures(runtime: &Runtime) -> std::io::Result<()> {
@@ -120,7 +120,7 @@ fn figures(runtime: &Runtime) -> std::io::Result<()> {
             let entries = turns * events as f64;
             writeln!(
                 out,
-                "  {:8} {events:5} events: {turns:9.0} chunks/s {entries:9.0} entries/s {:7.1} MB/s",
+                "  {:8}{events:5} events: {turns:8.0} chunks/s {entries:8.0} entries/s {:6.1} MB/s",
                 if sync { "sync" } else { "no sync" },
                 entries * EVENT_BYTES as f64 / 1e6,
             )?;
@@ -143,10 +143,12 @@ fn figures(runtime: &Runtime) -> std::io::Result<()> {
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let mut criterion = Criterion::default().configure_from_args();
-    real_disk(&mut criterion, &runtime);
-    simulated_disk(&mut criterion, &runtime);
-    criterion.final_summary();
+    if !std::env::args().any(|argument| argument == "--figures") {
+        let mut criterion = Criterion::default().configure_from_args();
+        real_disk(&mut criterion, &runtime);
+        simulated_disk(&mut criterion, &runtime);
+        criterion.final_summary();
+    }
     if let Err(error) = figures(&runtime) {
         let _ = writeln!(std::io::stderr(), "the figures cannot be printed: {error}");
     }

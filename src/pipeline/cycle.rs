@@ -3,10 +3,9 @@
 //! Invariant: a cycle that is dropped half way loses nothing but its report: what was collected is
 //! booked in one step with what became of it, and what was enqueued is the stream's.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
-
-use futures_util::future::join_all;
 
 use super::guard::GuardedSource;
 use super::report::{
@@ -19,7 +18,8 @@ use super::{Counts, Pipeline, moment};
 use crate::domain::sample::RawSample;
 use crate::domain::units::{UnixMillis, whole_millis};
 use crate::ports::{Clock, Ports};
-use crate::stream::{FlushReport, Ledger};
+use crate::resilience::pool::{BatchMode, TaskOptions};
+use crate::stream::{EncodedEvent, FlushReport, Ledger};
 
 impl<P: Ports> Pipeline<P> {
     /// Runs one cycle and accounts for it. Dropped half way it loses nothing but its report: what
@@ -63,8 +63,21 @@ impl<P: Ports> Pipeline<P> {
     /// Asks all sources at the same time, each within the collection deadline.
     async fn collect(&mut self, clock: &P::Clock) -> (Vec<RawSample<'static>>, Vec<SourceReport>) {
         let deadline = self.config.cycle.collect_deadline;
-        let asked = self.sources.iter().map(|source| ask(source, clock, deadline));
-        let answers = join_all(asked).await;
+        let asked = self.sources.iter().map(|source| {
+            let (source, clock) = (source.clone(), clock.clone());
+            let options = TaskOptions::new(source.name().to_owned());
+            let ask = move || ask(source.clone(), clock.clone(), deadline);
+            (options, ask)
+        });
+        let answers = self.pool.submit_batch(asked, BatchMode::SettleAll).await;
+        let pool = self.pool.stats();
+        self.status.update(|status| status.resilience.pool = Some(pool));
+        let answers = answers.into_iter().map(|answer| {
+            answer.unwrap_or_else(|error| {
+                let reason = "task".to_owned();
+                (Err(SourceFailure { reason, message: error.to_string() }), Duration::ZERO)
+            })
+        });
         let last = self.last_report();
         let mut samples = Vec::new();
         let mut reports = Vec::new();
@@ -117,8 +130,11 @@ impl<P: Ports> Pipeline<P> {
         let relationships =
             if self.relationships_due(now) { staged.relationship_events } else { Vec::new() };
         let relationships_count = relationships.len() as u64;
-        let events_enqueued = (staged.entity_events.len() + relationships.len()) as u64;
-        for event in staged.entity_events.into_iter().chain(relationships) {
+        let told = self.monitor_events();
+        let monitor_events = told.len() as u64;
+        let events_enqueued =
+            (staged.entity_events.len() + relationships.len()) as u64 + monitor_events;
+        for event in staged.entity_events.into_iter().chain(relationships).chain(told) {
             self.streamer.enqueue(event);
         }
         let mut rejected = staged.rejected.clone();
@@ -136,6 +152,7 @@ impl<P: Ports> Pipeline<P> {
             add_all(&mut ledger.unsynthesized, &staged.unsynthesized);
             add_all(&mut ledger.entities, &staged.entities);
             ledger.relationships += relationships_count;
+            ledger.monitor_events += monitor_events;
             ledger.enqueued += events_enqueued;
             ledger.add_sources(&sources);
         });
@@ -163,6 +180,16 @@ impl<P: Ports> Pipeline<P> {
             stream: StreamReport::default(),
             skipped: 0,
         }
+    }
+
+    /// What is due to be told of the breakers.
+    fn monitor_events(&self) -> Vec<EncodedEvent> {
+        let now = moment(self.ports.clock());
+        if now.monotonic < self.monitor.next_due() {
+            return Vec::new();
+        }
+        let breakers = self.guards.breakers().stats(now.monotonic);
+        self.monitor.take_due(&breakers, now)
     }
 
     /// Whether the relationships go with the cycle that began at `now`, which is then noted.
@@ -201,13 +228,13 @@ impl<P: Ports> Pipeline<P> {
 
 /// Collects from one source within `deadline`; the answer and the time it took.
 async fn ask<P: Ports>(
-    source: &GuardedSource<P>,
-    clock: &P::Clock,
+    source: GuardedSource<P>,
+    clock: P::Clock,
     deadline: Duration,
-) -> (Result<Collected, SourceFailure>, Duration) {
+) -> Result<(Result<Collected, SourceFailure>, Duration), Infallible> {
     let began = clock.monotonic();
     let answer = source.collect(deadline).await;
-    (answer, clock.monotonic().saturating_sub(began))
+    Ok((answer, clock.monotonic().saturating_sub(began)))
 }
 
 /// What the stream did between two accounts.

@@ -15,6 +15,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 use super::EVENT_API;
+use super::config::GuardConfig;
 use super::report::SourceFailure;
 use super::source::{Collected, Source};
 use super::status::ResilienceSnapshot;
@@ -22,8 +23,7 @@ use crate::config::Cycle;
 use crate::ports::Ports;
 use crate::resilience::breaker::{BreakerConfig, BreakerRegistry, Outcome};
 use crate::resilience::recovery::{
-    Component, ComponentConfig, ComponentKind, ErrorClass, Failure, RecoveryConfig,
-    RecoveryManager, RecoveryView, RegisterError, TryError, no_fallback,
+    Component, ComponentConfig, ComponentKind, ErrorClass, Failure, RecoveryManager, RecoveryView, RegisterError, TryError, no_fallback,
 };
 use crate::resilience::retry::RetryConfig;
 use crate::stream::StreamConfig;
@@ -45,6 +45,7 @@ pub(super) struct Guards<P: Ports> {
     streamer: Component<P::Clock>,
     transformer: Component<P::Clock>,
     synthesizer: Component<P::Clock>,
+    config: GuardConfig,
 }
 
 impl<P: Ports> Clone for Guards<P> {
@@ -55,18 +56,23 @@ impl<P: Ports> Clone for Guards<P> {
             streamer: self.streamer.clone(),
             transformer: self.transformer.clone(),
             synthesizer: self.synthesizer.clone(),
+            config: self.config.clone(),
         }
     }
 }
 
 impl<P: Ports> Guards<P> {
     /// Guards without a source.
-    pub(super) fn new(ports: &P, stream: &StreamConfig) -> Result<Self, RegisterError> {
+    pub(super) fn new(
+        ports: &P,
+        stream: &StreamConfig,
+        config: &GuardConfig,
+    ) -> Result<Self, RegisterError> {
         let breakers = BreakerRegistry::default();
         let recovery = RecoveryManager::new(
             ports.clock().clone(),
             ports.entropy().clone(),
-            RecoveryConfig::default(),
+            config.recovery.clone(),
             breakers.clone(),
         )
         .map_err(|faults| RegisterError::Invalid { name: "recovery".to_owned(), faults })?;
@@ -83,6 +89,7 @@ impl<P: Ports> Guards<P> {
             synthesizer: recovery.register(synthesizer, None)?,
             breakers,
             recovery,
+            config: config.clone(),
         })
     }
 
@@ -95,15 +102,17 @@ impl<P: Ports> Guards<P> {
         alone: bool,
     ) -> Result<GuardedSource<P>, RegisterError> {
         let name = source.name().to_owned();
-        let profile = BreakerConfig::named("collector").unwrap_or_default();
+        let breaker = self.config.collector.clone();
         let config = ComponentConfig {
             critical: alone,
             // Every cycle may probe: a probe costs no more than the cycle it replaces.
             breaker: BreakerConfig {
-                retry_delay: profile.retry_delay.min(cycle.interval / 2),
-                retry_delay_max: profile.retry_delay_max.min(cycle.interval / 2),
-                ..profile
+                retry_delay: breaker.retry_delay.min(cycle.interval / 2),
+                retry_delay_max: breaker.retry_delay_max.min(cycle.interval / 2),
+                ..breaker
             },
+            recovery_delay: self.config.recovery_delay,
+            cache_age_max: self.config.cache_age_max,
             timeout: Some(cycle.collect_deadline),
             retry: RetryConfig {
                 deadline: Some(cycle.collect_deadline),
@@ -148,6 +157,16 @@ impl<P: Ports> Guards<P> {
                 tracing::error!(%failure, "The stages failed; the cycle's samples are lost.");
                 None
             }
+        }
+    }
+}
+
+impl<P: Ports> Clone for GuardedSource<P> {
+    fn clone(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            source: Rc::clone(&self.source),
+            component: self.component.clone(),
         }
     }
 }

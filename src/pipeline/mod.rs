@@ -21,7 +21,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join;
+use futures_util::future::join3;
 
 use crate::domain::tag::TagError;
 use crate::domain::units::whole_millis;
@@ -29,6 +29,8 @@ use crate::newrelic::region::InvalidAddress;
 use crate::newrelic::{Addresses, EventApi};
 use crate::ports::{Clock, Ports};
 use crate::resilience::breaker::{BreakerRegistry, RegistryError};
+use crate::resilience::InvalidSetting;
+use crate::resilience::pool::Pool;
 use crate::resilience::recovery::RegisterError;
 use crate::rt::{Race, Shutdown, race};
 use crate::stream::spool::{OpenReport, Opened, Spool, SpoolConfig, SpoolError};
@@ -53,7 +55,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use config::PipelineConfig;
+pub use config::{GuardConfig, PipelineConfig};
 pub use figures::{Family, Figure, Figures, SERIES_MAX};
 pub use nri::{NriFeed, NriSource};
 pub use report::{
@@ -66,7 +68,9 @@ pub use status::{
     PipelineStatus, ResilienceSnapshot, Snapshot,
 };
 
+use alert::{AlertError, Alerter};
 use guard::{GuardedSource, Guards};
+use monitor::BreakerMonitor;
 use schedule::{Schedule, Wait};
 use stages::Stages;
 use status::Refresh;
@@ -93,6 +97,12 @@ pub enum PipelineError {
     /// Settings of a breaker.
     #[error(transparent)]
     Breaker(#[from] RegistryError),
+    /// Settings of the alerts.
+    #[error(transparent)]
+    Alert(#[from] AlertError),
+    /// Settings of the pool.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Pool(Vec<InvalidSetting>),
     /// Settings of a component, or two sources of one name.
     #[error(transparent)]
     Component(#[from] RegisterError),
@@ -121,6 +131,9 @@ pub struct Pipeline<P: Ports> {
     status: PipelineStatus,
     /// The span of [`crate::config::Cycle::relationships_every`] that was last served.
     relationships_span: Option<i64>,
+    pool: Pool,
+    monitor: BreakerMonitor,
+    alerter: Option<Arc<Alerter<P>>>,
     /// The stream's account as of the last cycle's report.
     reported: Ledger,
     started: u64,
@@ -157,9 +170,16 @@ impl<P: Ports> Pipeline<P> {
     ) -> Result<Self, PipelineError> {
         let uri = Addresses::events_of(&config.addresses, config.account)?;
         let api = EventApi::new(uri, config.key.clone());
-        let guards = Guards::new(&ports, &config.stream)?;
+        let guards = Guards::new(&ports, &config.stream, &config.guards)?;
         let breakers = guards.breakers().clone();
         let breaker = breakers.get_or_create(EVENT_API, config.stream.breaker.clone())?;
+        let monitor = BreakerMonitor::new(config.guards.monitor, moment(ports.clock()));
+        monitor.attach(&breakers);
+        let alerts = config.guards.alerts.clone();
+        let alerter = alerts.map(|alerts| Alerter::new(ports.clone(), alerts, &breakers));
+        let alerter = alerter.transpose()?.map(Arc::new);
+        let pool = Pool::new(ports.clock().clone(), ports.entropy(), config.guards.pool.clone())
+            .map_err(PipelineError::Pool)?;
         let alone = sources.len() == 1;
         let sources = sources
             .into_iter()
@@ -195,7 +215,7 @@ impl<P: Ports> Pipeline<P> {
             resilience: ResilienceSnapshot::default(),
         };
         let reported = streamer.ledger();
-        let refresh = refresh(&ports, &streamer, &guards);
+        let refresh = refresh(&ports, &streamer, &guards, &monitor, alerter.clone());
         Ok(Self {
             stages: RefCell::new(Stages::new(&config)?),
             ports,
@@ -204,6 +224,9 @@ impl<P: Ports> Pipeline<P> {
             streamer,
             status: PipelineStatus::new(snapshot, refresh),
             guards,
+            pool,
+            monitor,
+            alerter,
             relationships_span: None,
             reported,
             started: 0,
@@ -231,11 +254,16 @@ impl<P: Ports> Pipeline<P> {
     /// all the time, not only while a cycle waits for it.
     pub async fn run(&mut self, cycles: Cycles, shutdown: &Shutdown) -> RunReport {
         let streamer = self.streamer.clone();
-        let guards = self.guards.clone();
+        let (guards, alerter) = (self.guards.clone(), self.alerter.clone());
         let courier = async {
             let deliver = streamer.courier(|outcome| guards.observe_post(outcome));
             let recover = guards.recovery().run_scheduler(shutdown.clone());
-            join(deliver, recover).await.0
+            let alert = async {
+                if let Some(alerter) = &alerter {
+                    alerter.run(shutdown).await;
+                }
+            };
+            join3(deliver, recover, alert).await.0
         };
         match race(self.run_cycles(cycles, shutdown), courier).await {
             Race::First(report) => report,
@@ -402,7 +430,14 @@ async fn wait_for_start(
 }
 
 /// Brings a snapshot up to what stream and guards say of themselves now.
-fn refresh<P: Ports>(ports: &P, streamer: &Streamer<P>, guards: &Guards<P>) -> Refresh {
+fn refresh<P: Ports>(
+    ports: &P,
+    streamer: &Streamer<P>,
+    guards: &Guards<P>,
+    monitor: &BreakerMonitor,
+    alerter: Option<Arc<Alerter<P>>>,
+) -> Refresh {
+    let monitor = monitor.clone();
     let (ports, streamer) = (ports.clone(), streamer.clone());
     let (breakers, recovery) = (guards.breakers().clone(), guards.recovery().view());
     Arc::new(move |snapshot| {
@@ -418,6 +453,8 @@ fn refresh<P: Ports>(ports: &P, streamer: &Streamer<P>, guards: &Guards<P>) -> R
         snapshot.memory.held_bytes = streamer.resident_bytes() as u64;
         let resilience = &mut snapshot.resilience;
         guard::show(resilience, &breakers, &recovery, now.monotonic);
+        resilience.breaker_history = monitor.history();
+        resilience.alerts = alerter.as_ref().map(|alerter| alerter.stats());
         resilience.spool = streamer.spool_stats();
         resilience.limiters = vec![(EVENT_API.to_owned(), streamer.limiter_stats())];
     })

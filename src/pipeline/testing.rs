@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{
-    Collected, Collecting, Cycles, MissingPart, Pipeline, PipelineConfig, RunReport, Source,
+    Collected, Collecting, Cycles, GuardConfig, MissingPart, Pipeline, PipelineConfig, RunReport, Source,
     SourceFailure,
 };
 use crate::config::Cycle;
@@ -241,6 +241,7 @@ impl TestWorld {
             },
             stream: StreamConfig::default(),
             spool: None,
+            guards: GuardConfig::default(),
         }
     }
 

@@ -412,15 +412,24 @@ impl Core {
             PostOutcome::TooLarge => self.split(id),
             PostOutcome::RetryLater { reason, after } => {
                 self.fail(reason.as_str(), after, now);
-                self.queue.put_back(id, self.config.resident_bytes_max);
+                self.put_back(id);
             }
             PostOutcome::Unknown(reason) => {
                 let events = self.queue.events(id).map_or(0, VecDeque::len);
                 self.count_unknown(events);
                 self.fail(reason.as_str(), None, now);
-                self.queue.put_back(id, self.config.resident_bytes_max);
+                self.put_back(id);
             }
         }
+    }
+
+    /// The chunk waits for its next POST, unless it has had all that are allowed.
+    fn put_back(&mut self, id: ChunkId) {
+        if self.queue.attempts(id) < self.config.retry.attempts_max {
+            return self.queue.put_back(id, self.config.resident_bytes_max);
+        }
+        let dead = self.dead_letter(id, Rejection::AttemptsSpent.as_str());
+        self.decide(id, Fate::Rejected(Rejection::AttemptsSpent), dead);
     }
 
     fn succeed(&mut self, wall: UnixMillis) {

@@ -15,6 +15,8 @@ pub enum Rejection {
     EventTooLarge,
     /// New Relic refused the request it was in.
     Refused(RejectReason),
+    /// It was sent as often as the configuration allows.
+    AttemptsSpent,
 }
 
 impl Rejection {
@@ -23,6 +25,7 @@ impl Rejection {
         match self {
             Self::EventTooLarge => "event_too_large",
             Self::Refused(reason) => reason.as_str(),
+            Self::AttemptsSpent => "attempts_spent",
         }
     }
 }

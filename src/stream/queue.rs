@@ -259,6 +259,11 @@ impl Queue {
         entry.attempts - 1
     }
 
+    /// POSTs of the chunk so far.
+    pub(super) fn attempts(&self, id: ChunkId) -> u32 {
+        self.entries.get(&id).map_or(0, |entry| entry.attempts)
+    }
+
     /// The spool gave the events of a chunk back.
     pub(super) fn loaded(&mut self, id: ChunkId, events: VecDeque<EncodedEvent>) {
         if let Some(mut entry) = self.take(id) {

@@ -18,7 +18,7 @@ use crate::newrelic::EventApi;
 use crate::ports::{Clock, Entropy, Ports};
 use crate::resilience::breaker::{Breaker, Outcome};
 use crate::resilience::limiter::{Limiter, LimiterStats};
-use crate::resilience::retry::Backoff;
+use crate::resilience::retry::{Backoff, RetryConfig, UNLIMITED};
 use crate::rt::race;
 
 /// Streams events of one account; clones are handles on the same stream.
@@ -72,7 +72,9 @@ impl<P: Ports> Streamer<P> {
         };
         let egress = Egress::new(ports.clone(), api, breaker, limiter);
         let rng = ports.entropy().stream("stream back-off");
-        let backoff = Backoff::new(config.retry.clone(), rng);
+        // A chunk's tries are counted by the chunk; the waits go on as long as it takes.
+        let waits = RetryConfig { attempts_max: UNLIMITED, deadline: None, ..config.retry.clone() };
+        let backoff = Backoff::new(waits, rng);
         let (queue, spool) = match spool {
             Some(Opened { spool, chunks, next_id, .. }) => {
                 (Queue::new(chunks, next_id), Some(spool))

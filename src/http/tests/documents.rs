@@ -62,8 +62,8 @@ fn document(families: &[Family]) -> String {
          whole was not unhealthy. It is measured where somebody looked (the pipeline after every \
          cycle, and each request of a health page); a span between two looks counts as down when \
          either of its ends was. `metrics.throughput` is the entities of the last cycle by its \
-         duration or the interval, whichever is longer. `metrics.errorRate` is what was rejected or \
-         dropped of samples, entities and events. Shares are rounded to the worse side; what is \
+         duration or the interval, whichever is longer. `metrics.errorRate` is what was rejected \
+         or dropped of samples, entities and events. Shares are rounded to the worse side; what is \
          not known is absent.\n\n\
          ## Metrics\n\nOpenMetrics text. Counters carry the suffix `_total`, histograms `_bucket`, \
          `_sum` and `_count`. A room that the pipeline runs without (pool, spool, alerts) has no \

@@ -1,9 +1,10 @@
 //! Components: what the checks and the recovery account say of each part of the pipeline.
 //!
-//! Invariant: a component is as well as the worst of its checks and of its state in the recovery
-//! account (a part may have several entries there, such as one collector per source: `collector`
-//! and everything below `collector/`). There, a component that does not work is unhealthy if the system is down with it and
-//! degraded if the system goes on, because it is optional or something answers in its place.
+//! Invariant: a component is as well as the worst of its checks and of its entries in the recovery
+//! account. A part may have several entries there, such as one collector per source: `collector`
+//! and everything below `collector/`. An entry that does not work is unhealthy if the system is
+//! down with it, and degraded if the system goes on, because it is optional or something answers
+//! in its place.
 
 use std::time::Duration;
 

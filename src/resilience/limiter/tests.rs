@@ -491,3 +491,16 @@ fn the_layer_takes_one_token_per_call() {
         assert_eq!(call(false).await, Ok(half * 2));
     });
 }
+
+#[test]
+fn a_long_wait_is_slept_day_by_day() {
+    let mut stand = Stand::new(limiter(1e-6, 1));
+    stand.join(0, 1);
+    stand.join(1, 1);
+    let timers: Vec<_> = stand.clock.0.lock().unwrap().timers.keys().map(|key| key.0).collect();
+    assert_eq!(timers, [Duration::from_secs(86_400)]);
+    stand.advance(Duration::from_secs(1_000_000) - NS);
+    assert_eq!(stand.granted, [(0, 0)]);
+    stand.advance(NS);
+    assert_eq!(stand.granted[1..], [(1, 1_000_000 * 1_000_000_000)]);
+}

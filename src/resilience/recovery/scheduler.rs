@@ -10,6 +10,7 @@
 //!   component; those beyond wait first come, first served. Ordinary calls do not count.
 //! - An attempt ends as recovered only when the component is `HEALTHY`.
 //! - While every component is well, and while nothing is due, no timer runs but the next one's.
+//! - Components that share a breaker share its attempts: one at a time.
 //! - Attempts of one component never follow each other at one instant, whatever the delays.
 //!
 //! [`RecoveryConfig::concurrent_recoveries_max`]: super::RecoveryConfig
@@ -67,10 +68,8 @@ impl<'a, C: Clock> Scheduler<'a, C> {
             let next = self.enqueue_due(now);
             self.start(now);
             view.ledger().set_queued(self.queue.len() as u64);
-            let is_full = self.in_flight.len() >= self.manager.concurrent_recoveries_max();
-            // With no place free only an ending attempt changes anything.
             let timer = async {
-                match next.filter(|_| !is_full) {
+                match next {
                     Some(at) => clock.sleep(at.saturating_sub(now)).await,
                     None => pending().await,
                 }
@@ -100,7 +99,7 @@ impl<'a, C: Clock> Scheduler<'a, C> {
         let mut next: Option<Duration> = None;
         for (index, component) in components.iter().enumerate() {
             let slot = &self.slots[index];
-            if slot.is_busy || slot.is_queued {
+            if slot.is_busy || slot.is_queued || self.is_shared_attempt(&components, component) {
                 continue;
             }
             match self.due_at(component, slot, now) {
@@ -111,10 +110,21 @@ impl<'a, C: Clock> Scheduler<'a, C> {
         }
         due.sort_unstable();
         for (_, index) in due {
-            self.slots[index].is_queued = true;
-            self.queue.push_back(index);
+            // One that was put in line just now may share this one's breaker.
+            if !self.is_shared_attempt(&components, &components[index]) {
+                self.slots[index].is_queued = true;
+                self.queue.push_back(index);
+            }
         }
         next
+    }
+
+    /// Whether an attempt through the same breaker is under way or in line: a second one would
+    /// only be rejected. What it leaves to do is looked at when it has ended.
+    fn is_shared_attempt(&self, components: &[Component<C>], one: &Component<C>) -> bool {
+        let is_same = |other: &Component<C>| other.breaker().name() == one.breaker().name();
+        let mut others = components.iter().zip(&self.slots);
+        others.any(|(other, slot)| (slot.is_busy || slot.is_queued) && is_same(other))
     }
 
     /// When the component is to be attempted, as far as things stand.

@@ -16,7 +16,7 @@ use crate::domain::account::AccountId;
 use crate::domain::units::UnixMillis;
 use crate::newrelic::{Addresses, ApiKey};
 use crate::pipeline::{
-    CycleReport, Cycles, KafkaSource, Pipeline, PipelineConfig, PipelineStatus, Source,
+    CycleReport, Cycles, GuardConfig, KafkaSource, Pipeline, PipelineConfig, PipelineStatus, Source,
 };
 use crate::ports::{Clock, Endpoint, Ports};
 use crate::resilience::breaker::{BreakerConfig, BreakerRegistry};
@@ -302,6 +302,7 @@ fn pipeline_config(scenario: &Scenario) -> PipelineConfig {
         },
         stream: stream_config(scenario),
         spool: spec.spool.then(SpoolConfig::default),
+        guards: GuardConfig::default(),
     }
 }
 

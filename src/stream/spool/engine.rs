@@ -255,8 +255,7 @@ impl<D: Disk> Engine<D> {
 
     /// Adds dead letters and takes the oldest out where there are too many; how many it takes out.
     fn bury(&self, change: &mut Change, letters: &[DeadLetter]) -> Result<u64, SpoolError> {
-        let mut number = self.index.state.next_dead;
-        for letter in letters {
+        for (number, letter) in (self.index.state.next_dead..).zip(letters) {
             let record = record::encode_dead(letter, number, self.sequence())
                 .map_err(|error| SpoolError::io("writes", error))?;
             let meta = DeadLetterMeta {
@@ -267,7 +266,6 @@ impl<D: Disk> Engine<D> {
                 at: letter.at,
             };
             change.dead.push((meta, record));
-            number += 1;
         }
         let kept = self.index.dead.values();
         let all: Vec<(u64, u64)> = kept

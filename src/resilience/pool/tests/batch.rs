@@ -10,10 +10,7 @@ fn fails_at(
     name: &'static str,
     time: Duration,
     is_good: bool,
-) -> (
-    TaskOptions,
-    impl FnMut() -> std::pin::Pin<Box<dyn Future<Output = Result<String, String>>>> + 'static + use<>,
-) {
+) -> (TaskOptions, impl FnMut() -> Doing + 'static + use<>) {
     (named(name), host.flaky(name, time, if is_good { 0 } else { 9 }))
 }
 

@@ -79,6 +79,32 @@ fn shutdown_deadline_at_its_edge() {
     }
 }
 
+/// A task that fails at the deadline with tries left has failed: there is no time for another.
+#[test]
+fn no_retry_after_the_deadline() {
+    let host = Host::new();
+    let pool = host.pool(config(1, 1));
+    host.run(async {
+        let minute = 60_000 * MS;
+        let retry = RetryConfig { base: minute, delay_max: minute, ..RetryConfig::default() };
+        let clock = host.clock.clone();
+        let task = pool.try_submit(named("task").retry(retry), move || {
+            let clock = clock.clone();
+            async move {
+                // Its second timer is younger than the shutdown's, which is due at the same time.
+                clock.sleep(MS).await;
+                clock.sleep(9 * MS).await;
+                Err::<(), &str>("too bad")
+            }
+        });
+        assert_eq!(pool.shutdown(10 * MS).await, []);
+        let failed = TaskError::Failed { error: "too bad", attempts: 1 };
+        assert_eq!(task.expect("a place").await, Err(failed));
+    });
+    assert_eq!(host.now(), 10 * MS);
+    assert_eq!((pool.stats().failed, pool.stats().retried), (1, 0));
+}
+
 #[test]
 fn shutdown_of_an_idle_pool_is_immediate() {
     let host = Host::new();
@@ -168,6 +194,39 @@ fn pool_dropped_by_its_own_task() {
         host.settle().await;
         assert!(core.upgrade().is_none());
     });
+}
+
+/// Whatever slots they have, tasks of a dropped pool go in the order of their submission.
+#[test]
+fn a_dropped_pool_drops_in_order() {
+    struct Last(Host, &'static str);
+    impl Drop for Last {
+        fn drop(&mut self) {
+            self.0.note(self.1);
+        }
+    }
+    let host = Host::new();
+    let pool = host.pool(config(2, 5));
+    host.run(async {
+        let submit = |name: &'static str| {
+            let last = Last(host.clone(), name);
+            let forever = move || {
+                let _held = &last;
+                std::future::pending::<Result<(), ()>>()
+            };
+            pool.try_submit(named(name), forever).expect("a place")
+        };
+        let (first, second) = (submit("first"), submit("second"));
+        let handles = (submit("third"), submit("fourth"));
+        host.settle().await;
+        assert!(second.cancel() && first.cancel());
+        drop((first, second));
+        let more = (submit("fifth"), submit("sixth"));
+        host.settle().await;
+        drop(pool);
+        drop((handles, more));
+    });
+    assert_eq!(host.logged(), ["second", "first", "third", "fourth", "fifth", "sixth"]);
 }
 
 /// A crash drops the host; who holds a handle elsewhere is told.

@@ -16,6 +16,7 @@ use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures_util::future::LocalBoxFuture;
 use tokio::task::LocalSet;
 
 use super::*;
@@ -24,6 +25,9 @@ use crate::ports::testing::{TestClock, TestEntropy};
 
 pub(super) const MS: Duration = Duration::from_millis(1);
 pub(super) const NS: Duration = Duration::from_nanos(1);
+
+/// What a task of these tests does.
+pub(super) type Doing = LocalBoxFuture<'static, Result<String, String>>;
 
 pub(super) type Log = Rc<RefCell<Vec<String>>>;
 
@@ -85,8 +89,7 @@ impl Host {
         &self,
         name: &str,
         time: Duration,
-    ) -> impl FnMut() -> std::pin::Pin<Box<dyn Future<Output = Result<String, String>>>> + 'static + use<>
-    {
+    ) -> impl FnMut() -> Doing + 'static + use<> {
         let (host, name) = (self.clone(), name.to_owned());
         move || {
             let (host, name) = (host.clone(), name.clone());
@@ -107,8 +110,7 @@ impl Host {
         name: &str,
         time: Duration,
         failures: u32,
-    ) -> impl FnMut() -> std::pin::Pin<Box<dyn Future<Output = Result<String, String>>>> + 'static + use<>
-    {
+    ) -> impl FnMut() -> Doing + 'static + use<> {
         let (host, name) = (self.clone(), name.to_owned());
         let mut tries = 0;
         move || {

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::task::{Poll, Waker};
 
+use futures_util::future::LocalBoxFuture;
 use proptest::prelude::*;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
 
@@ -274,8 +275,7 @@ impl System {
 
     fn task(
         &mut self,
-    ) -> impl FnMut() -> std::pin::Pin<Box<dyn Future<Output = Result<(), ()>>>> + 'static + use<>
-    {
+    ) -> impl FnMut() -> LocalBoxFuture<'static, Result<(), ()>> + 'static + use<> {
         let gate = Rc::new(Gate::default());
         let id = self.gates.len();
         self.gates.push(Rc::clone(&gate));

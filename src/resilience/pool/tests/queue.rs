@@ -144,7 +144,11 @@ impl StateMachineTest for Real {
 }
 
 prop_state_machine! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 512,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn queue_gives_what_the_list_gives(sequential 1..60 => Real);

@@ -73,6 +73,31 @@ fn limit_at_its_edge() {
     check(1_000 * MS, Some(Duration::MAX), true);
 }
 
+/// The limit counts from the beginning of the try, also when its first poll takes long.
+#[test]
+fn limit_counts_from_the_beginning() {
+    let check = |rest: Duration, is_in_time: bool| {
+        let host = Host::new();
+        let pool = host.pool(config(1, 1));
+        let clock = host.clock.clone();
+        let task = move || {
+            let clock = clock.clone();
+            async move {
+                clock.advance(3 * MS);
+                clock.sleep(rest).await;
+                Ok::<(), ()>(())
+            }
+        };
+        let limited = named("task").timeout(10 * MS);
+        let result = host.run(async { pool.try_submit(limited, task).expect("a place").await });
+        assert_eq!(result.is_ok(), is_in_time, "{rest:?}");
+        assert_eq!(host.now(), 3 * MS + rest.min(7 * MS));
+    };
+    check(7 * MS - NS, true);
+    check(7 * MS, true);
+    check(7 * MS + NS, false);
+}
+
 /// A task that is cancelled while it is queued, runs or waits for a retry leaves at once.
 #[test]
 fn cancelling_at_every_stage() {

@@ -1,5 +1,6 @@
 //! What happens at T − 1 ns, T and T + 1 ns.
 
+use std::future::Future;
 use std::time::Duration;
 
 use super::*;
@@ -164,4 +165,44 @@ fn no_try_begins_after_the_deadline() {
     check(ms(1_000) - NS, 2, &Stopped::DeadlinePassed);
     check(ms(1_000), 3, &Stopped::AttemptsSpent);
     check(ms(1_000) + NS, 3, &Stopped::AttemptsSpent);
+}
+
+/// A clock whose timers are late, as real ones are.
+#[derive(Clone)]
+struct Late(TestClock, Duration);
+
+impl Clock for Late {
+    fn wall(&self) -> crate::domain::units::UnixMillis {
+        self.0.wall()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.monotonic()
+    }
+
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send {
+        self.0.sleep(duration + self.1)
+    }
+}
+
+#[test]
+fn a_late_timer_does_not_begin_a_try_after_the_deadline() {
+    let check = |lateness: Duration, tries: usize| {
+        let clock = Late(TestClock::default(), lateness);
+        let (settings, registry) = (RecoveryConfig::default(), BreakerRegistry::default());
+        let manager = RecoveryManager::new(clock.clone(), TestEntropy, settings, registry)
+            .expect("valid settings");
+        let retry = RetryConfig { deadline: Some(secs(2)), ..retry(2) };
+        let config = ComponentConfig { retry, ..config("late", 2) };
+        let component = manager.register(config, None).expect("valid");
+        let class = ErrorClass::RateLimit { retry_after: Some(secs(1)) };
+        let op = || async { Err::<u32, _>(Oops(class)) };
+        let failure = clock.0.run(component.execute(op, class_of, no_fallback()));
+        assert_eq!(failure.expect_err("all fail").tries.len(), tries, "{lateness:?}");
+        let retries = manager.stats(clock.monotonic()).components[0].retries;
+        assert_eq!(retries, tries as u64 - 1);
+    };
+    check(secs(1) - NS, 2);
+    check(secs(1), 2);
+    check(secs(1) + NS, 1);
 }

@@ -8,7 +8,7 @@ use std::task::{Context, Waker};
 use proptest::prelude::*;
 
 use super::*;
-use crate::resilience::breaker::{Forced, Outcome, RegistryError, StateKind};
+use crate::resilience::breaker::{Forced, Outcome, RegistryError, SlowCall, StateKind};
 use crate::resilience::recovery::{
     ComponentState, Failure, RegisterError, Source, Stopped, SystemState, TryError, no_fallback,
 };
@@ -378,6 +378,28 @@ fn a_breaker_held_open_or_reset_by_hand_does_not_make_healthy() {
 }
 
 #[test]
+fn a_success_that_opens_the_breaker_is_not_announced_as_health() {
+    let clock = TestClock::default();
+    let manager = manager(&clock);
+    let slow = SlowCall { after: ms(500), rate_percent: 100.0 };
+    let breaker = BreakerConfig {
+        slow_call: Some(slow),
+        volume_threshold: 1,
+        window: Window::Time(secs(60)),
+        ..breaker(3, 2, secs(10))
+    };
+    let component = register(&manager, ComponentConfig { breaker, ..config("one", 1) });
+    let log = events(&manager);
+    let script = Script::new(&clock, &[Do::After(ms(900))]);
+    let answer = clock.run(component.execute(|| script.clone().step(), class_of, no_fallback()));
+    assert!(answer.is_ok());
+    assert_eq!(component.state(), ComponentState::CircuitOpen);
+    let log = log.lock().expect("no test panics here");
+    let names: Vec<_> = log.iter().map(RecoveryEvent::bus_name).collect();
+    assert_eq!(names, ["circuit.opened", "system.state_changed"]);
+}
+
+#[test]
 fn observed_results_move_the_state_as_executions_do() {
     let check = |outcomes: &[Outcome], expected: ComponentState, failures: u64| {
         let clock = TestClock::default();
@@ -462,7 +484,7 @@ fn history_is_bounded_and_figures_are_not() {
     }
     let none = RecoveryConfig { concurrent_recoveries_max: 0, ..RecoveryConfig::default() };
     let refused = RecoveryManager::new(clock, TestEntropy, none, BreakerRegistry::default());
-    let faults = refused.err().expect("no recovery at all is out of range");
+    let faults = refused.expect_err("no recovery at all is out of range");
     assert_eq!(faults[0].setting, "concurrent_recoveries_max");
 }
 

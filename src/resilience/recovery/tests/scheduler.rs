@@ -253,6 +253,34 @@ fn a_cancelled_ordinary_probe_does_not_leave_it_half_open() {
 }
 
 #[test]
+fn components_that_share_a_breaker_share_its_attempts() {
+    let clock = TestClock::default();
+    let manager = manager(&clock);
+    let mut all = Vec::new();
+    for name in ["one", "two", "three"] {
+        let (check, _, probes) = service(&clock, ms(100));
+        let config = ComponentConfig { breaker_name: Some("api".to_owned()), ..config(name, 1) };
+        all.push((with_check(&manager, config, check), probes));
+    }
+    // One was well, one had failed, one has never been called.
+    all[0].0.observe(&Outcome::Success);
+    all[1].0.observe(&Outcome::Timeout);
+    all[0].0.breaker().trip(Duration::ZERO, "test");
+    let state_at = |at: Duration| {
+        beside(&clock, &manager, clock.sleep(at - clock.monotonic()));
+        [all[0].0.state(), all[1].0.state(), all[2].0.state()]
+    };
+    use ComponentState::{CircuitOpen, Degraded, Healthy, Unknown};
+    assert_eq!(state_at(secs(10) - NS), [CircuitOpen; 3]);
+    // The shared breaker is closed; what failed by itself has a check of its own.
+    assert_eq!(state_at(secs(11)), [Healthy, Degraded, Unknown]);
+    assert_eq!(state_at(secs(61)), [Healthy, Healthy, Unknown]);
+    let made: Vec<_> = all.iter().map(|one| one.1.at().len()).collect();
+    assert_eq!(made, [2, 1, 0]);
+    assert_eq!(all[0].0.breaker().stats(clock.monotonic()).total_rejected, 0);
+}
+
+#[test]
 fn shutdown_ends_it_at_once_and_frees_what_was_under_way() {
     let clock = TestClock::default();
     let manager = manager(&clock);

@@ -94,10 +94,8 @@ fn a_scan_finds_every_record() {
     let next = put(0, 1, 10);
     put(next, 2, 500);
     put(2_000, 3, 500);
-    let mut near_edges = 4;
-    for back in [1, 3, 7, 8, 31, 32, 100] {
-        put((near_edges - 3) * WINDOW - back, near_edges, 60);
-        near_edges += 1;
+    for (id, back) in (4..).zip([1, 3, 7, 8, 31, 32, 100]) {
+        put((id - 3) * WINDOW - back, id, 60);
     }
     let next = put(20 * WINDOW + 5, 30, 3 << 20);
     // The beginning of a record that something else was written over.
