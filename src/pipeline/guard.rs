@@ -23,7 +23,8 @@ use crate::config::Cycle;
 use crate::ports::Ports;
 use crate::resilience::breaker::{BreakerConfig, BreakerRegistry, Outcome};
 use crate::resilience::recovery::{
-    Component, ComponentConfig, ComponentKind, ErrorClass, Failure, RecoveryManager, RecoveryView, RegisterError, TryError, no_fallback,
+    Component, ComponentConfig, ComponentKind, ErrorClass, Failure, RecoveryManager, RecoveryView,
+    RegisterError, TryError, no_fallback,
 };
 use crate::resilience::retry::RetryConfig;
 use crate::stream::StreamConfig;

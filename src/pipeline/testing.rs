@@ -10,8 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{
-    Collected, Collecting, Cycles, GuardConfig, MissingPart, Pipeline, PipelineConfig, RunReport, Source,
-    SourceFailure,
+    Collected, Collecting, Cycles, GuardConfig, MissingPart, Pipeline, PipelineConfig, RunReport,
+    Source, SourceFailure,
 };
 use crate::config::Cycle;
 use crate::domain::account::AccountId;
