@@ -1,5 +1,5 @@
-//! An eye on what the pipeline sends, at its own ports, and an ear for its breakers: an account that
-//! the pipeline cannot write.
+//! An eye on what the pipeline sends, at its own ports, and an ear for its breakers: an account
+//! that the pipeline cannot write.
 //!
 //! Invariants:
 //! - Nothing is changed on the way, and nothing is awaited that the pipeline did not await.

@@ -253,7 +253,7 @@ fn a_world_that_ends_frees_everything_and_traces_nothing() {
 
 #[test]
 fn a_power_loss_loses_unsynced_writes_and_a_process_crash_does_not() {
-    let check = |mode: CrashMode, expected: &[&str], traced: bool| {
+    let check = |mode: CrashMode, kept: std::ops::Range<u32>, traced: bool| {
         let mut stage = Stage::new(config(ms(1)));
         stage.host("host", |ports, notes| async move {
             use crate::ports::{Disk, DiskFile};
@@ -271,11 +271,13 @@ fn a_power_loss_loses_unsynced_writes_and_a_process_crash_does_not() {
         stage.crash("host", mode);
         stage.restart("host");
         stage.run(ms(2));
-        assert_eq!(stage.notes(), expected);
+        let notes = stage.notes();
+        let loose = notes[1].strip_prefix("1 4 ").and_then(|count| count.parse().ok());
+        assert!(notes[0] == "0 0 0" && loose.is_some_and(|n| kept.contains(&n)), "{notes:?}");
         assert_eq!(stage.trace_text().contains("fault disk host=host lost_writes="), traced);
     };
-    check(CrashMode::Process, &["0 0 0", "1 4 100"], false);
-    check(CrashMode::Power, &["0 0 0", "1 4 40"], true);
+    check(CrashMode::Process, 100..101, false);
+    check(CrashMode::Power, 0..100, true);
 }
 
 #[test]
