@@ -152,7 +152,7 @@ impl<P: Ports> Pipeline<P> {
             add_all(&mut ledger.unsynthesized, &staged.unsynthesized);
             add_all(&mut ledger.entities, &staged.entities);
             ledger.relationships += relationships_count;
-            ledger.monitor_events += monitor_events;
+            ledger.monitoring += monitor_events;
             ledger.enqueued += events_enqueued;
             ledger.add_sources(&sources);
         });

@@ -178,6 +178,9 @@ impl<P: Ports> Pipeline<P> {
         let alerts = config.guards.alerts.clone();
         let alerter = alerts.map(|alerts| Alerter::new(ports.clone(), alerts, &breakers));
         let alerter = alerter.transpose()?.map(Arc::new);
+        if let Some(alerter) = &alerter {
+            alerter.name_component(EVENT_API, "streamer");
+        }
         let pool = Pool::new(ports.clock().clone(), ports.entropy(), config.guards.pool.clone())
             .map_err(PipelineError::Pool)?;
         let alone = sources.len() == 1;
@@ -290,6 +293,14 @@ impl<P: Ports> Pipeline<P> {
         let clock = self.ports.clock().clone();
         let began = clock.monotonic();
         self.status.update(|status| status.phase = Phase::Draining);
+        let told = self.monitor.take_changes(moment(&clock));
+        self.status.update(|status| {
+            status.ledger.monitoring += told.len() as u64;
+            status.ledger.enqueued += told.len() as u64;
+        });
+        for event in told {
+            self.streamer.enqueue(event);
+        }
         while self.streamer.ledger().in_flight > 0 {
             let left = stop_at.saturating_sub(clock.monotonic());
             if left.is_zero() {
@@ -304,6 +315,7 @@ impl<P: Ports> Pipeline<P> {
                 clock.sleep(DRAIN_PAUSE.min(left)).await;
             }
         }
+        self.streamer.close(DRAIN_PAUSE).await;
         let Ledger { acknowledged: delivered, in_flight, spooled, .. } = self.streamer.ledger();
         let undelivered = in_flight - spooled;
         if interrupted {

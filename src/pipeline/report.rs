@@ -185,8 +185,6 @@ pub struct PipelineLedger {
     pub relationships: u64,
     /// Events about the pipeline itself, e.g. of its breakers.
     pub monitoring: u64,
-    /// Events about the breakers.
-    pub monitor_events: u64,
     /// Events handed to the stream.
     pub enqueued: u64,
     /// Parts that sources could not give, by `source` and reason.

@@ -138,6 +138,16 @@ impl<P: Ports> Streamer<P> {
         report
     }
 
+    /// Closes the spool's file, within `deadline`: the next start then need not look for damage.
+    pub async fn close(&self, deadline: Duration) {
+        let Some(spool) = &self.0.spool else { return };
+        match self.0.ports.clock().timeout(deadline, spool.close()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "The spool could not be closed."),
+            Err(elapsed) => tracing::warn!(%elapsed, "The spool could not be closed."),
+        }
+    }
+
     /// Where every event is now.
     pub fn ledger(&self) -> Ledger {
         self.0.core().ledger()
