@@ -92,12 +92,20 @@ struct Kept {
 
 fn kept(record: &Record) -> Kept {
     let store = &record.newrelic;
-    let events = || store.samples.iter().chain(&store.relationship_events);
+    let fleet = || store.samples.iter().chain(&store.relationship_events);
     let mut seen: BTreeMap<(String, UnixMillis), u64> = BTreeMap::new();
-    for event in events() {
+    for event in fleet() {
         let identity = ["entityGuid", "sourceEntityGuid", "relationshipType", "targetEntityGuid"];
         let identity = identity.map(|name| event.text(name)).join(" ");
         *seen.entry((identity, event.timestamp)).or_default() += 1;
+    }
+    for event in &store.monitor_events {
+        // All that they say: a breaker may change its state twice within one millisecond.
+        let texts = event.names.texts.iter().zip(&event.texts);
+        let texts = texts.map(|(name, text)| format!("{name}={text}"));
+        let numbers = event.numbers().map(|(name, number)| format!("{name}={number}"));
+        let identity: Vec<String> = texts.chain(numbers).collect();
+        *seen.entry((identity.join(" "), event.timestamp)).or_default() += 1;
     }
     for ((_, at), count) in &mut seen {
         let cycles = record.times_of(*at).into_iter().filter(|at| record.cycle_at(*at).is_some());
@@ -105,7 +113,7 @@ fn kept(record: &Record) -> Kept {
     }
     let worst = seen.iter().max_by_key(|(_, count)| **count).filter(|(_, count)| **count > 0);
     Kept {
-        events: events().count() as u64,
+        events: (fleet().count() + store.monitor_events.len()) as u64,
         copies: seen.values().sum(),
         worst: worst.map(|((identity, at), count)| (identity.trim().to_owned(), *at, *count)),
     }

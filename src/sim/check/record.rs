@@ -281,6 +281,8 @@ pub struct NewRelicRecord {
     pub samples: Vec<StoredEvent>,
     /// Stored `MessageQueueRelationship` events.
     pub relationship_events: Vec<StoredEvent>,
+    /// Stored events about the pipeline's own breakers, of every type.
+    pub monitor_events: Vec<StoredEvent>,
     /// Entities.
     pub entities: Vec<EntityRecord>,
     /// Relationships: source GUID, kind, target GUID.

@@ -8,6 +8,7 @@ use super::defect::Defect;
 use super::hosts::{Life, Setup, stream_config};
 use super::runner::fleet_record;
 use crate::domain::units::UnixMillis;
+use crate::pipeline::monitor;
 use crate::pipeline::{CycleReport, PipelineStatus, Snapshot, SourceReport, total};
 use crate::resilience::recovery::ComponentStats;
 use crate::sim::check::record::{
@@ -183,6 +184,10 @@ fn kinds(missing: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
     kinds
 }
 
+/// Types of the events about the pipeline's own breakers.
+const MONITOR_EVENTS: [&str; 3] =
+    [monitor::METRIC_EVENT_TYPE, monitor::STATE_CHANGE_EVENT_TYPE, monitor::HEALTH_EVENT_TYPE];
+
 fn newrelic_record(setup: &Setup, record: &Record) -> NewRelicRecord {
     let newrelic = &setup.newrelic;
     newrelic.advance(setup.wall(record.end));
@@ -208,6 +213,7 @@ fn newrelic_record(setup: &Setup, record: &Record) -> NewRelicRecord {
     NewRelicRecord {
         samples: events("MessageQueue"),
         relationship_events: events("MessageQueueRelationship"),
+        monitor_events: MONITOR_EVENTS.into_iter().flat_map(events).collect(),
         entities: entities.collect(),
         relationships: relationships.map(|r| (r.source, r.kind, r.target)).collect(),
         requests: newrelic
