@@ -6,10 +6,12 @@
 //! - Every way out has its code: 0 done, 3 the configuration is invalid, 4 the world outside does
 //!   not play along (nothing answered, events stayed undelivered, the port is taken).
 
+use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -22,11 +24,13 @@ use super::input;
 use crate::adapters::RealPorts;
 use crate::config::schema::{LogFormat, LogLevel};
 use crate::config::{Config, Flags, HttpListen};
+use crate::pipeline::service::{PIPELINE, Service, StatusCell};
 use crate::pipeline::{
     CycleReport, Cycles, KafkaSource, NriFeed, NriSource, Pipeline, PipelineConfig, RunReport,
     Source, kafka_settings, total,
 };
 use crate::ports::{Clock, Listener, Net, Ports};
+use crate::resilience::supervisor::Component;
 use crate::rt::{self, Race, ShutdownHandle};
 
 #[cfg(test)]
@@ -157,23 +161,13 @@ impl PipelineArgs {
         }
         let sources = sources(&ports, config, self.feed(config)?);
         let settings = PipelineConfig::from_config(config);
-        let mut pipeline = Pipeline::open(ports.clone(), settings, sources)
+        let more = |status| pages(&ports, config.http, status).into_iter().collect();
+        let mut service = Service::start(ports.clone(), settings, sources, more)
             .await
-            .map_err(|error| format!("cannot start: {error}"))?;
-        let pages = ShutdownHandle::new();
-        let server = match config.http {
-            Some(http) => {
-                let router = crate::http::router(pipeline.status(), *ports.clock());
-                Some(listen(&ports, http, router, &pages).await?)
-            }
-            None => None,
-        };
-        let outcome = run_until_signal(&mut pipeline, self.cycles()).await?;
-        pages.request();
-        if let Some(server) = server {
-            // A client that holds its connection open does not hold up the end.
-            rt::race(server, ports.clock().sleep(Duration::from_secs(1))).await;
-        }
+            .map_err(|error| error.to_string())?;
+        let outcome = run_until_signal(&mut service.pipeline, self.cycles()).await?;
+        service.stop().await;
+        let pipeline = service.pipeline;
         let Some(run) = outcome else { return Ok(SIGNALLED) };
         let last = pipeline.last_report();
         let code = self.code(last.as_deref(), &run);
@@ -257,6 +251,39 @@ async fn run_until_signal<P: Ports>(
 
 async fn next_signal(interrupt: &mut Signal, terminate: &mut Signal) {
     rt::race(interrupt.recv(), terminate.recv()).await;
+}
+
+/// The pages as a component: it binds the port, serves, and stops.
+fn pages(ports: &RealPorts, http: Option<HttpListen>, status: StatusCell) -> Option<Component> {
+    let http = http?;
+    let stop = ShutdownHandle::new();
+    let server = Rc::new(RefCell::new(None));
+    let start = {
+        let (ports, stop, server) = (ports.clone(), stop.clone(), Rc::clone(&server));
+        move || {
+            let (ports, stop, server) = (ports.clone(), stop.clone(), Rc::clone(&server));
+            let status = status.borrow().clone();
+            async move {
+                let status = status.ok_or("there is no pipeline to show")?;
+                let router = crate::http::router(status, *ports.clock());
+                server.replace(Some(listen(&ports, http, router, &stop).await?));
+                Ok(())
+            }
+        }
+    };
+    let clock = *ports.clock();
+    let stop = move || {
+        stop.request();
+        let server = server.take();
+        async move {
+            if let Some(server) = server {
+                // A client that holds its connection open does not hold up the end.
+                rt::race(server, clock.sleep(Duration::from_secs(1))).await;
+            }
+            Ok(())
+        }
+    };
+    Some(Component::critical("pages").needs(PIPELINE).start(start).stop(stop))
 }
 
 /// Binds the port and serves `router` until `pages`.

@@ -65,7 +65,8 @@ impl<P: Ports> Pipeline<P> {
         let deadline = self.config.cycle.collect_deadline;
         let asked = self.sources.iter().map(|source| {
             let (source, clock) = (source.clone(), clock.clone());
-            let options = TaskOptions::new(source.name().to_owned());
+            // The source's component limits its time.
+            let options = TaskOptions::new(source.name().to_owned()).timeout(Duration::MAX);
             let ask = move || ask(source.clone(), clock.clone(), deadline);
             (options, ask)
         });

@@ -18,7 +18,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join3;
@@ -32,6 +32,7 @@ use crate::resilience::InvalidSetting;
 use crate::resilience::breaker::{BreakerRegistry, RegistryError};
 use crate::resilience::pool::Pool;
 use crate::resilience::recovery::RegisterError;
+use crate::resilience::supervisor::{self, Board, ComponentStatus};
 use crate::rt::{Race, Shutdown, race};
 use crate::stream::spool::{OpenReport, Opened, Spool, SpoolConfig, SpoolError};
 use crate::stream::{Ledger, StreamConfigError, Streamer};
@@ -46,6 +47,7 @@ pub mod monitor;
 mod nri;
 mod report;
 mod schedule;
+pub mod service;
 mod source;
 mod stages;
 mod status;
@@ -134,6 +136,7 @@ pub struct Pipeline<P: Ports> {
     pool: Pool,
     monitor: BreakerMonitor,
     alerter: Option<Arc<Alerter<P>>>,
+    board: BoardCell,
     /// The stream's account as of the last cycle's report.
     reported: Ledger,
     started: u64,
@@ -193,7 +196,9 @@ impl<P: Ports> Pipeline<P> {
         let names = sources.iter().map(|source| source.name().to_owned()).collect();
         let snapshot = first_snapshot(&config, names, moment(ports.clock()), &streamer);
         let reported = streamer.ledger();
-        let refresh = refresh(&ports, &streamer, &guards, &monitor, alerter.clone());
+        let board = BoardCell::default();
+        let watched = (monitor.clone(), alerter.clone(), Arc::clone(&board));
+        let refresh = refresh(&ports, &streamer, &guards, watched);
         Ok(Self {
             stages: RefCell::new(Stages::new(&config)?),
             ports,
@@ -205,12 +210,18 @@ impl<P: Ports> Pipeline<P> {
             pool,
             monitor,
             alerter,
+            board,
             relationships_span: None,
             reported,
             started: 0,
             completed: 0,
             skipped: 0,
         })
+    }
+
+    /// Shows what `board` says is still to start.
+    fn show_board(&mut self, board: Board) {
+        *self.board.lock().unwrap_or_else(PoisonError::into_inner) = Some(board);
     }
 
     /// Shows at most `series_max` entities per metric on the metrics page.
@@ -461,10 +472,8 @@ fn refresh<P: Ports>(
     ports: &P,
     streamer: &Streamer<P>,
     guards: &Guards<P>,
-    monitor: &BreakerMonitor,
-    alerter: Option<Arc<Alerter<P>>>,
+    (monitor, alerter, board): (BreakerMonitor, Option<Arc<Alerter<P>>>, BoardCell),
 ) -> Refresh {
-    let monitor = monitor.clone();
     let (ports, streamer) = (ports.clone(), streamer.clone());
     let (breakers, recovery) = (guards.breakers().clone(), guards.recovery().view());
     Arc::new(move |snapshot| {
@@ -482,9 +491,21 @@ fn refresh<P: Ports>(
         guard::show(resilience, &breakers, &recovery, now.monotonic);
         resilience.breaker_history = monitor.history();
         resilience.alerts = alerter.as_ref().map(|alerter| alerter.stats());
+        resilience.starting = starting(&board);
         resilience.spool = streamer.spool_stats();
         resilience.limiters = vec![(EVENT_API.to_owned(), streamer.limiter_stats())];
     })
+}
+
+/// Where the supervisor's board hangs, once there is a supervisor.
+type BoardCell = Arc<Mutex<Option<Board>>>;
+
+/// Names of what has yet to start.
+fn starting(board: &BoardCell) -> Vec<String> {
+    let board = board.lock().unwrap_or_else(PoisonError::into_inner);
+    let components = board.as_ref().map(Board::components).unwrap_or_default();
+    let waits = |component: &ComponentStatus| component.phase == supervisor::Phase::Starting;
+    components.into_iter().filter(waits).map(|component| component.name).collect()
 }
 
 fn moment(clock: &impl Clock) -> Moment {

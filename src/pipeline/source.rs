@@ -14,7 +14,7 @@ use crate::collect::Collection;
 use crate::collect::kafka::{Jmx, KafkaCollector, KafkaSourceConfig};
 use crate::config::KafkaSource as KafkaSettings;
 use crate::domain::sample::RawSample;
-use crate::ports::Ports;
+use crate::ports::{Endpoint, Ports};
 use crate::resilience::breaker::Admitted;
 
 /// What one source gave in one cycle.
@@ -45,8 +45,13 @@ pub trait Source {
     /// Its name in reports, logs and metrics, e.g. `kafka/orders`.
     fn name(&self) -> &str;
 
-    /// Collects once; whoever asks proves that a breaker admitted the call. The future may be dropped at any await point (the cycle's deadline); the
-    /// next call then begins anew.
+    /// Where it connects to first, if it does: the start looks whether one of them answers.
+    fn endpoints(&self) -> Vec<Endpoint> {
+        Vec::new()
+    }
+
+    /// Collects once; whoever asks proves that a breaker admitted the call. The future may be
+    /// dropped at any await point (the cycle's deadline); the next call then begins anew.
     ///
     /// # Errors
     /// When nothing at all can be collected.
@@ -56,6 +61,7 @@ pub trait Source {
 /// A Kafka cluster.
 pub struct KafkaSource<P: Ports> {
     name: String,
+    bootstrap: Vec<Endpoint>,
     collector: KafkaCollector<P>,
 }
 
@@ -63,13 +69,18 @@ impl<P: Ports> KafkaSource<P> {
     /// The cluster that `config` describes.
     pub fn new(ports: P, config: KafkaSourceConfig) -> Self {
         let name = format!("kafka/{}", config.cluster);
-        Self { name, collector: KafkaCollector::new(ports, config) }
+        let bootstrap = config.bootstrap.clone();
+        Self { name, bootstrap, collector: KafkaCollector::new(ports, config) }
     }
 }
 
 impl<P: Ports> Source for KafkaSource<P> {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn endpoints(&self) -> Vec<Endpoint> {
+        self.bootstrap.clone()
     }
 
     fn collect(&mut self, admitted: Admitted) -> Collecting<'_> {

@@ -320,7 +320,9 @@ fn relationships_go_with_the_first_cycle_of_each_minute() {
 #[test]
 fn health_follows_what_happens() {
     let world = TestWorld::new(&[ACCEPT, UNAVAILABLE], ACCEPT);
-    let steps = [QUICK, QUICK, Step::Fails(ms(5)), Step::Partial(2, ms(5)), QUICK];
+    // Three tries of one cycle fail.
+    let fails = Step::Fails(ms(5));
+    let steps = [QUICK, QUICK, fails, fails, fails, Step::Partial(2, ms(5)), QUICK];
     let mut pipeline = world.pipeline(TestWorld::config(), one_source(&world, &steps));
     let status = pipeline.status();
     let health = |at: Duration| assess(&status.snapshot(), at);
@@ -350,7 +352,8 @@ fn health_follows_what_happens() {
     let watch = async {
         let mut verdicts = Vec::new();
         for cycle in 0..expected.len() as u64 {
-            world.clock.sleep(s(11 + 15 * cycle) - world.clock.monotonic()).await;
+            // Shortly before the next cycle.
+            world.clock.sleep(s(24 + 15 * cycle) - world.clock.monotonic()).await;
             verdicts.push(verdict(world.clock.monotonic()));
         }
         world.shutdown.request();

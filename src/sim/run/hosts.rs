@@ -15,8 +15,9 @@ use crate::definitions::builtin;
 use crate::domain::account::AccountId;
 use crate::domain::units::UnixMillis;
 use crate::newrelic::{Addresses, ApiKey};
+use crate::pipeline::service::Service;
 use crate::pipeline::{
-    CycleReport, Cycles, GuardConfig, KafkaSource, Pipeline, PipelineConfig, PipelineStatus, Source,
+    CycleReport, Cycles, GuardConfig, KafkaSource, PipelineConfig, PipelineStatus, Source,
 };
 use crate::ports::{Clock, Endpoint, Ports};
 use crate::resilience::breaker::{BreakerConfig, BreakerRegistry};
@@ -218,9 +219,9 @@ async fn run_pipeline<P: Ports>(
     if let Some(defect) = defect {
         defect.misconfigure(&mut config, lives.lock().len());
     }
-    let pipeline = Pipeline::open(ports.clone(), config, sources.collect()).await;
-    let mut pipeline =
-        pipeline.unwrap_or_else(|error| panic!("a scenario that loads has a pipeline: {error}"));
+    let service = Service::start(ports.clone(), config, sources.collect(), |_| Vec::new()).await;
+    let Service { mut pipeline, .. } =
+        service.unwrap_or_else(|error| panic!("a scenario that loads has a pipeline: {error}"));
     lives.born(pipeline.status(), pipeline.breakers());
     let clock = ports.clock().clone();
     // Often enough to see every cycle once, seldom enough to cost nothing.

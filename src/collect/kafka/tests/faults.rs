@@ -424,7 +424,8 @@ proptest::proptest! {
         config.groups = vec!["named".to_owned()];
         let (took, result) = run(async {
             let started = fake.monotonic();
-            let result = KafkaCollector::new(fake.clone(), config).collect(Admitted::for_tests()).await;
+            let mut collector = KafkaCollector::new(fake.clone(), config);
+            let result = collector.collect(Admitted::for_tests()).await;
             (fake.monotonic() - started, result)
         });
         proptest::prop_assert!(took <= Duration::from_secs(12), "{:?}", took);
