@@ -218,10 +218,10 @@ pub struct StreamTable {
 impl Default for StreamTable {
     fn default() -> Self {
         Self {
-            batch_events: 1_000,
+            batch_events: 100,
             batch_bytes: SizeText(4_000_000),
             gzip_level: 1,
-            concurrent_posts: 4,
+            concurrent_posts: 10,
             buffer_events: 100_000,
             buffer_bytes: SizeText(128 << 20),
             timeout: DurationText::from_secs(30),

@@ -145,22 +145,6 @@ pub struct Pipeline<P: Ports> {
 }
 
 impl<P: Ports> Pipeline<P> {
-    /// A pipeline that collects from `sources`, over the spool that `config` names.
-    ///
-    /// # Errors
-    /// [`PipelineError`] names what in `config` cannot work, or why the spool cannot be had.
-    pub async fn open(
-        ports: P,
-        config: PipelineConfig,
-        sources: Vec<Box<dyn Source>>,
-    ) -> Result<Self, PipelineError> {
-        let spool = match &config.spool {
-            Some(spool) => open_spool(&ports, spool).await?,
-            None => None,
-        };
-        Self::new(ports, config, sources, spool)
-    }
-
     /// A pipeline over a spool that is open, or over none.
     ///
     /// # Errors

@@ -25,6 +25,8 @@ pub mod spool;
 mod stats;
 mod streamer;
 #[cfg(test)]
+mod durability_tests;
+#[cfg(test)]
 mod tests;
 
 pub use config::{StreamConfig, StreamConfigError};
