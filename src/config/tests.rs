@@ -12,7 +12,7 @@ use crate::resilience::breaker::{BreakerConfig, SlowCall, Window};
 use crate::resilience::limiter::{LimiterConfig, Profile};
 use crate::resilience::pool::{PoolConfig, QueuePolicy};
 use crate::resilience::recovery::RecoveryConfig;
-use crate::resilience::retry::{RetryConfig, UNLIMITED};
+use crate::stream::StreamConfig;
 
 const CANARIES: [&str; 2] = ["c4n4ry", "C4N4RY"];
 
@@ -108,8 +108,7 @@ fn resilience_comes_from_defaults() {
     let spool = resilience.spool.expect("on");
     assert_eq!((spool.config.folder.as_str(), spool.config.sync), ("spool", true));
     assert_eq!((spool.size_max_bytes, spool.age_max.as_secs()), (1 << 30, 86_400));
-    let retry = RetryConfig { attempts_max: UNLIMITED, ..RetryConfig::default() };
-    assert_eq!(resilience.retry, retry);
+    assert_eq!(resilience.retry, StreamConfig::default().retry);
     assert_eq!(Some(resilience.breakers.event_api), BreakerConfig::named("event-api"));
     assert_eq!(Some(resilience.breakers.collector), BreakerConfig::named("collector"));
     assert_eq!(Some(resilience.breakers.nerdgraph), BreakerConfig::named("nerdgraph-api"));

@@ -99,7 +99,7 @@ impl PipelineConfig {
                 request_timeout: stream.timeout.0,
                 retry: guards.retry.clone(),
                 breaker: guards.breakers.event_api.clone(),
-                limiter: guards.limits.event_api.clone(),
+                limiter: guards.limits.event_api,
                 resident_bytes_max: usize_of(guards.limits.resident_max_bytes),
                 spool_bytes_max: guards
                     .spool

@@ -2,8 +2,8 @@
 //!
 //! | component | kind | start |
 //! | --- | --- | --- |
-//! | `spool` | critical | opens it; somebody else's, or a newer program's, refuses the start |
-//! | `new-relic`, `source/<name>` | optional | connects once; without an answer the start is degraded |
+//! | `spool` | critical | opens it; one of somebody else, or of a newer program, refuses |
+//! | `new-relic`, `source/…` | optional | connects once; unanswered, the start is degraded |
 //! | `pipeline` | critical, needs `spool` | makes it |
 //! | what the caller adds, e.g. its pages | as the caller says | |
 //!
@@ -87,8 +87,7 @@ impl<P: Ports> Service<P> {
             let (ports, sources) = (ports.clone(), RefCell::new(Some(sources)));
             move || {
                 let sources = sources.take().unwrap_or_default();
-                let pipeline =
-                    Pipeline::new(ports.clone(), config.clone(), sources, opened.take());
+                let pipeline = Pipeline::new(ports.clone(), config.clone(), sources, opened.take());
                 let started = pipeline.map_err(|error| error.to_string()).map(|mut pipeline| {
                     if let Some(board) = board.take() {
                         pipeline.show_board(board);

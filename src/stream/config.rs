@@ -62,6 +62,9 @@ impl Default for StreamConfig {
             spool_age_max: Duration::from_secs(24 * 3_600),
             retry: RetryConfig {
                 attempts_max: UNLIMITED,
+                // A POST that hangs until its deadline and a wait together must leave New Relic
+                // used again within 30 s of its return.
+                delay_max: Duration::from_secs(15),
                 retry_after_max: Duration::from_secs(300),
                 ..RetryConfig::default()
             },

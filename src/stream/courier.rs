@@ -104,6 +104,7 @@ async fn append<P: Ports>(shared: &Shared<P>, chunks: Vec<Chunk>) {
         Race::First(appended) => appended,
         Race::Second(()) => {
             shared.core().unspooled(Some("the disk does not answer".to_owned()));
+            shared.wake.notify_one();
             shared.changed();
             appending.await
         }

@@ -38,7 +38,8 @@ impl Http for Service {
                 serde_json::from_slice(request.body()).expect("plain JSON");
             self.accepted.lock().expect("lock").push((id, events.len()));
         }
-        let mut answer = HttpResponse::new(Bytes::from_static(b"{\"success\":true,\"uuid\":\"u\"}"));
+        let mut answer =
+            HttpResponse::new(Bytes::from_static(b"{\"success\":true,\"uuid\":\"u\"}"));
         *answer.status_mut() = http::StatusCode::from_u16(status).expect("status");
         Ok(answer)
     }
@@ -154,27 +155,33 @@ fn what_one_life_left_the_next_one_sends() {
 }
 
 #[test]
-fn a_full_disk_costs_durability_and_nothing_else() {
-    let mut host = Host::new(tens());
-    let streamer = host.life();
-    host.store.set_fault(Some(DiskFault::Full { free_bytes: 0 }));
-    host.answer(503);
-    host.enqueue(&streamer, 20);
-    host.flush(&streamer, 5);
-    let ledger = streamer.ledger();
-    assert_eq!((ledger.in_flight, ledger.spooled), (20, 0));
-    let stats = streamer.stats();
-    assert!(stats.spool_failures > 0 && stats.spool_error.is_some());
-    host.answer(200);
-    host.flush(&streamer, 60);
-    assert_eq!(streamer.ledger().acknowledged, 20);
-    // With room again, what comes is durable again.
-    host.store.set_fault(None);
-    host.answer(503);
-    host.enqueue(&streamer, 10);
-    host.flush(&streamer, 5);
-    assert_eq!(streamer.ledger().spooled, 10);
-    assert_eq!(streamer.stats().spool_error, None);
+fn a_failing_disk_costs_durability_and_nothing_else() {
+    let check = |fault: DiskFault, count: usize| {
+        let mut host = Host::new(StreamConfig { batch_events_max: 1_000, ..tens() });
+        let streamer = host.life();
+        host.store.set_fault(Some(fault));
+        host.answer(503);
+        host.enqueue(&streamer, count);
+        host.flush(&streamer, 5);
+        let ledger = streamer.ledger();
+        assert_eq!((ledger.in_flight, ledger.spooled), (count as u64, 0), "{fault:?}");
+        let stats = streamer.stats();
+        assert!(stats.spool_failures > 0 && stats.spool_error.is_some(), "{fault:?}");
+        host.answer(200);
+        host.flush(&streamer, 60);
+        assert_eq!(streamer.ledger().acknowledged, count as u64, "{fault:?}");
+        // When the disk works again, what comes is durable again.
+        host.store.set_fault(None);
+        host.answer(503);
+        host.enqueue(&streamer, 10);
+        host.flush(&streamer, 5);
+        assert_eq!(streamer.ledger().spooled, 10, "{fault:?}");
+        assert_eq!(streamer.stats().spool_error, None, "{fault:?}");
+    };
+    check(DiskFault::FailWrites { share: 1.0 }, 20);
+    check(DiskFault::FailSyncs { share: 1.0 }, 20);
+    // The file has room for a while: more events than fit.
+    check(DiskFault::Full { free_bytes: 0 }, 9_000);
 }
 
 #[test]
@@ -224,25 +231,26 @@ fn limits_of_size_and_age_drop_the_oldest() {
     // 10 events are about 1,100 bytes.
     let size = StreamConfig { spool_bytes_max: 2_500, ..tens() };
     let age = StreamConfig { spool_age_max: Duration::from_secs(60), ..tens() };
-    let check = |config: StreamConfig, expected: (DropReason, u64), sent: usize| {
+    // Settings, events before and after 61 seconds, then: drops, events sent.
+    let check = |config: StreamConfig, batches: [usize; 2], dropped: (DropReason, u64), sent| {
         let mut host = Host::new(config);
         let streamer = host.life();
         host.answer(503);
-        for _ in 0..4 {
-            host.enqueue(&streamer, 10);
-            host.flush(&streamer, 19);
-        }
-        assert_eq!(streamer.ledger().dropped, BTreeMap::from([expected]));
+        host.enqueue(&streamer, batches[0]);
+        host.flush(&streamer, 61);
+        host.enqueue(&streamer, batches[1]);
+        host.flush(&streamer, 1);
+        assert_eq!(streamer.ledger().dropped, BTreeMap::from([dropped]));
         host.answer(200);
-        host.flush(&streamer, 30);
+        host.flush(&streamer, 50);
         assert_eq!(host.accepted_events(), sent);
         // What was dropped is gone from the disk, too.
         host.store.crash(CrashMode::Process);
         drop(streamer);
         assert_eq!(host.life().ledger().recovered, 0);
     };
-    check(size, (DropReason::SpoolFull, 20), 20);
-    check(age, (DropReason::Expired, 10), 30);
+    check(size, [30, 10], (DropReason::SpoolFull, 20), 20);
+    check(age, [10, 20], (DropReason::Expired, 10), 20);
 }
 
 #[test]

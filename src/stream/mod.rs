@@ -18,14 +18,14 @@ mod batch;
 mod config;
 mod core;
 mod courier;
+#[cfg(test)]
+mod durability_tests;
 mod egress;
 mod ledger;
 mod queue;
 pub mod spool;
 mod stats;
 mod streamer;
-#[cfg(test)]
-mod durability_tests;
 #[cfg(test)]
 mod tests;
 

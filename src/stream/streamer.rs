@@ -65,7 +65,7 @@ impl<P: Ports> Streamer<P> {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let limiter = match Limiter::new(config.limiter.clone()) {
+        let limiter = match Limiter::new(config.limiter) {
             Ok(limiter) => limiter,
             // `validate` has checked the same settings.
             Err(_) => return Err(errors),

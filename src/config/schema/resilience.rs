@@ -75,7 +75,7 @@ impl Default for RetryTable {
             attempts: None,
             base: DurationText::from_secs(1),
             factor: 2.0,
-            delay_max: DurationText::from_secs(30),
+            delay_max: DurationText::from_secs(15),
             retry_after_min: DurationText::from_secs(0),
             retry_after_max: DurationText::from_secs(300),
         }
