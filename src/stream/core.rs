@@ -98,6 +98,8 @@ pub(super) struct Core {
     /// Fates that the disk does not know yet.
     fates: BTreeMap<ChunkId, Fate>,
     settlement: Settlement,
+    /// Of these: what the disk is being told now.
+    settling: Settlement,
     /// Whether chunks are on their way to the disk.
     appending: bool,
 }
@@ -124,6 +126,7 @@ impl Core {
             has_spool,
             fates: BTreeMap::new(),
             settlement: Settlement::default(),
+            settling: Settlement::default(),
             appending: false,
         }
     }
@@ -215,7 +218,8 @@ impl Core {
 
     /// Whether the disk has something to do.
     pub(super) fn has_disk_work(&self) -> bool {
-        self.has_spool && (self.queue.has_staged() || !self.settlement.is_empty())
+        let settles = !self.settlement.is_empty() || !self.settling.is_empty();
+        self.has_spool && (self.queue.has_staged() || settles)
     }
 
     pub(super) fn spooled(&mut self, ids: &[ChunkId]) {
@@ -234,12 +238,15 @@ impl Core {
         self.queue.unspooled();
     }
 
+    /// What the disk is to be told now; kept here until it has answered.
     pub(super) fn take_settlement(&mut self) -> Option<Settlement> {
-        (!self.settlement.is_empty()).then(|| std::mem::take(&mut self.settlement))
+        self.settling = std::mem::take(&mut self.settlement);
+        (!self.settling.is_empty()).then(|| self.settling.clone())
     }
 
-    /// The disk knows it all.
-    pub(super) fn settled(&mut self, settlement: Settlement) {
+    /// The disk knows all that it was told.
+    pub(super) fn settled(&mut self) {
+        let settlement = std::mem::take(&mut self.settling);
         self.stats.spool_error = None;
         for id in settlement.removed.iter().chain(settlement.dead.iter().map(|d| &d.chunk.id)) {
             let Some(fate) = self.fates.remove(id) else { continue };
@@ -254,10 +261,15 @@ impl Core {
         }
     }
 
-    /// The disk knows nothing of it yet; it is told again later.
-    pub(super) fn unsettled(&mut self, settlement: Settlement, error: String) {
+    /// The disk may know nothing of it; it is told again later.
+    pub(super) fn unsettled(&mut self, error: String) {
         self.stats.spool_failures += 1;
         self.stats.spool_error = Some(error);
+        self.tell_again();
+    }
+
+    fn tell_again(&mut self) {
+        let settlement = std::mem::take(&mut self.settling);
         let later = std::mem::replace(&mut self.settlement, settlement);
         self.settlement.removed.extend(later.removed);
         self.settlement.replaced.extend(later.replaced);
@@ -368,6 +380,7 @@ impl Core {
     /// Whatever was under way has no courier any more: nobody heard those answers, and the disk's.
     pub(super) fn recall(&mut self) {
         self.appending = false;
+        self.tell_again();
         for (_, events) in self.queue.recall() {
             self.count_unknown(events);
         }

@@ -125,14 +125,14 @@ async fn append<P: Ports>(shared: &Shared<P>, chunks: Vec<Chunk>) {
 
 async fn settle<P: Ports>(shared: &Shared<P>, settlement: Settlement) {
     let Some(spool) = &shared.spool else { return };
-    let settled = spool.settle(settlement.clone()).await;
+    let settled = spool.settle(settlement).await;
     let now = shared.ports.clock().monotonic();
     let mut core = shared.core();
     match settled {
-        Ok(()) => core.settled(settlement),
+        Ok(()) => core.settled(),
         Err(error) => {
             tracing::warn!(%error, "The spool could not be told what New Relic took.");
-            core.unsettled(settlement, error.to_string());
+            core.unsettled(error.to_string());
             core.disk_not_before = now + PAUSE;
         }
     }
