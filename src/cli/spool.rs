@@ -46,7 +46,7 @@ enum SpoolVerb {
 #[derive(Debug, Args)]
 struct Place {
     /// The spool's folder.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", default_value = "spool")]
     folder: PathBuf,
     /// How the result is printed.
     #[arg(long, value_enum, default_value_t)]
