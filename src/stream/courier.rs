@@ -3,8 +3,8 @@
 //!
 //! Invariants:
 //! - One transaction of the spool at a time, in the order: new chunks onto the disk, then settled
-//!   chunks off it; POSTs read beside them. What New Relic took leaves the disk for good before it
-//!   counts as acknowledged.
+//!   chunks off it; reads for POSTs come between them. What New Relic took leaves the disk for good
+//!   before it counts as acknowledged.
 //! - After a failure one POST at a time leaves until one succeeds; none while a back-off, a
 //!   `Retry-After` or an open breaker lasts.
 //! - A disk that does not answer delays nothing for long: after [`SPOOL_PATIENCE`] chunks leave

@@ -23,8 +23,8 @@ pub struct SpoolTable {
     /// Longest wait of an event, up to 2d (New Relic refuses older ones); then it is dropped and
     /// counted (`expired`). 0s: what is not taken at once is dropped.
     pub age_max: DurationText,
-    /// Whether events are on the disk before they count as kept. Without, a loss of power costs
-    /// those of the last moments.
+    /// Whether events are on the disk before they count as kept. Without, a crash of the process or
+    /// of the machine may cost all that came since the start, and send again what had left.
     pub sync: bool,
     /// Batches kept that New Relic refused for good or that had all their tries, to be looked at
     /// and sent again (`shakedown spool`); beyond it the oldest go, counted. 0 keeps none.
