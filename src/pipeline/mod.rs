@@ -1,8 +1,8 @@
 //! Stages into cycles: schedule, run, account, drain.
 //!
 //! One cycle is collect → transform → aggregate → synthesize → stream. Sources are asked at the
-//! same time, each with its own deadline; the pure stages run in one go; what New Relic does not
-//! take stays in the stream's memory for the next cycle.
+//! same time, each with its own deadline; the pure stages run in one go; the stream delivers all
+//! the time, and what New Relic does not take yet waits in its spool.
 //!
 //! Invariants:
 //! - Cycles never overlap. A start that passes while a cycle runs is skipped and counted.
@@ -302,7 +302,7 @@ impl<P: Ports> Pipeline<P> {
                 break;
             }
             let before = self.streamer.ledger();
-            // The flush lets POSTs under way run to their own deadline, which is within `left`.
+            // The flush waits only: POSTs go on beside it, also during the pause below.
             self.streamer.flush(left).await;
             self.publish_stream(before.acknowledged);
             if self.streamer.ledger().in_flight > 0 {

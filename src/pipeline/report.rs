@@ -114,7 +114,7 @@ pub struct StreamReport {
     pub rejected: Counts,
     /// Events the stream gave up, by reason.
     pub dropped: Counts,
-    /// Events still in memory after the cycle.
+    /// Events that wait after the cycle, in memory or in the spool.
     pub in_flight: u64,
     /// POSTs whose fate nobody knows; New Relic may hold their events twice in the end.
     pub unknown_posts: u64,

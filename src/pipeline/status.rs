@@ -250,7 +250,7 @@ pub struct Snapshot {
     pub interval: Duration,
     /// Longest duration of a cycle.
     pub cycle_deadline: Duration,
-    /// Most events that may wait in memory.
+    /// Most events that may wait in memory alone.
     pub buffer_events_max: usize,
     /// When the pipeline was made.
     pub made: Moment,

@@ -23,11 +23,11 @@ pub struct StreamConfig {
     pub gzip_level: u32,
     /// Most POSTs under way at once.
     pub concurrency: usize,
-    /// Deadline of one POST.
+    /// Deadline of one POST; the breaker's call timeout where that is shorter.
     pub request_timeout: Duration,
-    /// Most events kept in memory; beyond it the oldest is dropped.
+    /// Most events in memory alone; beyond it the oldest is dropped.
     pub buffer_events_max: usize,
-    /// Most bytes of events kept in memory; beyond it the oldest is dropped.
+    /// Most bytes of events in memory alone; beyond it the oldest is dropped.
     pub buffer_bytes_max: usize,
     /// Bytes of events that stay in memory beside those in the spool, so that they need not be
     /// read back; beyond it they are on disk alone.
@@ -37,7 +37,8 @@ pub struct StreamConfig {
     /// Longest time that an event waits; then it is dropped. New Relic refuses events that are
     /// older than about 48 h.
     pub spool_age_max: Duration,
-    /// When a POST that failed is repeated.
+    /// When a POST that failed is repeated, and how often at most: a chunk whose last try failed
+    /// is rejected as `attempts_spent` and becomes a dead letter.
     pub retry: RetryConfig,
     /// The breaker in front of New Relic's ingest.
     pub breaker: BreakerConfig,

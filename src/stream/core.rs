@@ -3,8 +3,9 @@
 //! Invariants:
 //! - Every method is one step of bookkeeping: it ends with the ledger's law intact, and nothing
 //!   awaits while it holds the lock.
-//! - A chunk on disk is booked (acknowledged, rejected, dropped) when the disk has forgotten it;
-//!   one in memory at once.
+//! - A chunk on disk is booked (acknowledged, rejected, unreadable) when the disk has forgotten it;
+//!   one in memory alone at once. What a limit drops is booked at once, wherever it is: if the
+//!   process ends before the disk has forgotten it, the next life finds and sends it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};

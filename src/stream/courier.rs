@@ -2,8 +2,9 @@
 //! time, cycle or no cycle.
 //!
 //! Invariants:
-//! - One operation of the spool at a time, in the order: new chunks onto the disk, then settled
-//!   chunks off it. What New Relic took leaves the disk for good before it counts as acknowledged.
+//! - One transaction of the spool at a time, in the order: new chunks onto the disk, then settled
+//!   chunks off it; reads for POSTs come between them. What New Relic took leaves the disk for good
+//!   before it counts as acknowledged.
 //! - After a failure one POST at a time leaves until one succeeds; none while a back-off, a
 //!   `Retry-After` or an open breaker lasts.
 //! - A disk that does not answer delays nothing for long: after [`SPOOL_PATIENCE`] chunks leave

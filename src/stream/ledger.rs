@@ -1,8 +1,8 @@
 //! The account of every event.
 //!
 //! Invariant: enqueued + recovered = acknowledged + rejected + dropped + in flight
-//! ([`Ledger::check`]); in flight = spooled + volatile. A send
-//! with an unknown fate is counted beside it: its events are still in flight.
+//! ([`Ledger::check`]); in flight = spooled + in memory alone. A send with an unknown fate is
+//! counted beside it: its events are still in flight.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ impl Rejection {
 /// Why an event was given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DropReason {
-    /// It was the oldest in memory when that overflowed.
+    /// It was the oldest in memory alone when that overflowed.
     BufferFull,
     /// It was the oldest on disk when the spool overflowed.
     SpoolFull,
@@ -77,8 +77,8 @@ pub struct Ledger {
     pub unsettled: u64,
     /// Of the rejected ones: those kept as dead letters, to be replayed.
     pub dead_lettered: u64,
-    /// POSTs whose fate nobody knows. Their events stay in memory and are sent again, so New
-    /// Relic may hold each of them once more for every such POST.
+    /// POSTs whose fate nobody knows. Their events stay in flight and are sent again, so New Relic
+    /// may hold each of them once more for every such POST.
     pub unknown_sends: u64,
     /// Events in those POSTs.
     pub unknown_events: u64,

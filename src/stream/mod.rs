@@ -6,8 +6,9 @@
 //! - The ledger's law holds at every await point: every event that was enqueued, or found in the
 //!   spool, is acknowledged, rejected for a reason, dropped for a reason, or still held
 //!   ([`Ledger::check`]).
-//! - Events leave the spool only when New Relic took them, refused them for ever (then they are
-//!   dead letters), or a limit of size or age was passed.
+//! - Events leave the spool only when New Relic took them, refused them for ever or as often as
+//!   they may be sent (then they are dead letters), when a limit of size or age was passed, or
+//!   when the disk gave them back damaged.
 //! - Chunks leave in the order of their events; a chunk that must be repeated keeps its events,
 //!   and with them its `X-Request-Id`, also across a crash, so that both ends can see a repetition.
 //! - No body is longer than New Relic's limit, and memory is bounded by events and bytes.

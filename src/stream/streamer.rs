@@ -85,7 +85,8 @@ impl<P: Ports> Streamer<P> {
         Ok(Self(Arc::new(Shared::new(ports, config, egress, spool, core))))
     }
 
-    /// Takes one event; drops the oldest ones when memory is full.
+    /// Takes one event, into memory alone until the next [`Streamer::flush`]; drops the oldest ones
+    /// when that is full.
     pub fn enqueue(&self, event: EncodedEvent) {
         let now = self.0.ports.clock().wall();
         self.0.core().enqueue(event, now);

@@ -11,25 +11,25 @@ use crate::resilience::breaker::BreakerConfig;
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SpoolTable {
-    /// Whether events wait on disk; without, they wait in memory and are lost when the process
-    /// ends.
+    /// Whether events wait on disk; without, they wait in memory, are lost when the process ends,
+    /// and there are no dead letters.
     pub enabled: bool,
     /// Folder of its files, relative to the folder of this file, and below it.
     #[schemars(length(min = 1), extend("examples" = ["var/spool"]))]
     pub folder: String,
-    /// Most bytes of events that wait; beyond it the oldest are dropped and counted. At least
-    /// `stream.batch_bytes`.
+    /// Most bytes of events that wait; beyond it the oldest are dropped and counted (`spool_full`).
+    /// At least `stream.batch_bytes`.
     pub size_max: SizeText,
     /// Longest wait of an event, up to 2d (New Relic refuses older ones); then it is dropped and
-    /// counted. 0s: what is not taken at once is dropped.
+    /// counted (`expired`). 0s: what is not taken at once is dropped.
     pub age_max: DurationText,
-    /// Whether events are on the disk before they count as kept. Without, a loss of power costs
-    /// those of the last moments.
+    /// Whether events are on the disk before they count as kept. Without, a crash of the process or
+    /// of the machine may cost all that came since the start, and send again what had left.
     pub sync: bool,
-    /// Batches kept that New Relic refused for good, to be looked at and sent again; beyond it
-    /// the oldest go, counted. 0 keeps none.
+    /// Batches kept that New Relic refused for good or that had all their tries, to be looked at
+    /// and sent again (`shakedown spool`); beyond it the oldest go, counted. 0 keeps none.
     pub dead_letters_max: usize,
-    /// Most bytes of those.
+    /// Most bytes of dead letters; beyond it the oldest go, counted.
     pub dead_letter_bytes_max: SizeText,
 }
 
@@ -51,8 +51,9 @@ impl Default for SpoolTable {
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RetryTable {
-    /// Most tries of one POST, the first included; after the last its events become a dead letter.
-    /// As many as it takes when absent.
+    /// Most POSTs of one batch, the first included, counted anew after a restart; when the last one
+    /// fails the batch becomes a dead letter with the reason `attempts_spent` (without a spool it
+    /// is given up and counted). As many as it takes when absent.
     #[schemars(range(min = 1))]
     pub attempts: Option<u32>,
     /// Longest wait before the first repetition; waits are drawn evenly from zero to the longest.
@@ -94,7 +95,8 @@ pub struct LimitsTable {
     /// `posts_per_minute` if that is less.
     #[schemars(range(min = 1))]
     pub posts_burst: Option<u32>,
-    /// Most NerdGraph requests in any minute. New Relic takes 3,000 queries of one account.
+    /// Most NerdGraph requests in any minute. New Relic takes 3,000 queries of one account. The
+    /// pipeline makes none yet.
     #[schemars(range(min = 1))]
     pub nerdgraph_per_minute: u32,
     /// Of these: most at once; at most `nerdgraph_per_minute`. 25 when absent (New Relic takes so
@@ -124,9 +126,11 @@ impl Default for LimitsTable {
 pub struct BreakersTable {
     /// In front of New Relic's Event API; profile `event-api` when none is named.
     pub event_api: BreakerTable,
-    /// In front of the sources that are collected from; profile `collector` when none is named.
+    /// In front of each source that is collected from; profile `collector` when none is named. Its
+    /// delays are at most half of `pipeline.interval`, so that every cycle may probe.
     pub collector: BreakerTable,
-    /// In front of NerdGraph; profile `nerdgraph-api` when none is named.
+    /// In front of NerdGraph, which the pipeline does not ask yet; profile `nerdgraph-api` when
+    /// none is named.
     pub nerdgraph: BreakerTable,
 }
 
@@ -257,7 +261,8 @@ pub struct RecoveryTable {
     pub history_max: usize,
     /// Time between attempts that no breaker times; more than 0s.
     pub delay: DurationText,
-    /// Age up to which a component's last good result is used in place of a failed call.
+    /// Age up to which a component's last good result is used in place of a failed call. Sources
+    /// have none: old samples never pass for new ones.
     pub cache_age_max: DurationText,
 }
 
@@ -281,11 +286,13 @@ pub struct PoolTable {
     pub workers: u32,
     /// Tasks that may wait beyond those; 0 takes only what a worker is free for.
     pub queue_max: u32,
-    /// What becomes of a task that finds no place.
+    /// What becomes of a task that finds no place. The pipeline's own tasks, one for each source,
+    /// wait whatever is written here.
     pub policy: QueuePolicyName,
     /// What a task must wait for its priority to rise by one; never when absent.
     pub ageing: Option<DurationText>,
-    /// Longest duration of one try of a task.
+    /// Longest duration of one try of a task. For the pipeline's own it is
+    /// `pipeline.collect_deadline`, whatever is written here.
     pub task_timeout: DurationText,
 }
 

@@ -131,7 +131,7 @@ pub struct PipelineSpec {
     /// Events per request.
     #[schemars(range(min = 1, max = 5000))]
     pub batch_events: u32,
-    /// Events kept in memory while New Relic does not take them.
+    /// Most events in memory alone: on their way to the spool, or without one.
     #[schemars(range(min = 1))]
     pub buffer_events: u32,
     /// Longest wait for any one answer of a broker.
@@ -144,7 +144,7 @@ pub struct PipelineSpec {
     pub spool_size_max: SizeText,
     /// Oldest that an event in the spool may become before it is given up.
     pub spool_age_max: DurationText,
-    /// Most bytes of events in memory.
+    /// Most bytes of events in memory, whether or not they are on disk as well.
     pub memory_max: SizeText,
     /// The breaker in front of New Relic's ingest.
     pub event_api: EventApiSpec,
