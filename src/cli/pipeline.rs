@@ -243,7 +243,7 @@ async fn run_until_signal<P: Ports>(
     match rt::race(pipeline.run(cycles, &signal), signals).await {
         Race::First(report) => Ok(Some(report)),
         Race::Second(()) => {
-            tracing::error!("Ended by a second signal; events in memory are lost.");
+            tracing::error!("Ended by a second signal; events in memory alone are lost.");
             Ok(None)
         }
     }

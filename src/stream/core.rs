@@ -103,6 +103,8 @@ pub(super) struct Core {
     settling: Settlement,
     /// Whether chunks are on their way to the disk.
     appending: bool,
+    /// The wall clock, as of the last step.
+    wall: UnixMillis,
 }
 
 impl Core {
@@ -129,6 +131,7 @@ impl Core {
             settlement: Settlement::default(),
             settling: Settlement::default(),
             appending: false,
+            wall: UnixMillis(0),
         }
     }
 
@@ -197,6 +200,7 @@ impl Core {
 
     /// Drops what exceeds the limits.
     pub(super) fn trim(&mut self, now: UnixMillis) {
+        self.wall = now;
         let Overflow { dropped, removed } = self.queue.trim(&self.config, now);
         for (reason, events) in dropped {
             tracing::error!(reason = reason.as_str(), events, "Events were dropped.");
@@ -374,8 +378,8 @@ impl Core {
 
     fn dead_letter(&self, id: ChunkId, reason: &str) -> Option<DeadLetter> {
         let chunk = self.queue.chunk(id)?;
-        let (attempts, at) = (chunk.attempts, chunk.enqueued_at);
-        Some(DeadLetter { chunk, reason: reason.to_owned(), attempts, at })
+        let attempts = chunk.attempts;
+        Some(DeadLetter { chunk, reason: reason.to_owned(), attempts, at: self.wall })
     }
 
     /// Whatever was under way has no courier any more: nobody heard those answers, and the disk's.
@@ -400,6 +404,7 @@ impl Core {
         now: Duration,
         wall: UnixMillis,
     ) {
+        self.wall = wall;
         let Some(Ended { outcome, took }) = ended else {
             // It may have been cut or given up; what is still under way waits again.
             if self.queue.is_under_way(id) {
