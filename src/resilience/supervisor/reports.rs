@@ -56,10 +56,7 @@ pub struct StartError {
 
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What refused the start comes first.
-        let of = |kind| self.failures.iter().filter(move |failure| failure.kind == kind);
-        let failures = of(Kind::Critical).chain(of(Kind::Optional));
-        let failures: Vec<_> = failures.map(ToString::to_string).collect();
+        let failures: Vec<_> = self.failures.iter().map(ToString::to_string).collect();
         write!(f, "cannot start: {}", failures.join("; "))?;
         for NotStopped { name, reason, .. } in &self.undone.not_stopped {
             write!(f, "; `{name}` was not stopped again: {reason}")?;
