@@ -106,7 +106,11 @@ impl PipelineArgs {
         };
         let local = LocalSet::new();
         let mut out = io::stdout().lock();
-        match local.block_on(&runtime, self.serve(&config, &mut out)) {
+        let served = local.block_on(&runtime, self.serve(&config, &mut out));
+        drop(local);
+        // A disk that hangs does not hold up the end.
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        match served {
             Ok(code) => ExitCode::from(code),
             Err(message) => {
                 complain(&message);
@@ -166,7 +170,9 @@ impl PipelineArgs {
             .await
             .map_err(|error| error.to_string())?;
         let outcome = run_until_signal(&mut service.pipeline, self.cycles()).await?;
-        service.stop().await;
+        if outcome.is_some() {
+            service.stop().await;
+        }
         let pipeline = service.pipeline;
         let Some(run) = outcome else { return Ok(SIGNALLED) };
         let last = pipeline.last_report();

@@ -146,7 +146,8 @@ impl Scrape {
             let labels = [("outcome", outcome), ("reason", reason)];
             ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
         }
-        let head = ("events_in_flight", "Events in memory or in the spool that New Relic has not taken");
+        let head =
+            ("events_in_flight", "Events in memory or in the spool that New Relic has not taken");
         gauge(to, head, stream.in_flight as f64)?;
         let head = ("events_in_flight_limit", "Events that may wait in memory alone");
         gauge(to, head, self.snapshot.buffer_events_max as f64)?;

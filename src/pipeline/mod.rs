@@ -367,7 +367,12 @@ async fn open_spool<P: Ports>(
     let clock = ports.clock();
     let until = clock.monotonic() + SPOOL_PATIENCE;
     loop {
-        let opened = Spool::open(ports.disk().clone(), config.clone(), clock.wall()).await;
+        let opening = Spool::open(ports.disk().clone(), config.clone(), clock.wall());
+        let left = until.saturating_sub(clock.monotonic());
+        let Ok(opened) = clock.timeout(left, opening).await else {
+            tracing::error!("Working without a spool, whose disk does not answer.");
+            return Ok(None);
+        };
         match opened {
             Ok(opened) => {
                 log_opening(&opened.report, opened.chunks.len());
@@ -463,9 +468,7 @@ fn refresh<P: Ports>(
     Arc::new(move |snapshot| {
         let now = moment(ports.clock());
         let stats = streamer.stats();
-        if let Some(wall) = stats.last_success {
-            let ago = u64::try_from(now.wall.millis_since(wall)).unwrap_or(0);
-            let monotonic = now.monotonic.saturating_sub(Duration::from_millis(ago));
+        if let Some((monotonic, wall)) = stats.last_success {
             snapshot.last_accepted = Some(Moment { monotonic, wall });
         }
         snapshot.stream = streamer.ledger();

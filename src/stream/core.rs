@@ -7,7 +7,7 @@
 //!   one in memory alone at once. What a limit drops is booked at once, wherever it is: if the
 //!   process ends before the disk has forgotten it, the next life finds and sends it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +23,9 @@ use crate::domain::units::UnixMillis;
 use crate::newrelic::{Payload, PostOutcome};
 use crate::ports::Ports;
 use crate::resilience::retry::Backoff;
+
+/// Most bytes of dead letters that wait for the disk.
+const LETTERS_BYTES_MAX: usize = 8 << 20;
 
 /// How one POST ended.
 pub(super) struct Ended {
@@ -101,8 +104,12 @@ pub(super) struct Core {
     settlement: Settlement,
     /// Of these: what the disk is being told now.
     settling: Settlement,
-    /// Whether chunks are on their way to the disk.
-    appending: bool,
+    /// Chunks on their way to the disk.
+    appending: BTreeSet<ChunkId>,
+    /// Whether the disk has not answered for long.
+    disk_stalled: bool,
+    /// Events dropped since that was last told.
+    dropped_untold: u64,
     /// The wall clock, as of the last step.
     wall: UnixMillis,
 }
@@ -130,7 +137,9 @@ impl Core {
             fates: BTreeMap::new(),
             settlement: Settlement::default(),
             settling: Settlement::default(),
-            appending: false,
+            appending: BTreeSet::new(),
+            disk_stalled: false,
+            dropped_untold: 0,
             wall: UnixMillis(0),
         }
     }
@@ -193,8 +202,12 @@ impl Core {
     /// Makes chunks of what was enqueued.
     pub(super) fn seal(&mut self, now: UnixMillis) {
         self.queue.seal(&self.config, now);
-        if !self.has_spool {
+        if !self.has_spool || self.disk_stalled {
             self.queue.unspooled();
+        }
+        let events = std::mem::take(&mut self.dropped_untold);
+        if events > 0 {
+            tracing::error!(events, "Events were dropped.");
         }
     }
 
@@ -203,7 +216,7 @@ impl Core {
         self.wall = now;
         let Overflow { dropped, removed } = self.queue.trim(&self.config, now);
         for (reason, events) in dropped {
-            tracing::error!(reason = reason.as_str(), events, "Events were dropped.");
+            self.dropped_untold += events;
             self.ledger.drop_events(reason, usize::try_from(events).unwrap_or(usize::MAX));
         }
         self.settlement.removed.extend(removed);
@@ -212,13 +225,13 @@ impl Core {
     /// The chunks to be written to disk now.
     pub(super) fn stage(&mut self) -> Vec<Chunk> {
         let staged = if self.has_spool { self.queue.stage() } else { Vec::new() };
-        self.appending = !staged.is_empty();
+        self.appending = staged.iter().map(|chunk| chunk.id).collect();
         staged
     }
 
     /// Whether chunks wait for the disk.
     pub(super) fn is_staging(&self) -> bool {
-        self.appending || self.queue.has_staged()
+        self.queue.has_staged()
     }
 
     /// Whether the disk has something to do.
@@ -228,16 +241,37 @@ impl Core {
     }
 
     pub(super) fn spooled(&mut self, ids: &[ChunkId]) {
-        self.appending = false;
+        self.appending.clear();
         self.stats.spool_error = None;
         let orphans = self.queue.spooled(ids, self.config.resident_bytes_max);
         // They left from memory while the disk was slow.
         self.settlement.removed.extend(orphans);
+        self.trim(self.wall);
         self.note_peaks();
     }
 
     pub(super) fn unspooled(&mut self, error: Option<String>) {
-        self.appending = false;
+        self.appending.clear();
+        self.free_staged(error);
+    }
+
+    /// The disk has not answered for long: what waits for it need not.
+    pub(super) fn stalled(&mut self) {
+        self.disk_stalled = true;
+        self.free_staged(Some("the disk does not answer".to_owned()));
+    }
+
+    /// The disk has answered.
+    pub(super) fn answered(&mut self) {
+        self.disk_stalled = false;
+    }
+
+    /// Whether the disk is worth asking.
+    pub(super) fn disk_works(&self, now: Duration) -> bool {
+        !self.disk_stalled && now >= self.disk_not_before
+    }
+
+    fn free_staged(&mut self, error: Option<String>) {
         self.stats.spool_failures += u64::from(error.is_some());
         self.stats.spool_error = error;
         self.queue.unspooled();
@@ -297,6 +331,7 @@ impl Core {
                 self.book(fate, events);
                 if kept {
                     self.settlement.dead.extend(dead);
+                    self.bound_letters();
                 }
             }
             None => {
@@ -309,8 +344,32 @@ impl Core {
         }
     }
 
-    pub(super) fn has_waiting(&self) -> bool {
-        self.queue.has_waiting()
+    /// Drops the oldest dead letters that wait for a disk, beyond [`LETTERS_BYTES_MAX`].
+    fn bound_letters(&mut self) {
+        let bytes = |letter: &DeadLetter| -> usize {
+            letter.chunk.events.iter().map(|event| event.json.len()).sum()
+        };
+        let mut waiting: usize = self.settlement.dead.iter().map(bytes).sum();
+        while waiting > LETTERS_BYTES_MAX {
+            // Those of chunks on disk stay: the disk must be told to forget the chunk.
+            let fates = &self.fates;
+            let at = self.settlement.dead.iter().position(|d| !fates.contains_key(&d.chunk.id));
+            let Some(at) = at else { return };
+            let letter = self.settlement.dead.remove(at);
+            waiting -= bytes(&letter);
+            self.stats.letters_dropped += 1;
+            tracing::error!(events = letter.chunk.events.len(), "A dead letter was dropped.");
+        }
+    }
+
+    pub(super) fn has_waiting(&self, disk_works: bool) -> bool {
+        self.queue.has_waiting(disk_works)
+    }
+
+    /// Whether the courier has something for the disk, now or after a pause.
+    pub(super) fn wants_disk(&self) -> bool {
+        self.has_disk_work()
+            || (self.has_spool && (self.queue.has_volatile() || self.queue.has_waiting(true)))
     }
 
     /// Whether a chunk waits for New Relic or for its answer.
@@ -322,8 +381,8 @@ impl Core {
         self.failing
     }
 
-    pub(super) fn start(&mut self) -> Option<ChunkId> {
-        self.queue.start()
+    pub(super) fn start(&mut self, disk_works: bool) -> Option<ChunkId> {
+        self.queue.start(disk_works)
     }
 
     pub(super) fn hold_back(&mut self, reason: &'static str, until: Duration) {
@@ -362,8 +421,12 @@ impl Core {
         Some(payload)
     }
 
-    /// Cuts a chunk in two; a single event that does not fit is rejected.
+    /// Cuts a chunk in two; a single event that does not fit is rejected. One that is on its way to
+    /// the disk waits for that: the disk must not hold the whole beside a part.
     fn split(&mut self, id: ChunkId) {
+        if self.appending.contains(&id) {
+            return self.queue.restage(id);
+        }
         match self.queue.split(id) {
             Ok(parts) => {
                 self.stats.splits += 1;
@@ -384,9 +447,10 @@ impl Core {
 
     /// Whatever was under way has no courier any more: nobody heard those answers, and the disk's.
     pub(super) fn recall(&mut self) {
-        self.appending = false;
+        self.appending.clear();
+        self.disk_stalled = false;
         self.tell_again();
-        for (_, events) in self.queue.recall() {
+        for events in self.queue.recall() {
             self.count_unknown(events);
         }
     }
@@ -416,7 +480,7 @@ impl Core {
         *self.stats.posts.entry(name(&outcome)).or_default() += 1;
         match outcome {
             PostOutcome::Accepted { .. } => {
-                self.succeed(wall);
+                self.succeed(now, wall);
                 for event in self.queue.events(id).into_iter().flatten() {
                     *self.stats.acknowledged.entry(event.kind.clone()).or_default() += 1;
                 }
@@ -451,8 +515,8 @@ impl Core {
         self.decide(id, Fate::Rejected(Rejection::AttemptsSpent), dead);
     }
 
-    fn succeed(&mut self, wall: UnixMillis) {
-        self.stats.last_success = Some(wall);
+    fn succeed(&mut self, now: Duration, wall: UnixMillis) {
+        self.stats.last_success = Some((now, wall));
         self.failing = false;
         self.stopped = None;
         self.backoff.reset();
@@ -462,12 +526,14 @@ impl Core {
         self.failing = true;
         self.stopped = Some(reason);
         // POSTs that were under way together fail together: one wait for all of them.
-        let waiting = now < self.not_before;
-        let delay = match asked {
-            None if waiting => return,
-            _ => self.backoff.next_delay(asked),
+        let retry = &self.config.retry;
+        let delay = match (asked, now < self.not_before) {
+            (None, true) => return,
+            (Some(asked), true) => {
+                asked.clamp(retry.retry_after_min.min(retry.retry_after_max), retry.retry_after_max)
+            }
+            (asked, false) => self.backoff.next_delay(asked).unwrap_or(retry.delay_max),
         };
-        let delay = delay.unwrap_or(self.config.retry.delay_max);
         self.not_before = self.not_before.max(now.saturating_add(delay));
     }
 }

@@ -42,11 +42,11 @@ pub(super) async fn run<P: Ports>(shared: &Shared<P>, observe: &dyn Fn(&Outcome)
     let mut disk: Option<Work<'_>> = None;
     loop {
         let wake = shared.wake.notified();
-        if disk.is_none() {
-            disk = disk_work(shared);
-        }
-        let next = start_posts(shared, observe, &mut posts);
         let now = clock.monotonic();
+        if disk.is_none() {
+            disk = disk_work(shared, now);
+        }
+        let next = start_posts(shared, observe, now, &mut posts);
         let timer = async {
             match next {
                 Some(at) => clock.sleep(at.saturating_sub(now)).await,
@@ -82,8 +82,7 @@ impl<P: Ports> Drop for Recall<'_, P> {
 }
 
 /// The next operation of the spool, if there is something to do.
-fn disk_work<P: Ports>(shared: &Shared<P>) -> Option<Work<'_>> {
-    let now = shared.ports.clock().monotonic();
+fn disk_work<P: Ports>(shared: &Shared<P>, now: Duration) -> Option<Work<'_>> {
     let mut core = shared.core();
     if now < core.disk_not_before {
         return None;
@@ -96,20 +95,28 @@ fn disk_work<P: Ports>(shared: &Shared<P>) -> Option<Work<'_>> {
     Some(Box::pin(settle(shared, settlement)))
 }
 
+/// Waits for an operation of the disk; if that takes long, what waits for the disk is freed.
+async fn patiently<P: Ports, T>(shared: &Shared<P>, work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    let patience = shared.ports.clock().sleep(SPOOL_PATIENCE);
+    let done = match race(work.as_mut(), patience).await {
+        Race::First(done) => done,
+        Race::Second(()) => {
+            shared.core().stalled();
+            shared.wake.notify_one();
+            shared.changed();
+            work.await
+        }
+    };
+    shared.core().answered();
+    done
+}
+
 async fn append<P: Ports>(shared: &Shared<P>, chunks: Vec<Chunk>) {
     let Some(spool) = &shared.spool else { return shared.core().unspooled(None) };
     let clock = shared.ports.clock();
     let ids: Vec<ChunkId> = chunks.iter().map(|chunk| chunk.id).collect();
-    let mut appending = std::pin::pin!(spool.append(chunks));
-    let appended = match race(appending.as_mut(), clock.sleep(SPOOL_PATIENCE)).await {
-        Race::First(appended) => appended,
-        Race::Second(()) => {
-            shared.core().unspooled(Some("the disk does not answer".to_owned()));
-            shared.wake.notify_one();
-            shared.changed();
-            appending.await
-        }
-    };
+    let appended = patiently(shared, spool.append(chunks)).await;
     let now = clock.monotonic();
     let mut core = shared.core();
     match appended {
@@ -126,7 +133,7 @@ async fn append<P: Ports>(shared: &Shared<P>, chunks: Vec<Chunk>) {
 
 async fn settle<P: Ports>(shared: &Shared<P>, settlement: Settlement) {
     let Some(spool) = &shared.spool else { return };
-    let settled = spool.settle(settlement).await;
+    let settled = patiently(shared, spool.settle(settlement)).await;
     let now = shared.ports.clock().monotonic();
     let mut core = shared.core();
     match settled {
@@ -145,21 +152,21 @@ async fn settle<P: Ports>(shared: &Shared<P>, settlement: Settlement) {
 fn start_posts<'a, P: Ports>(
     shared: &'a Shared<P>,
     observe: &'a dyn Fn(&Outcome),
+    now: Duration,
     posts: &mut FuturesUnordered<Work<'a>>,
 ) -> Option<Duration> {
-    let clock = shared.ports.clock();
-    let now = clock.monotonic();
     let mut core = shared.core();
-    core.trim(clock.wall());
-    let disk = core.has_disk_work().then_some(core.disk_not_before).filter(|at| *at > now);
+    core.trim(shared.ports.clock().wall());
+    let disk = core.wants_disk().then_some(core.disk_not_before).filter(|at| *at > now);
+    let disk_works = core.disk_works(now);
     let concurrency = if core.is_failing() { 1 } else { shared.config.concurrency };
-    while posts.len() < concurrency && core.has_waiting() {
+    while posts.len() < concurrency && core.has_waiting(disk_works) {
         if now < core.not_before {
             return Some(earliest(core.not_before, disk));
         }
         match shared.egress.admit(now) {
             Ok(permit) => {
-                let Some(id) = core.start() else { break };
+                let Some(id) = core.start(disk_works) else { break };
                 posts.push(Box::pin(post(shared, observe, id, permit)));
             }
             Err(NotNow { reason, until }) => {
@@ -216,9 +223,15 @@ async fn load<P: Ports>(shared: &Shared<P>, id: ChunkId) -> bool {
         return true;
     }
     let Some(spool) = &shared.spool else { return false };
-    let loaded = spool.load(id).await;
-    let now = shared.ports.clock().monotonic();
+    let clock = shared.ports.clock();
+    let loaded = clock.timeout(SPOOL_PATIENCE, spool.load(id)).await;
+    let now = clock.monotonic();
     let mut core = shared.core();
+    let Ok(loaded) = loaded else {
+        tracing::warn!(chunk = id.0, "A chunk cannot be read: the disk does not answer.");
+        core.disk_not_before = now + PAUSE;
+        return false;
+    };
     match loaded {
         Ok(Some(chunk)) => {
             core.loaded(id, chunk.events);
@@ -231,7 +244,7 @@ async fn load<P: Ports>(shared: &Shared<P>, id: ChunkId) -> bool {
         }
         Err(error) if error.is_transient() => {
             tracing::warn!(%error, chunk = id.0, "A chunk cannot be read from the spool now.");
-            core.hold_back("disk", now + PAUSE);
+            core.disk_not_before = now + PAUSE;
             false
         }
         Err(error) => {

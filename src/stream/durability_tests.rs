@@ -190,12 +190,101 @@ fn a_disk_that_stands_still_delays_events_for_seconds_only() {
     let streamer = host.life();
     host.store.set_fault(Some(DiskFault::Stalled));
     host.enqueue(&streamer, 20);
-    host.flush(&streamer, 10);
-    assert_eq!((host.accepted_events(), streamer.ledger().acknowledged), (20, 20));
-    // The disk wakes up and holds them: they are taken off it, not sent again.
+    let (clock, more) = (host.clock.clone(), streamer.clone());
+    // One courier all the time: it waits for the disk once, and then no more.
+    let later = async {
+        let first = streamer.flush(Duration::from_secs(30)).await;
+        for id in 100..120 {
+            let json = format!(r#"{{"id":{id}}}"#).into_bytes();
+            more.enqueue(EncodedEvent { json, kind: "TEST".into() });
+        }
+        let began = clock.monotonic();
+        let second = more.flush(Duration::from_secs(30)).await;
+        (first, second, clock.monotonic() - began)
+    };
+    let Race::First((first, second, took)) = host.clock.run(race(later, streamer.courier(|_| ())));
+    assert_eq!((first.acknowledged, second.acknowledged), (20, 20));
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    // The disk wakes up and holds the first ones: they are taken off it, not sent again.
     host.store.set_fault(None);
     host.flush(&streamer, 60);
-    assert_eq!(host.accepted_events(), 20);
+    assert_eq!(host.accepted_events(), 40);
+    host.store.crash(CrashMode::Process);
+    drop(streamer);
+    assert_eq!(host.life().ledger().recovered, 0);
+}
+
+#[test]
+fn a_disk_that_cannot_be_read_does_not_hold_up_what_is_in_memory() {
+    let mut host = Host::new(StreamConfig { resident_bytes_max: 0, ..tens() });
+    let streamer = host.life();
+    host.answer(503);
+    host.enqueue(&streamer, 20);
+    host.flush(&streamer, 5);
+    assert_eq!(streamer.resident_bytes(), 0);
+    for fault in [DiskFault::Stalled, DiskFault::FailReads { share: 1.0 }] {
+        host.store.set_fault(Some(fault));
+        host.store.set_fault(Some(DiskFault::FailWrites { share: 1.0 }));
+        host.answer(200);
+        let before = host.accepted_events();
+        host.enqueue(&streamer, 10);
+        host.flush(&streamer, 60);
+        assert_eq!(host.accepted_events() - before, 10, "{fault:?}");
+        host.store.set_fault(None);
+        host.store.set_fault(Some(DiskFault::Stalled));
+    }
+    host.store.set_fault(None);
+    host.flush(&streamer, 60);
+    assert_eq!((host.accepted_events(), streamer.ledger().in_flight), (40, 0));
+}
+
+#[test]
+fn a_flush_does_not_wait_for_a_disk_that_cannot_forget() {
+    let mut host = Host::new(tens());
+    let streamer = host.life();
+    host.answer(503);
+    host.enqueue(&streamer, 10);
+    host.flush(&streamer, 5);
+    host.store.set_fault(Some(DiskFault::FailWrites { share: 1.0 }));
+    host.answer(200);
+    host.clock.advance(Duration::from_secs(60));
+    let began = host.clock.monotonic();
+    let flush = streamer.flush(Duration::from_secs(60));
+    host.clock.run(race(flush, streamer.courier(|_| ())));
+    assert!(host.clock.monotonic() - began < Duration::from_secs(5));
+    assert_eq!(host.accepted_events(), 10);
+    // Once the disk can, it is told: nothing is sent again.
+    host.store.set_fault(None);
+    host.flush(&streamer, 60);
+    assert_eq!((streamer.ledger().acknowledged, host.accepted_events()), (10, 10));
+    host.store.crash(CrashMode::Process);
+    drop(streamer);
+    assert_eq!(host.life().ledger().recovered, 0);
+}
+
+#[test]
+fn a_chunk_on_its_way_to_the_disk_is_not_cut() {
+    let mut host = Host::new(tens());
+    let streamer = host.life();
+    host.store.set_fault(Some(DiskFault::Stalled));
+    host.answer(413);
+    host.enqueue(&streamer, 10);
+    let ((), ()) = {
+        let clock = host.clock.clone();
+        let story = async {
+            streamer.flush(Duration::from_secs(20)).await;
+            clock.sleep(Duration::from_secs(20)).await;
+            host.store.set_fault(None);
+            clock.sleep(Duration::from_secs(5)).await;
+            host.answer(200);
+            streamer.flush(Duration::from_secs(60)).await;
+        };
+        let Race::First(()) = host.clock.run(race(story, streamer.courier(|_| ())));
+        ((), ())
+    };
+    streamer.ledger().check().expect("the law");
+    let rejected = streamer.ledger().rejected_total() as usize;
+    assert_eq!(host.accepted_events() + rejected, 10, "each event once");
     host.store.crash(CrashMode::Process);
     drop(streamer);
     assert_eq!(host.life().ledger().recovered, 0);

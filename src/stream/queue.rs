@@ -17,6 +17,9 @@ use super::spool::{Chunk, ChunkId, ChunkMeta};
 use super::{EncodedEvent, StreamConfig};
 use crate::domain::units::UnixMillis;
 
+/// Bytes of events that go to the spool in one append, about.
+const STAGE_BYTES_MAX: usize = 4 << 20;
+
 /// Where a chunk stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -39,7 +42,16 @@ struct Entry {
     /// Its events, unless they are on disk alone.
     resident: Option<VecDeque<EncodedEvent>>,
     durable: bool,
+    /// Whether the POST under way has begun.
+    is_sent: bool,
     state: State,
+}
+
+impl Entry {
+    /// Whether it may be sent now.
+    fn may_go(&self, disk_works: bool) -> bool {
+        self.state == State::Waiting && (disk_works || self.resident.is_some())
+    }
 }
 
 /// How much is where.
@@ -106,6 +118,7 @@ impl Queue {
                 attempts: 0,
                 resident: None,
                 durable: true,
+                is_sent: false,
                 state: State::Waiting,
             };
             queue.insert(meta.id, entry);
@@ -164,6 +177,7 @@ impl Queue {
                 attempts: 0,
                 resident: Some(events),
                 durable: false,
+                is_sent: false,
                 state: State::Staged,
             };
             self.insert(id, entry);
@@ -180,16 +194,22 @@ impl Queue {
         self.entries.values().any(|entry| entry.state == State::Staged)
     }
 
-    /// Copies of the chunks that are in memory alone, for the spool; they are not sent until
-    /// [`Queue::spooled`] or [`Queue::unspooled`] tells how that went.
+    /// Copies of the oldest chunks that are in memory alone, some [`STAGE_BYTES_MAX`] of them, for
+    /// the spool; they are not sent until [`Queue::spooled`] or [`Queue::unspooled`] tells how that
+    /// went.
     pub(super) fn stage(&mut self) -> Vec<Chunk> {
         let mut staged = Vec::new();
+        let mut bytes = 0;
         for (id, entry) in &mut self.entries {
+            if bytes >= STAGE_BYTES_MAX {
+                break;
+            }
             let idle = matches!(entry.state, State::Staged | State::Waiting);
             let Some(events) = entry.resident.as_ref().filter(|_| idle && !entry.durable) else {
                 continue;
             };
             entry.state = State::Staged;
+            bytes += entry.bytes;
             staged.push(Chunk {
                 id: *id,
                 enqueued_at: entry.enqueued_at,
@@ -234,17 +254,30 @@ impl Queue {
         self.entries.get(&id).is_some_and(|entry| entry.state == State::UnderWay)
     }
 
-    /// The oldest chunk that may be sent, marked as under way.
-    pub(super) fn start(&mut self) -> Option<ChunkId> {
-        let waiting = |(_, entry): &(&ChunkId, &mut Entry)| entry.state == State::Waiting;
-        let (id, entry) = self.entries.iter_mut().find(waiting)?;
+    /// The oldest chunk that may be sent, marked as under way; while the disk is of no use
+    /// (`disk_works`), the oldest of those in memory.
+    pub(super) fn start(&mut self, disk_works: bool) -> Option<ChunkId> {
+        let (id, entry) = self.entries.iter_mut().find(|(_, entry)| entry.may_go(disk_works))?;
         entry.state = State::UnderWay;
+        entry.is_sent = false;
         Some(*id)
     }
 
     /// Whether a chunk may be sent.
-    pub(super) fn has_waiting(&self) -> bool {
-        self.entries.values().any(|entry| entry.state == State::Waiting)
+    pub(super) fn has_waiting(&self, disk_works: bool) -> bool {
+        self.entries.values().any(|entry| entry.may_go(disk_works))
+    }
+
+    /// Whether chunks wait that the spool could not take.
+    pub(super) fn has_volatile(&self) -> bool {
+        self.entries.values().any(|entry| !entry.durable && entry.state == State::Waiting)
+    }
+
+    /// A chunk under way waits for what becomes of it on its way to the disk.
+    pub(super) fn restage(&mut self, id: ChunkId) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.state = State::Staged;
+        }
     }
 
     /// The events of a chunk, if they are in memory.
@@ -256,6 +289,7 @@ impl Queue {
     pub(super) fn count_attempt(&mut self, id: ChunkId) -> u32 {
         let Some(entry) = self.entries.get_mut(&id) else { return 0 };
         entry.attempts += 1;
+        entry.is_sent = true;
         entry.attempts - 1
     }
 
@@ -284,16 +318,16 @@ impl Queue {
         }
     }
 
-    /// Whatever was under way is not any more.
-    pub(super) fn recall(&mut self) -> Vec<(ChunkId, usize)> {
-        let mut recalled = Vec::new();
-        for (id, entry) in &mut self.entries {
-            if entry.state == State::UnderWay {
-                entry.state = State::Waiting;
-                recalled.push((*id, entry.events));
+    /// Whatever was under way is not any more; the events of each chunk whose POST had begun.
+    pub(super) fn recall(&mut self) -> Vec<usize> {
+        let mut sent = Vec::new();
+        for entry in self.entries.values_mut().filter(|entry| entry.state == State::UnderWay) {
+            entry.state = State::Waiting;
+            if entry.is_sent {
+                sent.push(entry.events);
             }
         }
-        recalled
+        sent
     }
 
     /// The chunk's fate is known. One in memory alone leaves at once and is given back; one on disk
@@ -305,6 +339,8 @@ impl Queue {
         }
         let mut entry = self.take(id)?;
         entry.state = State::Settling;
+        // Nobody reads them any more, and a disk that fails may keep the chunk here for long.
+        entry.resident = None;
         self.insert(id, entry);
         None
     }
@@ -349,6 +385,7 @@ impl Queue {
             attempts: entry.attempts,
             resident: Some(events),
             durable,
+            is_sent: false,
             state,
         };
         let earlier = part(entry.resident.take().unwrap_or_default());

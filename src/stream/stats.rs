@@ -25,8 +25,10 @@ pub struct StreamStats {
     pub sent_bytes: u64,
     /// Time between sending and the end of each POST, added up.
     pub post_time: Duration,
-    /// When New Relic last accepted a request.
-    pub last_success: Option<UnixMillis>,
+    /// When New Relic last accepted a request, on both clocks.
+    pub last_success: Option<(Duration, UnixMillis)>,
+    /// Dead letters that a failing disk did not take in time.
+    pub letters_dropped: u64,
     /// Most events that were in memory alone at once.
     pub buffer_events_peak: usize,
     /// Most bytes of events that were in memory at once, whether or not also in the spool.

@@ -117,7 +117,9 @@ impl<P: Ports> Streamer<P> {
                 let core = self.0.core();
                 let still =
                     core.is_standing_still(now).then(|| core.not_before.saturating_sub(now));
-                (core.is_busy() || core.is_staging() || core.has_disk_work(), still)
+                // A disk that fails is not waited for: what it must hear is told later.
+                let disk = core.disk_works(now) && (core.is_staging() || core.has_disk_work());
+                (core.is_busy() || disk, still)
             };
             if !busy || still.is_some() {
                 report.wait = still;

@@ -99,7 +99,9 @@ impl Assess<'_> {
 
     /// Whether events that New Relic does not take survive on disk.
     fn is_kept(&self) -> bool {
-        self.snapshot.resilience.spool.as_ref().is_some_and(|spool| spool.last_error.is_none())
+        let spool = self.snapshot.resilience.spool.as_ref();
+        let works = spool.is_some_and(|spool| spool.last_error.is_none());
+        works && self.snapshot.stream_stats.spool_error.is_none()
     }
 
     /// Whether New Relic took something lately.

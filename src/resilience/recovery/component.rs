@@ -236,7 +236,12 @@ impl<C: Clock> Component<C> {
                 part.book(started, Fact::Retried);
             }
             let admitted = permit.admitted();
-            let result = part.limited(|| op(admitted)).await;
+            // The first try is always made; the deadline cuts those after it.
+            let left = match count {
+                1 => Duration::MAX,
+                _ => part.left(first_at, started).unwrap_or_default(),
+            };
+            let result = part.limited(left, || op(admitted)).await;
             let now = part.clock.monotonic();
             let measured = Measured { now, took: Some(now.saturating_sub(started)) };
             let error = match result {
@@ -260,7 +265,7 @@ impl<C: Clock> Component<C> {
             part.clock.sleep(delay).await;
             started = part.clock.monotonic();
             // A real timer may be late.
-            if part.left(first_at, started).is_none() {
+            if part.left(first_at, started).is_none_or(|left| left.is_zero()) {
                 break Stopped::DeadlinePassed;
             }
             count = count.saturating_add(1);
@@ -358,12 +363,18 @@ impl<C: Clock> Part<C> {
     }
 
     /// Runs what `make` makes, for the time limit at most, and catches its panics.
-    async fn limited<T, E, Fut>(&self, make: impl FnOnce() -> Fut) -> Result<T, Broken<E>>
+    /// One try, of at most the component's limit and of what is `left`.
+    async fn limited<T, E, Fut>(
+        &self,
+        left: Duration,
+        make: impl FnOnce() -> Fut,
+    ) -> Result<T, Broken<E>>
     where
         Fut: Future<Output = Result<T, E>>,
     {
         // The timer is only made when the operation does not end at its first poll.
-        let timer = async { self.clock.sleep(self.timeout).await };
+        let limit = self.timeout.min(left);
+        let timer = async { self.clock.sleep(limit).await };
         let caught = AssertUnwindSafe(async { make().await }).catch_unwind();
         match race(caught, timer).await {
             Race::First(Ok(result)) => result.map_err(Broken::Failed),
@@ -371,7 +382,7 @@ impl<C: Clock> Part<C> {
                 record_panic(&self.name, payload.as_ref());
                 Err(Broken::Panicked(words(payload.as_ref())))
             }
-            Race::Second(()) => Err(Broken::TimedOut(Elapsed(self.timeout))),
+            Race::Second(()) => Err(Broken::TimedOut(Elapsed(limit))),
         }
     }
 
@@ -473,7 +484,7 @@ impl<C: Clock> Part<C> {
             self.book(self.clock.monotonic(), Fact::Ended(Ended::Failed { rejected }));
             return Err(failure);
         };
-        let result = self.limited(|| fallback(&failure)).await;
+        let result = self.limited(Duration::MAX, || fallback(&failure)).await;
         let now = self.clock.monotonic();
         match result {
             Ok(value) => {
@@ -492,7 +503,7 @@ impl<C: Clock> Part<C> {
     /// Makes one probe with the health check: the outcome for the breaker, and its words.
     pub(super) async fn probe(&self, check: &HealthCheck) -> Result<(), (Outcome, String)> {
         let check = Rc::clone(check);
-        self.limited(move || check()).await.map_err(|error| match error {
+        self.limited(Duration::MAX, move || check()).await.map_err(|error| match error {
             Broken::TimedOut(elapsed) => (Outcome::Timeout, elapsed.to_string()),
             Broken::Panicked(words) => (Outcome::Panic, format!("panicked: {words}")),
             Broken::Failed(text) => (Outcome::Failure(text.clone().into()), text),

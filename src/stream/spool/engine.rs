@@ -255,7 +255,14 @@ impl<D: Disk> Engine<D> {
 
     /// Adds dead letters and takes the oldest out where there are too many; how many it takes out.
     fn bury(&self, change: &mut Change, letters: &[DeadLetter]) -> Result<u64, SpoolError> {
-        for (number, letter) in (self.index.state.next_dead..).zip(letters) {
+        // A settlement that is repeated buries nobody twice.
+        let buried = |letter: &&DeadLetter| {
+            let (id, came) = (letter.chunk.id, letter.chunk.enqueued_at);
+            let mut known = self.index.dead.values();
+            known.any(|meta| meta.chunk.id == id && meta.chunk.enqueued_at == came)
+        };
+        let new = letters.iter().filter(|letter| !buried(letter));
+        for (number, letter) in (self.index.state.next_dead..).zip(new) {
             let record = record::encode_dead(letter, number, self.sequence())
                 .map_err(|error| SpoolError::io("writes", error))?;
             let meta = DeadLetterMeta {

@@ -137,7 +137,7 @@ fn a_wait_is_begun_only_if_the_breaker_may_be_open_for_calls_at_its_end() {
 }
 
 #[test]
-fn no_try_begins_after_the_deadline() {
+fn no_try_begins_at_the_deadline_and_none_but_the_first_passes_it() {
     // Each try takes 300 ms and the service asks for 200 ms: tries begin at 0, 500, 1 000 ms.
     let check = |deadline: Duration, tries: usize, last: &Stopped| {
         let clock = TestClock::default();
@@ -161,9 +161,11 @@ fn no_try_begins_after_the_deadline() {
     };
     check(Duration::ZERO, 1, &Stopped::DeadlinePassed);
     check(ms(500) - NS, 1, &Stopped::DeadlinePassed);
-    check(ms(500), 2, &Stopped::DeadlinePassed);
-    check(ms(1_000) - NS, 2, &Stopped::DeadlinePassed);
-    check(ms(1_000), 3, &Stopped::AttemptsSpent);
+    check(ms(500), 1, &Stopped::DeadlinePassed);
+    // The second try is cut to what is left.
+    check(ms(500) + NS, 2, &Stopped::DeadlinePassed);
+    check(ms(1_000), 2, &Stopped::DeadlinePassed);
+    check(ms(1_000) + NS, 3, &Stopped::AttemptsSpent);
     check(ms(1_000) + NS, 3, &Stopped::AttemptsSpent);
 }
 
@@ -186,7 +188,7 @@ impl Clock for Late {
 }
 
 #[test]
-fn a_late_timer_does_not_begin_a_try_after_the_deadline() {
+fn a_late_timer_does_not_begin_a_try_at_the_deadline() {
     let check = |lateness: Duration, tries: usize| {
         let clock = Late(TestClock::default(), lateness);
         let (settings, registry) = (RecoveryConfig::default(), BreakerRegistry::default());
@@ -203,6 +205,6 @@ fn a_late_timer_does_not_begin_a_try_after_the_deadline() {
         assert_eq!(retries, tries as u64 - 1);
     };
     check(secs(1) - NS, 2);
-    check(secs(1), 2);
+    check(secs(1), 1);
     check(secs(1) + NS, 1);
 }
