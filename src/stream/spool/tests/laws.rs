@@ -32,9 +32,14 @@ impl Contents {
                 for (id, _) in &settlement.replaced {
                     self.chunks.remove(id);
                 }
+                // A settlement that is repeated buries nobody twice.
+                let buried: Vec<_> =
+                    self.dead.iter().map(|(_, chunk)| (chunk.id, chunk.enqueued_at)).collect();
                 for letter in &settlement.dead {
                     self.chunks.remove(&letter.chunk.id);
-                    self.dead.push((letter.reason.clone(), letter.chunk.clone()));
+                    if !buried.contains(&(letter.chunk.id, letter.chunk.enqueued_at)) {
+                        self.dead.push((letter.reason.clone(), letter.chunk.clone()));
+                    }
                 }
                 for (_, chunks) in &settlement.replaced {
                     self.chunks.extend(chunks.iter().map(|chunk| (chunk.id, chunk.clone())));
