@@ -7,7 +7,7 @@
 //!   unsynced write by itself, whatever the order in which they were made.
 //! - Handles and locks of an older mount are dead, and so are those of a mount that reached its
 //!   last operation ([`DiskStore::die_after`]).
-//! - Everything follows from the seed and the operations; see [`inode`] for what does not matter.
+//! - Everything follows from the seed and the operations; see `inode` for what does not matter.
 //!
 //! Not modelled: folders as things of their own (they are made by opening files and never
 //! removed), permissions, links. A rename or removal is durable at once. Time passes in
