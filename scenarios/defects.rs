@@ -27,6 +27,23 @@ fn guardian(defect: Defect) -> &'static str {
         Defect::ReversedRelationships | Defect::NoRelationships | Defect::OldRelationships => {
             "relationships"
         }
+        Defect::IgnoredRetryAfter => "politeness",
+        Defect::AcceptedRefusals | Defect::ForgottenSpool => "conservation",
+        Defect::TirelessBreaker | Defect::HastyBreaker => "breaker",
+        Defect::BoundlessMemory => "bounded memory",
+    }
+}
+
+/// The scenario in which a defect shows.
+fn stage(defect: Defect) -> (&'static str, &'static str) {
+    match defect {
+        Defect::IgnoredRetryAfter => ("api_throttle", include_str!("api_throttle.toml")),
+        Defect::AcceptedRefusals | Defect::TirelessBreaker | Defect::HastyBreaker => {
+            ("api_outage", include_str!("api_outage.toml"))
+        }
+        Defect::ForgottenSpool => ("spool_survives", include_str!("spool_survives.toml")),
+        Defect::BoundlessMemory => ("full_memory", include_str!("full_memory.toml")),
+        _ => (scenario::BUILT_IN_NAME, scenario::BUILT_IN),
     }
 }
 
@@ -40,8 +57,9 @@ pub fn trials() -> Vec<Trial> {
 }
 
 fn caught(defect: Defect) -> Result<(), Failed> {
-    let scenario = scenario::load(scenario::BUILT_IN_NAME, scenario::BUILT_IN)
-        .map_err(|problems| Failed::from(problems.render(false)))?;
+    let (name, text) = stage(defect);
+    let scenario =
+        scenario::load(name, text).map_err(|problems| Failed::from(problems.render(false)))?;
     let options = Options { seed: Seed(1), network: Network::Kernel, sink: Sink::None };
     let report = run_defective(&scenario, options, defect);
     let broken: Vec<_> =

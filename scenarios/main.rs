@@ -15,6 +15,7 @@ use shakedown::sim::trace::Sink;
 
 mod cli;
 mod defects;
+mod sweeps;
 
 /// Seeds of the determinism proof.
 const PROOF_SEEDS: &str = "100";
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
     }
     trials.extend(cli::trials());
     trials.extend(defects::trials());
+    trials.extend(sweeps::trials());
     let rest: Conclusion = libtest_mimic::run(&arguments, trials);
     rest.exit_code()
 }

@@ -13,6 +13,7 @@ pub mod kafka_wire;
 pub mod newrelic;
 pub mod pipeline;
 pub mod ports;
+pub mod resilience;
 pub mod rt;
 pub mod sim;
 pub mod stream;

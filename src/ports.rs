@@ -263,7 +263,8 @@ impl HttpError {
 
 /// Files of one host, below one root folder; paths are relative, with `/`.
 ///
-/// Synchronous on purpose: redb's storage back end is, and simulated disks take no real time.
+/// Synchronous on purpose: redb's storage back end is, and simulated disks take no real time. What
+/// may take long goes through [`Disk::run`], so that a slow disk holds up nothing else.
 pub trait Disk: Clone + Send + Sync + 'static {
     /// An open file.
     type File: DiskFile;
@@ -297,6 +298,18 @@ pub trait Disk: Clone + Send + Sync + 'static {
     /// # Errors
     /// `WouldBlock` when another holder has it.
     fn lock(&self, path: &str) -> io::Result<DiskLock>;
+    /// Runs `job`, which works on this disk, without holding up the host's thread.
+    ///
+    /// The real arm runs it on a thread for blocking work. A simulated one waits while the disk is
+    /// stalled, runs it at once, and gives the result when the operations it made would be done.
+    /// Jobs of one disk may run side by side: a caller that needs an order keeps it itself.
+    ///
+    /// Dropping the future leaves open whether the job runs; it never runs in part. A panic of the
+    /// job is the future's.
+    fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> impl Future<Output = T> + Send;
 }
 
 /// Releases the lock when dropped.

@@ -2,6 +2,8 @@
 //!
 //! Invariants:
 //! - No path leaves the folder.
+//! - Jobs run on tokio's threads for blocking work; one that has begun runs to its end, even when
+//!   nobody waits for it any more.
 //! - A file's name is as durable as its contents: the folder is synced when a file is made, moved
 //!   or removed.
 
@@ -118,6 +120,19 @@ impl Disk for FileDisk {
             Err(TryLockError::Error(error)) => Err(error),
         }
     }
+
+    async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> T {
+        #[expect(clippy::disallowed_methods, reason = "real files block the thread they are on")]
+        let job = tokio::task::spawn_blocking(job);
+        match job.await {
+            Ok(output) => output,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime ends before the job began, and this future ends with it.
+                Err(_) => std::future::pending().await,
+            },
+        }
+    }
 }
 
 /// An open file.
@@ -150,7 +165,7 @@ impl DiskFile for OpenFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).sync_all()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).sync_data()
     }
 }
 

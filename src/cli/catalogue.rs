@@ -69,10 +69,10 @@ pub fn faults(args: &ListArgs) -> Exit {
         ReportFormat::Text => {
             let mut text = String::new();
             for FaultEntry { name, does, keys } in &entries {
-                let _ = writeln!(text, "{name:<10} {does}");
+                let _ = writeln!(text, "{name:<11} {does}");
                 for FaultKey { name, required, meaning } in keys {
                     let name = if *required { name.clone() } else { format!("{name}?") };
-                    let _ = writeln!(text, "    {name:<11} {meaning}");
+                    let _ = writeln!(text, "    {name:<12} {meaning}");
                 }
             }
             text.push_str(
@@ -201,7 +201,7 @@ mod tests {
             assert!(fault.keys.iter().any(|key| key.required), "{fault:?}");
         }
         let newrelic = faults.iter().find(|fault| fault.name == "newrelic").expect("listed");
-        let answer = &newrelic.keys[0];
+        let answer = newrelic.keys.iter().find(|key| key.name == "answer").expect("a key");
         assert!(answer.meaning.contains("too_many_requests, unavailable"), "{answer:?}");
     }
 }

@@ -10,12 +10,14 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::sim::check::Class;
 
 mod catalogue;
+mod crash_sweep;
 mod fleet;
 mod input;
 mod meta;
 mod pipeline;
 mod run;
 mod scenario;
+mod spool;
 
 /// How a process of ours ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,6 +122,8 @@ enum Verb {
     Run(run::RunArgs),
     /// Proves that a seed gives the same trace bytes in two fresh processes.
     Meta(meta::MetaArgs),
+    /// Runs a scenario once for every so many events of a host, which goes down after that event.
+    CrashSweep(crash_sweep::CrashSweepArgs),
     /// Lists the checks that every run is held to.
     Checks(catalogue::ListArgs),
     /// Lists the faults that a scenario can name.
@@ -128,6 +132,8 @@ enum Verb {
     Scenario(scenario::ScenarioArgs),
     /// Runs the pipeline on real sockets.
     Pipeline(pipeline::PipelineArgs),
+    /// Shows what waits on a pipeline's disk; replays and deletes what New Relic refused.
+    Spool(spool::SpoolArgs),
     /// Serves a simulated fleet on real ports.
     Fleet(FleetArgs),
 }
@@ -151,10 +157,12 @@ pub fn main() -> ExitCode {
     match arguments.verb {
         Verb::Run(args) => args.run().into(),
         Verb::Meta(args) => args.run().into(),
+        Verb::CrashSweep(args) => args.run().into(),
         Verb::Checks(args) => catalogue::checks(&args).into(),
         Verb::Faults(args) => catalogue::faults(&args).into(),
         Verb::Scenario(args) => args.run().into(),
         Verb::Pipeline(args) => args.run(),
+        Verb::Spool(args) => args.run().into(),
         Verb::Fleet(FleetArgs { verb: FleetVerb::Serve(args) }) => args.run().into(),
     }
 }

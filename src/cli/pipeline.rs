@@ -6,10 +6,12 @@
 //! - Every way out has its code: 0 done, 3 the configuration is invalid, 4 the world outside does
 //!   not play along (nothing answered, events stayed undelivered, the port is taken).
 
+use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -22,11 +24,13 @@ use super::input;
 use crate::adapters::RealPorts;
 use crate::config::schema::{LogFormat, LogLevel};
 use crate::config::{Config, Flags, HttpListen};
+use crate::pipeline::service::{PIPELINE, Service, StatusCell};
 use crate::pipeline::{
     CycleReport, Cycles, KafkaSource, NriFeed, NriSource, Pipeline, PipelineConfig, RunReport,
     Source, kafka_settings, total,
 };
 use crate::ports::{Clock, Listener, Net, Ports};
+use crate::resilience::supervisor::Component;
 use crate::rt::{self, Race, ShutdownHandle};
 
 #[cfg(test)]
@@ -102,7 +106,11 @@ impl PipelineArgs {
         };
         let local = LocalSet::new();
         let mut out = io::stdout().lock();
-        match local.block_on(&runtime, self.serve(&config, &mut out)) {
+        let served = local.block_on(&runtime, self.serve(&config, &mut out));
+        drop(local);
+        // A disk that hangs does not hold up the end.
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        match served {
             Ok(code) => ExitCode::from(code),
             Err(message) => {
                 complain(&message);
@@ -157,22 +165,15 @@ impl PipelineArgs {
         }
         let sources = sources(&ports, config, self.feed(config)?);
         let settings = PipelineConfig::from_config(config);
-        let mut pipeline = Pipeline::new(ports.clone(), settings, sources)
-            .map_err(|error| format!("cannot start: {error}"))?;
-        let pages = ShutdownHandle::new();
-        let server = match config.http {
-            Some(http) => {
-                let router = crate::http::router(pipeline.status(), *ports.clock());
-                Some(listen(&ports, http, router, &pages).await?)
-            }
-            None => None,
-        };
-        let outcome = run_until_signal(&mut pipeline, self.cycles()).await?;
-        pages.request();
-        if let Some(server) = server {
-            // A client that holds its connection open does not hold up the end.
-            rt::race(server, ports.clock().sleep(Duration::from_secs(1))).await;
+        let more = |status| pages(&ports, config.http, status).into_iter().collect();
+        let mut service = Service::start(ports.clone(), settings, sources, more)
+            .await
+            .map_err(|error| error.to_string())?;
+        let outcome = run_until_signal(&mut service.pipeline, self.cycles()).await?;
+        if outcome.is_some() {
+            service.stop().await;
         }
+        let pipeline = service.pipeline;
         let Some(run) = outcome else { return Ok(SIGNALLED) };
         let last = pipeline.last_report();
         let code = self.code(last.as_deref(), &run);
@@ -218,12 +219,14 @@ impl PipelineArgs {
         out.flush()
     }
 
-    /// A bounded run must have moved something; an unbounded one must have left nothing behind.
+    /// A bounded run must have moved something and left nothing behind; an unbounded one may leave
+    /// events in the spool, which sends them at the next start.
     fn code(&self, last: Option<&CycleReport>, run: &RunReport) -> u8 {
         let bounded = self.cycles() != Cycles::Forever;
         let collected = last.is_some_and(CycleReport::collected);
         let moved = collected && run.delivered > 0;
-        if run.undelivered > 0 || (bounded && !moved) { UNREACHABLE } else { 0 }
+        let kept = bounded && run.spooled > 0;
+        if run.undelivered > 0 || kept || (bounded && !moved) { UNREACHABLE } else { 0 }
     }
 }
 
@@ -246,7 +249,7 @@ async fn run_until_signal<P: Ports>(
     match rt::race(pipeline.run(cycles, &signal), signals).await {
         Race::First(report) => Ok(Some(report)),
         Race::Second(()) => {
-            tracing::error!("Ended by a second signal; events in memory are lost.");
+            tracing::error!("Ended by a second signal; events in memory alone are lost.");
             Ok(None)
         }
     }
@@ -254,6 +257,39 @@ async fn run_until_signal<P: Ports>(
 
 async fn next_signal(interrupt: &mut Signal, terminate: &mut Signal) {
     rt::race(interrupt.recv(), terminate.recv()).await;
+}
+
+/// The pages as a component: it binds the port, serves, and stops.
+fn pages(ports: &RealPorts, http: Option<HttpListen>, status: StatusCell) -> Option<Component> {
+    let http = http?;
+    let stop = ShutdownHandle::new();
+    let server = Rc::new(RefCell::new(None));
+    let start = {
+        let (ports, stop, server) = (ports.clone(), stop.clone(), Rc::clone(&server));
+        move || {
+            let (ports, stop, server) = (ports.clone(), stop.clone(), Rc::clone(&server));
+            let status = status.borrow().clone();
+            async move {
+                let status = status.ok_or("there is no pipeline to show")?;
+                let router = crate::http::router(status, *ports.clock());
+                server.replace(Some(listen(&ports, http, router, &stop).await?));
+                Ok(())
+            }
+        }
+    };
+    let clock = *ports.clock();
+    let stop = move || {
+        stop.request();
+        let server = server.take();
+        async move {
+            if let Some(server) = server {
+                // A client that holds its connection open does not hold up the end.
+                rt::race(server, clock.sleep(Duration::from_secs(1))).await;
+            }
+            Ok(())
+        }
+    };
+    Some(Component::critical("pages").needs(PIPELINE).start(start).stop(stop))
 }
 
 /// Binds the port and serves `router` until `pages`.
@@ -350,13 +386,15 @@ fn text_report(last: Option<&CycleReport>, run: &RunReport) -> String {
     }
     let _ = writeln!(
         text,
-        "{} cycles, {} starts skipped; {} samples, {} events: {} delivered, {} undelivered",
+        "{} cycles, {} starts skipped; {} samples, {} events: {} delivered, {} undelivered, {} in the \
+         spool",
         run.cycles,
         run.skipped,
         total(&run.ledger.collected),
         run.ledger.enqueued,
         run.delivered,
         run.undelivered,
+        run.spooled,
     );
     text
 }

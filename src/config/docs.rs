@@ -44,26 +44,56 @@ pub fn markdown() -> String {
             Some(items) => (resolve(schema, items), format!("[[{name}]]")),
             None => (resolve(schema, property), format!("[{name}]")),
         };
-        text.push_str(&format!("\n## `{header}`\n\n{}\n\n", description(property)));
-        text.push_str("| key | type | default | meaning |\n| --- | --- | --- | --- |\n");
-        let required = table.get("required").and_then(Json::as_array);
-        for (key, property) in properties(table) {
-            let is_required =
-                required.is_some_and(|names| names.iter().any(|name| name == key.as_str()));
-            let default = match property.get("default") {
-                _ if is_required => "required".to_owned(),
-                None | Some(Json::Null) => String::new(),
-                Some(default) => format!("`{default}`"),
-            };
-            text.push_str(&format!(
-                "| `{key}` | {} | {default} | {}{} |\n",
-                type_name(schema, property),
-                description(property),
-                example(property),
-            ));
+        match tables_of_one_kind(schema, table) {
+            Some(kind) => {
+                push_head(&mut text, &format!("[{name}.…]"), property);
+                text.push_str("| table | meaning |\n| --- | --- |\n");
+                for (inner, property) in properties(table) {
+                    let meaning = description(property);
+                    text.push_str(&format!("| `[{name}.{inner}]` | {meaning} |\n"));
+                }
+                text.push_str("\nEach of them has these keys:\n\n");
+                push_keys(&mut text, schema, kind);
+            }
+            None => {
+                push_head(&mut text, &header, property);
+                push_keys(&mut text, schema, table);
+            }
         }
     }
     text
+}
+
+/// The table that all values of `table` are, if they are tables of one kind.
+fn tables_of_one_kind<'s>(root: &'s Json, table: &'s Json) -> Option<&'s Json> {
+    let mut kinds = properties(table).map(|(_, property)| property.get("$ref"));
+    let first = kinds.next()??;
+    let kind = resolve(root, properties(table).next()?.1);
+    (kinds.all(|kind| kind == Some(first)) && kind.get("properties").is_some()).then_some(kind)
+}
+
+fn push_head(text: &mut String, header: &str, property: &Json) {
+    text.push_str(&format!("\n## `{header}`\n\n{}\n\n", description(property)));
+}
+
+fn push_keys(text: &mut String, root: &Json, table: &Json) {
+    text.push_str("| key | type | default | meaning |\n| --- | --- | --- | --- |\n");
+    let required = table.get("required").and_then(Json::as_array);
+    for (key, property) in properties(table) {
+        let is_required =
+            required.is_some_and(|names| names.iter().any(|name| name == key.as_str()));
+        let default = match property.get("default") {
+            _ if is_required => "required".to_owned(),
+            None | Some(Json::Null) => String::new(),
+            Some(default) => format!("`{default}`"),
+        };
+        text.push_str(&format!(
+            "| `{key}` | {} | {default} | {}{} |\n",
+            type_name(root, property),
+            description(property),
+            example(property),
+        ));
+    }
 }
 
 fn properties(schema: &Json) -> impl Iterator<Item = (&String, &Json)> {
@@ -98,7 +128,7 @@ fn example(property: &Json) -> String {
 
 fn is_text_format(property: &Json) -> bool {
     let format = property.get("format").and_then(Json::as_str);
-    matches!(format, Some("duration" | "size" | "endpoint"))
+    matches!(format, Some("duration" | "size" | "endpoint" | "window"))
 }
 
 /// Type and range, as a person would say it.
@@ -108,9 +138,11 @@ fn type_name(root: &Json, property: &Json) -> String {
     if let Some(first) = branches.and_then(|branches| branches.first()) {
         return type_name(root, first);
     }
-    let words = property.get("oneOf").and_then(Json::as_array).into_iter().flatten();
+    let branches = property.get("oneOf").and_then(Json::as_array).into_iter().flatten();
+    let listed = property.get("enum").and_then(Json::as_array).into_iter().flatten();
+    let words = branches.filter_map(|branch| branch.get("const")).chain(listed);
     let words: Vec<String> =
-        words.filter_map(|b| b.get("const")).map(|word| format!("`{word}`")).collect();
+        words.filter(|word| !word.is_null()).map(|word| format!("`{word}`")).collect();
     if !words.is_empty() {
         return words.join(", ");
     }

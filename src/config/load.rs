@@ -24,6 +24,11 @@ use crate::domain::tag::{TagError, TagValue, Tags};
 use crate::newrelic::{Addresses, ApiKey, Region};
 use crate::ports::Endpoint;
 
+mod resilience;
+
+pub use resilience::{Alerts, Breakers, Limits, Recovery, Resilience, SpoolSettings, Webhook};
+pub(super) use resilience::{check_header_name, check_webhook, without_path};
+
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -62,6 +67,8 @@ pub struct Config {
     pub cycle: Cycle,
     /// Batches.
     pub stream: StreamTable,
+    /// How failures of the world are met.
+    pub resilience: Resilience,
     /// Health and metrics; `None` when switched off.
     pub http: Option<HttpListen>,
     /// Format of the log.
@@ -209,6 +216,7 @@ impl Loader<'_> {
         self.sources(&effective);
         let cycle = self.cycle(&effective);
         self.stream(&effective.stream);
+        let resilience = self.resilience(&effective);
         let http = self.http(&effective);
         let mut problems = std::mem::take(&mut self.foreign);
         if let Err(own) = self.file.require(std::mem::take(&mut self.own)) {
@@ -221,6 +229,7 @@ impl Loader<'_> {
                 nri: effective.nri.clone(),
                 cycle,
                 stream: effective.stream.clone(),
+                resilience,
                 http: effective.http.enabled.then_some(http),
                 log_format: effective.log.format,
                 log_level: effective.log.level,

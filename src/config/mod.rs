@@ -10,7 +10,10 @@ pub mod quantity;
 pub mod schema;
 pub mod toml_file;
 
-pub use load::{Config, Cycle, Destination, Environment, Flags, HttpListen, KafkaSource};
+pub use load::{
+    Alerts, Breakers, Config, Cycle, Destination, Environment, Flags, HttpListen, KafkaSource,
+    Limits, Recovery, Resilience, SpoolSettings, Webhook,
+};
 
 #[cfg(test)]
 mod tests;

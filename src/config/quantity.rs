@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::domain::units::whole_millis;
 use crate::ports::{Endpoint, InvalidEndpoint};
+use crate::resilience::breaker::Window;
 
 /// A text that is not a number with a unit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -163,6 +164,43 @@ impl fmt::Display for EndpointText {
     }
 }
 
+/// What a breaker remembers, written `"none"` (all since it closed), `"100 calls"` or `"60s"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowText(pub Window);
+
+impl FromStr for WindowText {
+    type Err = InvalidQuantity;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let what = "a breaker's window";
+        let form = || InvalidQuantity::Form { text: text.to_owned(), what, example: "60s" };
+        if text == "none" {
+            return Ok(Self(Window::None));
+        }
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = text.split_at(digits);
+        if ["calls", "call"].contains(&unit.trim_start()) && !number.is_empty() {
+            let calls = number.parse().map_err(|_| InvalidQuantity::TooLarge(text.to_owned()))?;
+            return Ok(Self(Window::Count(calls)));
+        }
+        match text.parse::<DurationText>() {
+            Ok(duration) => Ok(Self(Window::Time(duration.0))),
+            Err(InvalidQuantity::Form { .. }) => Err(form()),
+            Err(other) => Err(other),
+        }
+    }
+}
+
+impl fmt::Display for WindowText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Window::None => f.write_str("none"),
+            Window::Count(calls) => write!(f, "{calls} calls"),
+            Window::Time(duration) => DurationText(duration).fmt(f),
+        }
+    }
+}
+
 /// Serde and schema of a type that is written as a text of one format.
 macro_rules! text_format {
     ($type:ty, $name:literal, $format:literal, $examples:expr) => {
@@ -195,6 +233,7 @@ macro_rules! text_format {
 
 text_format!(DurationText, "Duration", "duration", ["15s", "500ms", "5min", "1h"]);
 text_format!(SizeText, "Size", "size", ["1MiB", "64KiB", "512B"]);
+text_format!(WindowText, "Window", "window", ["60s", "100 calls", "none"]);
 text_format!(EndpointText, "Endpoint", "endpoint", ["kafka-1.example.com:9092"]);
 
 #[cfg(test)]
@@ -233,6 +272,35 @@ mod tests {
             assert_eq!(text.parse(), Ok(SizeText(expected)), "{text}");
         }
         assert!("1mb".parse::<SizeText>().is_err());
+    }
+
+    #[test]
+    fn windows() {
+        let cases: &[(&str, Result<Window, &str>)] = &[
+            ("none", Ok(Window::None)),
+            ("100 calls", Ok(Window::Count(100))),
+            ("1call", Ok(Window::Count(1))),
+            ("0 calls", Ok(Window::Count(0))),
+            ("60s", Ok(Window::Time(Duration::from_secs(60)))),
+            ("60", Err("`60` has no unit: write 60s")),
+            ("4294967296 calls", Err("`4294967296 calls` is too large")),
+            (
+                "calls",
+                Err("`calls` is not a breaker's window: write a whole number and a unit, such as \
+                     60s"),
+            ),
+        ];
+        for (text, expected) in cases {
+            let actual = text.parse::<WindowText>().map(|window| window.0);
+            assert_eq!(
+                actual.map_err(|e| e.to_string()),
+                expected.map_err(str::to_owned),
+                "{text}"
+            );
+            if let Ok(window) = expected {
+                assert_eq!(WindowText(*window).to_string().parse(), Ok(WindowText(*window)));
+            }
+        }
     }
 
     proptest::proptest! {

@@ -11,6 +11,13 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::quantity::{DurationText, EndpointText, SizeText};
 
+mod resilience;
+
+pub use resilience::{
+    AlertEvent, AlertsTable, BreakerTable, BreakersTable, LimitsTable, PoolTable, QueuePolicyName,
+    RecoveryTable, RetryTable, SpoolTable,
+};
+
 /// The pipeline: what it reads, how often, and where its events go.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -31,7 +38,29 @@ pub struct PipelineFile {
     /// Batches on their way to New Relic.
     #[serde(default)]
     pub stream: StreamTable,
-    /// The pipeline's own health and metrics.
+    /// Where events wait on disk until New Relic has taken them.
+    #[serde(default)]
+    pub spool: SpoolTable,
+    /// When a POST that failed is repeated.
+    #[serde(default)]
+    pub retry: RetryTable,
+    /// How much is sent and held at most.
+    #[serde(default)]
+    pub limits: LimitsTable,
+    /// Circuit breakers, one for each kind of other side; a setting that is absent comes from the
+    /// breaker's profile.
+    #[serde(default)]
+    pub breaker: BreakersTable,
+    /// Messages about breakers to a webhook.
+    #[serde(default)]
+    pub alerts: AlertsTable,
+    /// Bringing components back that failed.
+    #[serde(default)]
+    pub recovery: RecoveryTable,
+    /// Workers that share the tasks of a cycle.
+    #[serde(default)]
+    pub pool: PoolTable,
+    /// The pipeline's own health and metrics; `docs/MONITORING.md` lists the pages and figures.
     #[serde(default)]
     pub http: HttpTable,
     /// The pipeline's own log, on standard error.
@@ -130,8 +159,8 @@ pub struct CycleTable {
     /// Longest time for collecting from one source; what is late counts as a failure of that
     /// source alone. Two thirds of `cycle_deadline` when absent.
     pub collect_deadline: Option<DurationText>,
-    /// Longest duration of a cycle; events not sent by then are kept for the next. As long as
-    /// `interval` when absent.
+    /// Longest duration of a cycle, which waits so long for its events to leave; what is left is
+    /// sent all the same, cycle or no cycle. As long as `interval` when absent.
     pub cycle_deadline: Option<DurationText>,
     /// Longest time between a request to stop and the end; the running cycle and the last sends
     /// share it.
@@ -176,23 +205,26 @@ pub struct StreamTable {
     /// POSTs under way at the same time.
     #[schemars(range(min = 1, max = 64))]
     pub concurrent_posts: usize,
-    /// Events kept in memory while New Relic does not take them; beyond it the oldest are dropped
-    /// and counted.
+    /// Events that are in memory alone: on their way to the spool, or kept while the disk does not
+    /// take them or there is no spool. Beyond it the oldest are dropped and counted
+    /// (`buffer_full`).
     #[schemars(range(min = 1))]
     pub buffer_events: usize,
-    /// Bytes kept in memory; beyond it the oldest events are dropped and counted.
+    /// Bytes of events that are in memory alone; beyond it the oldest are dropped and counted
+    /// (`buffer_full`). `limits.memory_max` bounds these and copies of what is on disk together.
     pub buffer_bytes: SizeText,
-    /// Longest wait for the answer to one POST.
+    /// Longest wait for the answer to one POST; the breaker's `call_timeout` (20s in the profile
+    /// `event-api`) where that is shorter.
     pub timeout: DurationText,
 }
 
 impl Default for StreamTable {
     fn default() -> Self {
         Self {
-            batch_events: 1_000,
+            batch_events: 100,
             batch_bytes: SizeText(4_000_000),
             gzip_level: 1,
-            concurrent_posts: 4,
+            concurrent_posts: 10,
             buffer_events: 100_000,
             buffer_bytes: SizeText(128 << 20),
             timeout: DurationText::from_secs(30),
@@ -200,7 +232,8 @@ impl Default for StreamTable {
     }
 }
 
-/// The pipeline's own health and metrics: `/health`, `/health/live`, `/health/ready`, `/metrics`.
+/// The pipeline's own health and metrics: the pages that `docs/MONITORING.md` lists, which is made
+/// from the router's own table.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct HttpTable {

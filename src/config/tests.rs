@@ -3,8 +3,16 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
 
 use super::*;
+use crate::resilience::breaker::{BreakerConfig, SlowCall, Window};
+use crate::resilience::limiter::{LimiterConfig, Profile};
+use crate::resilience::pool::{PoolConfig, QueuePolicy};
+use crate::resilience::recovery::RecoveryConfig;
+use crate::stream::StreamConfig;
 
 const CANARIES: [&str; 2] = ["c4n4ry", "C4N4RY"];
 
@@ -27,6 +35,8 @@ fn load(
 }
 
 const ACCOUNT: (&str, &str) = ("NEW_RELIC_ACCOUNT_ID", "7");
+const MINUTE: Duration = Duration::from_secs(60);
+const ALERT: (&str, &str) = ("ALERT_SECRET", "c4n4ry-of-the-alerts");
 const KEY: (&str, &str) = ("NEW_RELIC_LICENSE_KEY", "c4n4ry-of-the-environment");
 
 fn snapshot(name: &str, text: &str) {
@@ -54,7 +64,7 @@ fn minimal_file_takes_everything_else_from_defaults() {
 
 #[test]
 fn full_file_sets_every_key() {
-    let config = load(&fixture("full.toml"), &[], &Flags::default()).expect("valid");
+    let config = load(&fixture("full.toml"), &[ALERT], &Flags::default()).expect("valid");
     assert_eq!(config.kafka[0].bootstrap[1], crate::ports::Endpoint::new("::1", 9093));
     assert_eq!(config.kafka[0].jmx[&3], crate::ports::Endpoint::new("jmx-3", 7072));
     assert_eq!(config.http, None);
@@ -62,10 +72,10 @@ fn full_file_sets_every_key() {
     snapshot("redacted_full", &config.redacted());
     // What is shown is a valid file (but for the key), so every key was shown.
     let shown = config.redacted();
-    let again = load(&shown, &[], &Flags::default()).expect("still valid");
+    let again = load(&shown, &[ALERT], &Flags::default()).expect("still valid");
     assert_eq!(again.redacted(), shown);
     let schema = docs::json_schema();
-    for key in ["environment", "collect_deadline", "jmx_port", "buffer_bytes", "stdin"] {
+    for key in ["environment", "collect_deadline", "jmx_port", "memory_max", "slow_call_after"] {
         assert!(shown.contains(key) && schema.contains(key), "{key}");
     }
 }
@@ -77,7 +87,7 @@ fn invalid_files_say_where_and_how_to_mend_them() {
         .map(|entry| entry.expect("entry").path())
         .collect();
     files.sort();
-    assert!(files.len() >= 6, "{files:?}");
+    assert!(files.len() >= 8, "{files:?}");
     for file in files {
         let name = file.file_stem().and_then(|stem| stem.to_str()).expect("utf-8");
         let text = fs::read_to_string(&file).expect(name);
@@ -89,6 +99,116 @@ fn invalid_files_say_where_and_how_to_mend_them() {
         }
         snapshot(&format!("invalid_{name}"), &shown);
     }
+}
+
+#[test]
+fn resilience_comes_from_defaults() {
+    let config = load(&fixture("minimal.toml"), &[ACCOUNT, KEY], &Flags::default());
+    let resilience = config.expect("valid").resilience;
+    let spool = resilience.spool.expect("on");
+    assert_eq!((spool.config.folder.as_str(), spool.config.sync), ("spool", true));
+    assert_eq!((spool.size_max_bytes, spool.age_max.as_secs()), (1 << 30, 86_400));
+    assert_eq!(resilience.retry, StreamConfig::default().retry);
+    assert_eq!(Some(resilience.breakers.event_api), BreakerConfig::named("event-api"));
+    assert_eq!(Some(resilience.breakers.collector), BreakerConfig::named("collector"));
+    assert_eq!(Some(resilience.breakers.nerdgraph), BreakerConfig::named("nerdgraph-api"));
+    let profile = |name| Profile::named(name).map(Profile::config);
+    assert_eq!(Some(resilience.limits.event_api), profile("event_api"));
+    assert_eq!(Some(resilience.limits.nerdgraph), profile("nerdgraph_nrql"));
+    assert_eq!(resilience.limits.resident_max_bytes, 16 << 20);
+    assert_eq!(resilience.limits.memory_max_bytes, 144 << 20);
+    assert!(resilience.alerts.is_none());
+    assert_eq!(resilience.recovery.manager, RecoveryConfig::default());
+    assert_eq!(
+        (resilience.recovery.delay, resilience.recovery.cache_age_max),
+        (MINUTE, MINUTE * 5)
+    );
+    assert_eq!(resilience.pool, PoolConfig::default());
+}
+
+#[test]
+fn resilience_is_what_the_file_says() {
+    let config = load(&fixture("full.toml"), &[ALERT], &Flags::default()).expect("valid");
+    let resilience = config.resilience;
+    let spool = resilience.spool.expect("on");
+    assert_eq!((spool.size_max_bytes, spool.age_max), (256 << 20, MINUTE * 720));
+    assert_eq!((spool.config.dead_letters_max, spool.config.sync), (10, false));
+    assert_eq!(spool.config.dead_letter_bytes_max, 1 << 20);
+    let retry = resilience.retry;
+    assert_eq!((retry.attempts_max, retry.factor, retry.base.as_millis()), (9, 1.5, 250));
+    assert_eq!(retry.believed(MINUTE * 9), MINUTE * 2);
+    assert_eq!(resilience.limits.event_api, LimiterConfig::at_most(6_000, MINUTE, 60));
+    assert_eq!(resilience.limits.nerdgraph, LimiterConfig::at_most(300, MINUTE, 5));
+    assert_eq!(resilience.limits.resident_max_bytes, 4 << 20);
+    let expected = BreakerConfig {
+        failure_threshold: 4,
+        success_threshold: 3,
+        call_timeout: Duration::from_secs(25),
+        retry_delay: Duration::ZERO,
+        retry_factor: 2.0,
+        retry_delay_max: MINUTE,
+        window: Window::Count(50),
+        volume_threshold: 20,
+        failure_rate_percent: Some(60.0),
+        slow_call: Some(SlowCall { after: Duration::from_secs(9), rate_percent: 80.0 }),
+        half_open_max: 2,
+    };
+    assert_eq!(resilience.breakers.event_api, expected);
+    let base = |profile| BreakerConfig::named(profile).expect("a profile");
+    let expected = BreakerConfig { window: Window::None, ..base("collector") };
+    assert_eq!(resilience.breakers.collector, expected);
+    let slow_call = Some(SlowCall { after: MINUTE, rate_percent: 50.0 });
+    assert_eq!(resilience.breakers.nerdgraph, BreakerConfig { slow_call, ..base("nerdgraph-api") });
+    let alerts = resilience.alerts.expect("a webhook");
+    assert_eq!(alerts.webhook.expose(), "https://alerts.example.com:8443/hooks/c4n4ry000");
+    assert_eq!(alerts.webhook.to_string(), "https://alerts.example.com:8443/***");
+    let (header, secret) = alerts.secret.expect("a secret");
+    assert_eq!((header.as_str(), secret.expose_secret()), ("x-alert-secret", ALERT.1));
+    let names: Vec<_> = alerts.events.iter().map(|event| event.bus_name()).collect();
+    assert_eq!(names, ["circuit.opened", "circuit.half_open", "circuit.closed"]);
+    let pool = resilience.pool;
+    assert_eq!((pool.workers, pool.queue_max, pool.policy), (3, 0, QueuePolicy::Wait));
+    assert_eq!((pool.ageing, pool.task_timeout), (Some(MINUTE / 60), Some(MINUTE / 6)));
+}
+
+#[test]
+fn every_profile_can_be_named_and_zero_is_zero() {
+    let text = fixture("minimal.toml");
+    for (name, config) in BreakerConfig::PROFILES {
+        let text = format!("{text}\n[breaker.collector]\nprofile = '{name}'\n");
+        let loaded = load(&text, &[ACCOUNT, KEY], &Flags::default()).expect(name);
+        assert_eq!(&loaded.resilience.breakers.collector, config);
+    }
+    let zeros = "[spool]\nage_max = '0s'\ndead_letters_max = 0\n[retry]\nbase = '0s'\n\
+                 delay_max = '0s'\nretry_after_max = '0s'\n[breaker.event_api]\n\
+                 call_timeout = '0s'\nretry_delay = '0s'\nretry_delay_max = '0s'\n\
+                 volume_threshold = 0\n[recovery]\nhistory_max = 0\ncache_age_max = '0s'\n\
+                 [pool]\nqueue_max = 0\nageing = '0s'\ntask_timeout = '0s'\n";
+    let config = load(&format!("{text}\n{zeros}"), &[ACCOUNT, KEY], &Flags::default());
+    let resilience = config.expect("zeros are values").resilience;
+    let spool = resilience.spool.expect("on");
+    assert_eq!((spool.age_max, spool.config.dead_letters_max), (Duration::ZERO, 0));
+    let retry = resilience.retry;
+    assert_eq!((retry.ceiling(9), retry.believed(MINUTE)), (Duration::ZERO, Duration::ZERO));
+    let breaker = resilience.breakers.event_api;
+    assert_eq!((breaker.call_timeout, breaker.retry_delay), (Duration::ZERO, Duration::ZERO));
+    assert_eq!(resilience.recovery.manager.history_max, 0);
+    assert_eq!(resilience.recovery.cache_age_max, Duration::ZERO);
+    assert_eq!(resilience.pool.task_timeout, Some(Duration::ZERO));
+    let off =
+        load(&format!("{text}\n[spool]\nenabled = false"), &[ACCOUNT, KEY], &Flags::default());
+    assert!(off.expect("valid").resilience.spool.is_none());
+}
+
+#[test]
+fn a_secret_for_a_header_is_checked_and_never_shown() {
+    let text = fixture("minimal.toml");
+    let text = format!("{text}\n[alerts]\nwebhook = 'http://a/b'\nsecret_variable = 'S'\n");
+    let variables = [ACCOUNT, KEY, ("S", "c4n4ry\nin two lines")];
+    let problems = load(&text, &variables, &Flags::default()).expect_err("two lines");
+    let shown = problems.render(false);
+    assert!(shown.contains("cannot be sent in a header"), "{shown}");
+    assert!(!shown.contains("c4n4ry"), "{shown}");
 }
 
 #[test]
@@ -142,11 +262,11 @@ fn problems_of_environment_and_flags_name_their_place() {
 
 #[test]
 fn secrets_never_appear() {
-    let config = load(&fixture("full.toml"), &[], &Flags::default()).expect("valid");
+    let config = load(&fixture("full.toml"), &[ALERT], &Flags::default()).expect("valid");
     let shown = [format!("{config:?}"), format!("{config:#?}"), config.redacted()];
     for text in shown {
         // The first six characters are what New Relic itself shows as `apiKeyPrefix`.
-        assert!(!text.contains("c4n4ry0"), "{text}");
+        assert!(!text.contains("c4n4ry0") && !text.contains(ALERT.1), "{text}");
     }
 }
 

@@ -1,11 +1,17 @@
 //! The pipeline's own metrics as OpenMetrics text.
 //!
-//! Invariant: the text is a function of the snapshot and the time: names in the order below,
-//! labels sorted. (The crate's own families keep their members in random order, so each scrape
-//! writes the snapshot through a collector.)
+//! Two sets of names: `shakedown_*`, and those of the platform's exporter (`platform_*`,
+//! `streaming_*`, `message_queue_*`, …), which dashboards elsewhere know. docs/MONITORING.md lists
+//! all of them; it is made of this text.
+//!
+//! Invariants:
+//! - The text is a function of the snapshot and the time: names in the order of the code, labels
+//!   sorted. (The crate's own families keep their members in random order, so each scrape writes
+//!   the snapshot through a collector.)
+//! - A figure that is not known has no sample.
 
-use std::collections::BTreeMap;
 use std::fmt::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::collector::Collector;
@@ -15,33 +21,44 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-use crate::pipeline::health::{HealthStatus, assess};
-use crate::pipeline::{Counts, DurationHistogram, Snapshot};
+use write::{by_label, by_source, counter, gauge, histogram};
+
+use crate::pipeline::Snapshot;
+use crate::pipeline::health::{Health, HealthStatus, assess};
+
+mod platform;
+mod resilience;
+mod write;
 
 /// `snapshot` at `now` (monotonic) as OpenMetrics text.
 pub(super) fn encode(snapshot: Snapshot, now: Duration) -> Result<String, Error> {
-    let mut registry = Registry::with_prefix("shakedown");
-    registry.register_collector(Box::new(Scrape { snapshot, now }));
+    let scrape =
+        Scrape { health: Arc::new(assess(&snapshot, now)), snapshot: Arc::new(snapshot), now };
+    let mut platform = Registry::default();
+    platform.register_collector(Box::new(platform::Platform(scrape.clone())));
+    let mut own = Registry::with_prefix("shakedown");
+    own.register_collector(Box::new(scrape));
     let mut text = String::new();
-    prometheus_client::encoding::text::encode(&mut text, &registry)?;
+    prometheus_client::encoding::text::encode_registry(&mut text, &own)?;
+    prometheus_client::encoding::text::encode_registry(&mut text, &platform)?;
+    prometheus_client::encoding::text::encode_eof(&mut text)?;
     Ok(text)
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Scrape {
-    snapshot: Snapshot,
+    snapshot: Arc<Snapshot>,
+    health: Arc<Health>,
     now: Duration,
 }
-
-/// A metric's name and meaning.
-type Head = (&'static str, &'static str);
 
 impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
         self.process(&mut encoder)?;
         self.cycles(&mut encoder)?;
         self.sources(&mut encoder)?;
-        self.events(&mut encoder)
+        self.events(&mut encoder)?;
+        resilience::encode(&self.snapshot, &mut encoder)
     }
 }
 
@@ -52,16 +69,20 @@ impl Scrape {
         info.encode_info(&[("version", env!("CARGO_PKG_VERSION"))])?;
         let uptime = self.now.saturating_sub(self.snapshot.made.monotonic).as_secs_f64();
         gauge(to, ("uptime_seconds", "Time since the pipeline was made"), uptime)?;
-        let health = assess(&self.snapshot, self.now);
+        if let Some(share) = self.health.figures.uptime {
+            let head = ("availability_ratio", "Share of time in which health was not unhealthy");
+            gauge(to, head, share)?;
+        }
+        let memory = self.snapshot.memory;
+        let head = ("memory_held_bytes", "Bytes of the events in memory");
+        gauge(to, head, memory.held_bytes as f64)?;
+        let head = ("memory_limit_bytes", "Bytes of events that may be in memory");
+        gauge(to, head, memory.limit_bytes as f64)?;
         let head = ("health", "1 for the present status of each check, else 0");
         let mut family = to.encode_descriptor(head.0, head.1, None, MetricType::Gauge)?;
-        for check in &health.checks {
-            for (status, name) in [
-                (HealthStatus::Healthy, "healthy"),
-                (HealthStatus::Degraded, "degraded"),
-                (HealthStatus::Unhealthy, "unhealthy"),
-            ] {
-                let labels = [("check", check.name.as_str()), ("status", name)];
+        for check in &self.health.checks {
+            for status in HealthStatus::ALL {
+                let labels = [("check", check.name.as_str()), ("status", status.lowercase())];
                 let value = ConstGauge::new(i64::from(check.status == status));
                 value.encode(family.encode_family(&labels)?)?;
             }
@@ -76,16 +97,7 @@ impl Scrape {
         let head = ("cycles_skipped", "Cycle starts that passed while a cycle was running");
         counter(to, head, snapshot.skipped)?;
         let head = ("cycle_duration_seconds", "Duration of cycles");
-        let mut histogram = to.encode_descriptor(head.0, head.1, None, MetricType::Histogram)?;
-        let durations = &snapshot.durations;
-        let bounds = DurationHistogram::BOUNDS_SECONDS.iter().copied();
-        let buckets: Vec<(f64, u64)> = bounds.zip(durations.buckets).collect();
-        histogram.encode_histogram::<[(&str, &str); 0]>(
-            durations.sum_seconds,
-            durations.count(),
-            &buckets,
-            None,
-        )?;
+        histogram(to, head, &[(&[], &snapshot.durations)])?;
         let head = ("last_success_timestamp_seconds", "Unix time of the last success of a stage");
         let mut family = to.encode_descriptor(head.0, head.1, None, MetricType::Gauge)?;
         let stages = [("collect", snapshot.last_collected), ("stream", snapshot.last_accepted)];
@@ -114,7 +126,11 @@ impl Scrape {
         by_label(to, ("entities", "Entities synthesized"), "type", &ledger.entities)?;
         let head = ("entities_rejected", "Entities that could not be synthesized");
         by_label(to, head, "reason", &ledger.unsynthesized)?;
-        counter(to, ("relationships", "Relationships sent along"), ledger.relationships)
+        counter(to, ("relationships", "Relationships sent along"), ledger.relationships)?;
+        let head = ("monitoring_events", "Events about the pipeline itself, e.g. of its breakers");
+        counter(to, head, ledger.monitoring)?;
+        let head = ("series_left_out", "Entities' figures left out of this page, by its cap");
+        counter(to, head, self.snapshot.figures_left_out)
     }
 
     fn events(&self, to: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
@@ -130,9 +146,10 @@ impl Scrape {
             let labels = [("outcome", outcome), ("reason", reason)];
             ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
         }
-        let head = ("events_in_flight", "Events in memory that New Relic has not taken");
+        let head =
+            ("events_in_flight", "Events in memory or in the spool that New Relic has not taken");
         gauge(to, head, stream.in_flight as f64)?;
-        let head = ("events_in_flight_limit", "Events that fit into memory");
+        let head = ("events_in_flight_limit", "Events that may wait in memory alone");
         gauge(to, head, self.snapshot.buffer_events_max as f64)?;
         let stats = &self.snapshot.stream_stats;
         let posts = stats.posts.iter().map(|(outcome, count)| ((*outcome).to_owned(), *count));
@@ -144,43 +161,4 @@ impl Scrape {
         let head = ("body_bytes", "Bytes of bodies before compression");
         counter(to, head, stats.body_bytes)
     }
-}
-
-fn counter(to: &mut DescriptorEncoder<'_>, head: Head, value: u64) -> Result<(), Error> {
-    let metric = to.encode_descriptor(head.0, head.1, None, MetricType::Counter)?;
-    ConstCounter::new(value).encode(metric)
-}
-
-fn gauge(to: &mut DescriptorEncoder<'_>, head: Head, value: f64) -> Result<(), Error> {
-    let metric = to.encode_descriptor(head.0, head.1, None, MetricType::Gauge)?;
-    ConstGauge::new(value).encode(metric)
-}
-
-fn by_label(
-    to: &mut DescriptorEncoder<'_>,
-    head: Head,
-    label: &str,
-    counts: &Counts,
-) -> Result<(), Error> {
-    let mut family = to.encode_descriptor(head.0, head.1, None, MetricType::Counter)?;
-    for (value, count) in counts {
-        let labels = [(label, value.as_str())];
-        ConstCounter::new(*count).encode(family.encode_family(&labels)?)?;
-    }
-    Ok(())
-}
-
-fn by_source(
-    to: &mut DescriptorEncoder<'_>,
-    head: Head,
-    counts: &BTreeMap<String, Counts>,
-) -> Result<(), Error> {
-    let mut family = to.encode_descriptor(head.0, head.1, None, MetricType::Counter)?;
-    for (source, reasons) in counts {
-        for (reason, count) in reasons {
-            let labels = [("source", source.as_str()), ("reason", reason.as_str())];
-            ConstCounter::new(*count).encode(family.encode_family(&labels)?)?;
-        }
-    }
-    Ok(())
 }

@@ -2,13 +2,18 @@
 //!
 //! | path | answer |
 //! | --- | --- |
+//! | `/health` | components, figures, checks, recovery; 503 when unhealthy |
 //! | `/health/live` | 200 while the loop makes progress, else 503 |
 //! | `/health/ready` | 200 while data flows end to end, else 503 |
-//! | `/health` | all checks; 503 when one is unhealthy |
+//! | `/health/startup` | 200 once all is started and the first cycle is over, else 503 |
 //! | `/metrics` | OpenMetrics text |
+//! | `/api/health` | the whole at a glance; 503 when unhealthy |
+//! | `/api/health/detailed` | services, breakers and dependencies; 503 when unhealthy |
+//! | `/api/health/circuit-breakers` | every breaker and its history; always 200 |
 //!
 //! Invariants:
 //! - Every answer is made from one snapshot; no handler waits for anything.
+//! - Degraded is 200: a degraded pipeline still does its work, and a restart would not help.
 //! - Errors are `application/problem+json` (RFC 9457).
 //! - The same router runs on real and on simulated sockets (`rt::http::serve`).
 
@@ -22,10 +27,12 @@ use axum::response::Response;
 use axum::routing::get;
 use serde::Serialize;
 
-use crate::pipeline::PipelineStatus;
-use crate::pipeline::health::{Health, HealthCheck, HealthStatus, assess};
+use crate::pipeline::health::{Health, HealthStatus};
+use crate::pipeline::{Moment, PipelineStatus, Snapshot};
 use crate::ports::Clock;
 
+mod api;
+mod bodies;
 mod metrics;
 
 #[cfg(test)]
@@ -34,6 +41,18 @@ mod tests;
 const JSON: &str = "application/json";
 const PROBLEM_JSON: &str = "application/problem+json";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// All pages and what they answer.
+const PAGES: [(&str, &str); 8] = [
+    ("/health", "Components, figures, checks, recovery; 503 when unhealthy"),
+    ("/health/live", "200 `ok` while the loop makes progress, else 503 `stuck`"),
+    ("/health/ready", "200 `ok` while data flows end to end, else 503 `not_ready`"),
+    ("/health/startup", "200 `ok` once all is started and a cycle is over, else 503 `starting`"),
+    ("/metrics", "OpenMetrics text"),
+    ("/api/health", "The whole at a glance in `data`; 503 when unhealthy"),
+    ("/api/health/detailed", "Services, breakers, dependencies in `data`; 503 when unhealthy"),
+    ("/api/health/circuit-breakers", "Every breaker and its history in `data`; always 200"),
+];
 
 /// What the handlers share.
 struct Shared<C> {
@@ -47,55 +66,80 @@ pub fn router<C: Clock>(status: PipelineStatus, clock: C) -> Router {
         .route("/health", get(health::<C>))
         .route("/health/live", get(live::<C>))
         .route("/health/ready", get(ready::<C>))
+        .route("/health/startup", get(startup::<C>))
         .route("/metrics", get(metrics_text::<C>))
+        .route("/api/health", get(api_health::<C>))
+        .route("/api/health/detailed", get(api_detailed::<C>))
+        .route("/api/health/circuit-breakers", get(api_breakers::<C>))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(Arc::new(Shared { status, clock }))
 }
 
-/// Body of the three health answers.
-#[derive(Serialize)]
-struct HealthBody<'a> {
-    status: &'a str,
-    version: &'a str,
-    phase: &'a str,
-    checks: &'a [HealthCheck],
+/// One look at the pipeline.
+struct Look {
+    health: Health,
+    now: Moment,
+    snapshot: Snapshot,
 }
 
-impl<C: Clock> Shared<C> {
-    /// An answer from the present health: `word` gives the status line's word, `ok` the code.
-    fn answer(&self, judge: impl FnOnce(&Health) -> (&'static str, bool)) -> Response {
-        let (health, phase) =
-            self.status.read(|snapshot| (assess(snapshot, self.clock.monotonic()), snapshot.phase));
-        let (word, ok) = judge(&health);
-        let code = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-        let body = HealthBody {
-            status: word,
-            version: env!("CARGO_PKG_VERSION"),
-            phase: phase.as_str(),
-            checks: &health.checks,
-        };
-        json(code, JSON, &body)
+impl Look {
+    fn is_up(&self) -> bool {
+        self.health.status != HealthStatus::Unhealthy
     }
 }
 
+impl<C: Clock> Shared<C> {
+    /// The present: one look at the pipeline, which counts for its availability.
+    fn look(&self) -> Look {
+        let health = self.status.observe(&self.clock);
+        let now = Moment { monotonic: self.clock.monotonic(), wall: self.clock.wall() };
+        Look { health, now, snapshot: self.status.snapshot() }
+    }
+
+    /// One probe's answer; `judge` gives the status line's word and whether it is good.
+    fn probe(&self, judge: impl FnOnce(&Health) -> (&'static str, bool)) -> Response {
+        let look = self.look();
+        let (word, ok) = judge(&look.health);
+        json(code(ok), JSON, &bodies::probe(&look, word))
+    }
+}
+
+/// 200 or 503. A degraded pipeline still does its work: taking it away would lose what works.
+fn code(ok: bool) -> StatusCode {
+    if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
+}
+
 async fn health<C: Clock>(State(shared): State<Arc<Shared<C>>>) -> Response {
-    shared.answer(|health| {
-        let word = match health.status {
-            HealthStatus::Healthy => "healthy",
-            HealthStatus::Degraded => "degraded",
-            HealthStatus::Unhealthy => "unhealthy",
-        };
-        (word, health.status != HealthStatus::Unhealthy)
-    })
+    let look = shared.look();
+    json(code(look.is_up()), JSON, &bodies::health(&look))
 }
 
 async fn live<C: Clock>(State(shared): State<Arc<Shared<C>>>) -> Response {
-    shared.answer(|health| (if health.live { "live" } else { "stuck" }, health.live))
+    shared.probe(|health| (if health.live { "ok" } else { "stuck" }, health.live))
 }
 
 async fn ready<C: Clock>(State(shared): State<Arc<Shared<C>>>) -> Response {
-    shared.answer(|health| (if health.ready { "ready" } else { "not_ready" }, health.ready))
+    shared.probe(|health| (if health.ready { "ok" } else { "not_ready" }, health.ready))
+}
+
+async fn startup<C: Clock>(State(shared): State<Arc<Shared<C>>>) -> Response {
+    shared.probe(|health| (if health.started { "ok" } else { "starting" }, health.started))
+}
+
+async fn api_health<C: Clock>(State(shared): State<Arc<Shared<C>>>) -> Response {
+    let look = shared.look();
+    json(code(look.is_up()), JSON, &api::health(&look))
+}
+
+async fn api_detailed<C: Clock>(State(shared): State<Arc<Shared<C>>>) -> Response {
+    let look = shared.look();
+    json(code(look.is_up()), JSON, &api::detailed(&look))
+}
+
+async fn api_breakers<C: Clock>(State(shared): State<Arc<Shared<C>>>) -> Response {
+    // A listing, not a verdict: it is there whatever it says.
+    json(StatusCode::OK, JSON, &api::breakers(&shared.look()))
 }
 
 async fn metrics_text<C: Clock>(State(shared): State<Arc<Shared<C>>>) -> Response {
@@ -109,10 +153,8 @@ async fn metrics_text<C: Clock>(State(shared): State<Arc<Shared<C>>>) -> Respons
 }
 
 async fn not_found(uri: Uri) -> Response {
-    let detail = format!(
-        "no page {}: there are /health, /health/live, /health/ready and /metrics",
-        uri.path()
-    );
+    let pages: Vec<&str> = PAGES.iter().map(|(path, _)| *path).collect();
+    let detail = format!("no page {}: there are {}", uri.path(), pages.join(", "));
     problem(StatusCode::NOT_FOUND, detail)
 }
 

@@ -1,9 +1,6 @@
-//! The four pages, their errors, and the metrics text, over a pipeline in virtual time.
+//! The pages, their errors, and the metrics text, over a pipeline in virtual time.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::pin::Pin;
-use std::rc::Rc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -12,18 +9,12 @@ use http_body_util::BodyExt;
 use tower::ServiceExt;
 
 use super::*;
-use crate::collect::kafka::{Jmx, KafkaSourceConfig};
-use crate::domain::units::UnixMillis;
 use crate::pipeline::testing::*;
-use crate::pipeline::{Cycles, KafkaSource, Pipeline};
-use crate::ports::{Http, HttpLimits, Net, Ports};
-use crate::rt::ShutdownHandle;
-use crate::sim::fleet::{Fleet, FleetSpec, serve_broker};
-use crate::sim::kernel::{Kernel, KernelConfig, KernelPorts};
-use crate::sim::seed::Seed;
-use crate::sim::time::SimTime;
-use crate::sim::trace::{Sink, Trace};
-use crate::sim::world::World;
+
+mod bodies;
+mod documents;
+mod openmetrics;
+mod world;
 
 const QUICK: Step = Step::Brokers(3, Duration::from_millis(200));
 
@@ -43,7 +34,8 @@ fn body(text: &str) -> serde_json::Value {
     serde_json::from_str(text).expect(text)
 }
 
-/// A world whose pipeline ran `cycles` cycles, and its router.
+/// A world whose pipeline ran `cycles` cycles, the last with all its retries, and its router.
+/// Cycles begin 10 s, 25 s, 40 s … after the test's beginning.
 fn after(cycles: u64, steps: &[Step], answers: &[Answer]) -> (TestWorld, Router) {
     let world = TestWorld::new(answers, ACCEPT);
     let source = ScriptedSource::new(&world.clock, "kafka/orders \"A\"\\", steps);
@@ -54,7 +46,7 @@ fn after(cycles: u64, steps: &[Step], answers: &[Answer]) -> (TestWorld, Router)
         // The run goes on waiting for the next start; it is dropped there.
         world.clock.run(async {
             let run = pipeline.run(crate::pipeline::Cycles::Forever, &signal);
-            let wait = Duration::from_secs(11 + 15 * (cycles - 1));
+            let wait = Duration::from_millis(15 * 1_000 * cycles - 100);
             crate::rt::race(run, world.clock.sleep(wait)).await;
         });
     }
@@ -65,16 +57,16 @@ fn after(cycles: u64, steps: &[Step], answers: &[Answer]) -> (TestWorld, Router)
 fn health_pages() {
     let partial = [Step::Partial(2, Duration::from_millis(5))];
     let fails = [Step::Fails(Duration::from_millis(5))];
-    // Cycles run, script, and the codes of /health, /health/live and /health/ready.
-    let cases: [(u64, &[Step], [u16; 3], &str); 4] = [
-        (0, &[QUICK], [503, 200, 503], "unhealthy"),
-        (1, &[QUICK], [200, 200, 200], "healthy"),
-        (1, &partial, [200, 200, 200], "degraded"),
-        (1, &fails, [503, 200, 503], "unhealthy"),
+    // Cycles run, script, the codes of the pages, the word of /health.
+    let cases: [(u64, &[Step], [u16; 4], &str); 4] = [
+        (0, &[QUICK], [503, 200, 503, 503], "UNHEALTHY"),
+        (1, &[QUICK], [200, 200, 200, 200], "HEALTHY"),
+        (1, &partial, [200, 200, 200, 200], "DEGRADED"),
+        (1, &fails, [503, 200, 503, 200], "UNHEALTHY"),
     ];
     for (cycles, steps, expected, word) in cases {
         let (world, router) = after(cycles, steps, &[]);
-        let pages = ["/health", "/health/live", "/health/ready"];
+        let pages = ["/health", "/health/live", "/health/ready", "/health/startup"];
         let answers = pages.map(|path| ask(&world, &router, "GET", path));
         let codes = answers.each_ref().map(|answer| answer.0);
         assert_eq!(codes, expected, "{steps:?} {answers:?}");
@@ -83,11 +75,54 @@ fn health_pages() {
         assert_eq!(health["status"], word);
         let checks = health["checks"].as_array().expect("list");
         let names: Vec<&str> = checks.iter().filter_map(|check| check["name"].as_str()).collect();
-        let expected =
-            ["loop", "collection", "source/kafka/orders \"A\"\\", "newrelic", "buffer", "samples"];
-        assert_eq!(names, expected);
+        let expected = [
+            "loop",
+            "collection",
+            "source/kafka/orders \"A\"\\",
+            "newrelic",
+            "buffer",
+            "samples",
+            "entities",
+            "memory",
+        ];
+        // What guards the pipeline comes after what it does.
+        let (own, rooms) = names.split_at(expected.len());
+        assert_eq!(own, expected);
+        assert!(rooms.iter().all(|room| ["spool", "pool", "breakers"].contains(room)), "{rooms:?}");
         assert!(checks.iter().all(|c| c["detail"].is_string() && c["status"].is_string()));
+        let words = ["status", "phase", "timestamp", "version"];
+        for answer in &answers {
+            assert!(words.iter().all(|word| body(&answer.2)[word].is_string()), "{answer:?}");
+        }
+        // The other family of pages tells the same.
+        let (code, _, text) = ask(&world, &router, "GET", "/api/health/detailed");
+        let overall = body(&text)["data"]["health"]["overall"].clone();
+        assert_eq!((code, overall), (codes[0], word.to_lowercase().into()));
+        let (code, _, text) = ask(&world, &router, "GET", "/api/health");
+        let short = match word {
+            "HEALTHY" => "ok",
+            "DEGRADED" => "degraded",
+            _ => "error",
+        };
+        assert_eq!((code, &body(&text)["data"]["status"]), (codes[0], &short.into()));
+        let (code, _, text) = ask(&world, &router, "GET", "/api/health/circuit-breakers");
+        assert_eq!((code, &body(&text)["data"]["summary"]["healthy"]), (200, &true.into()));
     }
+}
+
+#[test]
+fn uptime_is_measured_from_page_to_page() {
+    let (world, router) = after(1, &[QUICK], &[]);
+    let uptime = |at: &str| {
+        let health = body(&ask(&world, &router, "GET", "/health").2);
+        assert!(health["metrics"]["uptime"].is_string(), "{at}: {health}");
+        health["metrics"]["uptime"].as_str().expect("text").to_owned()
+    };
+    assert_eq!(uptime("healthy"), "100.00%");
+    // Far too long without a cycle: the time since the last look is not counted as up.
+    world.clock.advance(Duration::from_secs(3_600));
+    let stuck = uptime("stuck");
+    assert!(stuck.len() == 5 && &*stuck < "0.30%", "{stuck}");
 }
 
 #[test]
@@ -107,41 +142,28 @@ fn errors_are_problems() {
         ("GET", "/", 404, "Not Found"),
         ("POST", "/metrics", 405, "Method Not Allowed"),
         ("DELETE", "/health/live", 405, "Method Not Allowed"),
+        ("PUT", "/api/health/detailed", 405, "Method Not Allowed"),
+        ("GET", "/api/health/", 404, "Not Found"),
     ];
     for (method, path, expected, title) in cases {
         let (code, kind, text) = ask(&world, &router, method, path);
         assert_eq!((code, kind.as_str()), (expected, "application/problem+json"), "{path}");
         let problem = body(&text);
         assert_eq!((&problem["title"], &problem["status"]), (&title.into(), &expected.into()));
-        assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(path)));
+        let detail = problem["detail"].as_str().expect("text");
+        assert!(detail.contains(path));
+        let names_all = PAGES.iter().all(|(page, _)| detail.contains(page));
+        assert_eq!(names_all, code == 404, "{detail}");
     }
     let (code, _, text) = ask(&world, &router, "HEAD", "/health/live");
     assert_eq!((code, text.as_str()), (200, ""));
 }
 
-/// Samples of an OpenMetrics text by name and labels; fails on anything malformed.
-fn parse(text: &str) -> BTreeMap<String, f64> {
-    let mut samples = BTreeMap::new();
-    let mut types = BTreeMap::new();
-    let mut lines = text.lines().peekable();
-    while let Some(line) = lines.next() {
-        if line == "# EOF" {
-            assert_eq!(lines.peek(), None, "something follows the end");
-            return samples;
-        }
-        if let Some(rest) = line.strip_prefix("# TYPE ") {
-            let (name, kind) = rest.split_once(' ').expect(line);
-            assert!(types.insert(name.to_owned(), kind.to_owned()).is_none(), "twice: {line}");
-        } else if !line.starts_with("# HELP ") {
-            let (series, value) = line.rsplit_once(' ').expect(line);
-            let name = series.split('{').next().expect(line);
-            let known = types.keys().any(|known| name.starts_with(known.as_str()));
-            assert!(known, "no type: {line}");
-            let value: f64 = value.parse().expect(line);
-            assert!(samples.insert(series.to_owned(), value).is_none(), "twice: {line}");
-        }
-    }
-    panic!("no end");
+/// Samples of an OpenMetrics text by name and labels as written.
+fn samples(text: &str) -> BTreeMap<String, f64> {
+    let families = openmetrics::parse(text).unwrap_or_else(|fault| panic!("{fault}\n{text}"));
+    let samples = families.into_iter().flat_map(|family| family.samples);
+    samples.map(|sample| (sample.series, sample.value)).collect()
 }
 
 #[test]
@@ -151,14 +173,14 @@ fn metrics_are_open_metrics_and_true() {
     let (code, kind, text) = ask(&world, &router, "GET", "/metrics");
     assert_eq!(code, 200);
     assert!(kind.starts_with("application/openmetrics-text; version=1.0.0"), "{kind}");
-    let samples = parse(&text);
+    let samples = samples(&text);
     let source = r#"source="kafka/orders \"A\"\\""#;
+    let name = r#""source/kafka/orders \"A\"\\""#;
     let expected = [
         ("shakedown_cycles_total".to_owned(), 3.0),
         ("shakedown_cycles_skipped_total".to_owned(), 0.0),
         ("shakedown_cycle_duration_seconds_count".to_owned(), 3.0),
         (r#"shakedown_cycle_duration_seconds_bucket{le="+Inf"}"#.to_owned(), 3.0),
-        (r#"shakedown_cycle_duration_seconds_bucket{le="0.1"}"#.to_owned(), 2.0),
         (r#"shakedown_samples_collected_total{kind="broker"}"#.to_owned(), 4.0),
         ("shakedown_samples_transformed_total".to_owned(), 4.0),
         (format!(r#"shakedown_collector_failures_total{{{source},reason="unreachable"}}"#), 1.0),
@@ -170,6 +192,24 @@ fn metrics_are_open_metrics_and_true() {
         ),
         (r#"shakedown_posts_total{outcome="server_error"}"#.to_owned(), 1.0),
         ("shakedown_events_in_flight".to_owned(), 0.0),
+        ("platform_running".to_owned(), 1.0),
+        ("platform_uptime_seconds".to_owned(), 44.9),
+        ("platform_cycles_total".to_owned(), 3.0),
+        ("platform_cycle_duration_seconds_count".to_owned(), 3.0),
+        (r#"platform_cycle_duration_seconds_bucket{le="+Inf"}"#.to_owned(), 3.0),
+        (r#"entities_created_total{type="MESSAGE_QUEUE_BROKER"}"#.to_owned(), 4.0),
+        ("streaming_queue_size".to_owned(), 0.0),
+        (r#"health_check_status{check="loop"}"#.to_owned(), 1.0),
+        (r#"health_check_status{check="samples"}"#.to_owned(), 1.0),
+        (format!("health_check_status{{check={name}}}"), 0.5),
+        ("health_check_duration_seconds_count".to_owned(), 3.0),
+        (format!("infrastructure_collection_duration_seconds_count{{{source}}}"), 3.0),
+        (format!("infrastructure_collection_duration_seconds_bucket{{le=\"+Inf\",{source}}}"), 3.0),
+        (
+            format!(r#"infrastructure_collection_errors_total{{{source},reason="unreachable"}}"#),
+            1.0,
+        ),
+        ("shakedown_series_left_out_total".to_owned(), 0.0),
     ];
     for (series, value) in expected {
         assert_eq!(samples.get(&series), Some(&value), "{series}\n{text}");
@@ -177,79 +217,10 @@ fn metrics_are_open_metrics_and_true() {
     let enqueued = samples["shakedown_events_enqueued_total"];
     let acknowledged = samples[r#"shakedown_events_total{outcome="acknowledged",reason=""}"#];
     assert!(enqueued > 0.0 && enqueued == acknowledged);
+    assert_eq!(samples["streaming_events_sent_total"], acknowledged);
     let collected = samples[r#"shakedown_last_success_timestamp_seconds{stage="collect"}"#];
     assert!(collected > 1_700_000_000.0);
     // The same snapshot gives the same bytes.
     assert_eq!(ask(&world, &router, "GET", "/metrics").2, text);
     assert!(!text.contains(&CANARY_KEY[..7]));
-}
-
-/// The same pages on simulated sockets, in front of a pipeline whose every port is simulated.
-#[test]
-fn pages_are_served_in_the_simulated_world() {
-    let epoch = UnixMillis(1_700_000_005_000);
-    let spec = FleetSpec { topics: 3, groups: 2, ..FleetSpec::default() };
-    let fleet = Fleet::new(spec, Seed(7), epoch).expect("possible");
-    let mut kernel = Kernel::new(KernelConfig::new(Seed(7), epoch), Trace::new(Sink::None));
-    for id in fleet.broker_ids() {
-        let (fleet, host) = (fleet.clone(), format!("orders-broker-{id}"));
-        let serve = move |ports| -> Pin<Box<dyn Future<Output = ()>>> {
-            let fleet = fleet.clone();
-            Box::pin(async move {
-                let signal = ShutdownHandle::new().signal();
-                serve_broker(ports, fleet, id, signal).await.expect("serves");
-            })
-        };
-        kernel.host(&host, Box::new(serve)).expect("new");
-    }
-    kernel.host("pipeline", Box::new(|ports| Box::pin(simulated_pipeline(ports)))).expect("new");
-    let answers = Rc::new(RefCell::new(Vec::new()));
-    let heard = Rc::clone(&answers);
-    let probe = move |ports: KernelPorts| -> Pin<Box<dyn Future<Output = ()>>> {
-        Box::pin(probe(ports, Rc::clone(&heard)))
-    };
-    kernel.host("probe", Box::new(probe)).expect("new");
-    kernel.run_until(SimTime::ZERO + Duration::from_secs(60)).expect("no panic");
-
-    let answers = answers.borrow();
-    let codes: Vec<(&str, u16)> =
-        answers.iter().map(|(path, code, _)| (path.as_str(), *code)).collect();
-    // Nobody plays New Relic here, so the pipeline is alive and not ready.
-    let expected = [("/health/live", 200), ("/health/ready", 503), ("/metrics", 200)];
-    assert_eq!(codes, expected);
-    let samples = parse(&answers[2].2);
-    assert_eq!(samples["shakedown_cycles_total"], 2.0);
-    assert_eq!(samples[r#"shakedown_samples_collected_total{kind="broker"}"#], 6.0);
-    assert_eq!(samples[r#"shakedown_health{check="source/kafka/orders",status="healthy"}"#], 1.0);
-    assert!(samples["shakedown_events_in_flight"] > 0.0);
-}
-
-async fn simulated_pipeline(ports: KernelPorts) {
-    let bootstrap = vec!["orders-broker-1:9092".parse().expect("valid")];
-    let settings =
-        KafkaSourceConfig { jmx: Jmx::Port(7071), ..KafkaSourceConfig::new("orders", bootstrap) };
-    let source = KafkaSource::new(ports.clone(), settings);
-    let config = TestWorld::config();
-    let mut pipeline = Pipeline::new(ports.clone(), config, vec![Box::new(source)]).expect("valid");
-    let pages = router(pipeline.status(), ports.clock().clone());
-    let listener = ports.net().listen(8080).await.expect("free");
-    let stop = ShutdownHandle::new();
-    let signal = stop.signal();
-    crate::rt::spawn("pages", async move {
-        crate::rt::http::serve("pages", listener, pages, signal).await;
-    });
-    pipeline.run(Cycles::Forever, &stop.signal()).await;
-}
-
-/// Asks for three pages 26 s into the run.
-async fn probe(ports: KernelPorts, answers: Rc<RefCell<Vec<(String, u16, String)>>>) {
-    ports.clock().sleep(Duration::from_secs(26)).await;
-    for path in ["/health/live", "/health/ready", "/metrics"] {
-        let request = Request::get(format!("http://pipeline:8080{path}"));
-        let request = request.body(bytes::Bytes::new()).expect("valid");
-        let limits = HttpLimits { timeout: Duration::from_secs(5), body_bytes_max: 1 << 20 };
-        let answer = ports.http().send(request, limits).await.expect("an answer");
-        let body = String::from_utf8(answer.body().to_vec()).expect("utf-8");
-        answers.borrow_mut().push((path.to_owned(), answer.status().as_u16(), body));
-    }
 }

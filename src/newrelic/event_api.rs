@@ -12,6 +12,7 @@ use http::{HeaderValue, Method, Request, StatusCode, Uri};
 use super::key::ApiKey;
 use crate::domain::units::UnixMillis;
 use crate::ports::{Fate, Http, HttpError, HttpLimits, HttpResponse};
+use crate::resilience::breaker::Admitted;
 
 /// Longest answer read; real ones have about 70 bytes.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -140,9 +141,11 @@ impl EventApi {
         &self.uri
     }
 
-    /// Sends `payload` and says how that ended; `now` is needed for a `Retry-After` date.
+    /// Sends `payload` and says how that ended; `now` is needed for a `Retry-After` date. Who
+    /// calls it proves that a breaker let the call pass: there is no way around one.
     pub async fn post<H: Http>(
         &self,
+        _admitted: Admitted,
         http: &H,
         payload: Payload,
         timeout: Duration,

@@ -3,23 +3,23 @@
 //! Invariant: a cycle that is dropped half way loses nothing but its report: what was collected is
 //! booked in one step with what became of it, and what was enqueued is the stream's.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
-
+use super::guard::GuardedSource;
 use super::report::{
     CycleReport, Examples, SourceFailure, SourceReport, StageMillis, StreamReport, add, add_all,
 };
 use super::schedule::Schedule;
-use super::source::{Collected, Source};
+use super::source::Collected;
 use super::stages::Staged;
 use super::{Counts, Pipeline, moment};
 use crate::domain::sample::RawSample;
 use crate::domain::units::{UnixMillis, whole_millis};
 use crate::ports::{Clock, Ports};
-use crate::rt::{Race, race};
-use crate::stream::{FlushReport, Ledger};
+use crate::resilience::pool::{BatchMode, TaskOptions};
+use crate::stream::{EncodedEvent, FlushReport, Ledger};
 
 impl<P: Ports> Pipeline<P> {
     /// Runs one cycle and accounts for it. Dropped half way it loses nothing but its report: what
@@ -34,10 +34,11 @@ impl<P: Ports> Pipeline<P> {
             status.last_start = Some(began);
         });
 
-        let before = self.streamer.ledger();
         let (samples, sources) = self.collect(&clock).await;
         let collected = moment(&clock);
-        let staged = self.stages.run(&samples, collected.wall, &clock);
+        let stages = || self.stages.borrow_mut().run(&samples, collected.wall, &clock);
+        let staged = self.guards.stages(stages).await;
+        let staged = staged.unwrap_or_else(|| Staged::failed(&samples));
         let mut report = self.book(number, &samples, sources, staged, began.wall);
         report.collected_at = collected.wall;
         report.stages.collect_ms =
@@ -48,7 +49,10 @@ impl<P: Ports> Pipeline<P> {
         let flush =
             self.streamer.flush(self.config.cycle.cycle_deadline.saturating_sub(spent)).await;
         report.stages.stream_ms = whole_millis(clock.monotonic().saturating_sub(streaming));
-        report.stream = stream_report(&before, &self.streamer.ledger(), &flush);
+        // From report to report, so that what happens between two cycles is in one of them.
+        let after = self.streamer.ledger();
+        let before = std::mem::replace(&mut self.reported, after.clone());
+        report.stream = stream_report(&before, &after, &flush);
 
         let duration = clock.monotonic().saturating_sub(began.monotonic);
         report.duration_ms = whole_millis(duration);
@@ -59,14 +63,29 @@ impl<P: Ports> Pipeline<P> {
     /// Asks all sources at the same time, each within the collection deadline.
     async fn collect(&mut self, clock: &P::Clock) -> (Vec<RawSample<'static>>, Vec<SourceReport>) {
         let deadline = self.config.cycle.collect_deadline;
-        let asked = self.sources.iter_mut().map(|source| ask(source.as_mut(), clock, deadline));
-        let answers = join_all(asked).await;
+        let asked = self.sources.iter().map(|source| {
+            let (source, clock) = (source.clone(), clock.clone());
+            // The source's component limits its time.
+            let options = TaskOptions::new(source.name().to_owned()).timeout(Duration::MAX);
+            let ask = move || ask(source.clone(), clock.clone(), deadline);
+            (options, ask)
+        });
+        let answers = self.pool.submit_batch(asked, BatchMode::SettleAll).await;
+        let pool = self.pool.stats();
+        self.status.update(|status| status.resilience.pool = Some(pool));
+        let answers = answers.into_iter().map(|answer| {
+            answer.unwrap_or_else(|error| {
+                let reason = "task".to_owned();
+                (Err(SourceFailure { reason, message: error.to_string() }), Duration::ZERO)
+            })
+        });
         let last = self.last_report();
         let mut samples = Vec::new();
         let mut reports = Vec::new();
-        for (source, answer) in self.sources.iter().zip(answers) {
+        for (source, (answer, took)) in self.sources.iter().zip(answers) {
             let mut report = SourceReport {
                 source: source.name().to_owned(),
+                collect_ms: whole_millis(took),
                 samples: 0,
                 missing: Counts::new(),
                 missing_examples: Examples::default(),
@@ -112,13 +131,20 @@ impl<P: Ports> Pipeline<P> {
         let relationships =
             if self.relationships_due(now) { staged.relationship_events } else { Vec::new() };
         let relationships_count = relationships.len() as u64;
-        let events_enqueued = (staged.entity_events.len() + relationships.len()) as u64;
-        for event in staged.entity_events.into_iter().chain(relationships) {
+        let told = self.monitor_events();
+        let monitor_events = told.len() as u64;
+        let events_enqueued =
+            (staged.entity_events.len() + relationships.len()) as u64 + monitor_events;
+        for event in staged.entity_events.into_iter().chain(relationships).chain(told) {
             self.streamer.enqueue(event);
         }
         let mut rejected = staged.rejected.clone();
         add_all(&mut rejected, &staged.unsynthesized);
+        let figures = Arc::new(staged.figures);
         self.status.update(|status| {
+            status.figures_left_out += figures.left_out();
+            status.figures = figures;
+            status.book_collections(&sources);
             let ledger = &mut status.ledger;
             add_all(&mut ledger.collected, &kinds);
             ledger.transformed += staged.transformed;
@@ -127,6 +153,7 @@ impl<P: Ports> Pipeline<P> {
             add_all(&mut ledger.unsynthesized, &staged.unsynthesized);
             add_all(&mut ledger.entities, &staged.entities);
             ledger.relationships += relationships_count;
+            ledger.monitoring += monitor_events;
             ledger.enqueued += events_enqueued;
             ledger.add_sources(&sources);
         });
@@ -145,6 +172,7 @@ impl<P: Ports> Pipeline<P> {
             sources,
             samples: kinds,
             rejected,
+            unsynthesized: staged.unsynthesized,
             fields_left_out: staged.fields_left_out,
             rejection_examples: staged.examples,
             entities: staged.entities,
@@ -153,6 +181,16 @@ impl<P: Ports> Pipeline<P> {
             stream: StreamReport::default(),
             skipped: 0,
         }
+    }
+
+    /// What is due to be told of the breakers.
+    fn monitor_events(&self) -> Vec<EncodedEvent> {
+        let now = moment(self.ports.clock());
+        if now.monotonic < self.monitor.next_due() {
+            return Vec::new();
+        }
+        let breakers = self.guards.breakers().stats(now.monotonic);
+        self.monitor.take_due(&breakers, now)
     }
 
     /// Whether the relationships go with the cycle that began at `now`, which is then noted.
@@ -185,22 +223,19 @@ impl<P: Ports> Pipeline<P> {
             }
             status.last_report = Some(report);
         });
+        self.status.observe(self.ports.clock());
     }
 }
 
-/// Collects from one source within `deadline`.
-async fn ask(
-    source: &mut dyn Source,
-    clock: &impl Clock,
+/// Collects from one source within `deadline`; the answer and the time it took.
+async fn ask<P: Ports>(
+    source: GuardedSource<P>,
+    clock: P::Clock,
     deadline: Duration,
-) -> Result<Collected, SourceFailure> {
-    match race(source.collect(), clock.sleep(deadline)).await {
-        Race::First(answer) => answer,
-        Race::Second(()) => Err(SourceFailure {
-            reason: "deadline".to_owned(),
-            message: format!("not done within {} ms", deadline.as_millis()),
-        }),
-    }
+) -> Result<(Result<Collected, SourceFailure>, Duration), Infallible> {
+    let began = clock.monotonic();
+    let answer = source.collect(deadline).await;
+    Ok((answer, clock.monotonic().saturating_sub(began)))
 }
 
 /// What the stream did between two accounts.

@@ -1,8 +1,8 @@
 //! Stages into cycles: schedule, run, account, drain.
 //!
 //! One cycle is collect → transform → aggregate → synthesize → stream. Sources are asked at the
-//! same time, each with its own deadline; the pure stages run in one go; what New Relic does not
-//! take stays in the stream's memory for the next cycle.
+//! same time, each with its own deadline; the pure stages run in one go; the stream delivers all
+//! the time, and what New Relic does not take yet waits in its spool.
 //!
 //! Invariants:
 //! - Cycles never overlap. A start that passes while a cycle runs is skipped and counted.
@@ -15,24 +15,39 @@
 //! - Same inputs at the same instants, same outputs: order comes from the configuration and from
 //!   sorted maps.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use futures_util::future::join3;
 
 use crate::domain::tag::TagError;
 use crate::domain::units::whole_millis;
 use crate::newrelic::region::InvalidAddress;
 use crate::newrelic::{Addresses, EventApi};
 use crate::ports::{Clock, Ports};
+use crate::resilience::InvalidSetting;
+use crate::resilience::breaker::{BreakerRegistry, RegistryError};
+use crate::resilience::pool::Pool;
+use crate::resilience::recovery::RegisterError;
+use crate::resilience::supervisor::{self, Board, ComponentStatus};
 use crate::rt::{Race, Shutdown, race};
+use crate::stream::spool::{OpenReport, Opened, Spool, SpoolConfig, SpoolError};
 use crate::stream::{Ledger, StreamConfigError, Streamer};
 
+pub mod alert;
 mod config;
 mod cycle;
+mod figures;
+mod guard;
 pub mod health;
+pub mod monitor;
 mod nri;
 mod report;
 mod schedule;
+pub mod service;
 mod source;
 mod stages;
 mod status;
@@ -42,18 +57,30 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use config::PipelineConfig;
+pub use config::{GuardConfig, PipelineConfig};
+pub use figures::{Family, Figure, Figures, SERIES_MAX};
 pub use nri::{NriFeed, NriSource};
 pub use report::{
     Counts, CycleReport, Examples, PipelineLedger, RunReport, SourceFailure, SourceReport,
     StageMillis, StreamReport, total,
 };
 pub use source::{Collected, Collecting, KafkaSource, MissingPart, Source, kafka_settings};
-pub use status::{DurationHistogram, Moment, Phase, PipelineStatus, Snapshot};
+pub use status::{
+    AlertStats, Availability, BreakerChange, DurationHistogram, MemoryUse, Moment, Phase,
+    PipelineStatus, ResilienceSnapshot, Snapshot,
+};
 
+use alert::{AlertError, Alerter};
+use guard::{GuardedSource, Guards};
+use monitor::BreakerMonitor;
 use schedule::{Schedule, Wait};
 use stages::Stages;
+use status::Refresh;
 
+/// The breaker in front of New Relic's ingest.
+pub const EVENT_API: &str = "event-api";
+/// How long a disk may fail at the start before the pipeline works without a spool.
+const SPOOL_PATIENCE: Duration = Duration::from_secs(30);
 /// Pause between two attempts to send the last events.
 const DRAIN_PAUSE: Duration = Duration::from_secs(1);
 
@@ -69,6 +96,21 @@ pub enum PipelineError {
     /// Settings of the stream.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Stream(Vec<StreamConfigError>),
+    /// Settings of a breaker.
+    #[error(transparent)]
+    Breaker(#[from] RegistryError),
+    /// Settings of the alerts.
+    #[error(transparent)]
+    Alert(#[from] AlertError),
+    /// Settings of the pool.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Pool(Vec<InvalidSetting>),
+    /// Settings of a component, or two sources of one name.
+    #[error(transparent)]
+    Component(#[from] RegisterError),
+    /// The spool belongs to somebody else, or to a newer program.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
 }
 
 /// Which cycles [`Pipeline::run`] runs.
@@ -84,19 +126,26 @@ pub enum Cycles {
 pub struct Pipeline<P: Ports> {
     ports: P,
     config: PipelineConfig,
-    sources: Vec<Box<dyn Source>>,
-    stages: Stages,
+    sources: Vec<GuardedSource<P>>,
+    guards: Guards<P>,
+    stages: RefCell<Stages>,
     streamer: Streamer<P>,
     status: PipelineStatus,
     /// The span of [`crate::config::Cycle::relationships_every`] that was last served.
     relationships_span: Option<i64>,
+    pool: Pool,
+    monitor: BreakerMonitor,
+    alerter: Option<Arc<Alerter<P>>>,
+    board: BoardCell,
+    /// The stream's account as of the last cycle's report.
+    reported: Ledger,
     started: u64,
     completed: u64,
     skipped: u64,
 }
 
 impl<P: Ports> Pipeline<P> {
-    /// A pipeline that collects from `sources`.
+    /// A pipeline over a spool that is open, or over none.
     ///
     /// # Errors
     /// [`PipelineError`] names what in `config` cannot work.
@@ -104,43 +153,69 @@ impl<P: Ports> Pipeline<P> {
         ports: P,
         config: PipelineConfig,
         sources: Vec<Box<dyn Source>>,
+        spool: Option<Opened<P::Disk>>,
     ) -> Result<Self, PipelineError> {
         let uri = Addresses::events_of(&config.addresses, config.account)?;
         let api = EventApi::new(uri, config.key.clone());
-        let streamer = Streamer::new(ports.clone(), api, config.stream.clone())
+        let guards = Guards::new(&ports, &config.stream, &config.guards)?;
+        let breakers = guards.breakers().clone();
+        let breaker = breakers.get_or_create(EVENT_API, config.stream.breaker.clone())?;
+        let monitor = BreakerMonitor::new(config.guards.monitor, moment(ports.clock()));
+        monitor.attach(&breakers);
+        let alerts = config.guards.alerts.clone();
+        let alerter = alerts.map(|alerts| Alerter::new(ports.clone(), alerts, &breakers));
+        let alerter = alerter.transpose()?.map(Arc::new);
+        if let Some(alerter) = &alerter {
+            alerter.name_component(EVENT_API, "streamer");
+        }
+        let pool = Pool::new(ports.clock().clone(), ports.entropy(), config.guards.pool.clone())
+            .map_err(PipelineError::Pool)?;
+        let alone = sources.len() == 1;
+        let sources = sources
+            .into_iter()
+            .map(|source| guards.guard(source, &config.cycle, alone))
+            .collect::<Result<Vec<_>, _>>()?;
+        let streamer = Streamer::new(ports.clone(), api, config.stream.clone(), breaker, spool)
             .map_err(PipelineError::Stream)?;
-        let snapshot = Snapshot {
-            phase: Phase::Starting,
-            interval: config.cycle.interval,
-            cycle_deadline: config.cycle.cycle_deadline,
-            buffer_events_max: config.stream.buffer_events_max,
-            made: moment(ports.clock()),
-            sources: sources.iter().map(|source| source.name().to_owned()).collect(),
-            started: 0,
-            completed: 0,
-            skipped: 0,
-            last_start: None,
-            last_collected: None,
-            last_collected_from: Default::default(),
-            last_accepted: None,
-            durations: DurationHistogram::default(),
-            last_report: None,
-            ledger: PipelineLedger::default(),
-            stream: streamer.ledger(),
-            stream_stats: streamer.stats().clone(),
-        };
+        let names = sources.iter().map(|source| source.name().to_owned()).collect();
+        let snapshot = first_snapshot(&config, names, moment(ports.clock()), &streamer);
+        let reported = streamer.ledger();
+        let board = BoardCell::default();
+        let watched = (monitor.clone(), alerter.clone(), Arc::clone(&board));
+        let refresh = refresh(&ports, &streamer, &guards, watched);
         Ok(Self {
-            stages: Stages::new(&config)?,
+            stages: RefCell::new(Stages::new(&config)?),
             ports,
             config,
             sources,
             streamer,
-            status: PipelineStatus::new(snapshot),
+            status: PipelineStatus::new(snapshot, refresh),
+            guards,
+            pool,
+            monitor,
+            alerter,
+            board,
             relationships_span: None,
+            reported,
             started: 0,
             completed: 0,
             skipped: 0,
         })
+    }
+
+    /// Shows what `board` says is still to start.
+    fn show_board(&mut self, board: Board) {
+        *self.board.lock().unwrap_or_else(PoisonError::into_inner) = Some(board);
+    }
+
+    /// Shows at most `series_max` entities per metric on the metrics page.
+    pub fn limit_series(&mut self, series_max: usize) {
+        self.stages.get_mut().series_max = series_max;
+    }
+
+    /// Every breaker of the pipeline.
+    pub fn breakers(&self) -> &BreakerRegistry {
+        self.guards.breakers()
     }
 
     /// A handle for those who watch.
@@ -148,8 +223,28 @@ impl<P: Ports> Pipeline<P> {
         self.status.clone()
     }
 
-    /// Runs `cycles` until done or until `shutdown`, then sends what is left.
+    /// Runs `cycles` until done or until `shutdown`, then sends what is left. Events are delivered
+    /// all the time, not only while a cycle waits for it.
     pub async fn run(&mut self, cycles: Cycles, shutdown: &Shutdown) -> RunReport {
+        let streamer = self.streamer.clone();
+        let (guards, alerter) = (self.guards.clone(), self.alerter.clone());
+        let courier = async {
+            let deliver = streamer.courier(|outcome| guards.observe_post(outcome));
+            let recover = guards.recovery().run_scheduler(shutdown.clone());
+            let alert = async {
+                if let Some(alerter) = &alerter {
+                    alerter.run(shutdown).await;
+                }
+            };
+            join3(deliver, recover, alert).await.0
+        };
+        match race(self.run_cycles(cycles, shutdown), courier).await {
+            Race::First(report) => report,
+            Race::Second(never) => match never {},
+        }
+    }
+
+    async fn run_cycles(&mut self, cycles: Cycles, shutdown: &Shutdown) -> RunReport {
         let clock = self.ports.clock().clone();
         let schedule = Schedule::new(whole_millis(self.config.cycle.interval));
         let mut last = None;
@@ -193,13 +288,21 @@ impl<P: Ports> Pipeline<P> {
         let clock = self.ports.clock().clone();
         let began = clock.monotonic();
         self.status.update(|status| status.phase = Phase::Draining);
+        let told = self.monitor.take_changes(moment(&clock));
+        self.status.update(|status| {
+            status.ledger.monitoring += told.len() as u64;
+            status.ledger.enqueued += told.len() as u64;
+        });
+        for event in told {
+            self.streamer.enqueue(event);
+        }
         while self.streamer.ledger().in_flight > 0 {
             let left = stop_at.saturating_sub(clock.monotonic());
             if left.is_zero() {
                 break;
             }
             let before = self.streamer.ledger();
-            // The flush lets POSTs under way run to their own deadline, which is within `left`.
+            // The flush waits only: POSTs go on beside it, also during the pause below.
             self.streamer.flush(left).await;
             self.publish_stream(before.acknowledged);
             if self.streamer.ledger().in_flight > 0 {
@@ -207,12 +310,17 @@ impl<P: Ports> Pipeline<P> {
                 clock.sleep(DRAIN_PAUSE.min(left)).await;
             }
         }
-        let Ledger { acknowledged: delivered, in_flight: undelivered, .. } = self.streamer.ledger();
+        self.streamer.close(DRAIN_PAUSE).await;
+        let Ledger { acknowledged: delivered, in_flight, spooled, .. } = self.streamer.ledger();
+        let undelivered = in_flight - spooled;
         if interrupted {
             tracing::warn!("Last cycle was cut off by the shutdown deadline.");
         }
         if undelivered > 0 {
             tracing::error!(undelivered, "New Relic did not take all events; they are lost.");
+        }
+        if spooled > 0 {
+            tracing::warn!(spooled, "Events wait in the spool for the next start.");
         }
         self.status.update(|status| status.phase = Phase::Stopped);
         RunReport {
@@ -221,8 +329,9 @@ impl<P: Ports> Pipeline<P> {
             interrupted,
             delivered,
             undelivered,
+            spooled,
             drain_ms: whole_millis(clock.monotonic().saturating_sub(began)),
-            ledger: self.status.read(|status| status.ledger.clone()),
+            ledger: self.status.peek(|status| status.ledger.clone()),
         }
     }
 
@@ -231,8 +340,10 @@ impl<P: Ports> Pipeline<P> {
     fn publish_stream(&self, acknowledged_before: u64) {
         let ledger = self.streamer.ledger();
         let stats = self.streamer.stats().clone();
+        let held_bytes = self.streamer.resident_bytes() as u64;
         let now = moment(self.ports.clock());
         self.status.update(|status| {
+            status.memory.held_bytes = held_bytes;
             if ledger.acknowledged > acknowledged_before {
                 status.last_accepted = Some(now);
             }
@@ -243,7 +354,49 @@ impl<P: Ports> Pipeline<P> {
 
     /// The last cycle that ended.
     pub fn last_report(&self) -> Option<Arc<CycleReport>> {
-        self.status.read(|status| status.last_report.clone())
+        self.status.peek(|status| status.last_report.clone())
+    }
+}
+
+/// Opens the spool. A disk that fails is asked again for a while; after that the pipeline works
+/// without a spool, and what waits there is left for its next life.
+async fn open_spool<P: Ports>(
+    ports: &P,
+    config: &SpoolConfig,
+) -> Result<Option<Opened<P::Disk>>, SpoolError> {
+    let clock = ports.clock();
+    let until = clock.monotonic() + SPOOL_PATIENCE;
+    loop {
+        let opening = Spool::open(ports.disk().clone(), config.clone(), clock.wall());
+        let left = until.saturating_sub(clock.monotonic());
+        let Ok(opened) = clock.timeout(left, opening).await else {
+            tracing::error!("Working without a spool, whose disk does not answer.");
+            return Ok(None);
+        };
+        match opened {
+            Ok(opened) => {
+                log_opening(&opened.report, opened.chunks.len());
+                return Ok(Some(opened));
+            }
+            Err(error) if !error.is_transient() => return Err(error),
+            Err(error) if clock.monotonic() < until => {
+                tracing::warn!(%error, "The spool cannot be opened yet.");
+                clock.sleep(Duration::from_secs(1)).await;
+            }
+            Err(error) => {
+                tracing::error!(%error, "Working without a spool: a crash loses what waits.");
+                return Ok(None);
+            }
+        }
+    }
+}
+
+fn log_opening(report: &OpenReport, chunks: usize) {
+    if chunks > 0 {
+        tracing::info!(chunks, "The spool holds events of an earlier life; they are sent first.");
+    }
+    if *report != OpenReport::default() {
+        tracing::warn!(?report, "The spool was damaged and has been repaired.");
     }
 }
 
@@ -261,6 +414,85 @@ async fn wait_for_start(
             Wait::Replan => start = schedule.next(clock.wall(), last),
         }
     }
+}
+
+/// What is known of a pipeline that has done nothing yet.
+fn first_snapshot<P: Ports>(
+    config: &PipelineConfig,
+    sources: Vec<String>,
+    made: Moment,
+    streamer: &Streamer<P>,
+) -> Snapshot {
+    Snapshot {
+        phase: Phase::Starting,
+        interval: config.cycle.interval,
+        cycle_deadline: config.cycle.cycle_deadline,
+        buffer_events_max: config.stream.buffer_events_max,
+        made,
+        sources,
+        started: 0,
+        completed: 0,
+        skipped: 0,
+        last_start: None,
+        last_collected: None,
+        last_collected_from: Default::default(),
+        last_accepted: None,
+        durations: DurationHistogram::new(DurationHistogram::CYCLE_BOUNDS_SECONDS),
+        last_report: None,
+        ledger: PipelineLedger::default(),
+        stream: streamer.ledger(),
+        stream_stats: streamer.stats().clone(),
+        memory: MemoryUse {
+            held_bytes: 0,
+            limit_bytes: (config.stream.buffer_bytes_max as u64)
+                .saturating_add(config.stream.resident_bytes_max as u64),
+        },
+        collections: BTreeMap::new(),
+        figures: Arc::default(),
+        figures_left_out: 0,
+        availability: Availability::default(),
+        check_durations: DurationHistogram::new(DurationHistogram::CHECK_BOUNDS_SECONDS),
+        resilience: ResilienceSnapshot::default(),
+    }
+}
+
+/// Brings a snapshot up to what stream and guards say of themselves now.
+fn refresh<P: Ports>(
+    ports: &P,
+    streamer: &Streamer<P>,
+    guards: &Guards<P>,
+    (monitor, alerter, board): (BreakerMonitor, Option<Arc<Alerter<P>>>, BoardCell),
+) -> Refresh {
+    let (ports, streamer) = (ports.clone(), streamer.clone());
+    let (breakers, recovery) = (guards.breakers().clone(), guards.recovery().view());
+    Arc::new(move |snapshot| {
+        let now = moment(ports.clock());
+        let stats = streamer.stats();
+        if let Some((monotonic, wall)) = stats.last_success {
+            snapshot.last_accepted = Some(Moment { monotonic, wall });
+        }
+        snapshot.stream = streamer.ledger();
+        snapshot.stream_stats = stats;
+        snapshot.memory.held_bytes = streamer.resident_bytes() as u64;
+        let resilience = &mut snapshot.resilience;
+        guard::show(resilience, &breakers, &recovery, now.monotonic);
+        resilience.breaker_history = monitor.history();
+        resilience.alerts = alerter.as_ref().map(|alerter| alerter.stats());
+        resilience.starting = starting(&board);
+        resilience.spool = streamer.spool_stats();
+        resilience.limiters = vec![(EVENT_API.to_owned(), streamer.limiter_stats())];
+    })
+}
+
+/// Where the supervisor's board hangs, once there is a supervisor.
+type BoardCell = Arc<Mutex<Option<Board>>>;
+
+/// Names of what has yet to start.
+fn starting(board: &BoardCell) -> Vec<String> {
+    let board = board.lock().unwrap_or_else(PoisonError::into_inner);
+    let components = board.as_ref().map(Board::components).unwrap_or_default();
+    let waits = |component: &ComponentStatus| component.phase == supervisor::Phase::Starting;
+    components.into_iter().filter(waits).map(|component| component.name).collect()
 }
 
 fn moment(clock: &impl Clock) -> Moment {

@@ -19,6 +19,7 @@ use super::source::{Collected, Collecting, MissingPart, Source};
 use crate::collect::nri::{NriDefaults, read};
 use crate::domain::units::UnixMillis;
 use crate::ports::{Clock, Disk, Ports};
+use crate::resilience::breaker::Admitted;
 
 /// Most bytes of one file, and of all documents that wait for a cycle.
 pub const DOCUMENTS_BYTES_MAX: usize = 64 << 20;
@@ -177,7 +178,7 @@ impl<P: Ports> Source for NriSource<P> {
         &self.name
     }
 
-    fn collect(&mut self) -> Collecting<'_> {
+    fn collect(&mut self, _admitted: Admitted) -> Collecting<'_> {
         Box::pin(async { self.collect_now() })
     }
 }

@@ -83,6 +83,8 @@ pub struct StageMillis {
 pub struct SourceReport {
     /// The source, e.g. `kafka/orders`.
     pub source: String,
+    /// How long it was asked, up to its answer or the deadline, in milliseconds.
+    pub collect_ms: u64,
     /// Samples it gave.
     pub samples: u64,
     /// Parts it could not give, by reason.
@@ -94,7 +96,8 @@ pub struct SourceReport {
 }
 
 /// Why a source gave nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("{message}")]
 pub struct SourceFailure {
     /// Name in counters.
     pub reason: String,
@@ -111,7 +114,7 @@ pub struct StreamReport {
     pub rejected: Counts,
     /// Events the stream gave up, by reason.
     pub dropped: Counts,
-    /// Events still in memory after the cycle.
+    /// Events that wait after the cycle, in memory or in the spool.
     pub in_flight: u64,
     /// POSTs whose fate nobody knows; New Relic may hold their events twice in the end.
     pub unknown_posts: u64,
@@ -138,6 +141,8 @@ pub struct CycleReport {
     pub samples: Counts,
     /// Samples, entities and relationships that were invalid, by reason.
     pub rejected: Counts,
+    /// Of which entities and relationships.
+    pub unsynthesized: Counts,
     /// Single fields left out of samples that were valid otherwise, by reason.
     pub fields_left_out: Counts,
     /// Some of what was rejected or left out.
@@ -178,6 +183,8 @@ pub struct PipelineLedger {
     pub entities: Counts,
     /// Relationships sent.
     pub relationships: u64,
+    /// Events about the pipeline itself, e.g. of its breakers.
+    pub monitoring: u64,
     /// Events handed to the stream.
     pub enqueued: u64,
     /// Parts that sources could not give, by `source` and reason.
@@ -190,7 +197,7 @@ impl PipelineLedger {
     /// Whether every sample collected is accounted for.
     pub fn balances(&self) -> bool {
         total(&self.collected) == self.transformed + total(&self.rejected)
-            && total(&self.entities) + self.relationships == self.enqueued
+            && total(&self.entities) + self.relationships + self.monitoring == self.enqueued
     }
 
     /// Adds what the sources of one cycle said.
@@ -219,8 +226,10 @@ pub struct RunReport {
     pub interrupted: bool,
     /// Events that New Relic acknowledged.
     pub delivered: u64,
-    /// Events that New Relic had not taken at the end; they are lost.
+    /// Events that New Relic had not taken at the end, and that no spool holds; they are lost.
     pub undelivered: u64,
+    /// Events that New Relic had not taken at the end; the spool keeps them for the next start.
+    pub spooled: u64,
     /// How long the last sends took, in milliseconds.
     pub drain_ms: u64,
     /// Totals.

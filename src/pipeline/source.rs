@@ -14,7 +14,8 @@ use crate::collect::Collection;
 use crate::collect::kafka::{Jmx, KafkaCollector, KafkaSourceConfig};
 use crate::config::KafkaSource as KafkaSettings;
 use crate::domain::sample::RawSample;
-use crate::ports::Ports;
+use crate::ports::{Endpoint, Ports};
+use crate::resilience::breaker::Admitted;
 
 /// What one source gave in one cycle.
 #[derive(Debug, Default)]
@@ -44,17 +45,23 @@ pub trait Source {
     /// Its name in reports, logs and metrics, e.g. `kafka/orders`.
     fn name(&self) -> &str;
 
-    /// Collects once. The future may be dropped at any await point (the cycle's deadline); the
-    /// next call then begins anew.
+    /// Where it connects to first, if it does: the start looks whether one of them answers.
+    fn endpoints(&self) -> Vec<Endpoint> {
+        Vec::new()
+    }
+
+    /// Collects once; whoever asks proves that a breaker admitted the call. The future may be
+    /// dropped at any await point (the cycle's deadline); the next call then begins anew.
     ///
     /// # Errors
     /// When nothing at all can be collected.
-    fn collect(&mut self) -> Collecting<'_>;
+    fn collect(&mut self, admitted: Admitted) -> Collecting<'_>;
 }
 
 /// A Kafka cluster.
 pub struct KafkaSource<P: Ports> {
     name: String,
+    bootstrap: Vec<Endpoint>,
     collector: KafkaCollector<P>,
 }
 
@@ -62,7 +69,8 @@ impl<P: Ports> KafkaSource<P> {
     /// The cluster that `config` describes.
     pub fn new(ports: P, config: KafkaSourceConfig) -> Self {
         let name = format!("kafka/{}", config.cluster);
-        Self { name, collector: KafkaCollector::new(ports, config) }
+        let bootstrap = config.bootstrap.clone();
+        Self { name, bootstrap, collector: KafkaCollector::new(ports, config) }
     }
 }
 
@@ -71,9 +79,13 @@ impl<P: Ports> Source for KafkaSource<P> {
         &self.name
     }
 
-    fn collect(&mut self) -> Collecting<'_> {
-        Box::pin(async {
-            match self.collector.collect().await {
+    fn endpoints(&self) -> Vec<Endpoint> {
+        self.bootstrap.clone()
+    }
+
+    fn collect(&mut self, admitted: Admitted) -> Collecting<'_> {
+        Box::pin(async move {
+            match self.collector.collect(admitted).await {
                 Ok(collection) => Ok(collected(collection)),
                 Err(error) => Err(SourceFailure {
                     reason: error.as_str().to_owned(),

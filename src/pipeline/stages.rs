@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use super::PipelineConfig;
+use super::figures::{Figures, SERIES_MAX};
 use super::report::{Counts, Examples, add};
 use crate::aggregate::{Aggregator, AggregatorConfig};
 use crate::domain::sample::RawSample;
@@ -25,6 +26,8 @@ const EVENT_BYTES: usize = 1_024;
 pub(super) struct Stages {
     aggregator: Aggregator,
     synthesizer: Synthesizer,
+    /// Most entities per metric whose figures are kept to be shown.
+    pub(super) series_max: usize,
 }
 
 /// What the stages made of one cycle's samples.
@@ -45,6 +48,8 @@ pub(super) struct Staged {
     pub(super) entity_events: Vec<EncodedEvent>,
     /// One event per relationship.
     pub(super) relationship_events: Vec<EncodedEvent>,
+    /// What the metrics page shows of the entities.
+    pub(super) figures: Figures,
     pub(super) transform: Duration,
     pub(super) aggregate: Duration,
     pub(super) synthesize: Duration,
@@ -61,6 +66,7 @@ impl Stages {
         Ok(Self {
             aggregator: Aggregator::new(AggregatorConfig::default()),
             synthesizer: Synthesizer::new(synthesis),
+            series_max: SERIES_MAX,
         })
     }
 
@@ -78,6 +84,7 @@ impl Stages {
         let states = self.aggregator.fold(canonical, now);
         let aggregated = clock.monotonic();
         staged.encode(&self.synthesizer.synthesize(&states));
+        staged.figures = Figures::of(&states, self.series_max);
         let synthesized = clock.monotonic();
         staged.transform = transformed.saturating_sub(began);
         staged.aggregate = aggregated.saturating_sub(transformed);
@@ -87,6 +94,13 @@ impl Stages {
 }
 
 impl Staged {
+    /// What becomes of samples whose stages panicked: all are rejected.
+    pub(super) fn failed(samples: &[RawSample<'_>]) -> Self {
+        let mut staged = Self::default();
+        add(&mut staged.rejected, "stages_failed", samples.len() as u64);
+        staged
+    }
+
     fn transform<'s>(&mut self, samples: &'s [RawSample<'_>]) -> Vec<CanonicalSample<'s>> {
         let mut canonical = Vec::with_capacity(samples.len());
         for sample in samples {
@@ -115,13 +129,13 @@ impl Staged {
             let mut json = Vec::with_capacity(EVENT_BYTES);
             event::write_entity(entity, &mut json);
             add(&mut self.entities, kind, 1);
-            self.entity_events.push(EncodedEvent { json, kind });
+            self.entity_events.push(EncodedEvent { json, kind: kind.into() });
         }
         for relationship in &synthesis.relationships {
             let mut json = Vec::with_capacity(EVENT_BYTES / 2);
             event::write_relationship(relationship, &mut json);
             let kind = event::RELATIONSHIP_EVENT_TYPE;
-            self.relationship_events.push(EncodedEvent { json, kind });
+            self.relationship_events.push(EncodedEvent { json, kind: kind.into() });
         }
         for rejection in &synthesis.rejected {
             add(&mut self.unsynthesized, rejection.as_str(), 1);

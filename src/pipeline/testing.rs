@@ -10,8 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{
-    Collected, Collecting, Cycles, MissingPart, Pipeline, PipelineConfig, RunReport, Source,
-    SourceFailure,
+    Collected, Collecting, Cycles, GuardConfig, MissingPart, Pipeline, PipelineConfig, RunReport,
+    Source, SourceFailure,
 };
 use crate::config::Cycle;
 use crate::domain::account::AccountId;
@@ -20,6 +20,7 @@ use crate::domain::units::UnixMillis;
 use crate::newrelic::{ApiKey, Region};
 use crate::ports::testing::{TestClock, TestPorts};
 use crate::ports::{Clock, Http, HttpError, HttpLimits, HttpRequest, HttpResponse};
+use crate::resilience::breaker::Admitted;
 use crate::rt::ShutdownHandle;
 use crate::stream::StreamConfig;
 
@@ -164,7 +165,7 @@ impl Source for ScriptedSource {
         &self.name
     }
 
-    fn collect(&mut self) -> Collecting<'_> {
+    fn collect(&mut self, _admitted: Admitted) -> Collecting<'_> {
         let step = match self.steps.len() {
             1 => self.steps.front().copied(),
             _ => self.steps.pop_front(),
@@ -240,6 +241,8 @@ impl TestWorld {
                 tags: Default::default(),
             },
             stream: StreamConfig::default(),
+            spool: None,
+            guards: GuardConfig::default(),
         }
     }
 
@@ -250,7 +253,7 @@ impl TestWorld {
     ) -> TestPipeline {
         let ports = TestPorts::new(&self.clock, self.newrelic.clone());
         let sources = sources.into_iter().map(|s| Box::new(s) as Box<dyn Source>).collect();
-        Pipeline::new(ports, config, sources).expect("valid")
+        Pipeline::new(ports, config, sources, None).expect("valid")
     }
 
     /// Runs until `stop` from the test's beginning, then shuts down.

@@ -14,6 +14,7 @@ use std::time::Duration;
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 use tokio::io::DuplexStream;
+use tokio::task::LocalSet;
 
 use crate::domain::units::UnixMillis;
 use crate::ports::{
@@ -23,6 +24,10 @@ use crate::ports::{
 
 /// Wall time at the origin of every [`TestClock`].
 pub(crate) const EPOCH: UnixMillis = UnixMillis(1_700_000_000_000);
+
+thread_local! {
+    static LOCAL: LocalSet = LocalSet::new();
+}
 
 #[derive(Default)]
 struct Timers {
@@ -54,8 +59,14 @@ impl TestClock {
         self.timers().now += duration;
     }
 
-    /// Runs `future` to its end; time jumps to the next timer whenever it waits.
+    /// Runs `future` to its end, and what it spawns beside it; time jumps to the next timer
+    /// whenever all of them wait.
     pub(crate) fn run<F: Future>(&self, future: F) -> F::Output {
+        // One for the whole test: what one run spawned goes on in the next.
+        LOCAL.with(|local| self.drive(local.run_until(future)))
+    }
+
+    fn drive<F: Future>(&self, future: F) -> F::Output {
         let flag = Arc::new(Flag::default());
         let waker = Waker::from(Arc::clone(&flag));
         let mut context = Context::from_waker(&waker);
@@ -79,20 +90,34 @@ impl TestClock {
     }
 }
 
-struct Sleep(TestClock, Duration);
+/// A timer; it waits in one place, however often it is polled, and leaves it when dropped.
+struct Sleep {
+    clock: TestClock,
+    until: Duration,
+    place: Option<u64>,
+}
 
 impl Future for Sleep {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut timers = self.0.timers();
-        if timers.now >= self.1 {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let clock = self.clock.clone();
+        let mut timers = clock.timers();
+        if timers.now >= self.until {
             return Poll::Ready(());
         }
-        let key = (self.1, timers.next);
-        timers.next += 1;
-        timers.waiting.insert(key, cx.waker().clone());
+        let place = *self.place.get_or_insert(timers.next);
+        timers.next = timers.next.max(place + 1);
+        timers.waiting.insert((self.until, place), cx.waker().clone());
         Poll::Pending
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        if let Some(place) = self.place {
+            self.clock.timers().waiting.remove(&(self.until, place));
+        }
     }
 }
 
@@ -106,7 +131,8 @@ impl Clock for TestClock {
     }
 
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send {
-        Sleep(self.clone(), self.monotonic() + duration)
+        let until = self.monotonic().saturating_add(duration);
+        Sleep { clock: self.clone(), until, place: None }
     }
 }
 
@@ -210,6 +236,10 @@ impl Disk for Nothing {
 
     fn lock(&self, _path: &str) -> io::Result<DiskLock> {
         nothing()
+    }
+
+    async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> T {
+        job()
     }
 }
 

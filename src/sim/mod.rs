@@ -9,6 +9,7 @@ mod conformance;
 pub mod disk;
 pub mod fault;
 pub mod fleet;
+pub mod fuse;
 pub mod kernel;
 pub mod newrelic;
 pub mod oracle;

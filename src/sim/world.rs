@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use super::disk::DiskFault;
 use super::time::SimTime;
 use crate::ports::Ports;
 use crate::rt::TaskPanic;
@@ -28,7 +29,7 @@ pub trait World {
     /// [`WorldError::DuplicateHost`].
     fn host(&mut self, name: &str, factory: HostFactory<Self::Ports>) -> Result<(), WorldError>;
 
-    /// Runs every host until `until` has been reached.
+    /// Runs every host until `until` has been reached, or until a crash point took a host down.
     ///
     /// # Errors
     /// [`WorldError::Panic`] and [`WorldError::Stuck`] end the run.
@@ -42,6 +43,18 @@ pub trait World {
     /// # Errors
     /// [`WorldError::Unsupported`] names what this world cannot do.
     fn apply(&mut self, fault: &NetworkFault) -> Result<(), WorldError>;
+
+    /// Hosts that crash points took down since the last call.
+    fn take_crashed(&mut self) -> Vec<HostName> {
+        Vec::new()
+    }
+
+    /// Disk and network events of a host since the world began: packets that it sent or that
+    /// reached it, operations of its disk.
+    ///
+    /// # Errors
+    /// [`WorldError::UnknownHost`]; [`WorldError::Unsupported`] where nobody counts them.
+    fn events_of(&self, host: &str) -> Result<u64, WorldError>;
 }
 
 /// Which way a link is affected.
@@ -153,6 +166,23 @@ pub enum NetworkFault {
         host: HostName,
         /// Milliseconds ahead of true time; negative is behind.
         offset_ms: i64,
+    },
+    /// Lets a host's disk misbehave; `None` ends it.
+    Disk {
+        /// Whose.
+        host: HostName,
+        /// How.
+        fault: Option<DiskFault>,
+    },
+    /// Takes a host down right after one of its own disk or network events; `None` calls that
+    /// off. [`World::run_until`] then ends early, and [`World::take_crashed`] names the host.
+    CrashPoint {
+        /// Which.
+        host: HostName,
+        /// After which event, counted from 1 from now on.
+        after_events: Option<u64>,
+        /// How.
+        mode: CrashMode,
     },
 }
 

@@ -1,4 +1,4 @@
-//! A batch: the events of one POST, and its body.
+//! The body of a POST.
 //!
 //! Invariant: a body and its `X-Request-Id` are functions of the events alone, so that a batch
 //! repeated unchanged is recognisable at both ends.
@@ -12,43 +12,16 @@ use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 use super::{EncodedEvent, StreamConfig};
 use crate::newrelic::Payload;
 
-/// Events that travel together; not empty while it is queued.
-#[derive(Debug)]
-pub(super) struct Batch {
-    /// Number of its first event, counted from the first one ever enqueued: the place in the
-    /// queue.
-    pub(super) first: u64,
-    pub(super) events: VecDeque<EncodedEvent>,
-    /// POSTs so far.
-    pub(super) attempts: u32,
-}
-
-impl Batch {
-    /// Bytes of the events alone.
-    pub(super) fn bytes(&self) -> usize {
-        self.events.iter().map(|event| event.json.len()).sum()
+/// The JSON array of `events`: `[` event `,` event … `]`.
+pub(super) fn json_of(events: &VecDeque<EncodedEvent>) -> Vec<u8> {
+    let bytes: usize = events.iter().map(|event| event.json.len() + 1).sum();
+    let mut body = Vec::with_capacity(bytes + 1);
+    for event in events {
+        body.push(if body.is_empty() { b'[' } else { b',' });
+        body.extend_from_slice(&event.json);
     }
-
-    /// Cuts off the later half; `None` when there is only one event.
-    pub(super) fn split(&mut self) -> Option<Self> {
-        let half = self.events.len() / 2;
-        if half == 0 {
-            return None;
-        }
-        let events = self.events.split_off(half);
-        Some(Self { first: self.first + half as u64, events, attempts: self.attempts })
-    }
-
-    /// The JSON array of its events: `[` event `,` event … `]`.
-    pub(super) fn json(&self) -> Vec<u8> {
-        let mut body = Vec::with_capacity(self.bytes() + self.events.len() + 1);
-        for event in &self.events {
-            body.push(if body.is_empty() { b'[' } else { b',' });
-            body.extend_from_slice(&event.json);
-        }
-        body.push(b']');
-        body
-    }
+    body.push(b']');
+    body
 }
 
 /// Makes payloads. A compressor's memory (some 300 KiB) is made once and used again: made anew

@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use crate::newrelic::limits::EVENT_API_BODY_BYTES_MAX;
+use crate::resilience::InvalidSetting;
+use crate::resilience::breaker::BreakerConfig;
+use crate::resilience::limiter::{LimiterConfig, Profile};
+use crate::resilience::retry::{RetryConfig, UNLIMITED};
 
 /// Settings of a [`super::Streamer`]; checked by [`StreamConfig::validate`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct StreamConfig {
     /// Most events of one POST, 1 to 2,000.
     pub batch_events_max: usize,
@@ -19,14 +23,27 @@ pub struct StreamConfig {
     pub gzip_level: u32,
     /// Most POSTs under way at once.
     pub concurrency: usize,
-    /// Deadline of one POST.
+    /// Deadline of one POST; the breaker's call timeout where that is shorter.
     pub request_timeout: Duration,
-    /// Most events kept in memory; beyond it the oldest is dropped.
+    /// Most events in memory alone; beyond it the oldest is dropped.
     pub buffer_events_max: usize,
-    /// Most bytes of events kept in memory; beyond it the oldest is dropped.
+    /// Most bytes of events in memory alone; beyond it the oldest is dropped.
     pub buffer_bytes_max: usize,
-    /// Longest `Retry-After` that is believed.
-    pub retry_after_max: Duration,
+    /// Bytes of events that stay in memory beside those in the spool, so that they need not be
+    /// read back; beyond it they are on disk alone.
+    pub resident_bytes_max: usize,
+    /// Most bytes of events in the spool; beyond it the oldest is dropped.
+    pub spool_bytes_max: usize,
+    /// Longest time that an event waits; then it is dropped. New Relic refuses events that are
+    /// older than about 48 h.
+    pub spool_age_max: Duration,
+    /// When a POST that failed is repeated, and how often at most: a chunk whose last try failed
+    /// is rejected as `attempts_spent` and becomes a dead letter.
+    pub retry: RetryConfig,
+    /// The breaker in front of New Relic's ingest.
+    pub breaker: BreakerConfig,
+    /// How many POSTs per second, and in one burst.
+    pub limiter: LimiterConfig,
 }
 
 impl Default for StreamConfig {
@@ -41,15 +58,35 @@ impl Default for StreamConfig {
             request_timeout: Duration::from_secs(30),
             buffer_events_max: 10_000,
             buffer_bytes_max: 64 * 1024 * 1024,
-            retry_after_max: Duration::from_secs(300),
+            resident_bytes_max: 16 * 1024 * 1024,
+            spool_bytes_max: 1024 * 1024 * 1024,
+            spool_age_max: Duration::from_secs(24 * 3_600),
+            retry: RetryConfig {
+                attempts_max: UNLIMITED,
+                // A POST that hangs until its deadline and a wait together must leave New Relic
+                // used again within 30 s of its return.
+                delay_max: Duration::from_secs(15),
+                retry_after_max: Duration::from_secs(300),
+                ..RetryConfig::default()
+            },
+            breaker: BreakerConfig::named("event-api").unwrap_or_default(),
+            limiter: limiter_of("event_api"),
         }
     }
 }
 
+/// New Relic's own limit; one that is not in the table would be no limit.
+fn limiter_of(name: &str) -> LimiterConfig {
+    Profile::named(name)
+        .map_or(LimiterConfig { rate_per_second: 1e9, burst: u32::MAX }, Profile::config)
+}
+
 /// A setting out of range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("stream.{setting} = {value}: must be {allowed}")]
+#[error("{part}.{setting} = {value}: must be {allowed}")]
 pub struct StreamConfigError {
+    /// Of which part: `stream`, `retry`, `breaker`, `limiter`.
+    pub part: &'static str,
     /// Which.
     pub setting: &'static str,
     /// What was given.
@@ -64,7 +101,7 @@ impl StreamConfig {
         let mut errors = Vec::new();
         let mut require = |ok: bool, setting, value: String, allowed| {
             if !ok {
-                errors.push(StreamConfigError { setting, value, allowed });
+                errors.push(StreamConfigError { part: "stream", setting, value, allowed });
             }
         };
         let number = |value: usize| value.to_string();
@@ -108,6 +145,15 @@ impl StreamConfig {
             number(self.buffer_bytes_max),
             "at least batch_bytes_max",
         );
+        for (part, invalid) in [
+            ("retry", self.retry.validate()),
+            ("breaker", self.breaker.validate()),
+            ("limiter", self.limiter.validate()),
+        ] {
+            errors.extend(invalid.into_iter().map(|InvalidSetting { setting, value, allowed }| {
+                StreamConfigError { part, setting, value, allowed }
+            }));
+        }
         errors
     }
 }

@@ -1,7 +1,8 @@
 //! The account of every event.
 //!
-//! Invariant: enqueued = acknowledged + rejected + dropped + in flight ([`Ledger::check`]). A send
-//! with an unknown fate is counted beside it: its events are still in flight.
+//! Invariant: enqueued + recovered = acknowledged + rejected + dropped + in flight
+//! ([`Ledger::check`]); in flight = spooled + in memory alone. A send with an unknown fate is
+//! counted beside it: its events are still in flight.
 
 use std::collections::BTreeMap;
 
@@ -14,6 +15,8 @@ pub enum Rejection {
     EventTooLarge,
     /// New Relic refused the request it was in.
     Refused(RejectReason),
+    /// It was sent as often as the configuration allows.
+    AttemptsSpent,
 }
 
 impl Rejection {
@@ -22,6 +25,7 @@ impl Rejection {
         match self {
             Self::EventTooLarge => "event_too_large",
             Self::Refused(reason) => reason.as_str(),
+            Self::AttemptsSpent => "attempts_spent",
         }
     }
 }
@@ -29,8 +33,14 @@ impl Rejection {
 /// Why an event was given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DropReason {
-    /// It was the oldest when the buffer overflowed.
+    /// It was the oldest in memory alone when that overflowed.
     BufferFull,
+    /// It was the oldest on disk when the spool overflowed.
+    SpoolFull,
+    /// It waited longer than events are worth sending.
+    Expired,
+    /// The disk gave it back damaged, or not at all.
+    Unreadable,
 }
 
 impl DropReason {
@@ -38,6 +48,9 @@ impl DropReason {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::BufferFull => "buffer_full",
+            Self::SpoolFull => "spool_full",
+            Self::Expired => "expired",
+            Self::Unreadable => "unreadable",
         }
     }
 }
@@ -47,16 +60,25 @@ impl DropReason {
 pub struct Ledger {
     /// Events handed to the streamer.
     pub enqueued: u64,
-    /// Events in requests that New Relic accepted.
+    /// Events that an earlier life of the pipeline had left in the spool.
+    pub recovered: u64,
+    /// Events that New Relic accepted, in chunks that the spool has given up since.
     pub acknowledged: u64,
     /// Events refused for ever.
     pub rejected: BTreeMap<Rejection, u64>,
     /// Events given up.
     pub dropped: BTreeMap<DropReason, u64>,
-    /// Events in memory, counted there.
+    /// Events in memory or in the spool, counted there.
     pub in_flight: u64,
-    /// POSTs whose fate nobody knows. Their events stay in memory and are sent again, so New
-    /// Relic may hold each of them once more for every such POST.
+    /// Of which the spool holds: a crash does not lose them.
+    pub spooled: u64,
+    /// Of the spooled ones: those whose fate New Relic has told, but the spool does not know yet.
+    /// If the process ends now, they are sent again.
+    pub unsettled: u64,
+    /// Of the rejected ones: those kept as dead letters, to be replayed.
+    pub dead_lettered: u64,
+    /// POSTs whose fate nobody knows. Their events stay in flight and are sent again, so New Relic
+    /// may hold each of them once more for every such POST.
     pub unknown_sends: u64,
     /// Events in those POSTs.
     pub unknown_events: u64,
@@ -64,7 +86,7 @@ pub struct Ledger {
 
 /// The law is broken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{enqueued} events were enqueued, but {accounted} are accounted for: {ledger:?}")]
+#[error("{enqueued} events came in, but {accounted} are accounted for: {ledger:?}")]
 pub struct LedgerError {
     /// Events that came in.
     pub enqueued: u64,
@@ -85,18 +107,19 @@ impl Ledger {
         self.dropped.values().sum()
     }
 
-    /// Checks enqueued = acknowledged + rejected + dropped + in flight.
+    /// Checks enqueued + recovered = acknowledged + rejected + dropped + in flight.
     ///
     /// # Errors
     /// The two sides, when they differ.
     pub fn check(&self) -> Result<(), LedgerError> {
         let accounted =
             self.acknowledged + self.rejected_total() + self.dropped_total() + self.in_flight;
-        if accounted == self.enqueued {
+        let enqueued = self.enqueued + self.recovered;
+        if accounted == enqueued && self.unsettled <= self.spooled && self.spooled <= self.in_flight
+        {
             Ok(())
         } else {
-            let ledger = Box::new(self.clone());
-            Err(LedgerError { enqueued: self.enqueued, accounted, ledger })
+            Err(LedgerError { enqueued, accounted, ledger: Box::new(self.clone()) })
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Invariant: all but the time of the last success only grow.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ pub struct StreamStats {
     /// POSTs by outcome: `accepted`, `too_large`, or the reason of the class.
     pub posts: BTreeMap<&'static str, u64>,
     /// Acknowledged events by kind.
-    pub acknowledged: BTreeMap<&'static str, u64>,
+    pub acknowledged: BTreeMap<Cow<'static, str>, u64>,
     /// POSTs of a batch that had been sent before.
     pub retries: u64,
     /// Batches cut in two: the body was too long here, or 413 there.
@@ -24,8 +25,18 @@ pub struct StreamStats {
     pub sent_bytes: u64,
     /// Time between sending and the end of each POST, added up.
     pub post_time: Duration,
-    /// When New Relic last accepted a request.
-    pub last_success: Option<UnixMillis>,
-    /// Most events that were in memory at once.
+    /// When New Relic last accepted a request, on both clocks.
+    pub last_success: Option<(Duration, UnixMillis)>,
+    /// Dead letters that a failing disk did not take in time.
+    pub letters_dropped: u64,
+    /// Most events that were in memory alone at once.
     pub buffer_events_peak: usize,
+    /// Most bytes of events that were in memory at once, whether or not also in the spool.
+    pub resident_bytes_peak: usize,
+    /// Most bytes of events that were in the spool at once.
+    pub spool_bytes_peak: usize,
+    /// Operations of the spool that failed.
+    pub spool_failures: u64,
+    /// Why the last one failed; `None` once one succeeded again.
+    pub spool_error: Option<String>,
 }

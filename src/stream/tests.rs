@@ -13,6 +13,9 @@ use crate::domain::account::AccountId;
 use crate::newrelic::{ApiKey, EventApi, Region, RejectReason};
 use crate::ports::testing::{TestClock, TestPorts};
 use crate::ports::{Clock, Http, HttpError, HttpLimits, HttpRequest, HttpResponse};
+use crate::resilience::breaker::Breaker;
+use crate::resilience::retry::RetryConfig;
+use crate::rt::{Race, race};
 
 /// What the scripted New Relic does with one POST.
 #[derive(Debug, Clone)]
@@ -176,7 +179,9 @@ impl Bench {
         let account = AccountId::try_from(1).expect("valid");
         let uri = Region::Local.addresses().events_of(account).expect("valid");
         let key = ApiKey::ingest("test-license-key").expect("valid");
-        let streamer = Streamer::new(ports, EventApi::new(uri, key), config).expect("valid config");
+        let breaker = Breaker::new("event-api", config.breaker.clone()).expect("valid");
+        let api = EventApi::new(uri, key);
+        let streamer = Streamer::new(ports, api, config, breaker, None).expect("valid config");
         Self { clock, service, streamer, next: 0 }
     }
 
@@ -185,16 +190,27 @@ impl Bench {
             let padding = "x".repeat(padding);
             let json = format!(r#"{{"id":"{}","padding":"{padding}"}}"#, self.next);
             self.next += 1;
-            self.streamer.enqueue(EncodedEvent { json: json.into_bytes(), kind: "TEST" });
+            self.streamer.enqueue(EncodedEvent { json: json.into_bytes(), kind: "TEST".into() });
             self.streamer.ledger().check().expect("the law");
         }
     }
 
     fn flush(&mut self, seconds: u64) -> FlushReport {
         let deadline = Duration::from_secs(seconds);
-        let report = self.clock.run(self.streamer.flush(deadline));
+        let report = self.run(self.streamer.flush(deadline));
         self.streamer.ledger().check().expect("the law");
         report
+    }
+
+    /// Runs `future` beside the courier.
+    fn run<T>(&self, future: impl Future<Output = T>) -> T {
+        let ran = self.clock.run(race(future, self.streamer.courier(|_| ())));
+        // With the courier go the POSTs under way.
+        self.service.lock().expect("lock").under_way = 0;
+        match ran {
+            Race::First(output) => output,
+            Race::Second(never) => match never {},
+        }
     }
 
     fn posts(&self) -> Vec<Post> {
@@ -332,6 +348,7 @@ fn overflow_drops_the_oldest_by_events_and_by_bytes() {
     let ledger = bench.streamer.ledger();
     assert_eq!(ledger.dropped, BTreeMap::from([(DropReason::BufferFull, 15)]));
     assert_eq!(ledger.in_flight, 25);
+    bench.clock.advance(Duration::from_secs(60));
     bench.flush(60);
     let sent: Vec<String> = bench.posts().iter().skip(2).flat_map(|p| p.events.clone()).collect();
     assert_eq!(sent, (15..40).map(|n| n.to_string()).collect::<Vec<_>>());
@@ -339,7 +356,7 @@ fn overflow_drops_the_oldest_by_events_and_by_bytes() {
     let bytes = StreamConfig { batch_bytes_max: 5_000, buffer_bytes_max: 5_000, ..small() };
     let mut bench = Bench::new(bytes, []);
     bench.enqueue(10, 1_000);
-    assert!(bench.streamer.buffered_bytes() <= 5_000);
+    assert!(bench.streamer.resident_bytes() <= 5_000);
     assert_eq!(bench.streamer.ledger().dropped_total(), 6);
 }
 
@@ -361,7 +378,9 @@ fn retry_after_holds_across_flushes() {
 
 #[test]
 fn retry_after_is_believed_up_to_the_maximum() {
-    let config = StreamConfig { retry_after_max: Duration::from_secs(100), ..small() };
+    let retry_after_max = Duration::from_secs(100);
+    let retry = RetryConfig { retry_after_max, ..small().retry };
+    let config = StreamConfig { retry, ..small() };
     let mut bench = Bench::new(config, [Reply::Status(429, 0, Some(9_999_999))]);
     bench.enqueue(1, 0);
     let report = bench.flush(30);
@@ -369,29 +388,32 @@ fn retry_after_is_believed_up_to_the_maximum() {
 }
 
 #[test]
-fn no_post_begins_after_the_deadline() {
+fn a_flush_ends_at_its_deadline_and_the_courier_goes_on() {
     let config = StreamConfig { concurrency: 1, ..small() };
     let mut bench = Bench::new(config, vec![Reply::Status(200, 400, None); 10]);
     bench.enqueue(100, 0);
-    let report = bench.flush(1);
-    assert_eq!((report.acknowledged, report.deadline_passed), (30, true));
-    assert_eq!(report.remaining, 70);
+    let streamer = bench.streamer.clone();
+    let report = bench.run(async {
+        let report = streamer.flush(Duration::from_secs(1)).await;
+        bench.clock.sleep(Duration::from_secs(10)).await;
+        report
+    });
+    assert_eq!((report.acknowledged, report.deadline_passed), (20, true));
+    assert_eq!(report.remaining, 80);
+    assert_eq!(bench.streamer.ledger().acknowledged, 100);
     assert_eq!(bench.flush(0).posts, 0);
 }
 
 #[test]
-fn a_dropped_flush_loses_nothing() {
+fn a_dropped_courier_loses_nothing() {
     let config = StreamConfig { concurrency: 2, ..small() };
     let mut bench = Bench::new(config, vec![Reply::Status(200, 5_000, None); 2]);
     bench.enqueue(40, 0);
-    let clock = bench.clock.clone();
-    let flush = bench.streamer.flush(Duration::from_secs(60));
-    clock.run(clock.timeout(Duration::from_secs(1), flush)).expect_err("it takes five seconds");
+    let report = bench.flush(1);
+    assert!(report.deadline_passed, "it takes five seconds");
     let ledger = bench.streamer.ledger();
-    ledger.check().expect("the law");
-    assert_eq!((ledger.in_flight, ledger.unknown_sends), (40, 0));
-    assert!(bench.streamer.buffered_bytes() > 0);
-    bench.service.lock().expect("lock").under_way = 0;
+    assert_eq!((ledger.in_flight, ledger.unknown_sends), (40, 2));
+    assert!(bench.streamer.resident_bytes() > 0);
     bench.flush(60);
     let ledger = bench.streamer.ledger();
     assert_eq!((ledger.acknowledged, ledger.unknown_events), (40, 20));
@@ -496,8 +518,7 @@ proptest! {
                 Step::DroppedFlush(millis) => {
                     let clock = bench.clock.clone();
                     let flush = bench.streamer.flush(Duration::from_secs(60));
-                    let _ = clock.run(clock.timeout(Duration::from_millis(millis), flush));
-                    bench.service.lock().expect("lock").under_way = 0;
+                    let _ = bench.run(clock.timeout(Duration::from_millis(millis), flush));
                     bench.streamer.ledger().check().expect("the law");
                 }
             }

@@ -19,6 +19,7 @@ use kafka_protocol::protocol::StrBytes;
 use super::{Collection, CollectionStats};
 use crate::domain::units::UnixMillis;
 use crate::ports::{Clock, Endpoint, Ports};
+use crate::resilience::breaker::Admitted;
 
 mod assemble;
 mod broker;
@@ -313,7 +314,7 @@ impl<P: Ports> KafkaCollector<P> {
     ///
     /// # Errors
     /// [`CollectError`] when no broker answers; everything less is in [`Collection::missing`].
-    pub async fn collect(&mut self) -> Result<Collection, CollectError> {
+    pub async fn collect(&mut self, _admitted: Admitted) -> Result<Collection, CollectError> {
         let started = self.ports.clock().monotonic();
         let deadline = started + self.config.cycle_timeout;
         let mut cycle = self.discover(deadline).await?;

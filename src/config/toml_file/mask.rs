@@ -5,7 +5,8 @@
 //! - It works on text, not on a parsed document: a file with a syntax error may hold secrets too.
 
 /// Parts of a key that make its value a secret.
-const SECRET_WORDS: &[&str] = &["license", "licence", "api_key", "secret", "password", "token"];
+const SECRET_WORDS: &[&str] =
+    &["license", "licence", "api_key", "secret", "password", "token", "webhook"];
 
 /// `text` with everything that follows a secret-sounding word, and New Relic's keys anywhere, as
 /// asterisks. It hides too much rather than too little: the rest of the word's line, all of a

@@ -11,8 +11,8 @@ use serde_json::{Map, Value as Json};
 use super::Problem;
 use super::suggest::{fix, nearest, one_of};
 use super::tree::{Entry, Node, Value};
-use crate::config::load::check_base_url;
-use crate::config::quantity::{DurationText, SizeText};
+use crate::config::load::{check_base_url, check_header_name, check_webhook};
+use crate::config::quantity::{DurationText, SizeText, WindowText};
 use crate::newrelic::Region;
 use crate::ports::Endpoint;
 
@@ -23,10 +23,13 @@ type FormatCheck = fn(&str) -> Result<(), String>;
 pub const FORMATS: &[(&str, FormatCheck)] = &[
     ("duration", |text| parsed::<DurationText>(text)),
     ("size", |text| parsed::<SizeText>(text)),
+    ("window", |text| parsed::<WindowText>(text)),
     ("endpoint", |text| parsed::<Endpoint>(text)),
     ("ip", ip_address),
     ("region", |text| parsed::<Region>(text)),
     ("base_url", |text| check_base_url(text)),
+    ("webhook", |text| check_webhook(text)),
+    ("header_name", |text| check_header_name(text)),
 ];
 
 fn parsed<T: std::str::FromStr>(text: &str) -> Result<(), String>

@@ -5,6 +5,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::adapters::FileDisk;
 use crate::ports::testing::{Nothing, TestClock, TestPorts};
+use crate::resilience::breaker::Admitted;
 
 /// Virtual time over a real folder.
 type FolderPorts = TestPorts<Nothing, FileDisk>;
@@ -31,7 +32,10 @@ impl Bench {
 
     /// Samples and reasons of missing parts of one collection, or the failure's reason.
     fn collect(&mut self) -> Result<(usize, Vec<String>), String> {
-        let collected = self.clock.run(self.source.collect()).map_err(|failure| failure.reason)?;
+        let collected = self
+            .clock
+            .run(self.source.collect(Admitted::for_tests()))
+            .map_err(|failure| failure.reason)?;
         let reasons = collected.missing.into_iter().map(|part| part.reason).collect();
         Ok((collected.samples.len(), reasons))
     }
@@ -72,7 +76,7 @@ fn faults_are_missing_parts_with_their_place() {
     let mut bench = Bench::new(&["nri.json"], None);
     let half = topic_sample("b", 2);
     bench.write("nri.json", &format!("{}\n{}", topic_sample("a", 1), &half[..half.len() / 2]));
-    let collected = bench.clock.run(bench.source.collect()).expect("collects");
+    let collected = bench.clock.run(bench.source.collect(Admitted::for_tests())).expect("collects");
     assert_eq!(collected.samples.len(), 1);
     let [fault] = &collected.missing[..] else { panic!("{:?}", collected.missing) };
     assert_eq!(fault.reason, "truncated");

@@ -1,15 +1,25 @@
 //! Nothing appears or disappears unaccounted for between the collector and New Relic's store.
 //!
-//! Per life of the pipeline: collected = transformed + rejected; enqueued = acknowledged + given
-//! up + in flight. Over the run: every acknowledged event is stored; what is stored beyond that
-//! was sent with an unknown fate (neither API of New Relic has an idempotency key). Once healed,
-//! nothing is left in flight.
+//! Per life of the pipeline: collected = transformed + rejected; enqueued + recovered =
+//! acknowledged + given up + in flight, and what is in flight is in the spool or only staged.
+//! Over the run: every acknowledged event is stored, and so is everything that was enqueued but
+//! for what was given up and what was only staged when a crash came: what the spool took survives
+//! every crash. Once healed, nothing is left in flight.
+//!
+//! Copies: neither API of New Relic has an idempotency key, so a request may be stored twice, but
+//! only when it was sent again in doubt: its answer was lost or unreadable, or a crash came
+//! between the answer and the spool's note of it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use super::record::{LedgerRecord, PipelineRecord, Record};
+use super::record::{LedgerRecord, PipelineRecord, PostRecord, Record};
 use super::{Check, Class, Finding};
 use crate::domain::units::UnixMillis;
+use crate::sim::fault::Action;
+use crate::sim::scenario::PIPELINE_HOST;
+use crate::sim::time::SimTime;
+use crate::sim::world::NetworkFault;
 
 pub const CHECK: Check = Check {
     name: "conservation",
@@ -18,12 +28,16 @@ pub const CHECK: Check = Check {
     examine,
 };
 
+/// How long after an answer a sound disk may take to note it.
+const SETTLE_MAX: Duration = Duration::from_secs(2);
+
 fn examine(record: &Record) -> Finding {
     let mut finding = Finding::new();
     for pipeline in &record.pipelines {
         balance(&mut finding, pipeline);
     }
     stored(&mut finding, record);
+    repetitions(&mut finding, record);
     validation(&mut finding, record);
     leftovers(&mut finding, record);
     finding
@@ -31,7 +45,7 @@ fn examine(record: &Record) -> Finding {
 
 fn balance(finding: &mut Finding, pipeline: &PipelineRecord) {
     let ledger = &pipeline.ledger;
-    finding.examined += ledger.collected + ledger.enqueued;
+    finding.examined += ledger.collected + ledger.enqueued + ledger.recovered;
     let rejected: u64 = ledger.samples_rejected.values().sum();
     if ledger.collected != ledger.transformed + rejected {
         finding.violate(
@@ -43,12 +57,22 @@ fn balance(finding: &mut Finding, pipeline: &PipelineRecord) {
         );
     }
     let lost: u64 = ledger.events_lost.values().sum();
-    if ledger.enqueued != ledger.acknowledged + lost + ledger.in_flight {
+    if ledger.enqueued + ledger.recovered != ledger.acknowledged + lost + ledger.in_flight {
         finding.violate(
             Some(pipeline.ended),
             format!(
-                "{} events enqueued, but {} acknowledged, {lost} given up, {} in flight",
-                ledger.enqueued, ledger.acknowledged, ledger.in_flight
+                "{} events enqueued and {} recovered, but {} acknowledged, {lost} given up, {} in \
+                 flight",
+                ledger.enqueued, ledger.recovered, ledger.acknowledged, ledger.in_flight
+            ),
+        );
+    }
+    if ledger.in_flight != ledger.spooled + ledger.staged {
+        finding.violate(
+            Some(pipeline.ended),
+            format!(
+                "{} events in flight, but {} in the spool and {} staged",
+                ledger.in_flight, ledger.spooled, ledger.staged
             ),
         );
     }
@@ -58,57 +82,163 @@ fn total(record: &Record, of: impl Fn(&LedgerRecord) -> u64) -> u64 {
     record.pipelines.iter().map(|pipeline| of(&pipeline.ledger)).sum()
 }
 
-fn stored(finding: &mut Finding, record: &Record) {
-    let acknowledged = total(record, |ledger| ledger.acknowledged);
-    let unknown = total(record, |ledger| ledger.unknown_sends);
-    let store = &record.newrelic;
-    let events = || store.samples.iter().chain(&store.relationship_events);
-    let kept = events().count() as u64;
-    // Events in flight at a crash may have arrived although nobody was told.
-    let in_flight = total(record, |ledger| ledger.in_flight);
-    if kept < acknowledged {
-        finding.violate(
-            None,
-            format!("New Relic acknowledged {acknowledged} events and holds only {kept}"),
-        );
-    }
-    if kept > acknowledged + unknown + in_flight {
-        finding.violate(
-            None,
-            format!(
-                "New Relic holds {kept} events, but only {acknowledged} were acknowledged and \
-                 {unknown} sent with an unknown fate"
-            ),
-        );
-    }
-    duplicates(finding, record, unknown);
+/// Events that New Relic holds, and how many of them are copies of others. After the clock was set
+/// back two cycles may have shown the same time: their samples are no copies.
+struct Kept {
+    events: u64,
+    copies: u64,
+    worst: Option<(String, UnixMillis, u64)>,
 }
 
-/// One sample of one object may be stored twice only where a send had an unknown fate. After the
-/// clock was set back two cycles may have shown the same time: their samples are no copies.
-fn duplicates(finding: &mut Finding, record: &Record, unknown: u64) {
+fn kept(record: &Record) -> Kept {
+    let store = &record.newrelic;
+    let fleet = || store.samples.iter().chain(&store.relationship_events);
     let mut seen: BTreeMap<(String, UnixMillis), u64> = BTreeMap::new();
-    for event in record.newrelic.samples.iter().chain(&record.newrelic.relationship_events) {
+    for event in fleet() {
         let identity = ["entityGuid", "sourceEntityGuid", "relationshipType", "targetEntityGuid"];
         let identity = identity.map(|name| event.text(name)).join(" ");
         *seen.entry((identity, event.timestamp)).or_default() += 1;
+    }
+    for event in &store.monitor_events {
+        // All that they say: a breaker may change its state twice within one millisecond.
+        let texts = event.names.texts.iter().zip(&event.texts);
+        let texts = texts.map(|(name, text)| format!("{name}={text}"));
+        let numbers = event.numbers().map(|(name, number)| format!("{name}={number}"));
+        let identity: Vec<String> = texts.chain(numbers).collect();
+        *seen.entry((identity.join(" "), event.timestamp)).or_default() += 1;
     }
     for ((_, at), count) in &mut seen {
         let cycles = record.times_of(*at).into_iter().filter(|at| record.cycle_at(*at).is_some());
         *count = count.saturating_sub(cycles.count().max(1) as u64);
     }
-    let copies: u64 = seen.values().sum();
-    if copies > unknown {
-        let worst = seen.iter().max_by_key(|(_, count)| **count);
-        let worst = worst.map(|((identity, at), count)| (identity.trim().to_owned(), at.0, *count));
-        let (identity, at, count) = worst.unwrap_or_default();
+    let worst = seen.iter().max_by_key(|(_, count)| **count).filter(|(_, count)| **count > 0);
+    Kept {
+        events: (fleet().count() + store.monitor_events.len()) as u64,
+        copies: seen.values().sum(),
+        worst: worst.map(|((identity, at), count)| (identity.trim().to_owned(), *at, *count)),
+    }
+}
+
+/// Events that the pipeline answers for and that New Relic does not hold: enqueued, not given up,
+/// neither in flight at the end nor only staged at a crash.
+pub fn missing(record: &Record) -> u64 {
+    let kept = kept(record);
+    let answered_for = |pipeline: &PipelineRecord| {
+        let ledger = &pipeline.ledger;
+        let lost: u64 = ledger.events_lost.values().sum();
+        (ledger.enqueued, lost + if pipeline.crashed { ledger.staged } else { ledger.in_flight })
+    };
+    let (enqueued, excused) =
+        record.pipelines.iter().map(answered_for).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+    enqueued.saturating_sub(excused).saturating_sub(kept.events - kept.copies)
+}
+
+/// Whether the pipeline's disk says that it keeps what it does not keep.
+fn disk_lies(record: &Record) -> bool {
+    use crate::sim::disk::DiskFault;
+    record.faults.iter().any(|fault| {
+        let Action::Network(NetworkFault::Disk { host, fault: Some(fault) }) = &fault.begin else {
+            return false;
+        };
+        host == PIPELINE_HOST && *fault == DiskFault::LyingSync
+    })
+}
+
+fn stored(finding: &mut Finding, record: &Record) {
+    let acknowledged = total(record, |ledger| ledger.acknowledged);
+    let kept = kept(record);
+    if kept.events < acknowledged {
+        finding.violate(
+            None,
+            format!("New Relic acknowledged {acknowledged} events and holds only {}", kept.events),
+        );
+    }
+    let enqueued = total(record, |ledger| ledger.enqueued);
+    if kept.events - kept.copies > enqueued {
         finding.violate(
             None,
             format!(
-                "{copies} events are stored twice and only {unknown} were sent with an unknown \
-                 fate; {identity} of {at} is stored {count} times too often"
+                "New Relic holds {} different events, but only {enqueued} were enqueued",
+                kept.events - kept.copies
             ),
         );
+    }
+    let missing = missing(record);
+    // What a lying disk may lose is the scenario's to say: the loss check holds it to that.
+    if missing > 0 && !disk_lies(record) {
+        finding.violate(
+            None,
+            format!("{missing} events that the spool had taken, or that no crash met, are missing"),
+        );
+    }
+    let doubtful = doubtful_events(record);
+    if kept.copies > doubtful {
+        let (identity, at, count) = kept.worst.unwrap_or_default();
+        finding.violate(
+            None,
+            format!(
+                "{} events are stored twice and only {doubtful} were sent again in doubt; \
+                 {identity} of {} is stored {count} times too often",
+                kept.copies, at.0
+            ),
+        );
+    }
+}
+
+/// Whether the pipeline could not know that New Relic took this POST, or forgot it with a crash.
+fn is_doubtful(record: &Record, life: &PipelineRecord, post: &PostRecord) -> bool {
+    let Some(ended) = post.ended.filter(|_| post.accepted()) else { return true };
+    life.crashed && (ended + SETTLE_MAX >= life.ended || disk_hindered(record, ended, life.ended))
+}
+
+/// Whether the pipeline's disk misbehaved at any time between the two.
+fn disk_hindered(record: &Record, from: SimTime, to: SimTime) -> bool {
+    record.faults.iter().any(|fault| {
+        let disk = matches!(&fault.begin, Action::Network(NetworkFault::Disk { host, .. })
+            if host == PIPELINE_HOST);
+        disk && fault.from <= to && from <= fault.to
+    })
+}
+
+/// POSTs in doubt by their request id.
+fn doubtful(record: &Record) -> BTreeMap<&str, u64> {
+    let mut doubtful: BTreeMap<&str, u64> = BTreeMap::new();
+    for life in &record.pipelines {
+        for post in life.posts.iter().filter(|post| is_doubtful(record, life, post)) {
+            *doubtful.entry(&post.request_id).or_default() += 1;
+        }
+    }
+    doubtful
+}
+
+/// Events that New Relic took in requests that the pipeline may have sent again.
+fn doubtful_events(record: &Record) -> u64 {
+    let doubtful = doubtful(record);
+    let taken = record.newrelic.requests.iter().filter(|request| request.accepted);
+    let taken = taken.filter(|request| doubtful.contains_key(request.request_id.as_str()));
+    taken.map(|request| request.events_stored).sum()
+}
+
+/// New Relic takes a request once, and once more for each time that it was in doubt.
+fn repetitions(finding: &mut Finding, record: &Record) {
+    let doubtful = doubtful(record);
+    let mut taken: BTreeMap<&str, (u64, SimTime)> = BTreeMap::new();
+    for request in record.newrelic.requests.iter().filter(|request| request.accepted) {
+        let entry = taken.entry(&request.request_id).or_insert((0, request.at));
+        *entry = (entry.0 + 1, request.at);
+    }
+    finding.examined += taken.len() as u64;
+    for (id, (count, last)) in taken {
+        let most = 1 + doubtful.get(id).copied().unwrap_or(0);
+        if count > most && !id.is_empty() {
+            finding.violate(
+                Some(last),
+                format!(
+                    "request {id} was taken {count} times, and in doubt only {} times",
+                    most - 1
+                ),
+            );
+        }
     }
 }
 

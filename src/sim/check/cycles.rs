@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use super::record::{CycleRecord, PipelineRecord, Record};
 use super::{Check, Class, Finding};
+use crate::sim::fault::{Action, Fault};
+use crate::sim::scenario::PIPELINE_HOST;
 use crate::sim::time::SimTime;
+use crate::sim::world::NetworkFault;
 
 pub const CHECK: Check = Check {
     name: "cycles",
@@ -94,12 +97,24 @@ fn follow(finding: &mut Finding, record: &Record, one: &CycleRecord, next: &Cycl
     }
 }
 
+/// When the pipeline's disk is well again, if it misbehaves at `at`: a life waits with its first
+/// cycle until it knows what its spool holds.
+fn disk_well_from(record: &Record, at: SimTime) -> SimTime {
+    let hinders = |fault: &&Fault| {
+        let disk = matches!(&fault.begin, Action::Network(NetworkFault::Disk { host, .. })
+            if host == PIPELINE_HOST);
+        disk && fault.from <= at && at < fault.to
+    };
+    record.faults.iter().filter(hinders).map(|fault| fault.to).max().unwrap_or(at)
+}
+
 /// From a life's begin to its first cycle, and from its last one to its end, no start may pass.
 fn pauses(finding: &mut Finding, record: &Record, life: &PipelineRecord) {
     let longest = record.scenario.pipeline.interval.0 + lateness_max(record);
     let first = life.cycles.first().map_or(life.ended, |cycle| cycle.started);
-    let last = life.cycles.last().map_or(life.started, |cycle| cycle.ended);
-    for (from, to) in [(life.started, first), (last, life.ended)] {
+    let begun = disk_well_from(record, life.started).min(first);
+    let last = life.cycles.last().map_or(begun, |cycle| cycle.ended);
+    for (from, to) in [(begun, first), (last, life.ended.max(last))] {
         if to - from > longest && !clock_set(record, from, to) {
             finding.violate(
                 Some(from),

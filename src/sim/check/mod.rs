@@ -9,6 +9,7 @@ use record::Record;
 pub use verdict::{CheckResult, Class, Finding, Margin, Violation};
 
 pub mod answers;
+mod breaker;
 mod conservation;
 mod coverage;
 mod cycles;
@@ -17,8 +18,12 @@ mod ground_truth;
 mod guid;
 mod health_score;
 mod honesty;
+mod loss;
+mod memory;
 mod no_panic;
+mod politeness;
 pub mod record;
+pub mod recovery;
 mod relationships;
 mod synthesis_lag;
 #[cfg(test)]
@@ -41,6 +46,10 @@ pub struct Check {
 pub const CATALOGUE: &[Check] = &[
     no_panic::CHECK,
     conservation::CHECK,
+    loss::CHECK,
+    politeness::CHECK,
+    breaker::CHECK,
+    memory::CHECK,
     guid::CHECK,
     ground_truth::CHECK,
     health_score::CHECK,
@@ -50,6 +59,7 @@ pub const CATALOGUE: &[Check] = &[
     relationships::CHECK,
     synthesis_lag::CHECK,
     freshness::CHECK,
+    recovery::CHECK,
 ];
 
 /// Examines a run with every check.

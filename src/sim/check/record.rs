@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use super::answers::Answers;
 use crate::domain::units::UnixMillis;
+use crate::resilience::breaker::StateKind;
+use crate::resilience::recovery::ComponentState;
 use crate::sim::fault::Fault;
 use crate::sim::scenario::Scenario;
 use crate::sim::seed::Seed;
@@ -34,6 +36,21 @@ pub struct Record {
     pub pipelines: Vec<PipelineRecord>,
     /// What New Relic holds.
     pub newrelic: NewRelicRecord,
+    /// What became of the crash points.
+    pub crash_points: Vec<CrashPointRecord>,
+}
+
+/// One crash point, over.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct CrashPointRecord {
+    /// Whose.
+    pub host: String,
+    /// The event after which it was to go down.
+    pub event: u64,
+    /// Its events while the crash point was in force, those of its next life included.
+    pub events: u64,
+    /// When it went down; `None` when it had fewer events.
+    pub crashed_at: Option<SimTime>,
 }
 
 /// What a fleet did and what it told whom.
@@ -63,6 +80,144 @@ pub struct PipelineRecord {
     pub ledger: LedgerRecord,
     /// Its cycles.
     pub cycles: Vec<CycleRecord>,
+    /// What it sent to New Relic, as its ports saw it, in the order of the begins.
+    pub posts: Vec<PostRecord>,
+    /// What its guards did.
+    pub resilience: ResilienceRecord,
+}
+
+/// One POST, as the pipeline's ports saw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostRecord {
+    /// When the pipeline handed it over.
+    pub began: SimTime,
+    /// When the pipeline heard of its end; `None` when it was given up or cut off before.
+    pub ended: Option<SimTime>,
+    /// Its `X-Request-Id`; a repetition has the same.
+    pub request_id: String,
+    /// What came back.
+    pub answer: PostAnswer,
+    /// The wait that the answer asked for.
+    pub retry_after: Option<Duration>,
+}
+
+/// What came back on a POST.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PostAnswer {
+    /// A whole answer that says so.
+    Accepted,
+    /// A 2xx that cannot be read: New Relic took it, and the pipeline cannot know.
+    Unreadable,
+    /// This status.
+    Refused(u16),
+    /// No answer; whether any of the request may have left.
+    None {
+        /// It may have.
+        sent: bool,
+    },
+}
+
+impl PostRecord {
+    /// Whether the pipeline knows that New Relic took it.
+    pub fn accepted(&self) -> bool {
+        self.answer == PostAnswer::Accepted && self.ended.is_some()
+    }
+}
+
+/// What breakers, recovery and memory of one life said of themselves.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ResilienceRecord {
+    /// Its breakers.
+    pub breakers: Vec<BreakerRecord>,
+    /// Its recovery manager; `None` when it had none.
+    pub recovery: Option<RecoveryRecord>,
+    /// Whatever is bounded, with its bound.
+    pub memory: Vec<MemoryRecord>,
+}
+
+/// One breaker's account and all its events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BreakerRecord {
+    /// Its name, e.g. `event-api`.
+    pub name: String,
+    /// Failures in a row that open it.
+    pub failure_threshold: u32,
+    /// Successes in a row that close it from half-open.
+    pub success_threshold: u32,
+    /// Calls that may be under way at once while it is half-open.
+    pub half_open_max: u32,
+    /// Shortest time that it stays open.
+    pub retry_delay: Duration,
+    /// Where it stood at the end.
+    pub state: StateKind,
+    /// Transitions, as it counted them.
+    pub generation: u64,
+    /// Transitions to open, as it counted them.
+    pub opens: u64,
+    /// Everything that it told, in the order in which it told it.
+    pub events: Vec<BreakerEventRecord>,
+}
+
+/// One event of a breaker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BreakerEventRecord {
+    /// When.
+    pub at: SimTime,
+    /// What.
+    pub what: BreakerNews,
+}
+
+/// What a breaker tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BreakerNews {
+    /// A call succeeded.
+    Success,
+    /// A call failed, timed out, panicked, or has an unknown fate.
+    Failure,
+    /// A call was not let through.
+    Rejected,
+    /// Its state changed.
+    Change {
+        /// From.
+        from: StateKind,
+        /// To.
+        to: StateKind,
+    },
+    /// Somebody tripped, reset or forced it: what follows obeys no threshold.
+    ByHand,
+}
+
+/// What a recovery manager said at the end of a life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecoveryRecord {
+    /// Its components.
+    pub components: Vec<ComponentRecord>,
+}
+
+/// One component at the end of a life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ComponentRecord {
+    /// Its name.
+    pub name: String,
+    /// How it is.
+    pub state: ComponentState,
+    /// Times it was not healthy.
+    pub incidents: u64,
+    /// Of which it came back.
+    pub recovered: u64,
+    /// Sum of the times that took.
+    pub recovery_time: Duration,
+}
+
+/// Something that is bounded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemoryRecord {
+    /// What, e.g. `spool bytes` or `staged events`.
+    pub what: String,
+    /// The most there was at once.
+    pub peak: u64,
+    /// The most there may be.
+    pub cap: u64,
 }
 
 /// The pipeline's account of samples and events.
@@ -84,6 +239,14 @@ pub struct LedgerRecord {
     pub in_flight: u64,
     /// Events sent with an unknown fate, counted at each send.
     pub unknown_sends: u64,
+    /// Events that it found in the spool when it began.
+    pub recovered: u64,
+    /// Of those in flight: durable in the spool.
+    pub spooled: u64,
+    /// Of those in flight: only in memory.
+    pub staged: u64,
+    /// Of those given up: kept as dead letters, which can be sent again.
+    pub dead_lettered: u64,
 }
 
 /// One cycle.
@@ -118,12 +281,29 @@ pub struct NewRelicRecord {
     pub samples: Vec<StoredEvent>,
     /// Stored `MessageQueueRelationship` events.
     pub relationship_events: Vec<StoredEvent>,
+    /// Stored events about the pipeline's own breakers, of every type.
+    pub monitor_events: Vec<StoredEvent>,
     /// Entities.
     pub entities: Vec<EntityRecord>,
     /// Relationships: source GUID, kind, target GUID.
     pub relationships: BTreeSet<(String, String, String)>,
     /// Messages of `NrIntegrationError` rows.
     pub integration_errors: Vec<String>,
+    /// The requests that reached it, by arrival.
+    pub requests: Vec<RequestSeen>,
+}
+
+/// One request, as New Relic saw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestSeen {
+    /// When its head arrived.
+    pub at: SimTime,
+    /// Its `X-Request-Id`.
+    pub request_id: String,
+    /// Whether it was taken, whatever became of the answer.
+    pub accepted: bool,
+    /// Events stored from it.
+    pub events_stored: u64,
 }
 
 /// Names of the attributes of events of one form, each list sorted.

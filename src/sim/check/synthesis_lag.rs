@@ -1,7 +1,11 @@
 //! An entity is visible soon after its first event.
 
+use std::time::Duration;
+
 use super::record::Record;
 use super::{Check, Class, Finding};
+use crate::sim::fault::Action;
+use crate::sim::time::SimTime;
 
 pub const CHECK: Check = Check {
     name: "synthesis lag",
@@ -14,6 +18,7 @@ fn examine(record: &Record) -> Finding {
     let mut finding = Finding::new();
     let limit = record.scenario.expect.synthesis_lag_max.0;
     for entity in &record.newrelic.entities {
+        let limit = limit + extra_lag(record, entity.first_event_at);
         // Entities whose lag reaches past the end are not due yet.
         if entity.first_event_at + limit > record.end {
             continue;
@@ -35,4 +40,14 @@ fn examine(record: &Record) -> Finding {
         }
     }
     finding
+}
+
+/// How much later than usual New Relic itself was with what it saw first at `at`.
+fn extra_lag(record: &Record, at: SimTime) -> Duration {
+    let lags = record.faults.iter().filter(|fault| fault.from <= at && at <= fault.to);
+    let lags = lags.filter_map(|fault| match &fault.begin {
+        Action::NewRelic(spec) => spec.lag,
+        _ => None,
+    });
+    lags.map(|lag| lag.0).max().unwrap_or_default()
 }

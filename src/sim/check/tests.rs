@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod resilience;
+
 use super::answers::Answers;
 use super::record::{
     CycleRecord, EntityRecord, FleetRecord, Names, NewRelicRecord, PipelineRecord, Record,
@@ -35,6 +37,7 @@ fn empty() -> Record {
         fleets: BTreeMap::new(),
         pipelines: Vec::new(),
         newrelic: NewRelicRecord::default(),
+        crash_points: Vec::new(),
     }
 }
 
@@ -128,31 +131,6 @@ fn every_check_fails_on_a_run_that_left_nothing() {
         assert!(!result.passed(), "{} passes on nothing", result.name);
     }
     assert_eq!(examine(&record).len(), CATALOGUE.len());
-}
-
-#[test]
-fn conservation_adds_up() {
-    let mut record = steady();
-    let ledger = &mut record.pipelines[0].ledger;
-    (ledger.collected, ledger.transformed) = (10, 9);
-    breaks(&record, "conservation", "10 samples collected, but 9 transformed and 0 rejected");
-    let ledger = &mut record.pipelines[0].ledger;
-    ledger.samples_rejected.insert("no_identity".to_owned(), 1);
-    holds(&record, "conservation");
-    let ledger = &mut record.pipelines[0].ledger;
-    (ledger.enqueued, ledger.acknowledged) = (5, 4);
-    breaks(&record, "conservation", "5 events enqueued, but 4 acknowledged");
-    record.pipelines[0].ledger.events_lost.insert("buffer_full".to_owned(), 1);
-    breaks(&record, "conservation", "acknowledged 4 events and holds only 0");
-    record.newrelic.samples = (1..=4).map(|n| sample(&record, "a", at(n * 15))).collect();
-    holds(&record, "conservation");
-    record.newrelic.samples[3] = record.newrelic.samples[2].clone();
-    breaks(&record, "conservation", "1 events are stored twice and only 0 were sent");
-    record.pipelines[0].ledger.unknown_sends = 1;
-    holds(&record, "conservation");
-    record.pipelines[0].ledger.in_flight = 1;
-    record.pipelines[0].ledger.enqueued += 1;
-    breaks(&record, "conservation", "still in flight after healing");
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::io;
 
 use super::net::idle;
-use super::{Case, Outcome, Stage, case};
-use crate::ports::{Disk, DiskFile, Ports};
+use super::{Case, Outcome, SHORT, Stage, case};
+use crate::ports::{Clock, Disk, DiskFile, Ports};
 use crate::sim::world::CrashMode;
 
 pub(super) fn cases<P: Ports>() -> Vec<Case<P>> {
@@ -16,6 +16,7 @@ pub(super) fn cases<P: Ports>() -> Vec<Case<P>> {
         case!("disk: folders", idle, folders),
         case!("disk: absent files", idle, absent),
         case!("disk: lock", idle, lock),
+        case!("disk: jobs", idle, jobs),
         case!("disk: survives a process crash", keeps_file, survives_process_crash),
         case!("disk: synced data survives a power loss", keeps_file, survives_power_loss),
     ]
@@ -111,6 +112,40 @@ async fn lock<P: Ports>(ports: P, _: Stage) -> Outcome {
     drop(held);
     let _again = ports.disk().lock("lock").unwrap();
     Ok(())
+}
+
+/// A job works on the disk and gives its result, several at once do not disturb each other, and
+/// one that nobody waits for is done as a whole or not at all.
+async fn jobs<P: Ports>(ports: P, _: Stage) -> Outcome {
+    let disk = ports.disk();
+    let writing = |path: &'static str, text: &'static [u8]| {
+        let of_job = disk.clone();
+        move || {
+            let file = of_job.open(path)?;
+            file.write_at(0, text)?;
+            file.sync()?;
+            io::Result::Ok(text.len())
+        }
+    };
+    assert_eq!(disk.run(writing("one", b"first")).await.unwrap(), 5);
+    let (two, three) = (writing("two", b"2"), writing("three", b"33"));
+    let both = futures_util::future::join(disk.run(two), disk.run(three)).await;
+    assert_eq!((both.0.unwrap(), both.1.unwrap()), (1, 2));
+    assert_eq!(disk.list("").unwrap(), ["one", "three", "two"]);
+    let mut nobody = Box::pin(disk.run(writing("four", b"whole")));
+    assert!(matches!(poll_once(&mut nobody), None | Some(Ok(5))));
+    drop(nobody);
+    // What comes later is not held up by it.
+    ports.clock().sleep(SHORT).await;
+    match disk.read("four") {
+        Ok(text) => assert_eq!(text, b"whole"),
+        Err(error) => assert_eq!(error.kind(), io::ErrorKind::NotFound),
+    }
+    Ok(())
+}
+
+fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+    futures_util::FutureExt::now_or_never(future)
 }
 
 /// Files that no life syncs.

@@ -6,13 +6,20 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::quantity::{DurationText, SizeText};
+use crate::config::quantity::DurationText;
 use crate::sim::scenario::NetworkSpec;
 use crate::sim::time::SimTime;
-use crate::sim::world::{CrashMode, Direction, NetworkFault};
+use crate::sim::world::{Direction, NetworkFault};
 
+mod host;
+mod link;
+mod newrelic;
 #[cfg(test)]
 mod tests;
+
+pub use host::{CrashModeSpec, CrashPointSpec, CrashSpec, DiskFaultKind, DiskFaultSpec, SkewSpec};
+pub use link::{BandwidthSpec, LatencySpec, LossSpec, PartitionSpec, ResetSpec};
+pub use newrelic::{NewRelicAnswer, NewRelicFaultSpec};
 
 /// One fault as a scenario file writes it: a time, a length, and exactly one kind.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -26,6 +33,9 @@ pub struct FaultSpec {
     /// Takes a host down and starts it again at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crash: Option<CrashSpec>,
+    /// Takes a host down after the n-th event of its disk and its network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crash_point: Option<CrashPointSpec>,
     /// Nothing passes between two hosts; connections survive if it is short.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partition: Option<PartitionSpec>,
@@ -47,131 +57,35 @@ pub struct FaultSpec {
     /// Moves a host's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skew: Option<SkewSpec>,
-    /// New Relic answers every request with an error, with half an answer, or not at all.
+    /// A host's disk is full, fails, is slow, stalls or lies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk: Option<DiskFaultSpec>,
+    /// New Relic answers with errors, late, with half an answer, or not at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newrelic: Option<NewRelicFaultSpec>,
 }
 
-/// A crash of one host.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CrashSpec {
-    /// Which host.
-    pub host: String,
-    /// `process`: peers see it at once; `power`: silence.
-    #[serde(default)]
-    pub mode: CrashModeSpec,
+/// Something wrong with a fault's form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormFault {
+    /// The rule's name.
+    pub rule: &'static str,
+    /// Keys from the fault's table to the place.
+    pub keys: Vec<&'static str>,
+    /// What is wrong.
+    pub message: String,
+    /// What would be right.
+    pub help: String,
 }
 
-/// How a host goes down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum CrashModeSpec {
-    /// The process dies, the operating system answers for it.
-    #[default]
-    Process,
-    /// The machine is gone without a word.
-    Power,
-}
-
-/// A cut between two hosts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PartitionSpec {
-    /// The two hosts.
-    pub between: [String; 2],
-    /// Only what the first sends to the second is affected.
-    #[serde(default)]
-    pub one_way: bool,
-}
-
-/// A slow link.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LatencySpec {
-    /// The two hosts.
-    pub between: [String; 2],
-    /// One-way delay.
-    pub latency: DurationText,
-    /// Largest extra delay per delivery.
-    #[serde(default)]
-    pub jitter: DurationText,
-}
-
-/// A narrow link.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct BandwidthSpec {
-    /// The two hosts.
-    pub between: [String; 2],
-    /// Bytes per second and direction.
-    pub per_second: SizeText,
-}
-
-/// A lossy link.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LossSpec {
-    /// The two hosts.
-    pub between: [String; 2],
-    /// Share of segments lost.
-    #[schemars(range(min = 0.0, max = 0.9))]
-    pub ratio: f64,
-}
-
-/// A reset of connections.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ResetSpec {
-    /// The two hosts.
-    pub between: [String; 2],
-}
-
-/// A wrong clock.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SkewSpec {
-    /// Which host.
-    pub host: String,
-    /// Milliseconds ahead of true time; negative is behind.
-    #[schemars(range(min = -3_600_000, max = 3_600_000))]
-    pub offset_ms: i64,
-}
-
-/// A misbehaving New Relic.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewRelicFaultSpec {
-    /// What it does to every request.
-    pub answer: NewRelicAnswer,
-}
-
-/// What New Relic answers while it misbehaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum NewRelicAnswer {
-    /// 429 with `Retry-After: 30`.
-    TooManyRequests,
-    /// 503.
-    Unavailable,
-    /// 500.
-    Error,
-    /// Takes the data, then drops the connection without an answer.
-    AcceptedThenLost,
-    /// Answers with half a body.
-    Truncated,
-}
-
-impl NewRelicAnswer {
-    /// For people.
-    fn words(self) -> &'static str {
-        match self {
-            Self::TooManyRequests => "429 too many requests",
-            Self::Unavailable => "503 unavailable",
-            Self::Error => "500 error",
-            Self::AcceptedThenLost => "accepted, then lost",
-            Self::Truncated => "half an answer",
-        }
+impl FormFault {
+    fn new(
+        rule: &'static str,
+        keys: &[&'static str],
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Self {
+        Self { rule, keys: keys.to_vec(), message: message.into(), help: help.into() }
     }
 }
 
@@ -180,8 +94,14 @@ impl NewRelicAnswer {
 pub enum Action {
     /// To the network or a host.
     Network(NetworkFault),
-    /// To New Relic; `None` ends it.
-    NewRelic(Option<NewRelicAnswer>),
+    /// To New Relic.
+    NewRelic(NewRelicFaultSpec),
+    /// Ends what this one began.
+    NewRelicWell(NewRelicFaultSpec),
+    /// The host goes down after the given event.
+    CrashPoint(CrashPointSpec),
+    /// From now on the host's events are not counted; it starts again if it is down.
+    CrashPointOver(CrashPointSpec),
 }
 
 /// One fault with its times and actions.
@@ -201,6 +121,21 @@ pub struct Fault {
     pub end: Option<Action>,
 }
 
+/// Every kind, as files call them.
+const KINDS: [&str; 11] = [
+    "crash",
+    "crash_point",
+    "partition",
+    "hold",
+    "latency",
+    "bandwidth",
+    "loss",
+    "reset",
+    "skew",
+    "disk",
+    "newrelic",
+];
+
 type Links = (String, String);
 
 fn links(between: &[String; 2]) -> Links {
@@ -214,55 +149,50 @@ fn direction(one_way: bool) -> Direction {
 impl FaultSpec {
     fn kinds(&self) -> Vec<&'static str> {
         let present = [
-            ("crash", self.crash.is_some()),
-            ("partition", self.partition.is_some()),
-            ("hold", self.hold.is_some()),
-            ("latency", self.latency.is_some()),
-            ("bandwidth", self.bandwidth.is_some()),
-            ("loss", self.loss.is_some()),
-            ("reset", self.reset.is_some()),
-            ("skew", self.skew.is_some()),
-            ("newrelic", self.newrelic.is_some()),
+            self.crash.is_some(),
+            self.crash_point.is_some(),
+            self.partition.is_some(),
+            self.hold.is_some(),
+            self.latency.is_some(),
+            self.bandwidth.is_some(),
+            self.loss.is_some(),
+            self.reset.is_some(),
+            self.skew.is_some(),
+            self.disk.is_some(),
+            self.newrelic.is_some(),
         ];
-        present.into_iter().filter(|(_, is)| *is).map(|(name, _)| name).collect()
+        KINDS.iter().zip(present).filter(|(_, is)| *is).map(|(name, _)| *name).collect()
     }
 
-    /// What is wrong with its form: (rule, message, help).
-    pub fn faults_of_form(&self) -> Vec<(&'static str, String, String)> {
+    /// What is wrong with its form.
+    pub fn faults_of_form(&self) -> Vec<FormFault> {
         let mut faults = Vec::new();
         let kinds = self.kinds();
         if kinds.len() != 1 {
             let found = if kinds.is_empty() { "none".to_owned() } else { kinds.join(" and ") };
-            faults.push((
-                "fault_kind",
-                format!("a fault has exactly one kind, this one has {found}"),
-                "kinds are crash, partition, hold, latency, bandwidth, loss, reset, skew, newrelic"
-                    .to_owned(),
-            ));
+            let message = format!("a fault has exactly one kind, this one has {found}");
+            let help = format!("kinds are {}", KINDS.join(", "));
+            faults.push(FormFault::new("fault_kind", &[], message, help));
         }
         if self.reset.is_none() && self.lasts.is_none_or(|lasts| lasts.as_millis() == 0) {
-            faults.push((
-                "lasts",
-                "the fault does not say how long it lasts".to_owned(),
-                "add lasts = \"30s\"; every fault but a reset ends".to_owned(),
-            ));
+            let message = "the fault does not say how long it lasts";
+            let help = "add lasts = \"30s\"; every fault but a reset ends";
+            faults.push(FormFault::new("lasts", &[], message, help));
         }
         if self.reset.is_some() && self.lasts.is_some() {
-            faults.push((
-                "lasts",
-                "a reset happens at one instant".to_owned(),
-                "remove `lasts`".to_owned(),
-            ));
+            let message = "a reset happens at one instant";
+            faults.push(FormFault::new("lasts", &["lasts"], message, "remove `lasts`"));
         }
-        if let Some((_, between)) = self.between()
+        if let Some((kind, between)) = self.between()
             && between[0] == between[1]
         {
-            faults.push((
-                "between",
-                format!("`{}` has no link to itself", between[0]),
-                "name two different hosts".to_owned(),
-            ));
+            let message = format!("`{}` has no link to itself", between[0]);
+            let help = "name two different hosts";
+            faults.push(FormFault::new("between", &[kind, "between"], message, help));
         }
+        faults.extend(self.newrelic.iter().flat_map(NewRelicFaultSpec::faults_of_form));
+        faults.extend(self.disk.iter().flat_map(DiskFaultSpec::faults_of_form));
+        faults.extend(self.crash_point.iter().flat_map(CrashPointSpec::faults_of_form));
         faults
     }
 
@@ -281,8 +211,10 @@ impl FaultSpec {
             return between.iter().map(|host| (key, host.clone())).collect();
         }
         let crash = self.crash.as_ref().map(|crash| ("crash", crash.host.clone()));
+        let point = self.crash_point.as_ref().map(|point| ("crash_point", point.host.clone()));
         let skew = self.skew.as_ref().map(|skew| ("skew", skew.host.clone()));
-        crash.into_iter().chain(skew).collect()
+        let disk = self.disk.as_ref().map(|disk| ("disk", disk.host.clone()));
+        crash.into_iter().chain(point).chain(skew).chain(disk).collect()
     }
 
     /// What two faults must not have in force at once.
@@ -294,10 +226,14 @@ impl FaultSpec {
             let layer = if kind == "hold" { "partition" } else { kind };
             return format!("link {}–{} ({layer})", ends[0], ends[1]);
         }
-        match (&self.crash, &self.skew) {
-            (Some(crash), _) => format!("host {}", crash.host),
-            (None, Some(skew)) => format!("clock of {}", skew.host),
-            (None, None) => "newrelic".to_owned(),
+        let host = self.crash.as_ref().map(|crash| &crash.host);
+        let host = host.or(self.crash_point.as_ref().map(|point| &point.host));
+        match (host, &self.skew, &self.disk, &self.newrelic) {
+            (Some(host), ..) => format!("host {host}"),
+            (_, Some(skew), ..) => format!("clock of {}", skew.host),
+            (_, _, Some(disk), _) => format!("disk of {}", disk.host),
+            (.., Some(fault)) if fault.answer.spares_ingest() => "synthesis of newrelic".to_owned(),
+            _ => "newrelic".to_owned(),
         }
     }
 
@@ -320,22 +256,28 @@ impl FaultSpec {
             let arrow = if cut.is_some_and(|cut| cut.one_way) { '→' } else { '–' };
             return format!("{kind} of {one}{arrow}{other}");
         }
-        match (&self.crash, &self.skew, &self.newrelic) {
-            (Some(CrashSpec { host, mode: CrashModeSpec::Power }), ..) => {
-                format!("power loss of {host}")
-            }
-            (Some(crash), ..) => format!("crash of {}", crash.host),
-            (None, Some(skew), _) => {
-                format!("clock of {} {:+} ms", skew.host, skew.offset_ms)
-            }
-            (None, None, Some(fault)) => format!("New Relic: {}", fault.answer.words()),
-            (None, None, None) => kind.to_owned(),
+        if let Some(CrashSpec { host, mode }) = &self.crash {
+            let what = if *mode == CrashModeSpec::Power { "power loss" } else { "crash" };
+            return format!("{what} of {host}");
         }
+        if let Some(point) = &self.crash_point {
+            return format!("crash of {} after its event {}", point.host, point.event);
+        }
+        let skew = self.skew.as_ref();
+        let skew = skew.map(|skew| format!("clock of {} {:+} ms", skew.host, skew.offset_ms));
+        let disk = || self.disk.as_ref().map(DiskFaultSpec::label);
+        let newrelic = || self.newrelic.as_ref().map(NewRelicFaultSpec::label);
+        skew.or_else(disk).or_else(newrelic).unwrap_or_else(|| kind.to_owned())
     }
 
     fn actions(&self, normal: &NetworkSpec) -> Option<(Action, Option<Action>)> {
         if let Some(fault) = &self.newrelic {
-            return Some((Action::NewRelic(Some(fault.answer)), Some(Action::NewRelic(None))));
+            let end = Action::NewRelicWell(fault.clone());
+            return Some((Action::NewRelic(fault.clone()), Some(end)));
+        }
+        if let Some(point) = &self.crash_point {
+            let end = Action::CrashPointOver(point.clone());
+            return Some((Action::CrashPoint(point.clone()), Some(end)));
         }
         let (begin, end) = self.host_faults().or_else(|| self.link_faults(normal))?;
         Some((Action::Network(begin), end.map(Action::Network)))
@@ -343,12 +285,12 @@ impl FaultSpec {
 
     fn host_faults(&self) -> Option<(NetworkFault, Option<NetworkFault>)> {
         if let Some(CrashSpec { host, mode }) = &self.crash {
-            let mode = match mode {
-                CrashModeSpec::Process => CrashMode::Process,
-                CrashModeSpec::Power => CrashMode::Power,
-            };
-            let begin = NetworkFault::Crash { host: host.clone(), mode };
+            let begin = NetworkFault::Crash { host: host.clone(), mode: mode.mode() };
             return Some((begin, Some(NetworkFault::Restart { host: host.clone() })));
+        }
+        if let Some(spec) = &self.disk {
+            let disk = |fault| NetworkFault::Disk { host: spec.host.clone(), fault };
+            return Some((disk(Some(spec.fault()?)), Some(disk(None))));
         }
         let SkewSpec { host, offset_ms } = self.skew.as_ref()?;
         let skew = |offset_ms| NetworkFault::Skew { host: host.clone(), offset_ms };

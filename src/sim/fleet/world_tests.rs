@@ -9,6 +9,7 @@ use crate::collect::Collection;
 use crate::collect::kafka::{Jmx, KafkaCollector, KafkaSourceConfig};
 use crate::domain::sample::{RawValue, Subject};
 use crate::ports::{Clock, Endpoint, Ports};
+use crate::resilience::breaker::Admitted;
 use crate::rt::ShutdownHandle;
 use crate::sim::kernel::{Kernel, KernelConfig, KernelPorts};
 use crate::sim::trace::{Sink, TraceDigest};
@@ -32,7 +33,10 @@ fn collector(fleet: &Fleet, cycles: &Cycles) -> HostFactory<KernelPorts> {
             let mut collector = KafkaCollector::new(ports, config);
             loop {
                 let started = SimTime::from(clock.monotonic());
-                let collected = collector.collect().await.map_err(|error| error.to_string());
+                let collected = collector
+                    .collect(Admitted::for_tests())
+                    .await
+                    .map_err(|error| error.to_string());
                 cycles.borrow_mut().push((started, collected));
                 let next = started + Duration::from_secs(15);
                 clock.sleep(next - SimTime::from(clock.monotonic())).await;

@@ -21,6 +21,10 @@ impl Net {
     /// Sends a new packet of `side`.
     pub(super) fn send(&mut self, id: ConnId, side: usize, body: Body) {
         let now = self.now;
+        let Some(host) = self.conn(id).map(|conn| conn.sides[side].host) else { return };
+        if !self.host(host).fuse.pass() {
+            return;
+        }
         let Some(conn) = self.conn_mut(id) else { return };
         let end = &mut conn.sides[side];
         let number = end.sent_number;
@@ -101,6 +105,8 @@ impl Net {
             return;
         }
         self.stats.packets += 1;
+        // What reaches a host's system after its last event reaches nobody.
+        self.host(host).fuse.pass();
         self.trace_packet("recv", &packet);
         self.receive(packet);
     }

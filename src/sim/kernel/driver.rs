@@ -56,8 +56,17 @@ pub(super) struct Driver<'a> {
     pub(super) busy_max: u64,
 }
 
+/// Why a driver is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// Time has come.
+    Reached,
+    /// A host has passed its crash point.
+    Alarmed,
+}
+
 impl Future for Driver<'_> {
-    type Output = Result<(), WorldError>;
+    type Output = Result<Stop, WorldError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let signals = Arc::clone(self.signals);
@@ -72,10 +81,12 @@ impl Future for Driver<'_> {
 }
 
 impl Driver<'_> {
-    fn step(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), WorldError>> {
+    fn step(&mut self, cx: &mut Context<'_>) -> Poll<Result<Stop, WorldError>> {
         loop {
-            if let Err(error) = self.run_ready() {
-                return Poll::Ready(Err(error));
+            match self.run_ready() {
+                Ok(None) => {}
+                Ok(Some(stop)) => return Poll::Ready(Ok(stop)),
+                Err(error) => return Poll::Ready(Err(error)),
             }
             if !self.signals.quiescent.swap(false, Ordering::Relaxed) {
                 return Poll::Pending;
@@ -87,15 +98,19 @@ impl Driver<'_> {
             }
             self.move_to(target);
             if next.is_none_or(|at| at > self.until.0) {
-                return Poll::Ready(Ok(()));
+                return Poll::Ready(Ok(Stop::Reached));
             }
             self.busy += self.core.with(Net::handle_due);
         }
     }
 
-    /// Polls hosts until none is ready.
-    fn run_ready(&mut self) -> Result<(), WorldError> {
-        while let Some(id) = self.signals.ready.pop() {
+    /// Polls hosts until none is ready, or until one has passed its crash point.
+    fn run_ready(&mut self) -> Result<Option<Stop>, WorldError> {
+        loop {
+            if self.core.is_alarmed() {
+                return Ok(Some(Stop::Alarmed));
+            }
+            let Some(id) = self.signals.ready.pop() else { return Ok(None) };
             self.busy += 1;
             if self.busy > self.busy_max {
                 // The host keeps its place, in case somebody runs the world again.
@@ -104,15 +119,15 @@ impl Driver<'_> {
             }
             let panics: Vec<TaskPanic> =
                 self.hosts.get_mut(id.index()).map(Host::poll).unwrap_or_default();
-            if !panics.is_empty() {
+            // What a host does after its last event never happened, its panics included.
+            if !panics.is_empty() && !self.core.with(|net| net.host(id).fuse.is_blown()) {
                 return Err(WorldError::Panic(panics));
             }
         }
-        Ok(())
     }
 
     /// Lets tokio's clock run to the millisecond of `target`, unless a tokio timer is earlier.
-    fn arm(&mut self, target: SimTime, cx: &mut Context<'_>) -> Poll<Result<(), WorldError>> {
+    fn arm(&mut self, target: SimTime, cx: &mut Context<'_>) -> Poll<Result<Stop, WorldError>> {
         let edge = self.origin + Duration::from_millis(target.as_millis());
         self.wait.as_mut().reset(edge);
         if self.wait.as_mut().poll(cx).is_ready() {

@@ -47,8 +47,11 @@ impl Net {
                 self.host(id).skew_ms.store(*offset_ms, Ordering::Relaxed);
                 Ok(())
             }
-            NetworkFault::Crash { .. } | NetworkFault::Restart { .. } => {
-                Err(unsupported("a crash without its tasks".to_owned()))
+            NetworkFault::Crash { .. }
+            | NetworkFault::Restart { .. }
+            | NetworkFault::Disk { .. }
+            | NetworkFault::CrashPoint { .. } => {
+                Err(unsupported("a host's fault without the host".to_owned()))
             }
         }
     }
@@ -297,6 +300,16 @@ impl std::fmt::Display for Line<'_> {
             NetworkFault::Restart { host } => write!(f, "restart host={host}"),
             NetworkFault::Skew { host, offset_ms } => {
                 write!(f, "skew host={host} offset_ms={offset_ms}")
+            }
+            NetworkFault::Disk { host, fault: Some(fault) } => {
+                write!(f, "disk host={host} fault={fault:?}")
+            }
+            NetworkFault::Disk { host, fault: None } => write!(f, "disk host={host} fault=none"),
+            NetworkFault::CrashPoint { host, after_events: Some(events), mode } => {
+                write!(f, "crash_point host={host} after_events={events} mode={mode:?}")
+            }
+            NetworkFault::CrashPoint { host, after_events: None, .. } => {
+                write!(f, "crash_point host={host} off")
             }
         }
     }

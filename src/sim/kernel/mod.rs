@@ -38,6 +38,7 @@
 //! UDP, IPv6, latency and failures of name resolution, routers shared by links, CPU time (code
 //! takes none), memory limits, drift of clocks.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,7 +49,7 @@ pub use host::current_host;
 pub use net::KernelStats;
 pub use ports::{KernelClock, KernelEntropy, KernelListener, KernelNet, KernelPorts, KernelStream};
 
-use driver::{Driver, Signals};
+use driver::{Driver, Signals, Stop};
 use host::Host;
 use net::{Core, HostId, Power};
 
@@ -134,6 +135,10 @@ pub struct Kernel {
     events_per_instant_max: u64,
     /// Panics of destructors during a crash, reported by the next run.
     panics: Vec<TaskPanic>,
+    /// How hosts with a crash point go down.
+    crash_modes: BTreeMap<HostId, CrashMode>,
+    /// Hosts that crash points took down, until somebody asks.
+    crashed: Vec<HostName>,
 }
 
 impl Kernel {
@@ -168,6 +173,8 @@ impl Kernel {
             origin,
             tokio_ms: 0,
             panics: Vec::new(),
+            crash_modes: BTreeMap::new(),
+            crashed: Vec::new(),
         }
     }
 
@@ -224,14 +231,44 @@ impl Kernel {
 
     fn crash(&mut self, name: &HostName, mode: CrashMode) -> Result<(), WorldError> {
         let id = self.core.with(|net| net.host_id(name))?;
+        self.core.with(|net| net.host(id).fuse.mend());
         let was_up = self.core.with(|net| net.crash(id, mode));
+        // Before the host's tasks end: the destructors of a dying host write nothing.
+        let lost = self.disks[id.index()].crash(mode);
         if was_up {
             let _entered = self.runtime.enter();
             self.panics.extend(self.hosts[id.index()].stop());
         }
-        let lost = self.disks[id.index()].crash(mode);
         if lost > 0 {
             self.core.with(|net| net.trace_lost_writes(id, lost));
+        }
+        Ok(())
+    }
+
+    fn set_crash_point(
+        &mut self,
+        name: &HostName,
+        after_events: Option<u64>,
+        mode: CrashMode,
+    ) -> Result<(), WorldError> {
+        let id = self.core.with(|net| net.host_id(name))?;
+        self.crash_modes.insert(id, mode);
+        self.core.with(|net| match after_events {
+            Some(events) => net.host(id).fuse.arm(events),
+            None => net.host(id).fuse.mend(),
+        });
+        Ok(())
+    }
+
+    /// Takes the hosts down that have passed their crash points.
+    fn crash_alarmed(&mut self) -> Result<(), WorldError> {
+        for id in self.core.take_alarmed() {
+            let name = self.hosts[id.index()].name.to_string();
+            let mode = self.crash_modes.get(&id).copied().unwrap_or(CrashMode::Process);
+            let fault = NetworkFault::Crash { host: name.clone(), mode };
+            self.core.with(|net| net.trace_fault(&fault));
+            self.crash(&name, mode)?;
+            self.crashed.push(name);
         }
         Ok(())
     }
@@ -251,7 +288,9 @@ impl World for Kernel {
     fn host(&mut self, name: &str, factory: HostFactory<KernelPorts>) -> Result<(), WorldError> {
         let id = self.core.with(|net| net.add_host(name))?;
         self.hosts.push(Host::new(id, name, factory, &self.signals.ready));
-        self.disks.push(DiskStore::new(self.seed.child(&format!("disk/{name}"))));
+        let disk = DiskStore::new(self.seed.child(&format!("disk/{name}")));
+        disk.attach(self.core.with(|net| net.host(id).fuse.clone()));
+        self.disks.push(disk);
         self.start(id);
         Ok(())
     }
@@ -280,7 +319,10 @@ impl World for Kernel {
         };
         let outcome = self.runtime.block_on(driver);
         self.signals.ready.forget_driver();
-        outcome
+        match outcome? {
+            Stop::Reached => Ok(()),
+            Stop::Alarmed => self.crash_alarmed(),
+        }
     }
 
     fn now(&self) -> SimTime {
@@ -289,7 +331,10 @@ impl World for Kernel {
 
     fn apply(&mut self, fault: &NetworkFault) -> Result<(), WorldError> {
         match fault {
-            NetworkFault::Crash { host, .. } | NetworkFault::Restart { host } => {
+            NetworkFault::Crash { host, .. }
+            | NetworkFault::Restart { host }
+            | NetworkFault::Disk { host, .. }
+            | NetworkFault::CrashPoint { host, .. } => {
                 self.core.with(|net| net.host_id(host).map(|_| net.trace_fault(fault)))?;
             }
             _ => {
@@ -303,8 +348,24 @@ impl World for Kernel {
         match fault {
             NetworkFault::Crash { host, mode } => self.crash(host, *mode),
             NetworkFault::Restart { host } => self.restart(host),
+            NetworkFault::Disk { host, fault } => {
+                self.disk(host)?.set_fault(*fault);
+                Ok(())
+            }
+            NetworkFault::CrashPoint { host, after_events, mode } => {
+                self.set_crash_point(host, *after_events, *mode)
+            }
             _ => Ok(()),
         }
+    }
+
+    fn take_crashed(&mut self) -> Vec<HostName> {
+        std::mem::take(&mut self.crashed)
+    }
+
+    fn events_of(&self, host: &str) -> Result<u64, WorldError> {
+        let host = host.to_owned();
+        self.core.with(|net| net.host_id(&host).map(|id| net.host(id).fuse.events()))
     }
 }
 

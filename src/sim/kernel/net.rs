@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 
@@ -18,6 +18,7 @@ use super::events::{Event, EventQueue, TimerId};
 use super::link::{Link, LinkId, nanos};
 use super::socket::{Conn, ConnId};
 use crate::domain::units::UnixMillis;
+use crate::sim::fuse::Fuse;
 use crate::sim::time::SimTime;
 use crate::sim::trace::Trace;
 use crate::sim::world::{CrashMode, HostName, WorldError};
@@ -41,14 +42,31 @@ impl HostId {
 pub(super) struct Core {
     now: AtomicU64,
     epoch: UnixMillis,
+    /// Some host's crash point has been.
+    alarm: Arc<AtomicBool>,
     net: Mutex<Net>,
 }
 
 impl Core {
     pub(super) fn new(config: KernelConfig, trace: Trace) -> Arc<Self> {
         let epoch = config.epoch;
-        let net = Mutex::new(Net::new(config, trace));
-        Arc::new(Self { now: AtomicU64::new(0), epoch, net })
+        let alarm = Arc::<AtomicBool>::default();
+        let net = Mutex::new(Net::new(config, trace, Arc::clone(&alarm)));
+        Arc::new(Self { now: AtomicU64::new(0), epoch, alarm, net })
+    }
+
+    /// Whether a host has passed its crash point and must not run on.
+    pub(super) fn is_alarmed(&self) -> bool {
+        self.alarm.load(Ordering::Relaxed)
+    }
+
+    /// The hosts that have passed their crash points, once; their fuses are whole again.
+    pub(super) fn take_alarmed(&self) -> Vec<HostId> {
+        self.alarm.store(false, Ordering::Relaxed);
+        self.with(|net| {
+            let ids = (0u32..).zip(&net.hosts).filter(|(_, host)| host.fuse.is_blown());
+            ids.map(|(id, _)| HostId(id)).collect()
+        })
     }
 
     /// Runs `act` on the network, then wakes and drops the wakers it left.
@@ -99,6 +117,8 @@ pub(super) struct HostState {
     /// Milliseconds that the host's clock is ahead.
     pub(super) skew_ms: Arc<AtomicI64>,
     pub(super) listeners: BTreeMap<u16, Listening>,
+    /// Counts the host's events and ends it after the last one.
+    pub(super) fuse: Fuse,
     next_port: u16,
 }
 
@@ -144,10 +164,11 @@ pub(super) struct Net {
     pub(super) dropped: SmallVec<[Waker; 4]>,
     pub(super) stats: KernelStats,
     listeners_bound: u64,
+    alarm: Arc<AtomicBool>,
 }
 
 impl Net {
-    fn new(config: KernelConfig, trace: Trace) -> Self {
+    fn new(config: KernelConfig, trace: Trace, alarm: Arc<AtomicBool>) -> Self {
         Self {
             config,
             trace,
@@ -166,6 +187,7 @@ impl Net {
             dropped: SmallVec::new(),
             stats: KernelStats::default(),
             listeners_bound: 0,
+            alarm,
         }
     }
 
@@ -184,6 +206,7 @@ impl Net {
             incarnation: 0,
             skew_ms: Arc::new(AtomicI64::new(0)),
             listeners: BTreeMap::new(),
+            fuse: Fuse::new(&self.alarm),
             next_port: EPHEMERAL_FIRST,
         });
         self.names.insert(name.to_owned(), id);

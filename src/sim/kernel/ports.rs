@@ -44,12 +44,13 @@ impl KernelPorts {
         });
         let clock = KernelClock { core: Arc::clone(core), skew_ms };
         let net = KernelNet { core: Arc::clone(core), host, incarnation };
+        let disk = disk.mount_on(&clock);
         Self(Arc::new(Parts {
             http: HttpOverNet::new(net.clone(), clock.clone()),
             clock,
             entropy: KernelEntropy(seed),
             net,
-            disk: disk.mount(),
+            disk,
         }))
     }
 }

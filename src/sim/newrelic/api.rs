@@ -77,7 +77,9 @@ async fn events<C: Clock>(
     };
     let whole = format!(r#"{{"success":true,"uuid":"{uuid}"}}"#);
     match fault {
-        None | Some(IngestFault::Status { .. }) => json(StatusCode::OK, whole),
+        None | Some(IngestFault::Status { .. } | IngestFault::BodyTooLarge { .. }) => {
+            json(StatusCode::OK, whole)
+        }
         Some(IngestFault::Slow(delay)) => {
             app.clock.sleep(delay).await;
             json(StatusCode::OK, whole)

@@ -20,6 +20,11 @@ pub enum IngestFault {
         /// Value of `Retry-After`, in seconds.
         retry_after_seconds: Option<u32>,
     },
+    /// Refused with 413 when its body, as sent, is longer than this.
+    BodyTooLarge {
+        /// Longest body that passes.
+        body_bytes_max: u64,
+    },
     /// Taken at once, answered after this time.
     Slow(Duration),
     /// Taken, then the connection is closed without an answer.
@@ -35,6 +40,7 @@ impl IngestFault {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Status { .. } => "status",
+            Self::BodyTooLarge { .. } => "body_too_large",
             Self::Slow(_) => "slow",
             Self::LostAnswer => "lost_answer",
             Self::TruncatedBody => "truncated_body",

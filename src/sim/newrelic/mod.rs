@@ -32,6 +32,7 @@ mod wire_tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 pub use api::{router, serve};
 pub use config::{Account, DelayRange, NewRelicConfig};
@@ -195,6 +196,13 @@ impl NewRelic {
     /// Ends a fault; `false` when it had ended already.
     pub fn clear(&self, fault: FaultId) -> bool {
         self.state().faults.clear(fault)
+    }
+
+    /// What is observed first from `now` on becomes visible later by `extra`.
+    pub fn delay_synthesis(&self, now: UnixMillis, extra: Duration) {
+        let mut state = self.state();
+        state.advance(now);
+        state.extra_lag = extra;
     }
 
     /// Ends all faults.

@@ -95,6 +95,8 @@ pub(super) struct State {
     pub(super) entities: Entities,
     pub(super) requests: RequestLog,
     pub(super) faults: Faults,
+    /// How much later than drawn what is observed now becomes visible.
+    pub(super) extra_lag: Duration,
     pub(super) counters: Counters,
 }
 
@@ -122,6 +124,7 @@ impl State {
             entities: Entities::new(config.entities_max),
             requests: RequestLog::new(config.request_log_max),
             faults: Faults::new(seed.stream("newrelic/fault")),
+            extra_lag: Duration::ZERO,
             counters: Counters::default(),
             config,
         }
@@ -191,6 +194,11 @@ impl State {
             let status = StatusCode::from_u16(*code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             let refusal = Refusal::new(status, "Injected fault");
             return Err(Refusal { retry_after_seconds: *retry_after_seconds, ..refusal });
+        }
+        if let Some(IngestFault::BodyTooLarge { body_bytes_max }) = fault
+            && envelope::head(headers)?.body_bytes as u64 > *body_bytes_max
+        {
+            return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "Injected fault"));
         }
         let key = envelope::key(headers, account)?;
         let Some(account) = account else {
@@ -329,8 +337,8 @@ impl State {
                 self.counters.guids_refused += 1;
                 continue;
             };
-            let (lags, range) = (&mut self.lags, self.config.synthesis_lag);
-            let lag = || draw(lags, range);
+            let (lags, range, extra) = (&mut self.lags, self.config.synthesis_lag, self.extra_lag);
+            let lag = || draw(lags, range) + extra;
             let index = self.entities.observe(account, &guid, &found, at, lag);
             self.counters.entities_refused += u64::from(index.is_none());
             entity = entity.or(index);
@@ -358,10 +366,11 @@ impl State {
         let kind = text("relationshipType");
         let target = text("targetEntityGuid");
         if let (Some(source), Some(kind), Some(target)) = (source, kind, target) {
-            let (lags, range) = (&mut self.lags, self.config.synthesis_lag);
+            let (lags, range, extra) = (&mut self.lags, self.config.synthesis_lag, self.extra_lag);
             let lifetime = self.config.relationship_lifetime;
             let ends = (source, kind, target);
-            let kept = self.entities.relate(account, ends, at, lifetime, || draw(lags, range));
+            let lag = || draw(lags, range) + extra;
+            let kept = self.entities.relate(account, ends, at, lifetime, lag);
             self.counters.entities_refused += u64::from(!kept);
         }
     }

@@ -15,6 +15,8 @@ use crate::definitions::builtin;
 use crate::newrelic::{ApiKey, EventApi, Region};
 use crate::ports::testing::{EPOCH, TestClock, TestPorts};
 use crate::ports::{Clock, Http, HttpError, HttpLimits, HttpRequest, HttpResponse};
+use crate::resilience::breaker::Breaker;
+use crate::rt::race;
 use crate::stream::{EncodedEvent, StreamConfig, Streamer};
 
 const KEY: &str = "0123456789abcdef0123456789abcdef0123NRAL";
@@ -85,7 +87,8 @@ impl Service {
         let uri = Region::Local.addresses().events_of(account()).expect("valid");
         let api = EventApi::new(uri, ApiKey::ingest(KEY).expect("valid"));
         let config = StreamConfig { batch_events_max: 10, ..StreamConfig::default() };
-        Streamer::new(ports, api, config).expect("valid")
+        let breaker = Breaker::new("event-api", config.breaker.clone()).expect("valid");
+        Streamer::new(ports, api, config, breaker, None).expect("valid")
     }
 
     /// Posts as written, without any help of a client.
@@ -594,15 +597,20 @@ fn the_streamer_survives_every_fault_without_loss() {
     // Fault, copies of each event stored in the end, unknown sends.
     let check = |fault: IngestFault, copies: usize, unknown: u64| {
         let service = Service::new(config());
-        let mut streamer = service.streamer();
+        let streamer = service.streamer();
+        let flush = |seconds| {
+            let flush = streamer.flush(Duration::from_secs(seconds));
+            service.clock.run(race(flush, streamer.courier(|_| ())))
+        };
         let id = service.newrelic.inject(FaultWindow::always(fault.clone(), EPOCH));
         for broker in 0..10 {
             let json = broker_event(broker).into_bytes();
-            streamer.enqueue(EncodedEvent { json, kind: "MESSAGE_QUEUE_BROKER" });
+            streamer.enqueue(EncodedEvent { json, kind: "MESSAGE_QUEUE_BROKER".into() });
         }
-        service.clock.run(streamer.flush(Duration::from_secs(60)));
+        flush(60);
         service.newrelic.clear(id);
-        service.clock.run(streamer.flush(Duration::from_secs(60)));
+        service.clock.advance(Duration::from_secs(60));
+        flush(60);
         let ledger = streamer.ledger();
         ledger.check().expect("the law");
         assert_eq!((ledger.acknowledged, ledger.in_flight), (10, 0), "{fault:?}");

@@ -98,6 +98,10 @@ async fn answers_on_the_wire() {
             let answer = check(Some(down), &length, EVENT, ("http/1.1 503 ", "\"}", 0)).await;
             assert!(answer.contains("\r\nretry-after: 9\r\n"), "{answer}");
             check(None, chunked, &chunks, ("http/1.1 400 ", "\"}", 0)).await;
+            let sent = EVENT.len() as u64;
+            let limit = |body_bytes_max| Some(IngestFault::BodyTooLarge { body_bytes_max });
+            check(limit(sent - 1), &length, EVENT, ("http/1.1 413 ", "\"}", 0)).await;
+            check(limit(sent), &length, EVENT, ("http/1.1 200 ", "\"}", 1)).await;
             let answer = check(Some(gone), &length, EVENT, ("", "", 1)).await;
             assert_eq!(answer, "", "the connection closes without a byte");
         })

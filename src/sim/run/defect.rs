@@ -12,9 +12,10 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
-use http::header::CONTENT_ENCODING;
+use http::header::{CONTENT_ENCODING, RETRY_AFTER};
 use serde_json::{Map, Value, json};
 
+use crate::pipeline::PipelineConfig;
 use crate::ports::{Http, HttpError, HttpLimits, HttpRequest, HttpResponse, Ports};
 
 /// One planted mistake.
@@ -60,6 +61,18 @@ pub enum Defect {
     WrongEnvironment,
     /// Brokers have another display name.
     WrongName,
+    /// Waits that New Relic asks for are not heard.
+    IgnoredRetryAfter,
+    /// Refusals by an overloaded New Relic count as acceptance: the spool forgets the events.
+    AcceptedRefusals,
+    /// The breaker of ingest never opens.
+    TirelessBreaker,
+    /// The breaker of ingest opens at the first failure.
+    HastyBreaker,
+    /// A restart does not look into the spool of the life before.
+    ForgottenSpool,
+    /// Memory has no bound.
+    BoundlessMemory,
 }
 
 /// Every defect there is.
@@ -84,7 +97,48 @@ pub const ALL: &[Defect] = &[
     Defect::OldRelationships,
     Defect::WrongEnvironment,
     Defect::WrongName,
+    Defect::IgnoredRetryAfter,
+    Defect::AcceptedRefusals,
+    Defect::TirelessBreaker,
+    Defect::HastyBreaker,
+    Defect::ForgottenSpool,
+    Defect::BoundlessMemory,
 ];
+
+impl Defect {
+    /// Breaks what the pipeline was asked to be, in its `life`-th life.
+    pub fn misconfigure(self, config: &mut PipelineConfig, life: usize) {
+        match self {
+            Self::TirelessBreaker => config.stream.breaker.failure_threshold = u32::MAX,
+            Self::HastyBreaker => config.stream.breaker.failure_threshold = 1,
+            Self::ForgottenSpool => {
+                if let Some(spool) = &mut config.spool {
+                    spool.folder = format!("spool-{life}");
+                }
+            }
+            Self::BoundlessMemory => {
+                config.stream.buffer_events_max = 1 << 20;
+                config.stream.buffer_bytes_max = 1 << 30;
+            }
+            _ => {}
+        }
+    }
+
+    /// Breaks what New Relic answered.
+    fn mishear(self, mut answer: HttpResponse) -> HttpResponse {
+        match self {
+            Self::IgnoredRetryAfter => drop(answer.headers_mut().remove(RETRY_AFTER)),
+            Self::AcceptedRefusals if answer.status().is_server_error() => return acceptance(),
+            _ => {}
+        }
+        answer
+    }
+}
+
+/// What New Relic answers when it takes a request.
+fn acceptance() -> HttpResponse {
+    http::Response::new(Bytes::from_static(b"{\"success\":true,\"uuid\":\"none\"}"))
+}
 
 #[derive(Debug, Default)]
 struct Memory {
@@ -151,14 +205,14 @@ impl<H: Http> Http for TamperedHttp<H> {
         }
         let count = self.count();
         if defect == Defect::LostBatch && count.is_multiple_of(5) {
-            let body = Bytes::from_static(b"{\"success\":true,\"uuid\":\"none\"}");
-            return Ok(http::Response::new(body));
+            return Ok(acceptance());
         }
         let request = self.tamper(defect, request)?;
         if defect == Defect::SentTwice {
             self.http.send(request.clone(), limits).await?;
         }
-        self.http.send(request, limits).await
+        let answer = self.http.send(request, limits).await?;
+        Ok(defect.mishear(answer))
     }
 }
 

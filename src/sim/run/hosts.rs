@@ -5,20 +5,24 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::defect::{Defect, Tampered};
+use super::watch::{Posts, Told, Watched};
 use crate::collect::kafka::{Jmx, KafkaSourceConfig};
 use crate::config::Cycle;
 use crate::definitions::builtin;
 use crate::domain::account::AccountId;
 use crate::domain::units::UnixMillis;
 use crate::newrelic::{Addresses, ApiKey};
+use crate::pipeline::service::Service;
 use crate::pipeline::{
-    CycleReport, Cycles, KafkaSource, Pipeline, PipelineConfig, PipelineStatus, Source,
+    CycleReport, Cycles, GuardConfig, KafkaSource, PipelineConfig, PipelineStatus, Source,
 };
 use crate::ports::{Clock, Endpoint, Ports};
+use crate::resilience::breaker::{BreakerConfig, BreakerRegistry};
 use crate::rt::{self, ShutdownHandle};
-use crate::sim::fault::NewRelicAnswer;
+use crate::sim::fault::{NewRelicAnswer, NewRelicFaultSpec};
 use crate::sim::fleet::{Fleet, JMX_PORT, WIRE_PORT, broker_host, serve_broker};
 use crate::sim::newrelic::{
     self, Account, DelayRange, FaultWindow, IngestFault, NewRelic, NewRelicConfig,
@@ -31,6 +35,7 @@ use crate::sim::time::SimTime;
 use crate::sim::trace::Trace;
 use crate::sim::world::{World, WorldError};
 use crate::stream::StreamConfig;
+use crate::stream::spool::SpoolConfig;
 
 /// Ingest key of the simulated account; it opens nothing else.
 const INGEST_KEY: &str = "0123456789abcdef0123456789abcdef0123NRAL";
@@ -54,6 +59,10 @@ pub struct Life {
     pub cycles: Vec<Arc<CycleReport>>,
     /// When each cycle began, by its number: its report knows only what the wall clock showed.
     pub starts: BTreeMap<u64, SimTime>,
+    /// What it sent to New Relic.
+    pub posts: Posts,
+    /// Its breakers, and everything that they told.
+    pub breakers: Told,
 }
 
 /// The pipeline's lives so far; shared with its host.
@@ -74,7 +83,14 @@ impl Lives {
             status: None,
             cycles: Vec::new(),
             starts: BTreeMap::new(),
+            posts: Posts::default(),
+            breakers: Told::default(),
         });
+    }
+
+    /// Where the present life's POSTs are kept.
+    fn posts(&self) -> Posts {
+        self.lock().last().map(|life| life.posts.clone()).unwrap_or_default()
     }
 
     /// The present life ends at `at`.
@@ -85,9 +101,10 @@ impl Lives {
         }
     }
 
-    fn born(&self, status: PipelineStatus) {
+    fn born(&self, status: PipelineStatus, breakers: &BreakerRegistry) {
         if let Some(life) = self.lock().last_mut() {
             life.status = Some(status);
+            life.breakers = Told::by(breakers);
         }
     }
 
@@ -194,14 +211,18 @@ async fn run_pipeline<P: Ports>(
     defect: Option<Defect>,
     lives: Lives,
 ) {
-    let ports = Tampered::new(ports, defect);
+    let ports = Tampered::new(Watched::new(ports, lives.posts()), defect);
     let sources = scenario.kafka.iter().map(|(name, spec)| -> Box<dyn Source> {
         Box::new(KafkaSource::new(ports.clone(), source_config(&scenario, name, spec)))
     });
-    let pipeline = Pipeline::new(ports.clone(), pipeline_config(&scenario), sources.collect());
-    let mut pipeline =
-        pipeline.unwrap_or_else(|error| panic!("a scenario that loads has a pipeline: {error}"));
-    lives.born(pipeline.status());
+    let mut config = pipeline_config(&scenario);
+    if let Some(defect) = defect {
+        defect.misconfigure(&mut config, lives.lock().len());
+    }
+    let service = Service::start(ports.clone(), config, sources.collect(), |_| Vec::new()).await;
+    let Service { mut pipeline, .. } =
+        service.unwrap_or_else(|error| panic!("a scenario that loads has a pipeline: {error}"));
+    lives.born(pipeline.status(), pipeline.breakers());
     let clock = ports.clock().clone();
     // Often enough to see every cycle once, seldom enough to cost nothing.
     let pause = scenario.pipeline.interval.0 / 4;
@@ -237,6 +258,30 @@ fn ingest_key() -> ApiKey {
     ApiKey::ingest(INGEST_KEY).unwrap_or_else(|error| panic!("the built-in key: {error}"))
 }
 
+/// The stream's settings that `scenario` asks for.
+pub fn stream_config(scenario: &Scenario) -> StreamConfig {
+    let spec = &scenario.pipeline;
+    let usual = StreamConfig::default();
+    let memory_max = spec.memory_max.as_usize();
+    StreamConfig {
+        batch_events_max: spec.batch_events as usize,
+        batch_bytes_max: spec.batch_bytes.as_usize(),
+        buffer_events_max: spec.buffer_events as usize,
+        buffer_bytes_max: memory_max,
+        resident_bytes_max: usual.resident_bytes_max.min(memory_max),
+        spool_bytes_max: spec.spool_size_max.as_usize(),
+        spool_age_max: spec.spool_age_max.0,
+        request_timeout: spec.request_timeout.0,
+        breaker: BreakerConfig {
+            failure_threshold: spec.event_api.failure_threshold,
+            success_threshold: spec.event_api.success_threshold,
+            retry_delay: spec.event_api.retry_delay.0,
+            ..usual.breaker
+        },
+        ..usual
+    }
+}
+
 fn pipeline_config(scenario: &Scenario) -> PipelineConfig {
     let spec = &scenario.pipeline;
     let interval = spec.interval.0;
@@ -256,13 +301,9 @@ fn pipeline_config(scenario: &Scenario) -> PipelineConfig {
             environment: Some(spec.environment.clone()),
             tags: BTreeMap::new(),
         },
-        stream: StreamConfig {
-            batch_events_max: spec.batch_events as usize,
-            batch_bytes_max: spec.batch_bytes.as_usize(),
-            buffer_events_max: spec.buffer_events as usize,
-            request_timeout: spec.request_timeout.0,
-            ..StreamConfig::default()
-        },
+        stream: stream_config(scenario),
+        spool: spec.spool.then(SpoolConfig::default),
+        guards: GuardConfig::default(),
     }
 }
 
@@ -279,18 +320,40 @@ fn new_newrelic(scenario: &Scenario, seed: Seed) -> NewRelic {
     NewRelic::new(config, seed.child("newrelic"), Arc::new(builtin()))
 }
 
-/// Lets New Relic answer like this from now on, or well again.
-pub fn misbehave(setup: &Setup, answer: Option<NewRelicAnswer>, now: SimTime) {
-    setup.newrelic.clear_faults();
-    let status = |code, retry_after_seconds| IngestFault::Status { code, retry_after_seconds };
-    let fault = match answer {
-        None => return,
-        Some(NewRelicAnswer::TooManyRequests) => status(429, Some(30)),
-        Some(NewRelicAnswer::Unavailable) => status(503, None),
-        Some(NewRelicAnswer::Error) => status(500, None),
-        Some(NewRelicAnswer::AcceptedThenLost) => IngestFault::LostAnswer,
-        Some(NewRelicAnswer::Truncated) => IngestFault::TruncatedBody,
+/// Lets New Relic misbehave like this from `now` on.
+pub fn misbehave(setup: &Setup, fault: &NewRelicFaultSpec, now: SimTime) {
+    let status = |code| IngestFault::Status { code, retry_after_seconds: None };
+    let asking =
+        |code| IngestFault::Status { code, retry_after_seconds: fault.retry_after_seconds() };
+    let ingest = match fault.answer {
+        NewRelicAnswer::TooManyRequests => asking(429),
+        NewRelicAnswer::Unavailable => asking(503),
+        NewRelicAnswer::Error => status(500),
+        NewRelicAnswer::Forbidden => status(403),
+        NewRelicAnswer::RequestTimeout => status(408),
+        NewRelicAnswer::PayloadTooLarge => {
+            IngestFault::BodyTooLarge { body_bytes_max: fault.body_max.map_or(0, |size| size.0) }
+        }
+        NewRelicAnswer::Slow => {
+            IngestFault::Slow(fault.after.map(|text| text.0).unwrap_or_default())
+        }
+        NewRelicAnswer::AcceptedThenLost => IngestFault::LostAnswer,
+        NewRelicAnswer::Truncated => IngestFault::TruncatedBody,
+        NewRelicAnswer::Garbage => IngestFault::GarbageBody,
+        NewRelicAnswer::LateSynthesis => {
+            let extra = fault.lag.map(|text| text.0).unwrap_or_default();
+            return setup.newrelic.delay_synthesis(setup.wall(now), extra);
+        }
     };
-    let from = setup.wall(now);
-    setup.newrelic.inject(FaultWindow::always(fault, from));
+    let window = FaultWindow::always(ingest, setup.wall(now));
+    setup.newrelic.inject(FaultWindow { share: fault.share.unwrap_or(1.0), ..window });
+}
+
+/// Ends what [`misbehave`] began: faults of ingest do not overlap.
+pub fn behave(setup: &Setup, fault: &NewRelicFaultSpec, now: SimTime) {
+    if fault.answer.spares_ingest() {
+        setup.newrelic.delay_synthesis(setup.wall(now), Duration::ZERO);
+    } else {
+        setup.newrelic.clear_faults();
+    }
 }

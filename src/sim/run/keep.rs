@@ -5,17 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::defect::Defect;
-use super::hosts::{Life, Setup};
+use super::hosts::{Life, Setup, stream_config};
 use super::runner::fleet_record;
 use crate::domain::units::UnixMillis;
+use crate::pipeline::monitor;
 use crate::pipeline::{CycleReport, PipelineStatus, Snapshot, SourceReport, total};
+use crate::resilience::recovery::ComponentStats;
 use crate::sim::check::record::{
-    CycleRecord, EntityRecord, LedgerRecord, Names, NewRelicRecord, PipelineRecord, Record,
-    StoredEvent,
+    ComponentRecord, CycleRecord, EntityRecord, LedgerRecord, MemoryRecord, Names, NewRelicRecord,
+    PipelineRecord, Record, RecoveryRecord, RequestSeen, ResilienceRecord, StoredEvent,
 };
 use crate::sim::newrelic::{EventRow, Value};
 use crate::sim::time::SimTime;
 use crate::sim::world::WorldError;
+use crate::stream::StreamConfig;
 
 impl Setup {
     /// What the run left behind; `end` is when it ended.
@@ -32,6 +35,7 @@ impl Setup {
             fleets: BTreeMap::new(),
             pipelines: Vec::new(),
             newrelic: NewRelicRecord::default(),
+            crash_points: Vec::new(),
         };
         for (name, fleet) in &self.fleets {
             record.fleets.insert(name.clone(), fleet_record(fleet, end));
@@ -67,7 +71,52 @@ fn pipeline_record(record: &Record, life: &Life, end: SimTime) -> PipelineRecord
         crashed: life.ended.is_some(),
         ledger: snapshot.as_ref().map(ledger_record).unwrap_or_default(),
         cycles,
+        posts: life.posts.records(),
+        resilience: snapshot
+            .as_ref()
+            .map(|snapshot| resilience_record(record, life, snapshot, ended))
+            .unwrap_or_default(),
     }
+}
+
+/// What breakers, recovery and memory of one life say of themselves.
+fn resilience_record(
+    record: &Record,
+    life: &Life,
+    snapshot: &Snapshot,
+    ended: SimTime,
+) -> ResilienceRecord {
+    let stream = stream_config(&record.scenario);
+    let components = &snapshot.resilience.recovery.components;
+    let component = |stats: &ComponentStats| ComponentRecord {
+        name: stats.name.clone(),
+        state: stats.state,
+        incidents: stats.incidents,
+        recovered: stats.recovered,
+        recovery_time: stats.recovery_time_total,
+    };
+    ResilienceRecord {
+        breakers: life.breakers.records(&stream.breaker, ended),
+        recovery: Some(RecoveryRecord { components: components.iter().map(component).collect() }),
+        memory: memory_records(&stream, snapshot),
+    }
+}
+
+fn memory_records(limits: &StreamConfig, snapshot: &Snapshot) -> Vec<MemoryRecord> {
+    let peaks = &snapshot.stream_stats;
+    // Beside what waits, each POST under way may hold a batch that came back from the disk.
+    let under_way = limits.concurrency * limits.batch_bytes_max;
+    let resident_max = limits.buffer_bytes_max + limits.resident_bytes_max + under_way;
+    let bounded = |what: &str, peak: usize, cap: usize| MemoryRecord {
+        what: what.to_owned(),
+        peak: peak as u64,
+        cap: cap as u64,
+    };
+    vec![
+        bounded("events in memory alone", peaks.buffer_events_peak, limits.buffer_events_max),
+        bounded("bytes of events in memory", peaks.resident_bytes_peak, resident_max),
+        bounded("bytes of events in the spool", peaks.spool_bytes_peak, limits.spool_bytes_max),
+    ]
 }
 
 /// The cycle that a life's end cut off; what it had enqueued may be stored.
@@ -97,6 +146,10 @@ fn ledger_record(snapshot: &Snapshot) -> LedgerRecord {
         events_lost: rejected.chain(dropped).collect(),
         in_flight: stream.in_flight,
         unknown_sends: stream.unknown_events,
+        recovered: stream.recovered,
+        spooled: stream.spooled,
+        staged: stream.in_flight - stream.spooled.min(stream.in_flight),
+        dead_lettered: stream.dead_lettered,
     }
 }
 
@@ -131,6 +184,10 @@ fn kinds(missing: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
     kinds
 }
 
+/// Types of the events about the pipeline's own breakers.
+const MONITOR_EVENTS: [&str; 3] =
+    [monitor::METRIC_EVENT_TYPE, monitor::STATE_CHANGE_EVENT_TYPE, monitor::HEALTH_EVENT_TYPE];
+
 fn newrelic_record(setup: &Setup, record: &Record) -> NewRelicRecord {
     let newrelic = &setup.newrelic;
     newrelic.advance(setup.wall(record.end));
@@ -156,8 +213,19 @@ fn newrelic_record(setup: &Setup, record: &Record) -> NewRelicRecord {
     NewRelicRecord {
         samples: events("MessageQueue"),
         relationship_events: events("MessageQueueRelationship"),
+        monitor_events: MONITOR_EVENTS.into_iter().flat_map(events).collect(),
         entities: entities.collect(),
         relationships: relationships.map(|r| (r.source, r.kind, r.target)).collect(),
+        requests: newrelic
+            .requests()
+            .into_iter()
+            .map(|request| RequestSeen {
+                at: at(request.at),
+                request_id: request.request_id,
+                accepted: request.uuid.is_some(),
+                events_stored: request.events_stored.into(),
+            })
+            .collect(),
         integration_errors: newrelic.integration_errors().into_iter().map(|e| e.message).collect(),
     }
 }

@@ -9,19 +9,22 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::sim::check::record::Record;
+use crate::sim::check::record::{CrashPointRecord, Record};
 use crate::sim::check::{self, CheckResult};
 use crate::sim::report::timeline::Timeline;
 use crate::sim::scenario::Scenario;
 use crate::sim::seed::Seed;
 use crate::sim::trace::{Sink, TraceDigest};
 
+mod crash_point;
+pub mod crash_sweep;
 pub mod defect;
 mod hosts;
 mod identity;
 mod keep;
 mod picture;
 mod runner;
+mod watch;
 
 use defect::Defect;
 pub use identity::RunId;
@@ -76,6 +79,9 @@ pub struct RunReport {
     pub notes: Vec<String>,
     /// GUIDs (wire form) of the entities that New Relic holds.
     pub entities: BTreeSet<String>,
+    /// What became of crash points.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub crash_points: Vec<CrashPointRecord>,
     /// The picture.
     pub timeline: Timeline,
     /// Digest of the trace.
@@ -151,6 +157,7 @@ pub fn judge(simulated: Simulated) -> RunReport {
         drawn: picture::drawn(&record),
         timeline: picture::timeline(&record, &checks),
         notes: picture::notes(&record),
+        crash_points: record.crash_points,
         entities: record.newrelic.entities.iter().map(|entity| entity.guid.clone()).collect(),
         checks,
         trace,

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::sim::check::CheckResult;
-use crate::sim::check::record::{PipelineRecord, Record};
+use crate::sim::check::record::{BreakerNews, BreakerRecord, PipelineRecord, Record};
+use crate::sim::check::recovery::{self, Return};
 use crate::sim::fleet::broker_host;
 use crate::sim::report::timeline::{Lane, Mark, Timeline, Tone};
 use crate::sim::time::SimTime;
@@ -41,12 +42,52 @@ pub fn notes(record: &Record) -> Vec<String> {
             "{sent} events were sent with an unknown fate; New Relic may hold them twice"
         ));
     }
+    let returns = recovery::returns(record);
+    if !returns.is_empty() {
+        let times: Vec<Duration> = returns.iter().filter_map(Return::took).collect();
+        let limit = record.scenario.expect.recovery_max.0;
+        let in_time = times.iter().filter(|took| **took <= limit).count();
+        let mean = times.iter().sum::<Duration>() / u32::try_from(times.len().max(1)).unwrap_or(1);
+        notes.push(format!(
+            "New Relic came back {} times and was used again after {} ms on average, {in_time} \
+             times within {} ms",
+            returns.len(),
+            mean.as_millis(),
+            limit.as_millis()
+        ));
+    }
+    notes.extend(guards(record));
     let lost: u64 =
-        record.pipelines.iter().filter(|life| life.crashed).map(|life| life.ledger.in_flight).sum();
+        record.pipelines.iter().filter(|life| life.crashed).map(|life| life.ledger.staged).sum();
     if lost > 0 {
         notes.push(format!("{lost} events in memory were lost with the pipeline's crash"));
     }
     notes
+}
+
+/// How often breakers opened, and how many incidents ended, when there were any.
+fn guards(record: &Record) -> Option<String> {
+    let resilience = || record.pipelines.iter().map(|life| &life.resilience);
+    let breakers = || resilience().flat_map(|guards| &guards.breakers);
+    let opens: u64 = breakers().map(|breaker| breaker.opens).sum();
+    let results = |breaker: &BreakerRecord| {
+        let ended =
+            |what: &BreakerNews| matches!(what, BreakerNews::Success | BreakerNews::Failure);
+        breaker.events.iter().filter(|event| ended(&event.what)).count() as u64
+    };
+    let calls: u64 = breakers().map(results).sum();
+    // A crash ends a life's incidents with it.
+    let lasting = || record.pipelines.iter().filter(|life| !life.crashed);
+    let recovery = || lasting().filter_map(|life| life.resilience.recovery.as_ref());
+    let components = || recovery().flat_map(|recovery| &recovery.components);
+    let incidents: u64 = components().map(|component| component.incidents).sum();
+    let recovered: u64 = components().map(|component| component.recovered).sum();
+    (opens + incidents > 0).then(|| {
+        format!(
+            "breakers opened {opens} times in {calls} admitted calls; {recovered} of {incidents} \
+             incidents of components ended in recovery"
+        )
+    })
 }
 
 /// The picture.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Network;
 use super::Options;
+use super::crash_point::CrashPoints;
 use super::defect::Defect;
 use super::hosts::{self, Setup};
 use crate::sim::check::answers::Answers;
@@ -80,30 +81,41 @@ fn drive<W: World>(mut world: W, setup: &Setup, tick: Duration) -> Record
 where
     W::Ports: 'static,
 {
-    let broken = run(&mut world, setup).err();
+    let mut points = CrashPoints::default();
+    let broken = run(&mut world, setup, &mut points).err();
     let end = world.now();
     // Hosts go down with the world; only then is everything they hold on to in its final state.
     drop(world);
-    setup.to_record(end, broken, tick)
+    Record { crash_points: points.into_records(), ..setup.to_record(end, broken, tick) }
 }
 
-fn run<W: World>(world: &mut W, setup: &Setup) -> Result<(), WorldError> {
+fn run<W: World>(world: &mut W, setup: &Setup, points: &mut CrashPoints) -> Result<(), WorldError> {
     hosts::start(world, setup)?;
     for step in plan(&setup.scenario.faults()) {
-        world.run_until(step.at)?;
+        points.reach(world, setup, step.at)?;
         setup.trace.event(world.now(), "fault", format_args!("{}", step.label));
-        apply(world, setup, &step.action)?;
+        match &step.action {
+            Action::CrashPoint(spec) => points.arm(world, spec)?,
+            Action::CrashPointOver(spec) => points.end(world, setup, spec)?,
+            action => apply(world, setup, action)?,
+        }
     }
-    world.run_until(setup.scenario.end())
+    points.reach(world, setup, setup.scenario.end())
 }
 
 fn apply<W: World>(world: &mut W, setup: &Setup, action: &Action) -> Result<(), WorldError> {
     let now = world.now();
     match action {
-        Action::NewRelic(answer) => {
-            hosts::misbehave(setup, *answer, now);
+        Action::NewRelic(fault) => {
+            hosts::misbehave(setup, fault, now);
             Ok(())
         }
+        Action::NewRelicWell(fault) => {
+            hosts::behave(setup, fault, now);
+            Ok(())
+        }
+        // They act between steps too: theirs is `CrashPoints`.
+        Action::CrashPoint(_) | Action::CrashPointOver(_) => Ok(()),
         Action::Network(fault) => {
             match fault {
                 NetworkFault::Crash { host, .. } => setup.host_down(host, now),
@@ -124,7 +136,8 @@ impl Setup {
         })
     }
 
-    fn host_down(&self, host: &str, now: SimTime) {
+    /// Tells those who live outside the world that `host` went down.
+    pub fn host_down(&self, host: &str, now: SimTime) {
         if let Some((fleet, broker)) = self.broker(host) {
             fleet.broker_down(broker, now);
         }
@@ -133,7 +146,8 @@ impl Setup {
         }
     }
 
-    fn host_up(&self, host: &str, now: SimTime) {
+    /// Tells those who live outside the world that `host` starts again.
+    pub fn host_up(&self, host: &str, now: SimTime) {
         if let Some((fleet, broker)) = self.broker(host) {
             fleet.broker_up(broker, now);
         }

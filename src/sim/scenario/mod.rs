@@ -131,13 +131,44 @@ pub struct PipelineSpec {
     /// Events per request.
     #[schemars(range(min = 1, max = 5000))]
     pub batch_events: u32,
-    /// Events kept in memory while New Relic does not take them.
+    /// Most events in memory alone: on their way to the spool, or without one.
     #[schemars(range(min = 1))]
     pub buffer_events: u32,
     /// Longest wait for any one answer of a broker.
     pub request_timeout: DurationText,
     /// Largest body sent, before compression.
     pub batch_bytes: SizeText,
+    /// Whether events go through the durable spool on the pipeline's disk.
+    pub spool: bool,
+    /// Most bytes of events in the spool; beyond it the oldest are given up.
+    pub spool_size_max: SizeText,
+    /// Oldest that an event in the spool may become before it is given up.
+    pub spool_age_max: DurationText,
+    /// Most bytes of events in memory, whether or not they are on disk as well.
+    pub memory_max: SizeText,
+    /// The breaker in front of New Relic's ingest.
+    pub event_api: EventApiSpec,
+}
+
+/// The breaker in front of New Relic's ingest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct EventApiSpec {
+    /// Failures in a row that open it.
+    #[schemars(range(min = 1))]
+    pub failure_threshold: u32,
+    /// Successes in a row that close it again.
+    #[schemars(range(min = 1))]
+    pub success_threshold: u32,
+    /// How long it stays open before it lets a probe through.
+    pub retry_delay: DurationText,
+}
+
+impl Default for EventApiSpec {
+    fn default() -> Self {
+        let retry_delay = DurationText::from_secs(10);
+        Self { failure_threshold: 3, success_threshold: 2, retry_delay }
+    }
 }
 
 /// Limits of the checks.
@@ -150,6 +181,12 @@ pub struct ExpectSpec {
     pub freshness_max: DurationText,
     /// Largest relative difference between a stored metric and the truth.
     pub relative_error_max: f64,
+    /// Longest time from the return of a dependency to the first batch that it takes.
+    pub recovery_max: DurationText,
+    /// Most events that may be given up, for whatever reason, dead letters included.
+    pub loss: u64,
+    /// Fewest times that the ingest's breaker must have opened.
+    pub breaker_opens_min: u64,
 }
 
 fn default_seed() -> u64 {
@@ -218,6 +255,11 @@ impl Default for PipelineSpec {
             buffer_events: 10_000,
             request_timeout: DurationText::from_secs(5),
             batch_bytes: SizeText(900_000),
+            spool: true,
+            spool_size_max: SizeText(256 << 20),
+            spool_age_max: DurationText::from_secs(24 * 3_600),
+            memory_max: SizeText(64 << 20),
+            event_api: EventApiSpec::default(),
         }
     }
 }
@@ -228,6 +270,9 @@ impl Default for ExpectSpec {
             synthesis_lag_max: DurationText::from_secs(60),
             freshness_max: DurationText::from_secs(60),
             relative_error_max: 1e-9,
+            recovery_max: DurationText::from_secs(30),
+            loss: 0,
+            breaker_opens_min: 0,
         }
     }
 }
@@ -282,7 +327,14 @@ impl Scenario {
     /// Time that must remain after the last fault for every promise to be kept: a cycle that may
     /// be lost to the heal itself, two whole cycles, a broker's return, and the synthesis lag.
     pub fn settle_time(&self) -> Duration {
-        self.pipeline.interval.0 * 4 + self.newrelic.synthesis_lag_max.0 + Duration::from_secs(30)
+        let lag = self.newrelic.synthesis_lag_max.0 + self.extra_lag();
+        self.pipeline.interval.0 * 4 + lag + self.expect.recovery_max.0
+    }
+
+    /// Longest extra lag of any late synthesis.
+    fn extra_lag(&self) -> Duration {
+        let faults = self.fault.iter().filter_map(|spec| spec.newrelic.as_ref()?.lag);
+        faults.map(|lag| lag.0).max().unwrap_or_default()
     }
 
     /// Wall-clock time at the start.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::config::toml_file::{Place, Problem, TomlFile, nearest};
-use crate::sim::fault::FaultSpec;
+use crate::sim::fault::{FaultSpec, FormFault};
 use crate::sim::scenario::Scenario;
 use crate::sim::time::SimTime;
 
@@ -108,6 +108,20 @@ fn pipeline(file: &TomlFile, scenario: &Scenario, problems: &mut Vec<Problem>) {
             "for example 1e-9",
         ));
     }
+    let caps = [
+        ("memory_max", spec.memory_max.0 < spec.batch_bytes.0, "batch_bytes"),
+        ("buffer_events", spec.buffer_events < spec.batch_events, "batch_events"),
+    ];
+    for (key, is_less, least) in caps {
+        if is_less {
+            problems.push(file.problem(
+                key,
+                &place.key(key),
+                "memory must hold one whole batch",
+                format!("set {key} to {least} or more"),
+            ));
+        }
+    }
     if scenario.newrelic.synthesis_lag_min > scenario.newrelic.synthesis_lag_max {
         problems.push(file.problem(
             "synthesis_lag",
@@ -125,7 +139,8 @@ fn faults(file: &TomlFile, scenario: &Scenario, problems: &mut Vec<Problem>) {
     ordered.sort_by_key(|(_, spec)| spec.at);
     for (index, spec) in ordered {
         let place = Place::root().key("fault").at(index);
-        for (rule, message, help) in spec.faults_of_form() {
+        for FormFault { rule, keys, message, help } in spec.faults_of_form() {
+            let place = keys.iter().fold(place.clone(), |place, key| place.key(*key));
             problems.push(file.problem(rule, &place, message, help));
         }
         for (key, host) in spec.hosts() {

@@ -30,10 +30,21 @@ fn impossible_scenarios_are_refused_with_their_rule() {
         (format!("{HEAD}start = \"yesterday\"\n[kafka.a]\n"), "start"),
         (format!("{HEAD}[kafka.a]\n[pipeline]\naccount_id = 0\n"), "account_id"),
         (format!("{HEAD}[kafka.a]\n[newrelic]\nsynthesis_lag_min = \"1h\"\n"), "synthesis_lag"),
+        (format!("{HEAD}[kafka.a]\n[pipeline]\nmemory_max = \"1kB\"\n"), "memory_max"),
+        (format!("{HEAD}[kafka.a]\n[pipeline]\nbuffer_events = 9\n"), "buffer_events"),
+        (
+            format!("{HEAD}[kafka.a]\n[pipeline]\nevent_api = {{ success_threshold = 0 }}\n"),
+            "out_of_range",
+        ),
         (fault("at = \"1s\"\nlasts = \"1s\"\n"), "fault_kind"),
         (fault("at = \"1s\"\ncrash = { host = \"a-broker-1\" }\n"), "lasts"),
         (fault("at = \"1s\"\nlasts = \"1s\"\ncrash = { host = \"b\" }\n"), "unknown_host"),
         (fault("at = \"9min\"\nlasts = \"59s\"\ncrash = { host = \"a-broker-1\" }\n"), "too_short"),
+        (fault("at = \"1s\"\nlasts = \"1s\"\nnewrelic = { answer = \"slow\" }\n"), "newrelic_key"),
+        (
+            fault("at = \"1s\"\nlasts = \"1s\"\ndisk = { host = \"b\", kind = \"full\" }\n"),
+            "unknown_host",
+        ),
         (
             fault(
                 "at = \"10s\"\nlasts = \"20s\"\ncrash = { host = \"a-broker-1\" }\n\

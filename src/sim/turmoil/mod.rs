@@ -209,6 +209,11 @@ impl TurmoilWorld {
     }
 }
 
+fn no_crash_points() -> WorldError {
+    let what = "crash points: nobody counts a host's events there".to_owned();
+    WorldError::Unsupported { world: "turmoil", what }
+}
+
 fn no_panics() -> Result<(), WorldError> {
     let panics = rt::take_panics();
     if panics.is_empty() { Ok(()) } else { Err(WorldError::Panic(panics)) }
@@ -231,7 +236,7 @@ impl World for TurmoilWorld {
         self.disks.insert(host, disk.clone());
         let (fabric, task, factory) = (self.fabric.clone(), name.to_owned(), Rc::new(factory));
         self.sim.host(ip, move || {
-            let ports = TurmoilPorts::new(&fabric, host, disk.mount());
+            let ports = TurmoilPorts::new(&fabric, host, &disk);
             let (task, factory) = (task.clone(), Rc::clone(&factory));
             async move {
                 let main = async { factory(ports).await };
@@ -309,7 +314,19 @@ impl World for TurmoilWorld {
                 let host = self.find(host)?;
                 self.fabric.change(|state| state.set_skew(host, *offset_ms));
             }
+            NetworkFault::Disk { host, fault } => {
+                let host = self.find(host)?;
+                if let Some(disk) = self.disks.get(&host) {
+                    disk.set_fault(*fault);
+                }
+            }
+            NetworkFault::CrashPoint { after_events: None, .. } => {}
+            NetworkFault::CrashPoint { .. } => return Err(no_crash_points()),
         }
         Ok(())
+    }
+
+    fn events_of(&self, _: &str) -> Result<u64, WorldError> {
+        Err(no_crash_points())
     }
 }

@@ -9,7 +9,7 @@ use super::net::TurmoilNet;
 use crate::domain::units::UnixMillis;
 use crate::ports::{Clock, Entropy, Ports};
 use crate::rt::http::HttpOverNet;
-use crate::sim::disk::SimDisk;
+use crate::sim::disk::{DiskStore, SimDisk};
 use crate::sim::seed::Seed;
 
 /// One host's view of a turmoil world; made anew at every start of the host.
@@ -23,11 +23,12 @@ pub struct TurmoilPorts {
 }
 
 impl TurmoilPorts {
-    pub(super) fn new(fabric: &Fabric, host: HostId, disk: SimDisk) -> Self {
+    pub(super) fn new(fabric: &Fabric, host: HostId, disk: &DiskStore) -> Self {
         let name = fabric.lock().name(host);
         let clock = TurmoilClock { fabric: fabric.clone(), host };
         let net = TurmoilNet { fabric: fabric.clone(), host };
         let http = HttpOverNet::new(net.clone(), clock.clone());
+        let disk = disk.mount_on(&clock);
         // The kernel's derivation, so that a host draws the same on both networks.
         let entropy = SeededEntropy(fabric.seed.child(&name));
         Self { clock, entropy, net, http, disk }

@@ -1,6 +1,7 @@
 //! Brokers that are dead, slow, old or lying cost their own part and nothing else.
 
 use super::*;
+use crate::resilience::breaker::Admitted;
 
 /// APIs that are asked of every broker.
 const PER_BROKER: [ApiKey; 5] = [
@@ -17,7 +18,7 @@ fn cycle(fake: &Fake, config: KafkaSourceConfig) -> Collection {
         let timeout = config.cycle_timeout;
         let started = fake.monotonic();
         let mut collector = KafkaCollector::new(fake.clone(), config);
-        let collection = collector.collect().await.expect("a broker answers");
+        let collection = collector.collect(Admitted::for_tests()).await.expect("a broker answers");
         let took = fake.monotonic() - started;
         assert!(took <= timeout, "{took:?}");
         collection
@@ -202,7 +203,10 @@ fn nobody_answers() {
     let error = run(async {
         let mut config = config(&fake);
         config.bootstrap.push(Endpoint::new("nowhere", 9092));
-        KafkaCollector::new(fake.clone(), config).collect().await.expect_err("nobody answers")
+        KafkaCollector::new(fake.clone(), config)
+            .collect(Admitted::for_tests())
+            .await
+            .expect_err("nobody answers")
     });
     assert_eq!(
         error.to_string(),
@@ -211,7 +215,9 @@ fn nobody_answers() {
          by the broker; nowhere:9092: cannot connect: entity not found"
     );
     let nobody = KafkaSourceConfig::new("shop", vec![]);
-    let error = run(async { KafkaCollector::new(fake.clone(), nobody).collect().await });
+    let error = run(async {
+        KafkaCollector::new(fake.clone(), nobody).collect(Admitted::for_tests()).await
+    });
     assert_eq!(error.map(|_| ()), Err(CollectError::NoBootstrap { cluster: "shop".to_owned() }));
 }
 
@@ -341,14 +347,14 @@ fn connections_closed_while_idle_are_opened_again() {
     run(async {
         let fake = Fake::new(model());
         let mut collector = KafkaCollector::new(fake.clone(), config(&fake));
-        let first = collector.collect().await.expect("brokers answer");
+        let first = collector.collect(Admitted::for_tests()).await.expect("brokers answer");
         fake.model().one_answer_per_connection = true;
         // The first answer on each old connection is its last: each is reopened once, and what
         // does not fit on two connections is missing.
-        let second = collector.collect().await.expect("brokers answer");
+        let second = collector.collect(Admitted::for_tests()).await.expect("brokers answer");
         assert!(!missing(&second).is_empty());
         fake.model().one_answer_per_connection = false;
-        let third = collector.collect().await.expect("brokers answer");
+        let third = collector.collect(Admitted::for_tests()).await.expect("brokers answer");
         assert_eq!(missing(&third), Vec::<String>::new());
         assert_eq!(third.samples.len(), first.samples.len());
     });
@@ -359,15 +365,15 @@ fn brokers_that_leave_are_let_go_and_come_back() {
     run(async {
         let fake = Fake::new(model());
         let mut collector = KafkaCollector::new(fake.clone(), config(&fake));
-        collector.collect().await.expect("brokers answer");
+        collector.collect(Admitted::for_tests()).await.expect("brokers answer");
         fake.model().brokers.remove(&2);
         fake.model().refusing.insert(2);
-        let without = collector.collect().await.expect("brokers answer");
+        let without = collector.collect(Admitted::for_tests()).await.expect("brokers answer");
         assert_eq!(without.stats.brokers_known, 2);
         assert_eq!(collector.peers.len(), 2);
         fake.model().brokers.insert(2);
         fake.model().refusing.remove(&2);
-        let again = collector.collect().await.expect("brokers answer");
+        let again = collector.collect(Admitted::for_tests()).await.expect("brokers answer");
         assert_eq!(again.stats.connections_opened, 1);
         assert_eq!(missing(&again), Vec::<String>::new());
     });
@@ -418,7 +424,8 @@ proptest::proptest! {
         config.groups = vec!["named".to_owned()];
         let (took, result) = run(async {
             let started = fake.monotonic();
-            let result = KafkaCollector::new(fake.clone(), config).collect().await;
+            let mut collector = KafkaCollector::new(fake.clone(), config);
+            let result = collector.collect(Admitted::for_tests()).await;
             (fake.monotonic() - started, result)
         });
         proptest::prop_assert!(took <= Duration::from_secs(12), "{:?}", took);

@@ -11,6 +11,7 @@ use super::*;
 use crate::collect::Collection;
 use crate::domain::sample::{RawSample, RawValue, Subject};
 use crate::ports::Clock;
+use crate::resilience::breaker::Admitted;
 use fake::{Act, Fake, Group, Model, Partition};
 
 mod codec;
@@ -203,7 +204,7 @@ fn a_healthy_cluster() {
     run(async {
         let fake = Fake::new(model());
         let mut collector = KafkaCollector::new(fake.clone(), config(&fake));
-        let collection = collector.collect().await.expect("brokers answer");
+        let collection = collector.collect(Admitted::for_tests()).await.expect("brokers answer");
         assert_eq!(missing(&collection), Vec::<String>::new());
         assert_eq!(lines(&collection), first_cycle());
         let stats = &collection.stats;
@@ -223,7 +224,7 @@ fn the_second_cycle_has_rates_and_reuses_connections() {
     run(async {
         let fake = Fake::new(model());
         let mut collector = KafkaCollector::new(fake.clone(), config(&fake));
-        collector.collect().await.expect("brokers answer");
+        collector.collect(Admitted::for_tests()).await.expect("brokers answer");
         fake.sleep(Duration::from_millis(2500)).await;
         {
             let mut model = fake.model();
@@ -235,7 +236,7 @@ fn the_second_cycle_has_rates_and_reuses_connections() {
             billing.committed.insert(("orders", 0), 95);
             billing.committed.insert(("orders", 1), 0);
         }
-        let collection = collector.collect().await.expect("brokers answer");
+        let collection = collector.collect(Admitted::for_tests()).await.expect("brokers answer");
         let rates: Vec<_> = lines(&collection)
             .into_iter()
             .filter_map(|line| {
@@ -273,7 +274,7 @@ fn samples_carry_the_time_of_their_answer() {
         fake.model().acts.insert((1, ApiKey::OffsetFetch as i16), Act::Trickle);
         let started = fake.wall();
         let mut collector = KafkaCollector::new(fake.clone(), config(&fake));
-        let collection = collector.collect().await.expect("brokers answer");
+        let collection = collector.collect(Admitted::for_tests()).await.expect("brokers answer");
         let took = fake.wall().millis_since(started);
         assert!(took > 50, "one answer trickled in: {took} ms");
         for sample in &collection.samples {
@@ -290,7 +291,8 @@ fn samples_carry_the_time_of_their_answer() {
 fn every_version_of_every_api_tells_the_same() {
     let expected = run(async {
         let fake = Fake::new(model());
-        let collection = KafkaCollector::new(fake.clone(), config(&fake)).collect().await;
+        let collection =
+            KafkaCollector::new(fake.clone(), config(&fake)).collect(Admitted::for_tests()).await;
         lines(&collection.expect("brokers answer"))
     });
     // Fields that older versions do not have.
@@ -315,8 +317,9 @@ fn every_version_of_every_api_tells_the_same() {
             // Nobody lists this group, so that its coordinator is looked up.
             config.groups = vec!["audit".to_owned()];
             fake.model().groups.get_mut("audit").expect("it exists").listed_by = -1;
-            let collection =
-                run(async { KafkaCollector::new(fake.clone(), config).collect().await });
+            let collection = run(async {
+                KafkaCollector::new(fake.clone(), config).collect(Admitted::for_tests()).await
+            });
             let collection = collection.unwrap_or_else(|e| panic!("{key:?} v{version}: {e}"));
             assert_eq!(missing(&collection), Vec::<String>::new(), "{key:?} v{version}");
             let lacks = lacks(key, version);

@@ -6,6 +6,7 @@ use super::super::scrape::{
     BROKER_GAUGES, BROKER_RATES, Rejected, Scrape, ScrapeError, TOPIC_RATES, read,
 };
 use super::*;
+use crate::resilience::breaker::Admitted;
 
 /// What a scrape took, as readable lines in the order of the tables.
 fn taken(scrape: &Scrape) -> Vec<String> {
@@ -116,8 +117,9 @@ fn what_is_no_exposition() {
     for (status, text, expected) in cases {
         let fake = Fake::new(model());
         fake.model().expositions.insert(1, (*status, (*text).to_owned()));
-        let collection =
-            run(async { KafkaCollector::new(fake.clone(), config(&fake)).collect().await });
+        let collection = run(async {
+            KafkaCollector::new(fake.clone(), config(&fake)).collect(Admitted::for_tests()).await
+        });
         let collection = collection.expect("brokers answer");
         assert_eq!(missing(&collection), [format!("scrape of broker 1: {expected}")]);
         assert_eq!(collection.stats.failures.values().sum::<u64>(), 1);
@@ -131,8 +133,9 @@ fn rejected_values_are_in_the_statistics() {
     let fake = Fake::new(model());
     let text = "java_lang_operatingsystem_cpuload NaN\nup{ 1\nup 1\n".to_owned();
     fake.model().expositions.insert(0, (200, text));
-    let collection =
-        run(async { KafkaCollector::new(fake.clone(), config(&fake)).collect().await });
+    let collection = run(async {
+        KafkaCollector::new(fake.clone(), config(&fake)).collect(Admitted::for_tests()).await
+    });
     let collection = collection.expect("brokers answer");
     assert_eq!(
         collection.stats.failures,

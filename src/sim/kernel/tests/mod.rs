@@ -17,6 +17,7 @@ mod chaos;
 mod crash;
 mod http;
 mod links;
+mod points;
 mod sockets;
 mod time;
 

@@ -1,0 +1,373 @@
+//! The checks of delivery, breakers, recovery and memory on hand-made records.
+
+use super::*;
+use crate::resilience::breaker::StateKind::{self, Closed, HalfOpen, Open};
+use crate::resilience::recovery::ComponentState;
+use crate::sim::check::record::{
+    BreakerEventRecord, BreakerNews, BreakerRecord, ComponentRecord, LedgerRecord, MemoryRecord,
+    PostAnswer, PostRecord, RecoveryRecord, RequestSeen,
+};
+use crate::sim::check::recovery::returns;
+use crate::sim::fault::FaultSpec;
+
+fn post(id: &str, began_ms: u64, ended_ms: u64, answer: PostAnswer) -> PostRecord {
+    PostRecord {
+        began: SimTime::from_millis(began_ms),
+        ended: Some(SimTime::from_millis(ended_ms)),
+        request_id: id.to_owned(),
+        answer,
+        retry_after: None,
+    }
+}
+
+fn seen(id: &str, seconds: u64, events_stored: u64) -> RequestSeen {
+    RequestSeen { at: at(seconds), request_id: id.to_owned(), accepted: true, events_stored }
+}
+
+fn with_fault(record: &mut Record, text: &str) {
+    let spec: FaultSpec = toml::from_str(text).expect("well-formed");
+    record.faults.push(spec.fault(&record.scenario.network).expect("a fault"));
+}
+
+fn ledger(record: &mut Record) -> &mut LedgerRecord {
+    &mut record.pipelines[0].ledger
+}
+
+/// Five events enqueued, acknowledged and stored, in one request.
+fn delivered() -> Record {
+    let mut record = steady();
+    (ledger(&mut record).enqueued, ledger(&mut record).acknowledged) = (5, 5);
+    record.newrelic.samples = (1..=5).map(|n| sample(&record, "a", at(n * 15))).collect();
+    record.newrelic.requests = vec![seen("one", 75, 5)];
+    record.pipelines[0].posts = vec![post("one", 74_900, 75_000, PostAnswer::Accepted)];
+    record
+}
+
+#[test]
+fn conservation_adds_up() {
+    let mut record = delivered();
+    (ledger(&mut record).collected, ledger(&mut record).transformed) = (10, 9);
+    breaks(&record, "conservation", "10 samples collected, but 9 transformed and 0 rejected");
+    ledger(&mut record).samples_rejected.insert("no_identity".to_owned(), 1);
+    holds(&record, "conservation");
+    ledger(&mut record).enqueued = 6;
+    breaks(&record, "conservation", "6 events enqueued and 0 recovered, but 5 acknowledged");
+    ledger(&mut record).events_lost.insert("buffer_full".to_owned(), 1);
+    holds(&record, "conservation");
+    ledger(&mut record).in_flight = 1;
+    breaks(&record, "conservation", "1 in flight");
+    ledger(&mut record).recovered = 1;
+    breaks(&record, "conservation", "1 events in flight, but 0 in the spool and 0 staged");
+    ledger(&mut record).spooled = 1;
+    breaks(&record, "conservation", "1 events are still in flight after healing");
+}
+
+#[test]
+fn acknowledged_events_are_stored() {
+    let mut record = delivered();
+    record.newrelic.samples.pop();
+    breaks(&record, "conservation", "acknowledged 5 events and holds only 4");
+    let mut record = delivered();
+    record.newrelic.samples.push(sample(&record, "a", at(90)));
+    breaks(&record, "conservation", "holds 6 different events, but only 5 were enqueued");
+}
+
+/// A life that crashed at 80 s with two events in its spool and one only staged, and a second one.
+fn two_lives(recovered: u64) -> Record {
+    let mut record = delivered();
+    let first = &mut record.pipelines[0];
+    (first.ended, first.crashed) = (at(80), true);
+    first.ledger = LedgerRecord {
+        enqueued: 8,
+        acknowledged: 5,
+        in_flight: 3,
+        spooled: 2,
+        staged: 1,
+        ..LedgerRecord::default()
+    };
+    let ledger = LedgerRecord { recovered, acknowledged: recovered, ..LedgerRecord::default() };
+    let posts = vec![post("two", 85_100, 85_200, PostAnswer::Accepted)];
+    record.pipelines.push(PipelineRecord {
+        started: at(85),
+        ended: at(300),
+        ledger,
+        posts,
+        ..PipelineRecord::default()
+    });
+    let more = (6..6 + recovered).map(|n| sample(&record, "a", at(n * 15)));
+    let more: Vec<_> = more.collect();
+    record.newrelic.samples.extend(more);
+    record.newrelic.requests.push(seen("two", 85, recovered));
+    record
+}
+
+#[test]
+fn what_the_spool_took_survives_a_crash_and_what_was_staged_need_not() {
+    holds(&two_lives(2), "conservation");
+    // The disk took it, and the pipeline died before it heard so.
+    holds(&two_lives(3), "conservation");
+    let forgotten = two_lives(1);
+    breaks(&forgotten, "conservation", "1 events that the spool had taken");
+    breaks(&forgotten, "loss", "1 events were given up (1 missing), at most 0");
+    let mut lied = two_lives(1);
+    with_fault(
+        &mut lied,
+        "at = \"70s\"\nlasts = \"9s\"\ndisk = { host = \"pipeline\", kind = \"lying_sync\" }",
+    );
+    holds(&lied, "conservation");
+    breaks(&lied, "loss", "1 missing");
+    lied.scenario.expect.loss = 1;
+    holds(&lied, "loss");
+}
+
+#[test]
+fn copies_come_from_doubt_only() {
+    let twice = |first: PostRecord| {
+        let mut record = delivered();
+        let copies: Vec<_> = record.newrelic.samples.clone();
+        record.newrelic.samples.extend(copies);
+        record.newrelic.requests.push(seen("one", 80, 5));
+        let again = post("one", 79_900, 80_000, PostAnswer::Accepted);
+        record.pipelines[0].posts = vec![first, again];
+        record
+    };
+    let first = |answer| post("one", 74_900, 75_000, answer);
+    holds(&twice(first(PostAnswer::None { sent: true })), "conservation");
+    holds(&twice(first(PostAnswer::Unreadable)), "conservation");
+    let sure = twice(first(PostAnswer::Accepted));
+    breaks(&sure, "conservation", "5 events are stored twice and only 0 were sent again in doubt");
+    let said = result(&sure, "conservation");
+    let what = "request one was taken 2 times, and in doubt only 0 times";
+    assert!(said.finding.violations.iter().any(|v| v.what == what), "{:?}", said.finding);
+    // A crash between the answer and the spool's note of it is a doubt; a later one is none.
+    let crashing = |crash| {
+        let mut record = twice(first(PostAnswer::Accepted));
+        let second = PipelineRecord {
+            started: at(79),
+            ended: at(300),
+            posts: record.pipelines[0].posts.split_off(1),
+            ..PipelineRecord::default()
+        };
+        let life = &mut record.pipelines[0];
+        (life.ended, life.crashed) = (SimTime::from_millis(crash), true);
+        record.pipelines.push(second);
+        record
+    };
+    holds(&crashing(77_000), "conservation");
+    breaks(&crashing(77_001), "conservation", "5 events are stored twice");
+    let mut stalled = crashing(78_000);
+    with_fault(
+        &mut stalled,
+        "at = \"60s\"\nlasts = \"20s\"\ndisk = { host = \"pipeline\", kind = \"stalled\" }",
+    );
+    holds(&stalled, "conservation");
+}
+
+#[test]
+fn losses_are_held_to_the_scenario() {
+    let mut record = delivered();
+    holds(&record, "loss");
+    ledger(&mut record).enqueued = 9;
+    ledger(&mut record).events_lost.insert("forbidden".to_owned(), 4);
+    breaks(&record, "loss", "4 events were given up (4 forbidden), at most 0");
+    record.scenario.expect.loss = 3;
+    breaks(&record, "loss", "at most 3");
+    record.scenario.expect.loss = 4;
+    holds(&record, "loss");
+}
+
+#[test]
+fn who_is_asked_to_wait_waits() {
+    let asked = |began_ms: u64| {
+        let mut record = delivered();
+        let mut first = post("one", 1_000, 2_000, PostAnswer::Refused(429));
+        first.retry_after = Some(Duration::from_secs(20));
+        let next = post("two", began_ms, began_ms + 100, PostAnswer::Accepted);
+        record.pipelines[0].posts = vec![first, next];
+        record
+    };
+    holds(&asked(1_500), "politeness");
+    holds(&asked(2_000), "politeness");
+    breaks(&asked(2_001), "politeness", "began 19999 ms before the wait's end");
+    breaks(&asked(21_998), "politeness", "began 2 ms before the wait's end");
+    holds(&asked(21_999), "politeness");
+    holds(&asked(22_000), "politeness");
+    let mut record = asked(400_000);
+    record.pipelines[0].posts[0].retry_after = Some(Duration::from_secs(86_400));
+    holds(&record, "politeness");
+    let mut reborn = asked(3_000);
+    let posts = reborn.pipelines[0].posts.split_off(1);
+    reborn.pipelines.push(PipelineRecord { posts, ..PipelineRecord::default() });
+    holds(&reborn, "politeness");
+}
+
+/// A breaker of thresholds 3 and 2 and a delay of 10 s that told `events`, times in milliseconds.
+fn breaker(events: &[(u64, BreakerNews)]) -> Record {
+    let changes: Vec<StateKind> = events
+        .iter()
+        .filter_map(|(_, news)| match news {
+            BreakerNews::Change { to, .. } => Some(*to),
+            _ => None,
+        })
+        .collect();
+    let event = |(at_ms, what): &(u64, BreakerNews)| BreakerEventRecord {
+        at: SimTime::from_millis(*at_ms),
+        what: *what,
+    };
+    let mut record = delivered();
+    record.pipelines[0].posts.clear();
+    record.pipelines[0].resilience.breakers = vec![BreakerRecord {
+        name: "event-api".to_owned(),
+        failure_threshold: 3,
+        success_threshold: 2,
+        half_open_max: 1,
+        retry_delay: Duration::from_secs(10),
+        state: changes.last().copied().unwrap_or(Closed),
+        generation: changes.len() as u64,
+        opens: changes.iter().filter(|to| **to == Open).count() as u64,
+        events: events.iter().map(event).collect(),
+    }];
+    record
+}
+
+const FAILED: BreakerNews = BreakerNews::Failure;
+const WORKED: BreakerNews = BreakerNews::Success;
+const OPENED: BreakerNews = BreakerNews::Change { from: Closed, to: Open };
+const HALF_OPENED: BreakerNews = BreakerNews::Change { from: Open, to: HalfOpen };
+const REOPENED: BreakerNews = BreakerNews::Change { from: HalfOpen, to: Open };
+const CLOSED: BreakerNews = BreakerNews::Change { from: HalfOpen, to: Closed };
+
+#[test]
+fn breakers_obey_their_thresholds() {
+    let whole = [
+        (1, FAILED),
+        (2, FAILED),
+        (3, FAILED),
+        (3, OPENED),
+        (10_003, HALF_OPENED),
+        (10_100, FAILED),
+        (10_100, REOPENED),
+        (20_100, HALF_OPENED),
+        (20_200, WORKED),
+        (20_300, WORKED),
+        (20_300, CLOSED),
+    ];
+    holds(&breaker(&whole), "breaker");
+    let without = |left_out: usize| {
+        let mut events = whole.to_vec();
+        events.remove(left_out);
+        breaker(&events)
+    };
+    breaks(&without(0), "breaker", "opened after 2 failures in a row, not 3");
+    breaks(&without(4), "breaker", "left HALF_OPEN, but was OPEN");
+    breaks(&without(5), "breaker", "opened again without a failure");
+    breaks(&without(8), "breaker", "closed after 1 successes, not 2");
+    let early = [(1, FAILED), (2, FAILED), (3, FAILED), (3, OPENED), (10_002, HALF_OPENED)];
+    breaks(&breaker(&early), "breaker", "half-opened after 9999 ms, not 10000 ms");
+    let interrupted = [(1, FAILED), (2, FAILED), (3, WORKED), (4, FAILED), (4, OPENED)];
+    breaks(&breaker(&interrupted), "breaker", "opened after 1 failures in a row");
+    let stubborn = [(1, FAILED), (2, FAILED), (3, FAILED), (4, FAILED)];
+    breaks(&breaker(&stubborn), "breaker", "stays closed after 4 failures in a row");
+    holds(&breaker(&[(1, OPENED), (1, BreakerNews::ByHand)]), "breaker");
+    let mut miscounted = breaker(&whole);
+    miscounted.pipelines[0].resilience.breakers[0].generation += 1;
+    breaks(&miscounted, "breaker", "counts 6 as transitions, told 5");
+    let mut lazy = breaker(&[]);
+    holds(&lazy, "breaker");
+    lazy.scenario.expect.breaker_opens_min = 1;
+    breaks(&lazy, "breaker", "opened 0 times, at least 1 expected");
+}
+
+#[test]
+fn nothing_passes_an_open_breaker() {
+    let events = [(1, FAILED), (2, FAILED), (3, FAILED), (3, OPENED), (10_003, HALF_OPENED)];
+    let with = |posts: &[(u64, u64)]| {
+        let mut record = breaker(&events);
+        let posts = posts.iter().map(|(b, e)| post("x", *b, *e, PostAnswer::Refused(503)));
+        record.pipelines[0].posts = posts.collect();
+        record
+    };
+    holds(&with(&[(2, 50), (10_003, 10_050)]), "breaker");
+    breaks(&with(&[(4, 50)]), "breaker", "a request began although event-api is open since");
+    breaks(&with(&[(10_002, 10_050)]), "breaker", "although event-api is open");
+    holds(&with(&[(10_004, 10_050), (10_050, 10_090)]), "breaker");
+    let crowd = with(&[(10_004, 10_050), (10_049, 10_090)]);
+    breaks(&crowd, "breaker", "2 requests at once while half-open, at most 1");
+}
+
+/// New Relic is out from 30 s to 60 s; a request fails at 50 s and is taken at `taken_ms`.
+fn outage(taken_ms: Option<u64>) -> Record {
+    let mut record = delivered();
+    with_fault(
+        &mut record,
+        "at = \"30s\"\nlasts = \"30s\"\nnewrelic = { answer = \"unavailable\" }",
+    );
+    let failed = post("one", 49_900, 50_000, PostAnswer::Refused(503));
+    let taken = taken_ms.map(|at| post("one", at - 100, at, PostAnswer::Accepted));
+    record.pipelines[0].posts = std::iter::once(failed).chain(taken).collect();
+    record
+}
+
+#[test]
+fn what_was_cut_off_comes_back_in_time() {
+    holds(&outage(Some(90_000)), "recovery");
+    assert_eq!(returns(&outage(Some(70_500)))[0].took(), Some(Duration::from_millis(10_500)));
+    breaks(&outage(Some(90_001)), "recovery", "New Relic was back and took 30001 ms, limit 30000");
+    breaks(&outage(None), "recovery", "has taken nothing for 240000 ms");
+    // A wait that New Relic asked for is part of its absence.
+    let mut asked = outage(Some(110_000));
+    asked.pipelines[0].posts[0].retry_after = Some(Duration::from_secs(40));
+    holds(&asked, "recovery");
+    assert_eq!(returns(&asked)[0].at, at(90));
+    // Nothing waited: there is nothing to recover.
+    let mut calm = outage(None);
+    calm.pipelines[0].posts.clear();
+    assert!(returns(&calm).is_empty());
+}
+
+#[test]
+fn a_spool_found_at_the_start_is_sent_soon() {
+    let mut late = two_lives(2);
+    assert_eq!(returns(&late)[0].took(), Some(Duration::from_millis(200)));
+    holds(&late, "recovery");
+    late.pipelines[1].posts[0].ended = Some(SimTime::from_millis(115_001));
+    breaks(&late, "recovery", "took 30001 ms");
+}
+
+#[test]
+fn guards_come_to_rest() {
+    let mut record = breaker(&[]);
+    holds(&record, "recovery");
+    record.pipelines[0].resilience.breakers[0].state = HalfOpen;
+    breaks(&record, "recovery", "event-api is HALF_OPEN in the end");
+    record.pipelines[0].resilience.breakers.clear();
+    let component = |state| ComponentRecord {
+        name: "streamer".to_owned(),
+        state,
+        incidents: 1,
+        recovered: 1,
+        recovery_time: Duration::ZERO,
+    };
+    for (state, well) in [
+        (ComponentState::Healthy, true),
+        (ComponentState::Unknown, true),
+        (ComponentState::Degraded, false),
+        (ComponentState::CircuitOpen, false),
+        (ComponentState::Unhealthy, false),
+    ] {
+        let components = vec![component(state)];
+        record.pipelines[0].resilience.recovery = Some(RecoveryRecord { components });
+        assert_eq!(result(&record, "recovery").passed(), well, "{state:?}");
+    }
+}
+
+#[test]
+fn memory_keeps_its_caps() {
+    let mut record = steady();
+    breaks(&record, "bounded memory", "examined nothing");
+    let bounded = |peak| MemoryRecord { what: "staged events".to_owned(), peak, cap: 10 };
+    record.pipelines[0].resilience.memory = vec![bounded(0), bounded(10)];
+    holds(&record, "bounded memory");
+    record.pipelines[0].resilience.memory.push(bounded(11));
+    breaks(&record, "bounded memory", "11 staged events, at most 10");
+}

@@ -1,0 +1,128 @@
+//! Crash points while a world runs: hosts that go down at an event of their own, and their return.
+//!
+//! Invariant: a host that a crash point took down starts again after its down time, or when the
+//! fault ends, whichever comes first, and once.
+
+use std::collections::BTreeMap;
+
+use super::hosts::Setup;
+use crate::sim::check::record::CrashPointRecord;
+use crate::sim::fault::CrashPointSpec;
+use crate::sim::time::SimTime;
+use crate::sim::world::{HostName, NetworkFault, World, WorldError};
+
+/// A crash point in force.
+struct Armed {
+    spec: CrashPointSpec,
+    /// The host's events before it was armed.
+    before: u64,
+    crashed_at: Option<SimTime>,
+    restart_at: Option<SimTime>,
+}
+
+/// All crash points of a run.
+#[derive(Default)]
+pub struct CrashPoints {
+    armed: BTreeMap<HostName, Armed>,
+    over: Vec<CrashPointRecord>,
+}
+
+impl CrashPoints {
+    /// Lets time pass until `until`, through the crashes and restarts on the way.
+    ///
+    /// # Errors
+    /// The world's.
+    pub fn reach<W: World>(
+        &mut self,
+        world: &mut W,
+        setup: &Setup,
+        until: SimTime,
+    ) -> Result<(), WorldError> {
+        loop {
+            let restarts = self.armed.iter().filter_map(|(host, point)| {
+                point.restart_at.filter(|at| *at <= until).map(|at| (at, host.clone()))
+            });
+            let restart = restarts.min();
+            world.run_until(restart.as_ref().map_or(until, |(at, _)| *at))?;
+            let crashed = world.take_crashed();
+            if !crashed.is_empty() {
+                self.note_crashed(world.now(), setup, crashed);
+                continue;
+            }
+            let Some((_, host)) = restart else { return Ok(()) };
+            self.restart(world, setup, &host)?;
+        }
+    }
+
+    fn note_crashed(&mut self, now: SimTime, setup: &Setup, hosts: Vec<HostName>) {
+        for host in hosts {
+            setup.host_down(&host, now);
+            if let Some(point) = self.armed.get_mut(&host) {
+                let event = point.spec.event;
+                setup.trace.event(now, "fault", format_args!("{host} is down after event {event}"));
+                point.crashed_at = Some(now);
+                point.restart_at = Some(now + point.spec.down.0);
+            }
+        }
+    }
+
+    fn restart<W: World>(
+        &mut self,
+        world: &mut W,
+        setup: &Setup,
+        host: &HostName,
+    ) -> Result<(), WorldError> {
+        if let Some(point) = self.armed.get_mut(host) {
+            point.restart_at = None;
+        }
+        setup.host_up(host, world.now());
+        world.apply(&NetworkFault::Restart { host: host.clone() })
+    }
+
+    /// The fault begins.
+    ///
+    /// # Errors
+    /// The world's; not every world counts events.
+    pub fn arm<W: World>(
+        &mut self,
+        world: &mut W,
+        spec: &CrashPointSpec,
+    ) -> Result<(), WorldError> {
+        let before = world.events_of(&spec.host)?;
+        world.apply(&NetworkFault::CrashPoint {
+            host: spec.host.clone(),
+            after_events: Some(spec.event),
+            mode: spec.mode.mode(),
+        })?;
+        let armed = Armed { spec: spec.clone(), before, crashed_at: None, restart_at: None };
+        self.armed.insert(spec.host.clone(), armed);
+        Ok(())
+    }
+
+    /// The fault ends.
+    ///
+    /// # Errors
+    /// The world's.
+    pub fn end<W: World>(
+        &mut self,
+        world: &mut W,
+        setup: &Setup,
+        spec: &CrashPointSpec,
+    ) -> Result<(), WorldError> {
+        let Some(point) = self.armed.get(&spec.host) else { return Ok(()) };
+        let (down, crashed_at) = (point.restart_at.is_some(), point.crashed_at);
+        let events = world.events_of(&spec.host)?.saturating_sub(point.before);
+        let (host, event, mode) = (spec.host.clone(), spec.event, spec.mode.mode());
+        self.over.push(CrashPointRecord { host: host.clone(), event, events, crashed_at });
+        if down {
+            self.restart(world, setup, &host)?;
+        }
+        self.armed.remove(&host);
+        world.apply(&NetworkFault::CrashPoint { host, after_events: None, mode })
+    }
+
+    /// What became of the crash points that are over.
+    pub fn into_records(self) -> Vec<CrashPointRecord> {
+        self.over
+    }
+}

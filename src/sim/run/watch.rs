@@ -1,0 +1,200 @@
+//! An eye on what the pipeline sends, at its own ports, and an ear for its breakers: an account
+//! that the pipeline cannot write.
+//!
+//! Invariants:
+//! - Nothing is changed on the way, and nothing is awaited that the pipeline did not await.
+//! - A POST that was given up, or cut off with its host, is kept as one without an end.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http::header::RETRY_AFTER;
+
+use crate::pipeline::EVENT_API;
+use crate::ports::{Clock, Http, HttpError, HttpLimits, HttpRequest, HttpResponse, Ports};
+use crate::resilience::breaker::{
+    Breaker, BreakerConfig, BreakerEvent, BreakerRegistry, EventKind,
+};
+use crate::sim::check::record::{
+    BreakerEventRecord, BreakerNews, BreakerRecord, PostAnswer, PostRecord,
+};
+use crate::sim::time::SimTime;
+
+/// The POSTs of one life, in the order in which they began.
+#[derive(Debug, Clone, Default)]
+pub struct Posts(Arc<Mutex<Vec<PostRecord>>>);
+
+impl Posts {
+    fn lock(&self) -> MutexGuard<'_, Vec<PostRecord>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Copies of all of them.
+    pub fn records(&self) -> Vec<PostRecord> {
+        self.lock().clone()
+    }
+
+    fn begin(&self, began: SimTime, request: &HttpRequest) -> usize {
+        let id = request.headers().get("x-request-id");
+        let request_id = id.map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned());
+        let mut posts = self.lock();
+        posts.push(PostRecord {
+            began,
+            ended: None,
+            request_id: request_id.unwrap_or_default(),
+            answer: PostAnswer::None { sent: true },
+            retry_after: None,
+        });
+        posts.len() - 1
+    }
+
+    fn end(&self, post: usize, at: SimTime, result: &Result<HttpResponse, HttpError>) {
+        let mut posts = self.lock();
+        let Some(post) = posts.get_mut(post) else { return };
+        post.ended = Some(at);
+        match result {
+            Ok(response) => {
+                post.answer = answer(response);
+                let asked = response.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok());
+                let seconds = asked.and_then(|text| text.parse().ok());
+                post.retry_after = seconds.map(Duration::from_secs);
+            }
+            Err(error) => {
+                let sent = error.fate() == crate::ports::Fate::Unknown;
+                post.answer = PostAnswer::None { sent };
+            }
+        }
+    }
+}
+
+/// Whether New Relic took it, as far as an answer can tell.
+fn answer(response: &HttpResponse) -> PostAnswer {
+    let status = response.status().as_u16();
+    if !response.status().is_success() {
+        return PostAnswer::Refused(status);
+    }
+    let body: Option<serde_json::Value> = serde_json::from_slice(response.body()).ok();
+    let whole = body.is_some_and(|body| body.get("success") == Some(&serde_json::json!(true)));
+    if whole { PostAnswer::Accepted } else { PostAnswer::Unreadable }
+}
+
+/// The breakers of one life, and everything that they told, in the order of the telling.
+#[derive(Clone, Default)]
+pub struct Told {
+    registry: BreakerRegistry,
+    events: Arc<Mutex<BTreeMap<String, Vec<BreakerEventRecord>>>>,
+}
+
+impl Told {
+    /// Listens to every breaker of `registry`, present and future.
+    pub fn by(registry: &BreakerRegistry) -> Self {
+        let told = Self { registry: registry.clone(), events: Arc::default() };
+        let events = Arc::clone(&told.events);
+        registry.subscribe(Arc::new(move |event: &BreakerEvent| {
+            let what = match &event.kind {
+                EventKind::Success { .. } => BreakerNews::Success,
+                EventKind::Failure { .. } => BreakerNews::Failure,
+                EventKind::CallRejected { .. } => BreakerNews::Rejected,
+                EventKind::StateChange { from, to, .. } => {
+                    BreakerNews::Change { from: *from, to: *to }
+                }
+                EventKind::Reset | EventKind::Trip { .. } => BreakerNews::ByHand,
+                EventKind::CircuitOpened { .. }
+                | EventKind::CircuitHalfOpen
+                | EventKind::CircuitClosed { .. } => return,
+            };
+            let mut events = events.lock().unwrap_or_else(PoisonError::into_inner);
+            let told = events.entry(event.breaker.to_string()).or_default();
+            told.push(BreakerEventRecord { at: SimTime::from(event.at), what });
+        }));
+        told
+    }
+
+    /// Each breaker with what it told; `ingest` is what the one of New Relic's ingest was asked to
+    /// obey, whatever it was given.
+    pub fn records(&self, ingest: &BreakerConfig, end: SimTime) -> Vec<BreakerRecord> {
+        let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        let record = |breaker: Breaker| {
+            let asked = if breaker.name() == EVENT_API { ingest } else { breaker.config() };
+            let stats = breaker.stats(end.since_start());
+            BreakerRecord {
+                failure_threshold: asked.failure_threshold,
+                success_threshold: asked.success_threshold,
+                half_open_max: asked.half_open_max,
+                retry_delay: asked.retry_delay,
+                state: stats.state,
+                generation: stats.generation,
+                opens: stats.opens,
+                events: events.get(breaker.name()).cloned().unwrap_or_default(),
+                name: stats.name,
+            }
+        };
+        self.registry.all().into_iter().map(record).collect()
+    }
+}
+
+/// Ports whose HTTP arm is watched.
+#[derive(Clone)]
+pub struct Watched<P: Ports> {
+    ports: P,
+    http: WatchedHttp<P::Http, P::Clock>,
+}
+
+/// A watched HTTP arm.
+#[derive(Clone)]
+pub struct WatchedHttp<H, C> {
+    http: H,
+    clock: C,
+    posts: Posts,
+}
+
+impl<P: Ports> Watched<P> {
+    /// `ports`, whose POSTs go into `posts`.
+    pub fn new(ports: P, posts: Posts) -> Self {
+        let (http, clock) = (ports.http().clone(), ports.clock().clone());
+        Self { ports, http: WatchedHttp { http, clock, posts } }
+    }
+}
+
+impl<P: Ports> Ports for Watched<P> {
+    type Clock = P::Clock;
+    type Entropy = P::Entropy;
+    type Net = P::Net;
+    type Http = WatchedHttp<P::Http, P::Clock>;
+    type Disk = P::Disk;
+
+    fn clock(&self) -> &P::Clock {
+        self.ports.clock()
+    }
+    fn entropy(&self) -> &P::Entropy {
+        self.ports.entropy()
+    }
+    fn net(&self) -> &P::Net {
+        self.ports.net()
+    }
+    fn http(&self) -> &Self::Http {
+        &self.http
+    }
+    fn disk(&self) -> &P::Disk {
+        self.ports.disk()
+    }
+}
+
+impl<H: Http, C: Clock> Http for WatchedHttp<H, C> {
+    async fn send(
+        &self,
+        request: HttpRequest,
+        limits: HttpLimits,
+    ) -> Result<HttpResponse, HttpError> {
+        if request.method() != http::Method::POST {
+            return self.http.send(request, limits).await;
+        }
+        // The monotonic clocks of both networks count from the world's start.
+        let now = || SimTime::from(self.clock.monotonic());
+        let post = self.posts.begin(now(), &request);
+        let result = self.http.send(request, limits).await;
+        self.posts.end(post, now(), &result);
+        result
+    }
+}
