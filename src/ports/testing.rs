@@ -136,6 +136,24 @@ impl Clock for TestClock {
     }
 }
 
+/// A clock whose timers fire late, as real ones do.
+#[derive(Clone)]
+pub(crate) struct LateClock(pub(crate) TestClock, pub(crate) Duration);
+
+impl Clock for LateClock {
+    fn wall(&self) -> UnixMillis {
+        self.0.wall()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.monotonic()
+    }
+
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send {
+        self.0.sleep(duration + self.1)
+    }
+}
+
 /// Streams that depend on their purpose only.
 #[derive(Clone)]
 pub(crate) struct TestEntropy;

@@ -9,8 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 
 use super::*;
-use crate::domain::units::UnixMillis;
-use crate::ports::testing::TestClock;
+use crate::ports::testing::{LateClock, TestClock};
 use crate::ports::{Clock, HttpError};
 
 const NS: Duration = Duration::from_nanos(1);
@@ -402,22 +401,6 @@ fn a_new_operation_begins_from_the_start() {
     backoff.reset();
     assert_eq!((backoff.attempts(), backoff.slept()), (1, Duration::ZERO));
     assert_eq!(count(&mut backoff), 2);
-}
-
-/// Timers that fire late, as real ones do.
-#[derive(Clone)]
-struct LateClock(TestClock, Duration);
-
-impl Clock for LateClock {
-    fn wall(&self) -> UnixMillis {
-        self.0.wall()
-    }
-    fn monotonic(&self) -> Duration {
-        self.0.monotonic()
-    }
-    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send {
-        self.0.sleep(duration + self.1)
-    }
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! What happens at T − 1 ns, T and T + 1 ns.
 
-use std::future::Future;
 use std::time::Duration;
 
 use super::*;
+use crate::ports::testing::LateClock;
 use crate::resilience::breaker::StateKind;
 use crate::resilience::recovery::{ErrorClass, Source, Stopped, no_fallback};
 use crate::resilience::retry::RetryConfig;
@@ -169,28 +169,10 @@ fn no_try_begins_at_the_deadline_and_none_but_the_first_passes_it() {
     check(ms(1_000) + NS, 3, &Stopped::AttemptsSpent);
 }
 
-/// A clock whose timers are late, as real ones are.
-#[derive(Clone)]
-struct Late(TestClock, Duration);
-
-impl Clock for Late {
-    fn wall(&self) -> crate::domain::units::UnixMillis {
-        self.0.wall()
-    }
-
-    fn monotonic(&self) -> Duration {
-        self.0.monotonic()
-    }
-
-    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send {
-        self.0.sleep(duration + self.1)
-    }
-}
-
 #[test]
 fn a_late_timer_does_not_begin_a_try_at_the_deadline() {
     let check = |lateness: Duration, tries: usize| {
-        let clock = Late(TestClock::default(), lateness);
+        let clock = LateClock(TestClock::default(), lateness);
         let (settings, registry) = (RecoveryConfig::default(), BreakerRegistry::default());
         let manager = RecoveryManager::new(clock.clone(), TestEntropy, settings, registry)
             .expect("valid settings");

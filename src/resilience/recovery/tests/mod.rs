@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::ports::Clock;
-use crate::ports::testing::TestEntropy;
+use crate::ports::testing::{TestClock, TestEntropy};
 use crate::resilience::breaker::{BreakerConfig, BreakerRegistry, Window};
 use crate::resilience::recovery::{
     Component, ComponentConfig, ComponentKind, ErrorClass, HealthCheck, RecoveryConfig,
@@ -17,12 +17,9 @@ use crate::resilience::retry::RetryConfig;
 
 mod boundaries;
 mod cases;
-mod clock;
 mod dead_letters;
 mod model;
 mod scheduler;
-
-use clock::TestClock;
 
 const NS: Duration = Duration::from_nanos(1);
 
