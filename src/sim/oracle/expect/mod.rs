@@ -128,6 +128,7 @@ impl<'a> Situation<'a> {
             .groups
             .iter()
             .filter_map(|name| Some((name.as_str(), self.group_sight(name)?)))
+            .filter(|(name, _)| self.has_offsets(name))
             .collect();
         let mut expected = Expected {
             unseen_brokers: self.fleet.brokers.iter().any(|id| self.is_unseen_broker(*id)),
@@ -168,6 +169,15 @@ impl<'a> Situation<'a> {
     fn is_known_group(&self, name: &str) -> bool {
         let event = || self.event("MESSAGE_QUEUE_CONSUMER_GROUP", name);
         self.view.group(name).is_some() && (self.complete || event().is_some())
+    }
+
+    /// Whether the offsets that a broker told reached the pipeline: in a cycle that missed
+    /// something, a group's event that does not even count their topics says no (the answer came
+    /// after its deadline).
+    fn has_offsets(&self, name: &str) -> bool {
+        let event = self.event("MESSAGE_QUEUE_CONSUMER_GROUP", name);
+        let counts = |event: &StoredEvent| event.number("consumerGroup.topics.count").is_some();
+        self.complete || event.is_none_or(counts)
     }
 
     /// Adds what describes the objects rather than measures them.
