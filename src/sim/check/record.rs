@@ -393,11 +393,6 @@ pub struct EntityRecord {
 }
 
 impl Record {
-    /// Whether any fault is in force between the two instants.
-    pub fn disturbed(&self, from: SimTime, to: SimTime) -> bool {
-        self.faults.iter().any(|fault| fault.from <= to && from <= fault.to)
-    }
-
     /// Simulated time of a wall-clock reading on the pipeline's host.
     pub fn sim_time(&self, wall: UnixMillis, skew_ms: i64) -> SimTime {
         let millis = wall.millis_since(self.scenario.epoch()).saturating_sub(skew_ms);
