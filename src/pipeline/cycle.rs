@@ -57,7 +57,7 @@ impl<P: Ports> Pipeline<P> {
         let duration = clock.monotonic().saturating_sub(began.monotonic);
         report.duration_ms = whole_millis(duration);
         report.skipped = schedule.skipped(began.wall, report.duration_ms);
-        self.finish(report, duration, before.acknowledged);
+        self.finish(report, duration);
     }
 
     /// Asks all sources at the same time, each within the collection deadline.
@@ -204,11 +204,10 @@ impl<P: Ports> Pipeline<P> {
     }
 
     /// Publishes the end of a cycle.
-    fn finish(&mut self, report: CycleReport, duration: Duration, acknowledged_before: u64) {
+    fn finish(&mut self, report: CycleReport, duration: Duration) {
         self.completed += 1;
         self.skipped += report.skipped;
         log_cycle(&report);
-        self.publish_stream(acknowledged_before);
         let report = Arc::new(report);
         let now = moment(self.ports.clock());
         self.status.update(|status| {

@@ -301,10 +301,8 @@ impl<P: Ports> Pipeline<P> {
             if left.is_zero() {
                 break;
             }
-            let before = self.streamer.ledger();
             // The flush waits only: POSTs go on beside it, also during the pause below.
             self.streamer.flush(left).await;
-            self.publish_stream(before.acknowledged);
             if self.streamer.ledger().in_flight > 0 {
                 let left = stop_at.saturating_sub(clock.monotonic());
                 clock.sleep(DRAIN_PAUSE.min(left)).await;
@@ -333,23 +331,6 @@ impl<P: Ports> Pipeline<P> {
             drain_ms: whole_millis(clock.monotonic().saturating_sub(began)),
             ledger: self.status.peek(|status| status.ledger.clone()),
         }
-    }
-
-    /// Shows the stream's account; New Relic took something if more than `acknowledged_before` is
-    /// acknowledged now.
-    fn publish_stream(&self, acknowledged_before: u64) {
-        let ledger = self.streamer.ledger();
-        let stats = self.streamer.stats().clone();
-        let held_bytes = self.streamer.resident_bytes() as u64;
-        let now = moment(self.ports.clock());
-        self.status.update(|status| {
-            status.memory.held_bytes = held_bytes;
-            if ledger.acknowledged > acknowledged_before {
-                status.last_accepted = Some(now);
-            }
-            status.stream = ledger;
-            status.stream_stats = stats;
-        });
     }
 
     /// The last cycle that ended.

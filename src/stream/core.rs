@@ -168,11 +168,6 @@ impl Core {
         self.stopped
     }
 
-    /// When the oldest waiting chunk was enqueued.
-    pub(super) fn oldest(&self) -> Option<UnixMillis> {
-        self.queue.oldest()
-    }
-
     pub(super) fn enqueue(&mut self, event: EncodedEvent, now: UnixMillis) {
         self.ledger.enqueued += 1;
         if event.json.len() + 2 > self.config.batch_bytes_max {

@@ -99,7 +99,6 @@ pub(super) struct Queue {
     entries: BTreeMap<ChunkId, Entry>,
     /// Events that no chunk holds yet.
     fresh: VecDeque<EncodedEvent>,
-    fresh_bytes: usize,
     next_id: u64,
     held: Held,
 }
@@ -135,16 +134,10 @@ impl Queue {
         self.entries.values().any(|entry| entry.state != State::Settling)
     }
 
-    /// When the oldest chunk was enqueued.
-    pub(super) fn oldest(&self) -> Option<UnixMillis> {
-        self.entries.values().next().map(|entry| entry.enqueued_at)
-    }
-
     pub(super) fn push(&mut self, event: EncodedEvent) {
         self.held.events += 1;
         self.held.resident_bytes += event.json.len();
         self.held.volatile_bytes += event.json.len();
-        self.fresh_bytes += event.json.len();
         self.fresh.push_back(event);
     }
 
@@ -163,7 +156,6 @@ impl Queue {
                 count += 1;
             }
             let events: VecDeque<EncodedEvent> = self.fresh.drain(..count).collect();
-            self.fresh_bytes -= bytes;
             // They are counted anew as a chunk's.
             self.held.events -= count;
             self.held.resident_bytes -= bytes;
@@ -436,7 +428,6 @@ impl Queue {
             self.entries.iter().find(|(_, entry)| !entry.durable && entry.state == State::Waiting);
         let Some(id) = oldest.map(|(id, _)| *id) else {
             let Some(event) = self.fresh.pop_front() else { return false };
-            self.fresh_bytes -= event.json.len();
             self.held.events -= 1;
             self.held.resident_bytes -= event.json.len();
             self.held.volatile_bytes -= event.json.len();

@@ -13,7 +13,6 @@ use super::ledger::Ledger;
 use super::queue::Queue;
 use super::spool::Opened;
 use super::{EncodedEvent, StreamConfig, StreamConfigError, StreamStats};
-use crate::domain::units::UnixMillis;
 use crate::newrelic::EventApi;
 use crate::ports::{Clock, Entropy, Ports};
 use crate::resilience::breaker::{Breaker, Outcome};
@@ -164,11 +163,6 @@ impl<P: Ports> Streamer<P> {
     /// Bytes of the events in memory.
     pub fn resident_bytes(&self) -> usize {
         self.0.core().held().resident_bytes
-    }
-
-    /// When the oldest event that still waits was enqueued.
-    pub fn oldest(&self) -> Option<UnixMillis> {
-        self.0.core().oldest()
     }
 
     /// The breaker in front of New Relic.

@@ -145,7 +145,7 @@ impl<C: Clock> Component<C> {
     /// When nothing answered, and when the item was at fault ([`ErrorClass::skips_item`]).
     pub async fn execute<T, E, Op, Fut, Fb, FbFut>(
         &self,
-        op: Op,
+        mut op: Op,
         classify: impl Fn(&E) -> ErrorClass,
         fallback: Option<Fb>,
     ) -> Result<Recovered<T>, Failure<E>>
@@ -156,7 +156,6 @@ impl<C: Clock> Component<C> {
         Fb: FnOnce(&Failure<E>) -> FbFut,
         FbFut: Future<Output = Result<T, E>>,
     {
-        let mut op = op;
         self.execute_admitted(move |_| op(), classify, fallback).await
     }
 
@@ -287,7 +286,7 @@ impl<C: Clock, T: Clone> CachedComponent<C, T> {
     /// As [`Component::execute`].
     pub async fn execute<E, Op, Fut, Fb, FbFut>(
         &self,
-        op: Op,
+        mut op: Op,
         classify: impl Fn(&E) -> ErrorClass,
         fallback: Option<Fb>,
     ) -> Result<Recovered<T>, Failure<E>>
@@ -299,7 +298,6 @@ impl<C: Clock, T: Clone> CachedComponent<C, T> {
         FbFut: Future<Output = Result<T, E>>,
     {
         let part = &*self.component.0;
-        let mut op = op;
         let failure = match self.component.tries(move |_| op(), &classify).await {
             Ok((value, tries)) => {
                 self.last_good.keep(value.clone(), part.clock.monotonic());

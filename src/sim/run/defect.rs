@@ -15,6 +15,7 @@ use flate2::write::GzEncoder;
 use http::header::{CONTENT_ENCODING, RETRY_AFTER};
 use serde_json::{Map, Value, json};
 
+use super::with_http::WithHttp;
 use crate::pipeline::PipelineConfig;
 use crate::ports::{Http, HttpError, HttpLimits, HttpRequest, HttpResponse, Ports};
 
@@ -146,13 +147,6 @@ struct Memory {
     first_values: Map<String, Value>,
 }
 
-/// Ports whose HTTP arm carries a defect, or none.
-#[derive(Clone)]
-pub struct Tampered<P: Ports> {
-    ports: P,
-    http: TamperedHttp<P::Http>,
-}
-
 /// An HTTP arm that carries a defect, or none.
 #[derive(Clone)]
 pub struct TamperedHttp<H> {
@@ -161,36 +155,10 @@ pub struct TamperedHttp<H> {
     memory: Arc<Mutex<Memory>>,
 }
 
-impl<P: Ports> Tampered<P> {
-    /// `ports` with `defect`.
-    pub fn new(ports: P, defect: Option<Defect>) -> Self {
-        let http = TamperedHttp { http: ports.http().clone(), defect, memory: Arc::default() };
-        Self { ports, http }
-    }
-}
-
-impl<P: Ports> Ports for Tampered<P> {
-    type Clock = P::Clock;
-    type Entropy = P::Entropy;
-    type Net = P::Net;
-    type Http = TamperedHttp<P::Http>;
-    type Disk = P::Disk;
-
-    fn clock(&self) -> &P::Clock {
-        self.ports.clock()
-    }
-    fn entropy(&self) -> &P::Entropy {
-        self.ports.entropy()
-    }
-    fn net(&self) -> &P::Net {
-        self.ports.net()
-    }
-    fn http(&self) -> &Self::Http {
-        &self.http
-    }
-    fn disk(&self) -> &P::Disk {
-        self.ports.disk()
-    }
+/// `ports` with `defect`.
+pub fn tampered<P: Ports>(ports: P, defect: Option<Defect>) -> WithHttp<P, TamperedHttp<P::Http>> {
+    let http = TamperedHttp { http: ports.http().clone(), defect, memory: Arc::default() };
+    WithHttp { ports, http }
 }
 
 impl<H: Http> Http for TamperedHttp<H> {

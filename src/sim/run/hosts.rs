@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::defect::{Defect, Tampered};
-use super::watch::{Posts, Told, Watched};
+use super::defect::{Defect, tampered};
+use super::watch::{Posts, Told, watched};
 use crate::collect::kafka::{Jmx, KafkaSourceConfig};
 use crate::config::Cycle;
 use crate::definitions::builtin;
@@ -211,7 +211,7 @@ async fn run_pipeline<P: Ports>(
     defect: Option<Defect>,
     lives: Lives,
 ) {
-    let ports = Tampered::new(Watched::new(ports, lives.posts()), defect);
+    let ports = tampered(watched(ports, lives.posts()), defect);
     let sources = scenario.kafka.iter().map(|(name, spec)| -> Box<dyn Source> {
         Box::new(KafkaSource::new(ports.clone(), source_config(&scenario, name, spec)))
     });

@@ -25,6 +25,7 @@ mod keep;
 mod picture;
 mod runner;
 mod watch;
+mod with_http;
 
 use defect::Defect;
 pub use identity::RunId;

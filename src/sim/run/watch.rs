@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use http::header::RETRY_AFTER;
 
+use super::with_http::WithHttp;
 use crate::pipeline::EVENT_API;
 use crate::ports::{Clock, Http, HttpError, HttpLimits, HttpRequest, HttpResponse, Ports};
 use crate::resilience::breaker::{
@@ -134,13 +135,6 @@ impl Told {
     }
 }
 
-/// Ports whose HTTP arm is watched.
-#[derive(Clone)]
-pub struct Watched<P: Ports> {
-    ports: P,
-    http: WatchedHttp<P::Http, P::Clock>,
-}
-
 /// A watched HTTP arm.
 #[derive(Clone)]
 pub struct WatchedHttp<H, C> {
@@ -149,36 +143,10 @@ pub struct WatchedHttp<H, C> {
     posts: Posts,
 }
 
-impl<P: Ports> Watched<P> {
-    /// `ports`, whose POSTs go into `posts`.
-    pub fn new(ports: P, posts: Posts) -> Self {
-        let (http, clock) = (ports.http().clone(), ports.clock().clone());
-        Self { ports, http: WatchedHttp { http, clock, posts } }
-    }
-}
-
-impl<P: Ports> Ports for Watched<P> {
-    type Clock = P::Clock;
-    type Entropy = P::Entropy;
-    type Net = P::Net;
-    type Http = WatchedHttp<P::Http, P::Clock>;
-    type Disk = P::Disk;
-
-    fn clock(&self) -> &P::Clock {
-        self.ports.clock()
-    }
-    fn entropy(&self) -> &P::Entropy {
-        self.ports.entropy()
-    }
-    fn net(&self) -> &P::Net {
-        self.ports.net()
-    }
-    fn http(&self) -> &Self::Http {
-        &self.http
-    }
-    fn disk(&self) -> &P::Disk {
-        self.ports.disk()
-    }
+/// `ports`, whose POSTs go into `posts`.
+pub fn watched<P: Ports>(ports: P, posts: Posts) -> WithHttp<P, WatchedHttp<P::Http, P::Clock>> {
+    let (http, clock) = (ports.http().clone(), ports.clock().clone());
+    WithHttp { ports, http: WatchedHttp { http, clock, posts } }
 }
 
 impl<H: Http, C: Clock> Http for WatchedHttp<H, C> {
