@@ -11,6 +11,7 @@ pub mod fuzzing;
 pub mod http;
 pub mod kafka_wire;
 pub mod newrelic;
+pub mod nrql;
 pub mod pipeline;
 pub mod ports;
 pub mod resilience;

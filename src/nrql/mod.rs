@@ -1,0 +1,19 @@
+//! NRQL: lexer, parser, tree, printer, lint, evaluator over a columnar event store. Pure.
+//!
+//! Source: New Relic's "NRQL syntax, clauses, and functions" and its sibling pages; where nobody
+//! says, the choice stands in the claims of the simulated New Relic.
+//!
+//! Invariants:
+//! - Nothing here reads a clock: a query runs at an instant that the caller names.
+//! - Whatever the text, the answer is a result or an error with its position: never a panic, never
+//!   unbounded work or memory.
+//! - parse → print → parse is the identity.
+
+pub mod ast;
+mod error;
+mod result;
+mod value;
+
+pub use error::{ErrorKind, NrqlError, Span};
+pub use result::{Metadata, Outcome, QueryResult, Row, TimeWindow};
+pub use value::{MetricKind, MetricValue, Value};
