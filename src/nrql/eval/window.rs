@@ -7,7 +7,7 @@
 //! Assumed: the widths of AUTO between the documented ones; a window shorter than one bucket is
 //! one bucket of its own length.
 
-use super::super::ast::{Amount, BucketWidth, TimeUnit, Timeseries};
+use super::super::ast::{Amount, BucketWidth, Timeseries};
 use super::super::error::NrqlError;
 use super::super::result::TimeWindow;
 use super::limits::{limit, semantic};
@@ -150,24 +150,15 @@ fn positive_ms(amount: Amount) -> Result<i64, NrqlError> {
 }
 
 /// An amount of time in milliseconds.
+#[expect(clippy::cast_precision_loss, reason = "lengths of time are far below 2^53 milliseconds")]
 pub(super) fn amount_ms(amount: Amount) -> f64 {
-    let unit = match amount.unit {
-        TimeUnit::Millisecond => 1.0,
-        TimeUnit::Second => 1e3,
-        TimeUnit::Minute => 6e4,
-        TimeUnit::Hour => 3.6e6,
-        TimeUnit::Day => 8.64e7,
-        TimeUnit::Week => 7.0 * 8.64e7,
-        TimeUnit::Month => 30.0 * 8.64e7,
-        TimeUnit::Quarter => 91.0 * 8.64e7,
-        TimeUnit::Year => 365.0 * 8.64e7,
-    };
-    amount.count * unit
+    super::super::time::amount_ms(amount) as f64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use super::super::super::ast::TimeUnit;
     use crate::domain::units::UnixMillis;
     use crate::nrql::error::Span;
 

@@ -26,6 +26,8 @@ const HISTOGRAM_BUCKETS_MAX: f64 = 500.0;
 pub(in super::super) enum Kind {
     /// `count(*)`.
     CountAll,
+    /// `count(*)` of metric points: the values that they stand for.
+    CountPoints,
     /// `count(a)`.
     Count,
     /// `sum(a)`.
@@ -299,7 +301,7 @@ impl Given<'_> {
         };
         match &argument.value {
             ArgumentValue::Expr(expr) => numeric_constant(expr).map(Some),
-            ArgumentValue::Amount(amount) => Some(Some(amount_ms(amount.clone()) / 1_000.0)),
+            ArgumentValue::Amount(amount) => Some(Some(amount_ms(*amount) / 1_000.0)),
             _ => None,
         }
         .ok_or_else(|| semantic(format!("{}() requires a number for {name}", self.name)))
@@ -338,7 +340,7 @@ pub(in super::super) fn interval_ms(
 ) -> Result<f64, NrqlError> {
     let amount = match argument.map(|argument| &argument.value) {
         None => Amount { count: 1.0, unit: TimeUnit::Second },
-        Some(ArgumentValue::Amount(amount)) => amount.clone(),
+        Some(ArgumentValue::Amount(amount)) => *amount,
         Some(_) => {
             return Err(semantic(format!("{name}() requires a length of time, as in 1 minute")));
         }
