@@ -11,7 +11,7 @@ use super::super::hashing::FixedState;
 use super::super::value::Value;
 use super::batch::Batch;
 use super::bitmap::Bitmap;
-use super::column::{Column, Validity, with_codes};
+use super::column::{Column, Validity};
 use super::expr::CompiledExpr;
 use super::key::{Key, ordered};
 use super::table::Table;
@@ -74,20 +74,19 @@ impl Dimension {
             }
             Column::Texts { codes, valid, dictionary } => {
                 let mut known = vec![NONE; dictionary.len()];
-                with_codes!(codes, codes => rows
-                    .iter()
-                    .map(|row| {
-                        let row = *row as usize;
-                        if !valid.get(row) {
-                            return NONE;
-                        }
-                        let code = codes[row] as usize;
-                        if known[code] == NONE {
-                            known[code] = self.intern(Key::Text(dictionary[code].clone()));
-                        }
-                        known[code]
-                    })
-                    .collect())
+                let codes = codes.to_wide();
+                let code = |row: &u32| {
+                    let row = *row as usize;
+                    if !valid.get(row) {
+                        return NONE;
+                    }
+                    let code = codes[row] as usize;
+                    if known[code] == NONE {
+                        known[code] = self.intern(Key::Text(dictionary[code].clone()));
+                    }
+                    known[code]
+                };
+                rows.iter().map(code).collect()
             }
             Column::Numbers(values, valid) => self.by_number(rows, valid, |row| values[row]),
             other => rows

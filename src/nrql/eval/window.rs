@@ -52,12 +52,13 @@ impl Buckets {
     /// The buckets that `series` makes of `window`.
     pub(super) fn of(series: &Timeseries, window: &TimeWindow) -> Result<Self, NrqlError> {
         let span = window.end.millis_since(window.begin).max(1);
-        let width = width_ms(series.width, span, series.slide_by.is_some())?;
-        let slide = match series.slide_by {
+        let width = width_ms(&series.width, span, series.slide_by.is_some())?;
+        let slide = match &series.slide_by {
             None => width,
-            Some(BucketWidth::Fixed(amount)) => positive_ms(amount)?,
+            Some(BucketWidth::Fixed(amount)) => positive_ms(*amount)?,
             Some(BucketWidth::Max) => ceil_to_second(span, BUCKETS_MAX),
             Some(BucketWidth::Auto) => auto_ms(span).min(width),
+            Some(BucketWidth::Template(_)) => return Err(template()),
         };
         if slide > width {
             return Err(semantic(
@@ -118,13 +119,18 @@ impl Buckets {
     }
 }
 
-fn width_ms(width: BucketWidth, span: i64, slides: bool) -> Result<i64, NrqlError> {
+fn width_ms(width: &BucketWidth, span: i64, slides: bool) -> Result<i64, NrqlError> {
     Ok(match width {
         BucketWidth::Auto => auto_ms(span),
         BucketWidth::Max if slides => auto_ms(span),
         BucketWidth::Max => ceil_to_second(span, BUCKETS_MAX),
-        BucketWidth::Fixed(amount) => positive_ms(amount)?,
+        BucketWidth::Fixed(amount) => positive_ms(*amount)?,
+        BucketWidth::Template(_) => return Err(template()),
     })
+}
+
+fn template() -> NrqlError {
+    semantic("TIMESERIES holds a template variable that has no value")
 }
 
 fn auto_ms(span: i64) -> i64 {

@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use super::super::super::hashing::FixedState;
 use super::super::super::value::Value;
 use super::super::bitmap::Bitmap;
-use super::super::column::{Column, Validity, with_codes};
+use super::super::column::{Column, Validity};
 use super::super::key::{Key, ordered};
 use super::super::sketch::HyperLogLog;
 use super::super::table::Table;
@@ -50,20 +50,18 @@ fn hashes(column: &Column<'_>) -> Vec<u64> {
         Column::Texts { codes, valid, dictionary } => {
             // 0 stands for not hashed yet; a text whose hash is 0 is hashed again each time.
             let mut known = vec![0_u64; dictionary.len()];
-            with_codes!(codes, codes => codes
-                .iter()
-                .enumerate()
-                .map(|(row, code)| {
-                    if !valid.get(row) {
-                        return 0;
-                    }
-                    let known = &mut known[*code as usize];
-                    if *known == 0 {
-                        *known = xxh3_64_with_seed(dictionary[*code as usize].as_bytes(), 0);
-                    }
-                    *known
-                })
-                .collect())
+            let codes = codes.to_wide();
+            let hash = |(row, code): (usize, &u32)| {
+                if !valid.get(row) {
+                    return 0;
+                }
+                let known = &mut known[*code as usize];
+                if *known == 0 {
+                    *known = xxh3_64_with_seed(dictionary[*code as usize].as_bytes(), 0);
+                }
+                *known
+            };
+            codes.iter().enumerate().map(hash).collect()
         }
         Column::Constant(value, len) => vec![key_hash(&Key::of(value)); *len],
         other => (0..other.len()).map(|row| key_hash(&Key::of(&other.value(row)))).collect(),
@@ -129,7 +127,7 @@ impl Accumulator for UniqueCount {
 
 /// What makes a time series of a metric's points: all texts and truth values that they carry.
 fn dimension_hashes<'c>(input: &'c Input<'_>) -> (Vec<u64>, Validity<'c>) {
-    let mut all = vec![0; input.batch.len()];
+    let mut all = vec![0_u64; input.batch.len()];
     for name in input.batch.names() {
         let Some(column) = input.batch.column(&name) else { continue };
         let name = xxh3_64_with_seed(name.as_bytes(), 2);

@@ -226,9 +226,10 @@ impl Accumulator for CdfPercentage {
     }
 
     fn merge(&mut self, into: usize, from: usize) {
-        for at in 0..self.stride() {
-            let more = self.counts[from * self.stride() + at];
-            self.counts[into * self.stride() + at] += more;
+        let stride = self.stride();
+        for at in 0..stride {
+            let more = self.counts[from * stride + at];
+            self.counts[into * stride + at] += more;
         }
     }
 
