@@ -12,18 +12,21 @@
 mod builtin;
 mod duration;
 mod error;
+mod explain;
 pub mod farmhash;
 mod guid;
 mod load;
 mod matching;
 mod metrics;
 mod model;
+pub mod relationship;
 mod schema;
 #[cfg(test)]
 mod tests;
 
 pub use builtin::{BUILTIN, BuiltinFile, builtin};
 pub use error::{DefinitionError, Place};
+pub use explain::{ExplainOptions, Explanation, NearMiss, Need, Step, explain};
 pub use guid::{GuidError, entity_guid};
 pub use load::{Definitions, Source};
 pub use matching::{Attributes, Match, Point, Scalar, Tag};
