@@ -1,6 +1,5 @@
 //! Why a point makes the entities it makes, and why rules that nearly match do not.
 
-use super::error::Place;
 use super::load::Definitions;
 use super::matching::{Match, Point};
 use super::model::{Condition, EntityDefinition, Rule};
@@ -35,8 +34,6 @@ pub struct NearMiss<'a> {
     pub definition: &'a EntityDefinition,
     /// The rule.
     pub rule: &'a Rule,
-    /// Where it stands, where known.
-    pub place: Option<Place>,
     /// Every condition, then what identifier and name need.
     pub steps: Vec<Step<'a>>,
 }
