@@ -10,19 +10,21 @@
 //!   they were loaded.
 
 mod builtin;
+mod check;
 mod dashboard;
 mod duration;
 mod error;
 mod explain;
 pub mod farmhash;
+mod files;
 mod guid;
 mod load;
 mod matching;
 mod metrics;
 mod model;
 pub mod relationship;
-mod schema;
 mod source;
+mod tree;
 #[cfg(test)]
 mod tests;
 
