@@ -11,6 +11,7 @@ use serde_saphyr::{Location, Spanned};
 use super::dashboard::DashboardTemplate;
 use super::duration;
 use super::error::{DefinitionError, Place};
+use super::matching::RuleIndex;
 use super::metrics::{
     GoldenMetric, GoldenMetrics, RawSummaryMetric, SummaryKind, SummaryMetric, SummaryMetrics,
     UNITS,
@@ -26,10 +27,8 @@ use super::source::{Source, View};
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Definitions {
     definitions: Vec<EntityDefinition>,
-    /// Rules by the event type they ask for, each as (definition, rule).
-    pub(super) by_event_type: BTreeMap<String, Vec<(usize, usize)>>,
-    /// Rules that ask for no event type.
-    pub(super) any_event_type: Vec<(usize, usize)>,
+    /// Their rules, filed by what they need.
+    pub(super) rule_index: RuleIndex,
 }
 
 /// Files of one folder.
@@ -69,26 +68,12 @@ impl Definitions {
                 definitions.push(definition);
             }
         }
-        (Self::index(definitions), checker.errors)
+        (Self::of(definitions), checker.errors)
     }
 
-    fn index(definitions: Vec<EntityDefinition>) -> Self {
-        let mut set = Self { definitions, ..Self::default() };
-        for (at, definition) in set.definitions.iter().enumerate() {
-            for (rule, conditions) in definition.rules.iter().map(|r| &r.conditions).enumerate() {
-                let event_type = conditions.iter().find_map(|condition| match condition {
-                    Condition::Value(attribute, value) if attribute == "eventType" => Some(value),
-                    _ => None,
-                });
-                match event_type {
-                    Some(event_type) => {
-                        set.by_event_type.entry(event_type.clone()).or_default().push((at, rule));
-                    }
-                    None => set.any_event_type.push((at, rule)),
-                }
-            }
-        }
-        set
+    /// A set of definitions that were made elsewhere, taken as they are.
+    pub fn of(definitions: Vec<EntityDefinition>) -> Self {
+        Self { rule_index: RuleIndex::new(&definitions), definitions }
     }
 
     /// The definitions, by folder name.

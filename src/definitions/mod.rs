@@ -16,6 +16,7 @@ mod error;
 mod explain;
 pub mod farmhash;
 mod guid;
+mod index;
 mod load;
 mod matching;
 mod metrics;
@@ -25,6 +26,7 @@ mod schema;
 mod source;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub use builtin::{BUILTIN, BuiltinFile, builtin};
 pub use dashboard::{Dashboard, DashboardTemplate, Layout, Widget};
