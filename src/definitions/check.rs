@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::{DefinitionError, Place};
 use super::load::Definitions;
-use super::relationship::OnMiss;
 use super::model::{Condition, EntityDefinition, Identifier, NamePattern, Rule};
+use super::relationship::OnMiss;
 
 /// Event types that hold everybody's data.
 const SHARED_EVENT_TYPES: [&str; 4] = ["Metric", "Log", "Span", "Event"];
@@ -59,9 +59,9 @@ fn types(set: &Definitions, problems: &mut Vec<DefinitionError>) {
 }
 
 fn rules(set: &Definitions) -> impl Iterator<Item = (&EntityDefinition, &Rule)> {
-    set.definitions().iter().flat_map(|definition| {
-        definition.rules.iter().map(move |rule| (definition, rule))
-    })
+    set.definitions()
+        .iter()
+        .flat_map(|definition| definition.rules.iter().map(move |rule| (definition, rule)))
 }
 
 fn rule_names(set: &Definitions, problems: &mut Vec<DefinitionError>) {
@@ -100,9 +100,8 @@ fn conflicts(set: &Definitions, problems: &mut Vec<DefinitionError>) {
             let place = rule.place.clone();
             let earlier = &earlier.name;
             if inner && outer {
-                let problem = format!(
-                    "rule `{earlier}` of {name} has the same identifier and conditions"
-                );
+                let problem =
+                    format!("rule `{earlier}` of {name} has the same identifier and conditions");
                 let fix = "tell the two types apart by a condition";
                 problems.push(DefinitionError::error(place, "rule-conflict", problem, fix));
             } else if inner || outer {
@@ -167,9 +166,10 @@ fn review(definition: &EntityDefinition, problems: &mut Vec<DefinitionError>) {
             warn(&rule.place, "identifier-long", problem, "set encodeIdentifierInGUID: true");
         }
         if let NamePattern::Attribute(name) = &rule.display
-            && let Some(Condition::Present(..)) = rule.conditions.iter().find(|condition| {
-                **condition == Condition::Present(name.clone(), false)
-            })
+            && let Some(Condition::Present(..)) = rule
+                .conditions
+                .iter()
+                .find(|condition| **condition == Condition::Present(name.clone(), false))
         {
             let problem = format!("rule `{}` wants its name `{name}` to be absent", rule.name);
             warn(&rule.place, "rule-never", problem, "no point can match: correct the condition");
@@ -210,7 +210,8 @@ fn may_be_long(identifier: &Identifier) -> Option<String> {
         Identifier::Attribute(attribute) => {
             let lower = attribute.to_ascii_lowercase();
             let long = ["arn", "url", "uri", "path", "resourceid"];
-            let part = |word: &str| lower.rsplit(['.', '_']).next().is_some_and(|p| p.ends_with(word));
+            let part =
+                |word: &str| lower.rsplit(['.', '_']).next().is_some_and(|p| p.ends_with(word));
             long.into_iter().any(part).then(|| format!("`{attribute}` may be long"))
         }
         Identifier::Composite { attributes, .. } => {

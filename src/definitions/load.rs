@@ -59,7 +59,7 @@ impl Definitions {
             if let Some(source) = folder.yaml("definition", view) {
                 definitions.extend(files::definition(path, source, folder, view, &mut problems));
             } else if !folder.is_defined() {
-                let place = folder.any_file().map_or(path, |source| source.path);
+                let place = folder.any_file().map_or(*path, |source| source.path);
                 problems.push(DefinitionError::error(
                     Place::file(place),
                     "definition-missing",

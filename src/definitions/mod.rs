@@ -18,15 +18,17 @@ mod explain;
 pub mod farmhash;
 mod files;
 mod guid;
+mod index;
 mod load;
 mod matching;
 mod metrics;
 mod model;
 pub mod relationship;
 mod source;
-mod tree;
 #[cfg(test)]
 mod tests;
+mod text;
+mod tree;
 
 pub use builtin::{BUILTIN, BuiltinFile, builtin};
 pub use dashboard::{Dashboard, DashboardTemplate, Layout, Widget};

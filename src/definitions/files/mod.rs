@@ -70,7 +70,8 @@ pub(super) fn definition(
     let summary = folder.yaml("summary_metrics", view);
     let summary_metrics = metrics::summary(summary, &golden_metrics, problems);
     let tests = folder.tests(view);
-    let tests = tests.filter_map(|(kind, source)| test_data::read(kind, source, problems)).collect();
+    let tests =
+        tests.filter_map(|(kind, source)| test_data::read(kind, source, problems)).collect();
     Some(EntityDefinition {
         place: place(source, fields.get("type").map_or(At::default(), |node| node.at)),
         domain,
@@ -131,9 +132,8 @@ fn owner(walk: &mut Walk<'_, '_>, fields: Fields<'_>) -> Option<String> {
 
 fn configuration(walk: &mut Walk<'_, '_>, fields: Fields<'_>) -> (Expiration, bool) {
     let known = ["entityExpirationTime", "alertable"];
-    let fields = fields
-        .get("configuration")
-        .and_then(|node| walk.fields(node, "`configuration`", &known));
+    let fields =
+        fields.get("configuration").and_then(|node| walk.fields(node, "`configuration`", &known));
     let Some(fields) = fields else { return (Expiration::default(), true) };
     let alertable = walk.optional_bool(fields, "alertable").unwrap_or(true);
     let Some(text) = walk.optional_text(fields, "entityExpirationTime") else {

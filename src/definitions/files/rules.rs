@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use super::super::duration;
-use super::super::model::{
-    Condition, Identifier, NameFragment, NamePattern, Rule, TagRule,
-};
+use super::super::model::{Condition, Identifier, NameFragment, NamePattern, Rule, TagRule};
 use super::super::tree::{At, Fields, Node, Value, Walk, place};
 
 /// Keys of a rule; all but the first may stand right below `synthesis` in the old form.
@@ -102,9 +100,8 @@ fn rule(
     let encode_identifier = walk.optional_bool(fields, "encodeIdentifierInGUID").unwrap_or(false);
     let debug = walk.optional_bool(fields, "debug");
     let known = ["overrideGuidType", "useNonStandardAttributes", "debug"];
-    let legacy = fields
-        .get("legacyFeatures")
-        .and_then(|node| walk.fields(node, "`legacyFeatures`", &known));
+    let legacy =
+        fields.get("legacyFeatures").and_then(|node| walk.fields(node, "`legacyFeatures`", &known));
     let mut feature = |key| legacy.and_then(|legacy| walk.optional_bool(legacy, key));
     let [override_guid_type, non_standard_attributes, legacy_debug] = known.map(&mut feature);
     let mut own = tags(walk, fields, "tags");
@@ -172,9 +169,9 @@ fn condition(walk: &mut Walk<'_, '_>, node: &Node) -> Option<Condition> {
     let given: Vec<&str> = kinds.into_iter().filter(|key| fields.get(key).is_some()).collect();
     match given.as_slice() {
         [] => Some(Condition::Present(attribute, true)),
-        ["present"] => {
-            walk.optional_bool(fields, "present").map(|wanted| Condition::Present(attribute, wanted))
-        }
+        ["present"] => walk
+            .optional_bool(fields, "present")
+            .map(|wanted| Condition::Present(attribute, wanted)),
         [key] => {
             let text = tested(walk, fields, key)?;
             if text.is_empty() {
@@ -237,7 +234,12 @@ fn identifier(walk: &mut Walk<'_, '_>, fields: Fields<'_>) -> Option<Identifier>
     let names = walk.texts(attributes, "`attributes`");
     if names.len() < 2 {
         let problem = format!("a composite identifier of {} attributes", names.len());
-        walk.error(attributes.at, "identifier-parts", problem, "give at least two, or `identifier`");
+        walk.error(
+            attributes.at,
+            "identifier-parts",
+            problem,
+            "give at least two, or `identifier`",
+        );
     }
     let separator = separator?.to_owned();
     (!names.is_empty()).then_some(Identifier::Composite { separator, attributes: names })

@@ -194,10 +194,8 @@ impl<'a> Reader<'a> {
             self.space();
             let at = self.here();
             if self.peek() != Some(b'"') {
-                return Err(self.fault(
-                    "a key in double quotes is missing",
-                    "write one, or remove the comma",
-                ));
+                return Err(self
+                    .fault("a key in double quotes is missing", "write one, or remove the comma"));
             }
             let key = self.string()?;
             if !keys.insert(key.clone()) {

@@ -115,11 +115,18 @@ mod tests {
 
     #[test]
     fn yaml_as_js_yaml_reads_it() {
-        let check = |text: &str, expected: &str| assert_eq!(read("x.yml", text), expected, "{text:?}");
-        check("a: 1\nb: [x, 'y', true, ~, 1.5]\n", "{a@1:1=1, b@2:1=[\"x\", \"y\", true, null, 1.5]}");
+        let check =
+            |text: &str, expected: &str| assert_eq!(read("x.yml", text), expected, "{text:?}");
+        check(
+            "a: 1\nb: [x, 'y', true, ~, 1.5]\n",
+            "{a@1:1=1, b@2:1=[\"x\", \"y\", true, null, 1.5]}",
+        );
         check("\u{feff}a: b\r\nc:\r\n  d: e\r\n", "{a@1:1=\"b\", c@2:1={d@3:3=\"e\"}}");
         // Tabs at line ends and between a key and its value.
-        check("a: b\t\nc:\t d\n\t\ne:\t\n  f: g\n", "{a@1:1=\"b\", c@2:1=\"d\", e@4:1={f@5:3=\"g\"}}");
+        check(
+            "a: b\t\nc:\t d\n\t\ne:\t\n  f: g\n",
+            "{a@1:1=\"b\", c@2:1=\"d\", e@4:1={f@5:3=\"g\"}}",
+        );
         check("a: 'x\ty'\n", "{a@1:1=\"x\\ty\"}");
         check("a: &x {b: 1}\nc: *x\n", "{a@1:1={b@1:8=1}, c@2:1={b@1:8=1}}");
         check("5: x\ntrue: y\n", "{5@1:1=\"x\", true@2:1=\"y\"}");
@@ -145,7 +152,8 @@ mod tests {
 
     #[test]
     fn json_has_places_too() {
-        let check = |text: &str, expected: &str| assert_eq!(read("x.json", text), expected, "{text:?}");
+        let check =
+            |text: &str, expected: &str| assert_eq!(read("x.json", text), expected, "{text:?}");
         check(
             "\u{feff}{\r\n \"a\": [1, -2.5e3, true, null],\n\t\"b\": {\"c\": \"\\u00e9\\ud83d\\ude00\\n\"}}",
             "{a@2:2=[1, -2500, true, null], b@3:2={c@3:8=\"é😀\\n\"}}",
