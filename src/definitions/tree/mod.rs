@@ -128,8 +128,8 @@ mod tests {
             "{a@1:1=\"b\", c@2:1=\"d\", e@4:1={f@5:3=\"g\"}}",
         );
         check("a: 'x\ty'\n", "{a@1:1=\"x\\ty\"}");
-        check("a: &x {b: 1}\nc: *x\n", "{a@1:1={b@1:8=1}, c@2:1={b@1:8=1}}");
-        check("5: x\ntrue: y\n", "{5@1:1=\"x\", true@2:1=\"y\"}");
+        check("a: &x {b: 1}\nc: *x\n", "{a@1:1={b@1:8=1}, c@2:1={b@2:4=1}}");
+        check("5: x\ntrue: y\non: TRUE\n", "{5@1:1=\"x\", true@2:1=\"y\", on@3:1=true}");
         check("a: |\n  one\n  two\n", "{a@1:1=\"one\\ntwo\\n\"}");
         check("", "null");
         check("---\na: 1\n", "{a@2:1=1}");
@@ -144,7 +144,7 @@ mod tests {
         check("a: 1\na: 2\n", "x.yml:2:1: key `a` is given twice");
         check("a:\n  b: [1\nc: 2\n", "x.yml:3:");
         check("a:\n\tb: 1\n", "x.yml:2:");
-        check("a: 1\n---\nb: 2\n", "x.yml:2:");
+        check("a: 1\n---\nb: 2\n", "x.yml:3:1: a second document begins");
         check("a: *x\n", "x.yml:1:");
         check(&"- ".repeat(100), "x.yml:1:");
         check(&format!("a: {}", "x".repeat(FILE_BYTES_MAX)), "x.yml: the file is larger than");

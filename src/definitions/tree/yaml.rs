@@ -35,6 +35,8 @@ fn read(text: &str) -> Result<Node, Error> {
             max_aliases: 1_000,
         },
         alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: NODES_MAX },
+        // As YAML 1.2 and js-yaml have it: `y` and `on` are text.
+        strict_booleans: true,
         with_snippet: false,
     };
     serde_saphyr::from_str_with_options(text, options)
@@ -70,6 +72,9 @@ fn problem(source: Source<'_>, error: &Error) -> DefinitionError {
     let (problem, fix) = match error {
         Error::DuplicateMappingKey { key: Some(key), .. } => {
             (format!("key `{key}` is given twice"), "keep one of them")
+        }
+        Error::MultipleDocuments { .. } => {
+            ("a second document begins".to_owned(), "write one document in a file")
         }
         other => {
             let told = other.to_string();
