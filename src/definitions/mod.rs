@@ -25,6 +25,7 @@ mod metrics;
 mod model;
 pub mod relationship;
 mod source;
+mod test_run;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -45,3 +46,4 @@ pub use model::{
     Test,
 };
 pub use source::{Source, View};
+pub use test_run::{EntityRun, PointRun, TestOptions, TestRun, TypeRun};
