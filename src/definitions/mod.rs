@@ -10,22 +10,33 @@
 //!   they were loaded.
 
 mod builtin;
+mod check;
+mod dashboard;
 mod duration;
 mod error;
+mod explain;
 pub mod farmhash;
+mod files;
 mod guid;
+mod index;
 mod load;
 mod matching;
 mod metrics;
 mod model;
-mod schema;
+pub mod relationship;
+mod source;
+mod test_run;
 #[cfg(test)]
 mod tests;
+mod text;
+mod tree;
 
 pub use builtin::{BUILTIN, BuiltinFile, builtin};
-pub use error::{DefinitionError, Place};
+pub use dashboard::{Dashboard, DashboardTemplate, Layout, Widget};
+pub use error::{DefinitionError, Place, Severity};
+pub use explain::{ExplainOptions, Explanation, NearMiss, Need, Step, explain};
 pub use guid::{GuidError, entity_guid};
-pub use load::{Definitions, Source};
+pub use load::Definitions;
 pub use matching::{Attributes, Match, Point, Scalar, Tag};
 pub use metrics::{
     GoldenMetric, GoldenMetrics, MetricQuery, SummaryKind, SummaryMetric, SummaryMetrics,
@@ -34,3 +45,5 @@ pub use model::{
     Condition, EntityDefinition, Expiration, Identifier, NameFragment, NamePattern, Rule, TagRule,
     Test,
 };
+pub use source::{Source, View};
+pub use test_run::{EntityRun, PointRun, TestOptions, TestRun, TypeRun};
