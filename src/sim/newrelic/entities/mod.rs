@@ -14,6 +14,7 @@ mod tags;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -161,6 +162,25 @@ impl Entities {
         entity.silent = false;
         for tag in &found.tags {
             entity.tags.observe(&tag.key, &tag.value, at, tag.multi_value, tag.ttl);
+        }
+        true
+    }
+
+    /// Makes or confirms an entity that a part of New Relic reports without a synthesis rule;
+    /// `false` when there is no room.
+    pub(super) fn report<'t>(
+        &mut self,
+        new: NewEntity<'_>,
+        alertable: bool,
+        tags: impl Iterator<Item = (&'t str, Cow<'t, str>)>,
+        at: UnixMillis,
+        lag: impl FnOnce() -> Duration,
+    ) -> bool {
+        let Some(entity) = self.confirm(new, at, lag) else { return false };
+        entity.alertable = alertable;
+        entity.silent = false;
+        for (key, value) in tags {
+            entity.tags.observe(key, &value, at, true, None);
         }
         true
     }
