@@ -11,7 +11,10 @@
 
 pub mod ast;
 mod error;
+pub mod eval;
+pub mod hashing;
 mod result;
+pub mod store;
 mod value;
 
 pub use error::{ErrorKind, NrqlError, Span};
