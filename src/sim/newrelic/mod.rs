@@ -21,7 +21,6 @@ mod fault;
 mod ingest;
 mod requests;
 mod state;
-mod store;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -41,7 +40,8 @@ pub use fault::{FaultId, FaultWindow, IngestFault, Target};
 pub use ingest::{AgentHost, EventFault, ForwardError, Forwarded, Forwarder, MetricFault};
 pub use requests::RequestRecord;
 pub use state::Counters;
-pub use store::{EventRow, Eviction, Value};
+pub use crate::nrql::Value;
+pub use crate::nrql::store::{EventRow, Eviction};
 
 use crate::definitions::Definitions;
 use crate::domain::account::AccountId;

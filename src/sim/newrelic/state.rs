@@ -14,11 +14,11 @@ use super::entities::Entities;
 use super::fault::Faults;
 use super::ingest::{EventFault, Ingest, MetricFault};
 use super::requests::RequestLog;
-use super::store::EventStore;
 use crate::definitions::Definitions;
 use crate::domain::account::AccountId;
 use crate::domain::units::UnixMillis;
 use crate::newrelic::KeyKind;
+use crate::nrql::store::{EventStore, StoreConfig};
 use crate::sim::seed::Seed;
 
 /// Rows about what went wrong.
@@ -80,7 +80,7 @@ impl State {
             now: UnixMillis(i64::MIN),
             ingest: Ingest::new(seed),
             next_expiry: UnixMillis(i64::MIN),
-            store: EventStore::new(config.store_bytes_max),
+            store: EventStore::new(StoreConfig { bytes_max: config.store_bytes_max }),
             entities: Entities::new(config.entities_max, config.reporting_silence, names),
             requests: RequestLog::new(config.request_log_max),
             faults: Faults::new(seed.stream("newrelic/fault")),

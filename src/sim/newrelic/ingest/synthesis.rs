@@ -9,8 +9,8 @@ use crate::definitions::{Match, Point, Scalar};
 use crate::domain::account::AccountId;
 use crate::domain::units::UnixMillis;
 use crate::nrql::MetricValue;
+use crate::nrql::store::{Cell, NewEvent};
 use crate::sim::newrelic::state::State;
-use crate::sim::newrelic::store::NewEvent;
 
 /// Events of this type tell of relationships.
 const RELATIONSHIP_EVENT: &str = "MessageQueueRelationship";
@@ -90,8 +90,14 @@ impl State {
         (timestamp, stored_at): (UnixMillis, UnixMillis),
         request: u32,
         cells: &[(&str, Scalar<'_>)],
-        _metric: Option<(&str, MetricValue)>,
+        metric: Option<(&str, MetricValue)>,
     ) {
+        // Only metrics know truth values; in events they are texts.
+        let keeps_bools = metric.is_some();
+        let cells = cells.iter().map(|(name, scalar)| (*name, cell(*scalar, keeps_bools)));
+        let metric = metric.map(|(name, value)| (name, Cell::Metric(value)));
+        let cells: Vec<(&str, Cell<'_>)> = cells.chain(metric).collect();
+        let cells = &cells;
         self.store.push(NewEvent { account, event_type, timestamp, stored_at, request, cells });
     }
 
@@ -135,5 +141,16 @@ impl State {
             let kept = self.entities.relate(account, (source, kind, target), at, lifetime, lag);
             self.counters.entities_refused += u64::from(!kept);
         }
+    }
+}
+
+fn cell(scalar: Scalar<'_>, keeps_bools: bool) -> Cell<'_> {
+    match scalar {
+        Scalar::Text(text) => Cell::Text(text),
+        Scalar::Number(number) => Cell::Number(number),
+        Scalar::Integer(number) => Cell::Integer(number),
+        Scalar::Bool(value) if keeps_bools => Cell::Bool(value),
+        Scalar::Bool(true) => Cell::Text("true"),
+        Scalar::Bool(false) => Cell::Text("false"),
     }
 }
