@@ -1,4 +1,4 @@
-//! Simulated New Relic: the Event API, its event store, entities with lag.
+//! Simulated New Relic: what it takes in, its event store, entities with lag.
 //!
 //! Nothing runs in the background: whatever is due by the time of a request or a query happens
 //! then, in the order of its due times ([`NewRelic::advance`]), so the same requests at the same
@@ -11,22 +11,18 @@
 //! - Nothing is idempotent: a request sent twice is stored twice.
 //! - Every behaviour has its line in [`claims`].
 //!
-//! Not modelled: the limit of 48,000 attributes per event type, permissions, Metric API, NRQL and
-//! NerdGraph.
+//! Not modelled: permissions beyond the kinds of keys, roll-ups of metrics.
 
 mod api;
 pub mod claims;
 mod config;
 mod entities;
-mod envelope;
 mod fault;
-mod parse;
+mod ingest;
 mod requests;
 mod state;
-mod store;
 #[cfg(test)]
 mod tests;
-mod validate;
 #[cfg(test)]
 mod wire_tests;
 
@@ -36,12 +32,16 @@ use std::time::Duration;
 
 pub use api::{router, serve};
 pub use config::{Account, DelayRange, NewRelicConfig};
-pub use entities::{StoredEntity, StoredRelationship};
-pub use fault::{FaultId, FaultWindow, IngestFault};
+pub use entities::{
+    NewEntity, RelationshipOrigin, StoredEntity, StoredRelationship, TagEdits, TagFault,
+    entity_kind,
+};
+pub use fault::{FaultId, FaultWindow, IngestFault, Target};
+pub use ingest::{AgentHost, EventFault, ForwardError, Forwarded, Forwarder, MetricFault};
 pub use requests::RequestRecord;
 pub use state::Counters;
-pub use store::{EventRow, Eviction, Value};
-pub use validate::EventFault;
+pub use crate::nrql::Value;
+pub use crate::nrql::store::{EventRow, Eviction};
 
 use crate::definitions::Definitions;
 use crate::domain::account::AccountId;
@@ -94,6 +94,12 @@ pub struct IntegrationError {
     pub event_type_sample: Option<String>,
 }
 
+/// The GUID that a stored event was stamped with.
+fn guid(row: &EventRow<'_>) -> Option<Arc<str>> {
+    let stamped = row.get("entity.guid").or_else(|| row.get("entityGuid"));
+    stamped.and_then(|value| value.as_str().map(Arc::from))
+}
+
 impl NewRelic {
     /// A service that has seen nothing yet.
     pub fn new(config: NewRelicConfig, seed: Seed, definitions: Arc<Definitions>) -> Self {
@@ -125,7 +131,7 @@ impl NewRelic {
                 stored_at: row.stored_at(),
                 request: row.request(),
                 uuid: state.requests.get(row.request()).and_then(|record| record.uuid.clone()),
-                entity_guid: row.entity().and_then(|at| state.entities.guid(at).cloned()),
+                entity_guid: guid(row),
                 attributes: row.attributes().map(|(n, v)| (Arc::clone(n), v)).collect(),
             })
             .collect()
@@ -148,12 +154,12 @@ impl NewRelic {
     /// which of them a query finds.
     pub fn entities(&self) -> Vec<StoredEntity> {
         let state = self.state();
-        state.entities.entities(state.now, &state.account_names)
+        state.entities.all(state.now).collect()
     }
 
     /// Every relationship ever made, in the order of their making.
     pub fn relationships(&self) -> Vec<StoredRelationship> {
-        self.state().entities.relationships()
+        self.state().entities.relationships().cloned().collect()
     }
 
     /// Rows of `NrIntegrationError`, by time.

@@ -259,7 +259,7 @@ impl Form {
         let number = |at: &usize| row.at(*at).as_f64().unwrap_or(f64::NAN);
         let text = |at: &usize| match row.at(*at) {
             Value::Text(text) => Some(text),
-            Value::Number(_) | Value::Integer(_) => None,
+            _ => None,
         };
         StoredEvent {
             timestamp: row.timestamp(),

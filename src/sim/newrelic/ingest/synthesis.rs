@@ -1,0 +1,156 @@
+//! From stored points to entities and relationships, and into the store.
+//!
+//! Source: docs/entities and docs/relationships of newrelic/entity-definitions.
+
+use std::sync::Arc;
+
+use super::arrival::draw;
+use crate::definitions::{Match, Point, Scalar};
+use crate::domain::account::AccountId;
+use crate::domain::units::UnixMillis;
+use crate::nrql::MetricValue;
+use crate::nrql::store::{Cell, NewEvent};
+use crate::sim::newrelic::state::State;
+
+/// Events of this type tell of relationships.
+const RELATIONSHIP_EVENT: &str = "MessageQueueRelationship";
+
+/// What a stored event says of the first entity that it made.
+pub(super) struct Stamp {
+    guid: String,
+    name: String,
+    kind: String,
+    /// `entityGuid` and `entityName` instead of `entity.guid`, `entity.name` and `entity.type`.
+    non_standard: bool,
+}
+
+impl Stamp {
+    fn of(guid: String, found: &Match<'_>) -> Self {
+        Self {
+            guid,
+            name: found.name.clone().into_owned(),
+            kind: found.definition.entity_type.clone(),
+            non_standard: found.rule.non_standard_attributes,
+        }
+    }
+
+    /// Adds the attributes, in place of any that the sender gave.
+    fn put<'a>(&'a self, cells: &mut Vec<(&'a str, Scalar<'a>)>) {
+        let standard = [("entity.guid", &self.guid), ("entity.name", &self.name)];
+        let other = [("entityGuid", &self.guid), ("entityName", &self.name)];
+        let kind = [("entity.type", &self.kind)];
+        let (first, second) =
+            if self.non_standard { (other, &[][..]) } else { (standard, &kind[..]) };
+        for (name, text) in first.iter().chain(second) {
+            match cells.iter_mut().find(|(known, _)| known == name) {
+                Some((_, cell)) => *cell = Scalar::Text(text),
+                None => cells.push((name, Scalar::Text(text))),
+            }
+        }
+    }
+}
+
+/// A point on its way into the store.
+pub(super) struct NewPoint<'a> {
+    pub(super) account: AccountId,
+    pub(super) event_type: &'a str,
+    pub(super) timestamp: UnixMillis,
+    /// The present.
+    pub(super) at: UnixMillis,
+    pub(super) request: u32,
+    /// Attributes, no name twice.
+    pub(super) cells: Vec<(&'a str, Scalar<'a>)>,
+    /// The value of a metric, under the metric's name.
+    pub(super) metric: Option<(&'a str, MetricValue)>,
+}
+
+impl State {
+    /// Makes the entities and relationships of a point, and stores it.
+    pub(super) fn store_point(&mut self, new: NewPoint<'_>) {
+        let NewPoint { account, event_type, timestamp, at, request, cells, metric } = new;
+        let stamp = self.synthesize(account, at, Point { event_type, attributes: &cells });
+        if event_type == RELATIONSHIP_EVENT {
+            self.relate(account, at, Point { event_type, attributes: &cells });
+        }
+        match &stamp {
+            None => self.put(account, event_type, (timestamp, at), request, &cells, metric),
+            Some(stamp) => {
+                let mut cells = cells;
+                stamp.put(&mut cells);
+                self.put(account, event_type, (timestamp, at), request, &cells, metric);
+            }
+        }
+    }
+
+    /// Stores one row: its own time, then the present.
+    pub(super) fn put(
+        &mut self,
+        account: AccountId,
+        event_type: &str,
+        (timestamp, stored_at): (UnixMillis, UnixMillis),
+        request: u32,
+        cells: &[(&str, Scalar<'_>)],
+        metric: Option<(&str, MetricValue)>,
+    ) {
+        // Only metrics know truth values; in events they are texts.
+        let keeps_bools = metric.is_some();
+        let cells = cells.iter().map(|(name, scalar)| (*name, cell(*scalar, keeps_bools)));
+        let metric = metric.map(|(name, value)| (name, Cell::Metric(value)));
+        let cells: Vec<(&str, Cell<'_>)> = cells.chain(metric).collect();
+        let cells = &cells;
+        self.store.push(NewEvent { account, event_type, timestamp, stored_at, request, cells });
+    }
+
+    /// Makes or confirms the entities of a point; what its row is stamped with.
+    fn synthesize(
+        &mut self,
+        account: AccountId,
+        at: UnixMillis,
+        point: Point<'_>,
+    ) -> Option<Stamp> {
+        let definitions = Arc::clone(&self.definitions);
+        let mut stamp = None;
+        for found in definitions.match_point(point) {
+            let Ok(guid) = found.guid(account) else {
+                self.counters.guids_refused += 1;
+                continue;
+            };
+            let (range, extra) = (self.config.synthesis_lag, self.extra_lag);
+            let lag = || draw(&mut self.ingest.lags, range) + extra;
+            let kept = self.entities.observe(account, &guid, &found, at, lag);
+            self.counters.entities_refused += u64::from(!kept);
+            if kept && stamp.is_none() {
+                stamp = Some(Stamp::of(guid, &found));
+            }
+        }
+        stamp
+    }
+
+    fn relate(&mut self, account: AccountId, at: UnixMillis, point: Point<'_>) {
+        let text = |name: &str| match point.get(name) {
+            Some(Scalar::Text(text)) => Some(text),
+            _ => None,
+        };
+        let source = text("sourceEntityGuid");
+        let kind = text("relationshipType");
+        let target = text("targetEntityGuid");
+        if let (Some(source), Some(kind), Some(target)) = (source, kind, target) {
+            let (range, extra) = (self.config.synthesis_lag, self.extra_lag);
+            let lag = || draw(&mut self.ingest.lags, range) + extra;
+            let lifetime = self.config.relationship_lifetime;
+            let kept = self.entities.relate(account, (source, kind, target), at, lifetime, lag);
+            self.counters.entities_refused += u64::from(!kept);
+        }
+    }
+}
+
+fn cell(scalar: Scalar<'_>, keeps_bools: bool) -> Cell<'_> {
+    match scalar {
+        Scalar::Text(text) => Cell::Text(text),
+        Scalar::Number(number) => Cell::Number(number),
+        Scalar::Integer(number) => Cell::Integer(number),
+        Scalar::Bool(value) if keeps_bools => Cell::Bool(value),
+        Scalar::Bool(true) => Cell::Text("true"),
+        Scalar::Bool(false) => Cell::Text("false"),
+    }
+}
