@@ -14,6 +14,7 @@ mod crash_sweep;
 mod fleet;
 mod input;
 mod meta;
+mod newrelic;
 mod pipeline;
 mod run;
 mod scenario;
@@ -136,6 +137,8 @@ enum Verb {
     Spool(spool::SpoolArgs),
     /// Serves a simulated fleet on real ports.
     Fleet(FleetArgs),
+    /// Serves a simulated New Relic on real ports.
+    Newrelic(newrelic::NewRelicArgs),
 }
 
 /// Arguments of `shakedown fleet`.
@@ -163,6 +166,7 @@ pub fn main() -> ExitCode {
         Verb::Scenario(args) => args.run().into(),
         Verb::Pipeline(args) => args.run(),
         Verb::Spool(args) => args.run().into(),
+        Verb::Newrelic(args) => args.run().into(),
         Verb::Fleet(FleetArgs { verb: FleetVerb::Serve(args) }) => args.run().into(),
     }
 }

@@ -22,6 +22,7 @@ mod envelope;
 mod fault;
 mod parse;
 mod requests;
+pub mod serve;
 mod state;
 mod store;
 #[cfg(test)]
