@@ -20,6 +20,7 @@ mod entities;
 mod fault;
 mod ingest;
 mod requests;
+pub mod serve;
 mod state;
 #[cfg(test)]
 mod tests;
