@@ -20,6 +20,8 @@ mod config;
 mod entities;
 mod envelope;
 mod fault;
+pub mod journal;
+mod page;
 mod parse;
 mod requests;
 pub mod serve;
