@@ -49,6 +49,43 @@ impl IngestFault {
     }
 }
 
+/// The part of the service that a fault hits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Target {
+    /// The Event API.
+    #[default]
+    Event,
+    /// The Metric API.
+    Metric,
+    /// What infrastructure agents send.
+    Infra,
+    /// NerdGraph, NRQL included.
+    NerdGraph,
+    /// Every part.
+    All,
+}
+
+impl Target {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Event, Self::Metric, Self::Infra, Self::NerdGraph, Self::All];
+
+    /// Name in logs and on command lines.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::Metric => "metric",
+            Self::Infra => "infra",
+            Self::NerdGraph => "nerdgraph",
+            Self::All => "all",
+        }
+    }
+
+    /// Whether a fault aimed here hits a request to `part`.
+    fn hits(self, part: Self) -> bool {
+        self == Self::All || self == part
+    }
+}
+
 /// A fault, when it lasts, and whom it hits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FaultWindow {
@@ -60,12 +97,20 @@ pub struct FaultWindow {
     pub until: Option<UnixMillis>,
     /// Share of requests that it hits, 0.0 to 1.0.
     pub share: f64,
+    /// The part of the service that it hits.
+    pub target: Target,
 }
 
 impl FaultWindow {
-    /// A fault that hits every request from `from` on, until it is cleared.
+    /// A fault that hits every request to the Event API from `from` on, until it is cleared.
     pub fn always(fault: IngestFault, from: UnixMillis) -> Self {
-        Self { fault, from, until: None, share: 1.0 }
+        Self { fault, from, until: None, share: 1.0, target: Target::default() }
+    }
+
+    /// The same fault in another part of the service.
+    #[must_use]
+    pub fn at(self, target: Target) -> Self {
+        Self { target, ..self }
     }
 }
 
@@ -102,11 +147,11 @@ impl Faults {
         self.windows.clear();
     }
 
-    /// The first fault that hits a request at `now`. Draws only for faults that hit some.
-    pub(super) fn draw(&mut self, now: UnixMillis) -> Option<IngestFault> {
+    /// The first fault that hits a request to `part` at `now`. Draws only for faults that hit some.
+    pub(super) fn draw(&mut self, part: Target, now: UnixMillis) -> Option<IngestFault> {
         self.windows.retain(|(_, window)| window.until.is_none_or(|until| now < until));
         for (_, window) in &self.windows {
-            let open = window.from <= now;
+            let open = window.from <= now && window.target.hits(part);
             if open && (window.share >= 1.0 || unit_interval(&mut self.rng) < window.share) {
                 return Some(window.fault.clone());
             }

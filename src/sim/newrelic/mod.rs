@@ -36,8 +36,11 @@ use std::time::Duration;
 
 pub use api::{router, serve};
 pub use config::{Account, DelayRange, NewRelicConfig};
-pub use entities::{StoredEntity, StoredRelationship};
-pub use fault::{FaultId, FaultWindow, IngestFault};
+pub use entities::{
+    NewEntity, RelationshipOrigin, StoredEntity, StoredRelationship, TagEdits, TagFault,
+    entity_kind,
+};
+pub use fault::{FaultId, FaultWindow, IngestFault, Target};
 pub use requests::RequestRecord;
 pub use state::Counters;
 pub use store::{EventRow, Eviction, Value};
@@ -94,6 +97,12 @@ pub struct IntegrationError {
     pub event_type_sample: Option<String>,
 }
 
+/// The GUID that a stored event was stamped with.
+fn guid(row: &EventRow<'_>) -> Option<Arc<str>> {
+    let stamped = row.get("entity.guid").or_else(|| row.get("entityGuid"));
+    stamped.and_then(|value| value.as_str().map(Arc::from))
+}
+
 impl NewRelic {
     /// A service that has seen nothing yet.
     pub fn new(config: NewRelicConfig, seed: Seed, definitions: Arc<Definitions>) -> Self {
@@ -125,7 +134,7 @@ impl NewRelic {
                 stored_at: row.stored_at(),
                 request: row.request(),
                 uuid: state.requests.get(row.request()).and_then(|record| record.uuid.clone()),
-                entity_guid: row.entity().and_then(|at| state.entities.guid(at).cloned()),
+                entity_guid: guid(row),
                 attributes: row.attributes().map(|(n, v)| (Arc::clone(n), v)).collect(),
             })
             .collect()
@@ -148,12 +157,12 @@ impl NewRelic {
     /// which of them a query finds.
     pub fn entities(&self) -> Vec<StoredEntity> {
         let state = self.state();
-        state.entities.entities(state.now, &state.account_names)
+        state.entities.all(state.now).collect()
     }
 
     /// Every relationship ever made, in the order of their making.
     pub fn relationships(&self) -> Vec<StoredRelationship> {
-        self.state().entities.relationships()
+        self.state().entities.relationships().cloned().collect()
     }
 
     /// Rows of `NrIntegrationError`, by time.

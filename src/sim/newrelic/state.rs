@@ -17,14 +17,15 @@ use rand_core::Rng;
 use super::config::{Account, DelayRange, NewRelicConfig};
 use super::entities::Entities;
 use super::envelope::{self, Head, Refusal};
-use super::fault::{Faults, IngestFault};
+use super::fault::{Faults, IngestFault, Target};
 use super::parse::{SentEvents, unpack};
 use super::requests::{RequestLog, RequestRecord};
 use super::store::{EventStore, NewEvent};
 use super::validate::{EventFault, PARSE_ERROR, ValidEvent, validate};
-use crate::definitions::{Definitions, Point, Scalar};
+use crate::definitions::{Definitions, Match, Point, Scalar};
 use crate::domain::account::AccountId;
 use crate::domain::units::UnixMillis;
+use crate::newrelic::KeyKind;
 use crate::newrelic::limits::{API_KEY_PREFIX_CHARS, EVENT_TYPES_PER_ACCOUNT};
 use crate::sim::seed::{Seed, below};
 
@@ -76,10 +77,40 @@ pub struct Counters {
     pub entities_refused: u64,
 }
 
+/// What a stored event says of the first entity that it made.
+struct Stamp {
+    guid: String,
+    name: String,
+    kind: String,
+    /// `entityGuid` and `entityName` instead of `entity.guid`, `entity.name` and `entity.type`.
+    non_standard: bool,
+}
+
+impl Stamp {
+    fn of(guid: String, found: &Match<'_>) -> Self {
+        Self {
+            guid,
+            name: found.name.clone().into_owned(),
+            kind: found.definition.entity_type.clone(),
+            non_standard: found.rule.non_standard_attributes,
+        }
+    }
+
+    fn put<'a>(&'a self, cells: &mut Vec<(&'a str, Scalar<'a>)>) {
+        if self.non_standard {
+            cells.push(("entityGuid", Scalar::Text(&self.guid)));
+            cells.push(("entityName", Scalar::Text(&self.name)));
+        } else {
+            cells.push(("entity.guid", Scalar::Text(&self.guid)));
+            cells.push(("entity.name", Scalar::Text(&self.name)));
+            cells.push(("entity.type", Scalar::Text(&self.kind)));
+        }
+    }
+}
+
 pub(super) struct State {
     pub(super) config: NewRelicConfig,
     definitions: Arc<Definitions>,
-    pub(super) account_names: BTreeMap<AccountId, String>,
     uuids: ChaCha8Rng,
     delays: ChaCha8Rng,
     lags: ChaCha8Rng,
@@ -108,10 +139,10 @@ fn draw(rng: &mut ChaCha8Rng, range: DelayRange) -> Duration {
 
 impl State {
     pub(super) fn new(config: NewRelicConfig, seed: Seed, definitions: Arc<Definitions>) -> Self {
-        let names = config.accounts.iter().map(|a| (a.id, a.name.clone())).collect();
+        let names: BTreeMap<_, _> =
+            config.accounts.iter().map(|a| (a.id, a.name.clone())).collect();
         Self {
             definitions,
-            account_names: names,
             uuids: seed.stream("newrelic/uuid"),
             delays: seed.stream("newrelic/parse-delay"),
             lags: seed.stream("newrelic/synthesis-lag"),
@@ -121,13 +152,26 @@ impl State {
             posts: BTreeMap::new(),
             next_expiry: UnixMillis(i64::MIN),
             store: EventStore::new(config.store_bytes_max),
-            entities: Entities::new(config.entities_max),
+            entities: Entities::new(config.entities_max, config.reporting_silence, names),
             requests: RequestLog::new(config.request_log_max),
             faults: Faults::new(seed.stream("newrelic/fault")),
             extra_lag: Duration::ZERO,
             counters: Counters::default(),
             config,
         }
+    }
+
+    /// Accounts that the user key `presented` opens to NerdGraph, in the order of the configuration.
+    pub(super) fn accounts_of_user(&self, presented: &str) -> Vec<AccountId> {
+        let opens = |account: &&Account| {
+            account.key(presented).is_some_and(|key| key.kind() == KeyKind::User)
+        };
+        self.config.accounts.iter().filter(opens).map(|account| account.id).collect()
+    }
+
+    /// The entity definitions in force.
+    pub(super) fn definitions(&self) -> Arc<Definitions> {
+        Arc::clone(&self.definitions)
     }
 
     /// Does what is due up to `now`.
@@ -158,7 +202,7 @@ impl State {
     ) -> Result<Ticket, Refusal> {
         self.advance(now);
         let at = self.now;
-        let fault = self.faults.draw(at);
+        let fault = self.faults.draw(Target::Event, at);
         if let Some(fault) = &fault {
             *self.counters.faults.entry(fault.as_str()).or_default() += 1;
         }
@@ -339,12 +383,16 @@ impl State {
             };
             let (lags, range, extra) = (&mut self.lags, self.config.synthesis_lag, self.extra_lag);
             let lag = || draw(lags, range) + extra;
-            let index = self.entities.observe(account, &guid, &found, at, lag);
-            self.counters.entities_refused += u64::from(index.is_none());
-            entity = entity.or(index);
+            let kept = self.entities.observe(account, &guid, &found, at, lag);
+            self.counters.entities_refused += u64::from(!kept);
+            entity = entity.or_else(|| kept.then(|| Stamp::of(guid, &found)));
         }
         if event.event_type == RELATIONSHIP_EVENT {
             self.relate(account, at, point);
+        }
+        let mut cells = event.cells.clone();
+        if let Some(stamp) = &entity {
+            stamp.put(&mut cells);
         }
         self.store.push(NewEvent {
             account,
@@ -352,8 +400,7 @@ impl State {
             timestamp: event.timestamp,
             stored_at: at,
             request: pending.request,
-            entity,
-            cells: &event.cells,
+            cells: &cells,
         });
     }
 
@@ -398,7 +445,6 @@ impl State {
             timestamp: at,
             stored_at: at,
             request: pending.request,
-            entity: None,
             cells: &cells,
         });
     }

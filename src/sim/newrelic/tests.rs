@@ -566,10 +566,8 @@ fn faults_hit_in_their_window() {
     let service = Service::new(config());
     let outage = IngestFault::Status { code: 503, retry_after_seconds: Some(7) };
     service.newrelic.inject(FaultWindow {
-        fault: outage,
-        from: EPOCH.plus_millis(1_000),
         until: until(2_000),
-        share: 1.0,
+        ..FaultWindow::always(outage, EPOCH.plus_millis(1_000))
     });
     let statuses: Vec<u16> = (0..6)
         .map(|_| {

@@ -14,12 +14,7 @@ pub(super) struct Row {
     pub(super) number: u64,
     /// The request that brought it.
     pub(super) request: u32,
-    /// The entity it made, or [`NO_ENTITY`].
-    pub(super) entity: u32,
 }
-
-/// No entity.
-pub(super) const NO_ENTITY: u32 = u32::MAX;
 
 #[derive(Debug)]
 pub(super) struct Chunk {

@@ -18,7 +18,7 @@ mod tests;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use chunk::{Chunk, NO_ENTITY, Row};
+use chunk::{Chunk, Row};
 use dictionary::Dictionary;
 use shape::{Kind, Shapes};
 
@@ -73,7 +73,6 @@ pub(super) struct NewEvent<'a> {
     pub(super) timestamp: UnixMillis,
     pub(super) stored_at: UnixMillis,
     pub(super) request: u32,
-    pub(super) entity: Option<u32>,
     pub(super) cells: &'a [(&'a str, Scalar<'a>)],
 }
 
@@ -161,7 +160,6 @@ impl EventStore {
             stored_at: event.stored_at.0,
             number: self.next_number,
             request: event.request,
-            entity: event.entity.unwrap_or(NO_ENTITY),
         };
         self.next_number += 1;
         let before = if chunk.rows.is_empty() { 0 } else { chunk.bytes() };
@@ -312,10 +310,6 @@ impl<'a> EventRow<'a> {
     /// Number of the accepted request that brought it.
     pub fn request(&self) -> u32 {
         self.row().request
-    }
-
-    pub(super) fn entity(&self) -> Option<u32> {
-        Some(self.row().entity).filter(|entity| *entity != NO_ENTITY)
     }
 
     /// The value of `name`.

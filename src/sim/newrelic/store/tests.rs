@@ -15,7 +15,6 @@ fn push(store: &mut EventStore, event_type: &str, timestamp: i64, cells: &[(&str
         timestamp: UnixMillis(timestamp),
         stored_at: UnixMillis(timestamp + 5),
         request: 7,
-        entity: None,
         cells,
     });
 }
