@@ -27,9 +27,11 @@ struct App<C> {
 
 /// All routes; time is that of `clock`.
 pub fn router<C: Clock>(clock: C, newrelic: NewRelic) -> Router {
+    let graph = super::graphql::route(clock.clone(), newrelic.clone());
     Router::new()
         .route("/v1/accounts/{account}/events", post(events::<C>))
         .with_state(App { clock, newrelic })
+        .merge(graph)
 }
 
 /// Serves `newrelic` on `port` of this host until it is dropped. A port that is taken is logged,
@@ -92,7 +94,7 @@ async fn events<C: Clock>(
     }
 }
 
-fn json(status: StatusCode, text: String) -> Response {
+pub(super) fn json(status: StatusCode, text: String) -> Response {
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -112,7 +114,7 @@ fn refused(refusal: &Refusal) -> Response {
 #[error("answer lost on purpose")]
 struct LostOnPurpose;
 
-fn no_answer() -> Response {
+pub(super) fn no_answer() -> Response {
     let broken = stream::iter([Err::<Bytes, LostOnPurpose>(LostOnPurpose)]);
     Response::new(Body::from_stream(broken))
 }

@@ -20,8 +20,11 @@ mod config;
 mod entities;
 mod envelope;
 mod fault;
+mod graphql;
 mod parse;
+mod query;
 mod requests;
+mod search;
 mod state;
 mod store;
 #[cfg(test)]
@@ -41,6 +44,8 @@ pub use entities::{
     entity_kind,
 };
 pub use fault::{FaultId, FaultWindow, IngestFault, Target};
+pub use graphql::GraphAnswer;
+pub use query::NrqlOptions;
 pub use requests::RequestRecord;
 pub use state::Counters;
 pub use store::{EventRow, Eviction, Value};

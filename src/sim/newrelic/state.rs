@@ -17,6 +17,7 @@ use rand_core::Rng;
 use super::config::{Account, DelayRange, NewRelicConfig};
 use super::entities::Entities;
 use super::envelope::{self, Head, Refusal};
+use super::graphql::GraphState;
 use super::fault::{Faults, IngestFault, Target};
 use super::parse::{SentEvents, unpack};
 use super::requests::{RequestLog, RequestRecord};
@@ -128,6 +129,7 @@ pub(super) struct State {
     pub(super) faults: Faults,
     /// How much later than drawn what is observed now becomes visible.
     pub(super) extra_lag: Duration,
+    pub(super) graph: GraphState,
     pub(super) counters: Counters,
 }
 
@@ -156,6 +158,7 @@ impl State {
             requests: RequestLog::new(config.request_log_max),
             faults: Faults::new(seed.stream("newrelic/fault")),
             extra_lag: Duration::ZERO,
+            graph: GraphState::new(seed),
             counters: Counters::default(),
             config,
         }

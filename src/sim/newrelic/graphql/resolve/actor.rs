@@ -22,10 +22,8 @@ pub(super) fn find(object: &str, field: &str) -> Option<Resolver> {
 /// An account as it is shown, if the key opens it.
 pub(super) fn outline(call: &Call<'_>, account: AccountId) -> Value {
     let state = call.session.newrelic.state();
-    match state.account_names.get(&account) {
-        Some(name) => value!({"id": account.get(), "name": name.as_str()}),
-        None => Value::Null,
-    }
+    let known = state.config.accounts.iter().find(|known| known.id == account);
+    known.map_or(Value::Null, |known| value!({"id": account.get(), "name": known.name.as_str()}))
 }
 
 fn accounts(call: &Call<'_>) -> Result<Answer, Failure> {

@@ -82,5 +82,6 @@ pub(super) fn find(object: &str, implements: &[&str], field: &str) -> Option<Res
     actor::find(object, field)
         .or_else(|| nrql::find(object, field))
         .or_else(|| search::find(object, field))
+        .or_else(|| entity::find_root(object, field))
         .or_else(|| (is("Entity") || is("EntityOutline")).then(|| entity::find(field)).flatten())
 }
