@@ -136,9 +136,8 @@ impl Engine {
                 Ok(group.map(|group| Cow::Borrowed(group.as_str())))
             }
             Self::Backtracking(regex) => {
-                let found = regex
-                    .captures(value)
-                    .map_err(|_| PatternError::Backtracked(value.len()))?;
+                let found =
+                    regex.captures(value).map_err(|_| PatternError::Backtracked(value.len()))?;
                 let Some(found) = found else { return Ok(None) };
                 let group = if found.len() > 1 { found.get(1) } else { found.get(0) };
                 Ok(group.map(|group| Cow::Borrowed(group.as_str())))

@@ -7,9 +7,9 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::post;
+use http::HeaderValue;
 use http::StatusCode;
 use http::header::{CONTENT_LENGTH, RETRY_AFTER};
-use http::HeaderValue;
 
 use super::request::{BODY_BYTES_MAX, GraphAnswer, IN_FLIGHT_MAX, refused_by};
 use crate::ports::Clock;

@@ -17,6 +17,8 @@ mod request;
 mod resolve;
 mod sdl;
 mod session;
+#[cfg(test)]
+mod tests;
 mod view;
 mod words;
 

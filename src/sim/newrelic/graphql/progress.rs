@@ -13,7 +13,7 @@ use rand_core::Rng;
 
 use crate::domain::account::AccountId;
 use crate::domain::units::UnixMillis;
-use crate::nrql::{NrqlError};
+use crate::nrql::NrqlError;
 use crate::sim::newrelic::NewRelic;
 use crate::sim::newrelic::query::NrqlOptions;
 use crate::sim::seed::{Seed, below};

@@ -72,9 +72,8 @@ fn build() -> Result<Schema, BrokenSchema> {
         .map(|t| t.name.node.to_string())
         .collect();
     let builder = Schema::build("RootQueryType", Some("RootMutationType"), None);
-    let built = types
-        .iter()
-        .fold(builder, |builder, definition| register(builder, definition, &abstracts));
+    let built =
+        types.iter().fold(builder, |builder, definition| register(builder, definition, &abstracts));
     // Depth and size are judged before (`cost`), with words of our own.
     Ok(built.limit_recursive_depth(64).finish()?)
 }

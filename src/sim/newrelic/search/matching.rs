@@ -34,7 +34,11 @@ impl Default for Options {
 
 impl Search {
     /// Whether every condition holds.
-    pub(in crate::sim::newrelic) fn matches(&self, subject: &dyn Subject, options: Options) -> bool {
+    pub(in crate::sim::newrelic) fn matches(
+        &self,
+        subject: &dyn Subject,
+        options: Options,
+    ) -> bool {
         self.conditions.iter().all(|condition| condition.holds(subject, options))
     }
 }

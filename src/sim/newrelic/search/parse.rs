@@ -1,7 +1,9 @@
 //! From tokens to a search.
 
 use super::lex::{Token, lex};
-use super::{CONDITIONS_MAX, Condition, DEPTH_MAX, Field, Piece, Search, SearchError, Test, VALUES_MAX};
+use super::{
+    CONDITIONS_MAX, Condition, DEPTH_MAX, Field, Piece, Search, SearchError, Test, VALUES_MAX,
+};
 
 const FIELDS: [(&str, Field); 12] = [
     ("name", Field::Name),

@@ -111,7 +111,11 @@ impl Filter<'_> {
 }
 
 /// The relationships of the parent with the entities at both ends, as far as they can be seen.
-fn edges(call: &Call<'_>, state: &State, guid: &str) -> Vec<(StoredRelationship, [StoredEntity; 2])> {
+fn edges(
+    call: &Call<'_>,
+    state: &State,
+    guid: &str,
+) -> Vec<(StoredRelationship, [StoredEntity; 2])> {
     let known = state.entities.relationships_of(guid, state.now);
     let with_ends = known.filter_map(|edge| {
         let ends = [seen(call, state, &edge.source)?, seen(call, state, &edge.target)?];

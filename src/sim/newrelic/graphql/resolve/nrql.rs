@@ -64,7 +64,8 @@ pub(super) fn run(
         return Ok(promised(&asked, now, text));
     }
     let result = newrelic.nrql(now, &accounts, text, options).map_err(|error| failure(&error))?;
-    let container = Container { text: text.to_owned(), result: Some(result), progress: Value::Null };
+    let container =
+        Container { text: text.to_owned(), result: Some(result), progress: Value::Null };
     Ok(Answer::Own(Box::new(container)))
 }
 
@@ -94,7 +95,9 @@ fn shown(field: &str) -> Option<Resolver> {
         "nrql" => |call| with(call, |c| Value::from(c.text.as_str())),
         "queryProgress" => |call| with(call, |c| c.progress.clone()),
         "results" => |call| of(call, |r| rows(&r.results)),
-        "currentResults" => |call| of(call, |r| r.current_results.as_deref().map_or(Value::Null, rows)),
+        "currentResults" => {
+            |call| of(call, |r| r.current_results.as_deref().map_or(Value::Null, rows))
+        }
         "previousResults" => {
             |call| of(call, |r| r.previous_results.as_deref().map_or(Value::Null, rows))
         }
@@ -133,7 +136,8 @@ fn outcome(outcome: Option<&Outcome>) -> Value {
 fn metadata(result: &QueryResult) -> Value {
     let about = &result.metadata;
     let window = &about.time_window;
-    let list = |texts: &[String]| Value::List(texts.iter().map(|t| Value::from(t.as_str())).collect());
+    let list =
+        |texts: &[String]| Value::List(texts.iter().map(|t| Value::from(t.as_str())).collect());
     value!({
         "eventTypes": list(&about.event_types),
         "facets": about.facets.as_deref().map_or(Value::Null, list),

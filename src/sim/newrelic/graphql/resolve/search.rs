@@ -65,8 +65,8 @@ fn entity_search(call: &Call<'_>) -> Result<Answer, Failure> {
     let case_sensitive_tags =
         option("caseSensitiveTagMatching").and_then(Json::as_bool).unwrap_or(true);
     let keys = option("tagFilter").and_then(Json::as_array);
-    let tag_keys: Option<Vec<String>> = keys
-        .map(|keys| keys.iter().filter_map(Json::as_str).map(str::to_owned).collect());
+    let tag_keys: Option<Vec<String>> =
+        keys.map(|keys| keys.iter().filter_map(Json::as_str).map(str::to_owned).collect());
     let options = Options { case_sensitive_tags };
     let accounts = &call.session.user.accounts;
     let mut entities: Vec<StoredEntity> = {
@@ -94,7 +94,8 @@ enum Key {
 
 impl Order {
     fn of(call: &Call<'_>) -> Self {
-        let text = |json: &Json, name: &str| json.get(name).and_then(Json::as_str).map(str::to_owned);
+        let text =
+            |json: &Json, name: &str| json.get(name).and_then(Json::as_str).map(str::to_owned);
         let directed = call.list("sortByWithDirection").iter().filter_map(|wish| {
             let key = text(wish, "tag").map(Key::Tag);
             let key = key.or_else(|| text(wish, "attribute").map(Key::Criterion))?;
@@ -292,7 +293,9 @@ fn faceted_counts(call: &Call<'_>) -> Result<Answer, Failure> {
         Some(one) => std::slice::from_ref(one),
         None => &[],
     };
-    let text = |json: &'static str| move |of: &'_ Json| of.get(json).and_then(Json::as_str).map(str::to_owned);
+    let text = |json: &'static str| {
+        move |of: &'_ Json| of.get(json).and_then(Json::as_str).map(str::to_owned)
+    };
     let owned: Vec<(Option<String>, Option<String>)> =
         criteria.iter().map(|c| (text("facet")(c), text("tag")(c))).collect();
     let facets: Vec<Facet<'_>> = owned
