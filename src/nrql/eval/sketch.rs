@@ -1,0 +1,1 @@
+//! Approximate figures that can be merged: distinct counts and percentiles.
