@@ -59,7 +59,7 @@ impl Value {
 
 fn kind(scalar: Scalar<'_>) -> Kind {
     match scalar {
-        Scalar::Text(_) | Scalar::Bool(_) => Kind::Text,
+        Scalar::Text(_) | Scalar::Bool(_) | Scalar::Metric => Kind::Text,
         Scalar::Number(_) => Kind::Number,
         Scalar::Integer(_) => Kind::Integer,
     }
@@ -170,6 +170,8 @@ impl EventStore {
                 Scalar::Text(text) => u64::from(dictionary.take(text)),
                 Scalar::Bool(true) => u64::from(dictionary.take("true")),
                 Scalar::Bool(false) => u64::from(dictionary.take("false")),
+                // The Event API takes no metric objects.
+                Scalar::Metric => u64::from(dictionary.take("")),
                 Scalar::Number(number) => number.to_bits(),
                 Scalar::Integer(number) => number.cast_unsigned(),
             }),
