@@ -22,7 +22,6 @@ use super::store::EventStore;
 use crate::domain::account::AccountId;
 use crate::domain::units::UnixMillis;
 
-
 /// What a query runs against.
 #[derive(Debug, Clone, Copy)]
 pub struct QueryContext<'a> {

@@ -17,6 +17,7 @@
 mod api;
 pub mod claims;
 mod config;
+mod dashboards;
 mod entities;
 mod envelope;
 mod fault;

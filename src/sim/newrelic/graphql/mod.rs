@@ -11,6 +11,7 @@
 
 mod cost;
 mod failure;
+mod golden;
 mod http;
 mod progress;
 mod request;
@@ -27,6 +28,7 @@ pub use request::GraphAnswer;
 
 use std::collections::BTreeMap;
 
+use super::dashboards::Dashboards;
 use super::query::QueryCounts;
 use crate::sim::seed::Seed;
 
@@ -38,6 +40,8 @@ pub(super) struct GraphState {
     asked: progress::AskedQueries,
     /// Requests of each user that are not answered yet.
     in_flight: BTreeMap<u32, u32>,
+    dashboards: Dashboards,
+    overrides: golden::Overrides,
 }
 
 impl GraphState {
@@ -46,6 +50,8 @@ impl GraphState {
             counts: QueryCounts::default(),
             asked: progress::AskedQueries::new(seed),
             in_flight: BTreeMap::new(),
+            dashboards: Dashboards::default(),
+            overrides: golden::Overrides::default(),
         }
     }
 }

@@ -102,7 +102,7 @@ impl NewRelic {
             let message = "An API key is required: send it in the header API-Key";
             return Err(GraphAnswer::classed(status, message, "error_code", "BAD_API_KEY"));
         };
-        User::of_key(&self.state().config, key).ok_or_else(|| {
+        User::of_key(&self.state(), key).ok_or_else(|| {
             let message = "The API key is invalid";
             GraphAnswer::classed(StatusCode::OK, message, "error_code", "BAD_API_KEY")
         })

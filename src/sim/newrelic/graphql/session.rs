@@ -7,7 +7,7 @@ use async_graphql::Value;
 use crate::domain::account::AccountId;
 use crate::domain::units::UnixMillis;
 use crate::sim::newrelic::NewRelic;
-use crate::sim::newrelic::config::NewRelicConfig;
+use crate::sim::newrelic::state::State;
 
 /// Somebody with a user key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,11 +20,8 @@ pub(in crate::sim::newrelic) struct User {
 
 impl User {
     /// Whoever holds `key`; `None` for a key that opens nothing here.
-    pub(in crate::sim::newrelic) fn of_key(config: &NewRelicConfig, key: &str) -> Option<Self> {
-        let opens = |account: &&crate::sim::newrelic::Account| {
-            account.key(key).is_some_and(|key| key.kind() == crate::newrelic::KeyKind::User)
-        };
-        let accounts: BTreeSet<_> = config.accounts.iter().filter(opens).map(|a| a.id).collect();
+    pub(in crate::sim::newrelic) fn of_key(state: &State, key: &str) -> Option<Self> {
+        let accounts: BTreeSet<_> = state.accounts_of_user(key).into_iter().collect();
         let hash = xxhash_rust::xxh3::xxh3_64(key.as_bytes());
         let id = u32::try_from(1_000_000 + hash % 9_000_000).unwrap_or(1_000_000);
         (!accounts.is_empty()).then_some(Self { id, accounts })

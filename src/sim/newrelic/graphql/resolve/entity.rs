@@ -4,7 +4,7 @@ use async_graphql::{Value, value};
 use serde_json::Value as Json;
 
 use super::super::view::{self, Form};
-use super::{Answer, Call, Failure, Resolver};
+use super::{Answer, Call, Failure, Resolver, dashboard};
 use crate::sim::newrelic::entities::{RelationshipOrigin, StoredEntity, StoredRelationship};
 use crate::sim::newrelic::state::State;
 
@@ -36,7 +36,9 @@ pub(super) fn find_root(object: &str, field: &str) -> Option<Resolver> {
 /// The entity under `guid`, if it is visible and the key opens its account.
 pub(super) fn seen(call: &Call<'_>, state: &State, guid: &str) -> Option<StoredEntity> {
     let found = state.entities.get(guid, state.now);
-    found.filter(|entity| call.session.user.accounts.contains(&entity.account))
+    let user = &call.session.user;
+    let mine = found.filter(|entity| user.accounts.contains(&entity.account))?;
+    (!dashboard::is_hidden(state, &mine, user)).then_some(mine)
 }
 
 fn entity(call: &Call<'_>) -> Result<Answer, Failure> {

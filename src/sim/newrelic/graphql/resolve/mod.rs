@@ -5,7 +5,10 @@
 //! - What a key may not see does not exist for it.
 
 mod actor;
+mod dashboard;
+mod edit;
 mod entity;
+mod golden;
 mod nrql;
 mod search;
 
@@ -83,5 +86,12 @@ pub(super) fn find(object: &str, implements: &[&str], field: &str) -> Option<Res
         .or_else(|| nrql::find(object, field))
         .or_else(|| search::find(object, field))
         .or_else(|| entity::find_root(object, field))
-        .or_else(|| (is("Entity") || is("EntityOutline")).then(|| entity::find(field)).flatten())
+        .or_else(|| edit::find(object, field))
+        .or_else(|| golden::find_root(object, field))
+        .or_else(|| dashboard::find(object, field))
+        .or_else(|| {
+            (is("Entity") || is("EntityOutline"))
+                .then(|| entity::find(field).or_else(|| golden::find(field)))
+                .flatten()
+        })
 }

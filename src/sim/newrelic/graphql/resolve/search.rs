@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use serde_json::Value as Json;
 
 use super::super::view::{self, Form};
-use super::{Answer, Call, Failure, Resolver};
+use super::{Answer, Call, Failure, Resolver, dashboard};
 use crate::sim::newrelic::entities::StoredEntity;
 use crate::sim::newrelic::search::{self, Options};
 
@@ -74,7 +74,9 @@ fn entity_search(call: &Call<'_>) -> Result<Answer, Failure> {
         state.advance(call.session.now);
         let now = state.now;
         let mine = state.entities.visible(now).filter(|e| accounts.contains(&e.account));
-        mine.filter(|entity| search.matches(entity, options)).collect()
+        let user = &call.session.user;
+        let found = mine.filter(|entity| search.matches(entity, options));
+        found.filter(|entity| !dashboard::is_hidden(&state, entity, user)).collect()
     };
     let order = Order::of(call);
     entities.sort_by(|left, right| order.compare(left, right));
