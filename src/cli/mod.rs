@@ -11,6 +11,7 @@ use crate::sim::check::Class;
 
 mod catalogue;
 mod crash_sweep;
+mod definitions;
 mod fleet;
 mod input;
 mod meta;
@@ -134,6 +135,8 @@ enum Verb {
     Pipeline(pipeline::PipelineArgs),
     /// Shows what waits on a pipeline's disk; replays and deletes what New Relic refused.
     Spool(spool::SpoolArgs),
+    /// Works with a checkout of New Relic's entity-definitions repository, or a folder like it.
+    Definitions(definitions::DefinitionsArgs),
     /// Serves a simulated fleet on real ports.
     Fleet(FleetArgs),
 }
@@ -163,6 +166,7 @@ pub fn main() -> ExitCode {
         Verb::Scenario(args) => args.run().into(),
         Verb::Pipeline(args) => args.run(),
         Verb::Spool(args) => args.run().into(),
+        Verb::Definitions(args) => args.run().into(),
         Verb::Fleet(FleetArgs { verb: FleetVerb::Serve(args) }) => args.run().into(),
     }
 }

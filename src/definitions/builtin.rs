@@ -3,7 +3,8 @@
 //! The five `MESSAGE_QUEUE_*` types are not among New Relic's public definitions: live New Relic
 //! stores their events but makes no entities of them until these files are accepted there.
 
-use super::load::{Definitions, Source};
+use super::load::Definitions;
+use super::source::Source;
 
 /// One embedded file.
 pub type BuiltinFile = (&'static str, &'static str);

@@ -8,8 +8,10 @@ use indexmap::IndexMap;
 use serde::de::DeserializeOwned;
 use serde_saphyr::{Location, Spanned};
 
+use super::dashboard::DashboardTemplate;
 use super::duration;
 use super::error::{DefinitionError, Place};
+use super::matching::RuleIndex;
 use super::metrics::{
     GoldenMetric, GoldenMetrics, RawSummaryMetric, SummaryKind, SummaryMetric, SummaryMetrics,
     UNITS,
@@ -19,24 +21,14 @@ use super::model::{
     Test,
 };
 use super::schema::{RawCondition, RawDefinition, RawFragment, RawRule, RawTag, RawTags};
-
-/// One file of a definitions folder.
-#[derive(Debug, Clone, Copy)]
-pub struct Source<'a> {
-    /// `…/<domain>-<type>/definition.yml` and the like; errors repeat it.
-    pub path: &'a str,
-    /// Its whole text.
-    pub text: &'a str,
-}
+use super::source::{Source, View};
 
 /// A set of definitions.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Definitions {
     definitions: Vec<EntityDefinition>,
-    /// Rules by the event type they ask for, each as (definition, rule).
-    pub(super) by_event_type: BTreeMap<String, Vec<(usize, usize)>>,
-    /// Rules that ask for no event type.
-    pub(super) any_event_type: Vec<(usize, usize)>,
+    /// Their rules, filed by what they need.
+    pub(super) rule_index: RuleIndex,
 }
 
 /// Files of one folder.
@@ -56,6 +48,18 @@ impl Definitions {
     pub fn load<'a>(
         sources: impl IntoIterator<Item = Source<'a>>,
     ) -> Result<Self, Vec<DefinitionError>> {
+        match Self::load_lenient(sources, View::Production) {
+            (definitions, errors) if errors.is_empty() => Ok(definitions),
+            (_, errors) => Err(errors),
+        }
+    }
+
+    /// Loads what can be loaded of `sources` as `view` shows them: what is bad is left out and
+    /// reported, the rest serves.
+    pub fn load_lenient<'a>(
+        sources: impl IntoIterator<Item = Source<'a>>,
+        _view: View,
+    ) -> (Self, Vec<DefinitionError>) {
         let mut checker = Checker::default();
         let mut definitions = Vec::new();
         for (name, folder) in folders(sources) {
@@ -64,26 +68,12 @@ impl Definitions {
                 definitions.push(definition);
             }
         }
-        if checker.errors.is_empty() { Ok(Self::index(definitions)) } else { Err(checker.errors) }
+        (Self::of(definitions), checker.errors)
     }
 
-    fn index(definitions: Vec<EntityDefinition>) -> Self {
-        let mut set = Self { definitions, ..Self::default() };
-        for (at, definition) in set.definitions.iter().enumerate() {
-            for (rule, conditions) in definition.rules.iter().map(|r| &r.conditions).enumerate() {
-                let event_type = conditions.iter().find_map(|condition| match condition {
-                    Condition::Value(attribute, value) if attribute == "eventType" => Some(value),
-                    _ => None,
-                });
-                match event_type {
-                    Some(event_type) => {
-                        set.by_event_type.entry(event_type.clone()).or_default().push((at, rule));
-                    }
-                    None => set.any_event_type.push((at, rule)),
-                }
-            }
-        }
-        set
+    /// A set of definitions that were made elsewhere, taken as they are.
+    pub fn of(definitions: Vec<EntityDefinition>) -> Self {
+        Self { rule_index: RuleIndex::new(&definitions), definitions }
     }
 
     /// The definitions, by folder name.
@@ -147,7 +137,7 @@ fn yaml_error(source: Source<'_>, error: &serde_saphyr::Error) -> DefinitionErro
         }
         other => (other.to_string(), "correct the YAML at this place".to_owned()),
     };
-    DefinitionError { place, problem, fix }
+    DefinitionError::error(place, "schema", problem, fix)
 }
 
 #[derive(Default)]
@@ -159,7 +149,7 @@ struct Checker {
 
 impl Checker {
     fn error(&mut self, place: Place, problem: impl Into<String>, fix: impl Into<String>) {
-        self.errors.push(DefinitionError { place, problem: problem.into(), fix: fix.into() });
+        self.errors.push(DefinitionError::error(place, "schema", problem, fix));
     }
 
     fn parsed<T: DeserializeOwned>(&mut self, source: Source<'_>) -> Option<T> {
@@ -191,6 +181,8 @@ impl Checker {
         let summary_metrics = self.summary(files.summary, &golden_metrics);
         let tests = files.tests.iter().filter_map(|test| self.test(*test)).collect();
         Some(EntityDefinition {
+            place: place(source, raw.entity_type.referenced),
+            synthesis_disabled: false,
             domain: raw.domain.value,
             entity_type: raw.entity_type.value,
             golden_tags: raw.golden_tags,
@@ -198,7 +190,14 @@ impl Checker {
             alertable: raw.configuration.alertable.unwrap_or(true),
             owner: raw.ownership.primary_owner.team_name.value,
             rules,
-            dashboards: raw.dashboard_templates.into_iter().map(|(k, v)| (k, v.template)).collect(),
+            dashboards: raw
+                .dashboard_templates
+                .into_iter()
+                .map(|(provider, raw)| {
+                    let file = raw.template;
+                    (provider, DashboardTemplate { file, filter_by_entity: false, dashboard: None })
+                })
+                .collect(),
             golden_metrics,
             summary_metrics,
             tests,
@@ -266,6 +265,8 @@ impl Checker {
         let identifier = self.identifier(source, &at, raw.identifier, raw.composite_identifier);
         let fragments = raw.composite_name.map(|composite| composite.fragments);
         let display = self.name(source, &at, raw.name, fragments);
+        let condition_places =
+            raw.conditions.iter().map(|raw| place(source, raw.referenced)).collect();
         let conditions =
             raw.conditions.into_iter().filter_map(|c| self.condition(source, c)).collect();
         let mut tags = self.tags(source, raw.tags, false);
@@ -277,6 +278,9 @@ impl Checker {
         }
         Some(Rule {
             name,
+            place: at,
+            condition_places,
+            debug: false,
             identifier: identifier?,
             display: display?,
             encode_identifier: raw.encode_identifier,

@@ -10,22 +10,30 @@
 //!   they were loaded.
 
 mod builtin;
+mod dashboard;
 mod duration;
 mod error;
+mod explain;
 pub mod farmhash;
 mod guid;
+mod index;
 mod load;
 mod matching;
 mod metrics;
 mod model;
+pub mod relationship;
 mod schema;
+mod source;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub use builtin::{BUILTIN, BuiltinFile, builtin};
-pub use error::{DefinitionError, Place};
+pub use dashboard::{Dashboard, DashboardTemplate, Layout, Widget};
+pub use error::{DefinitionError, Place, Severity};
+pub use explain::{ExplainOptions, Explanation, NearMiss, Need, Step, explain};
 pub use guid::{GuidError, entity_guid};
-pub use load::{Definitions, Source};
+pub use load::Definitions;
 pub use matching::{Attributes, Match, Point, Scalar, Tag};
 pub use metrics::{
     GoldenMetric, GoldenMetrics, MetricQuery, SummaryKind, SummaryMetric, SummaryMetrics,
@@ -34,3 +42,4 @@ pub use model::{
     Condition, EntityDefinition, Expiration, Identifier, NameFragment, NamePattern, Rule, TagRule,
     Test,
 };
+pub use source::{Source, View};

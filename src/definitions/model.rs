@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
+use super::dashboard::DashboardTemplate;
+use super::error::Place;
 use super::metrics::{GoldenMetrics, SummaryMetrics};
 
 /// One entity type.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EntityDefinition {
+    /// The file that defines it (`definition.yml`, or `definition.stg.yml` in staging).
+    pub place: Place,
     /// For example `INFRA`.
     pub domain: String,
     /// For example `MESSAGE_QUEUE_BROKER`.
@@ -21,10 +25,12 @@ pub struct EntityDefinition {
     pub alertable: bool,
     /// The owning team.
     pub owner: String,
+    /// `synthesis: {disabled: true}`: something else makes the entities, and rules are forbidden.
+    pub synthesis_disabled: bool,
     /// Synthesis rules in the order of the file.
     pub rules: Vec<Rule>,
-    /// Dashboard template files by provider.
-    pub dashboards: IndexMap<String, String>,
+    /// Dashboard templates by provider.
+    pub dashboards: IndexMap<String, DashboardTemplate>,
     /// Golden metrics by name.
     pub golden_metrics: GoldenMetrics,
     /// Summary metrics by name.
@@ -34,6 +40,11 @@ pub struct EntityDefinition {
 }
 
 impl EntityDefinition {
+    /// Domain and type as contributors write them: `INFRA-MESSAGE_QUEUE_BROKER`.
+    pub fn domain_type(&self) -> String {
+        format!("{}-{}", self.domain, self.entity_type)
+    }
+
     /// The folder that holds it: `infra-message_queue_broker`.
     pub fn folder(&self) -> String {
         format!("{}-{}", self.domain, self.entity_type).to_lowercase()
@@ -82,8 +93,12 @@ impl Expiration {
 /// One synthesis rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
-    /// Unique among all rules.
+    /// Unique among all rules; `<folder>` for the old form, whose one rule has no name.
     pub name: String,
+    /// Where the rule begins.
+    pub place: Place,
+    /// Where each condition begins, in the order of `conditions`.
+    pub condition_places: Vec<Place>,
     /// Where the identifier comes from.
     pub identifier: Identifier,
     /// Where the entity's name comes from.
@@ -92,6 +107,8 @@ pub struct Rule {
     pub encode_identifier: bool,
     /// The GUID's type segment is `NA`.
     pub override_guid_type: bool,
+    /// `legacyFeatures.debug`: the rule is evaluated but makes no entity.
+    pub debug: bool,
     /// Stored events carry the GUID as `entityGuid`, not as `entity.guid`.
     pub non_standard_attributes: bool,
     /// All must hold; 1 to 10.

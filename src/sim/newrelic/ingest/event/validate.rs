@@ -155,7 +155,7 @@ fn attribute<'a>(name: &str, value: &'a Sent<'_>) -> Result<Scalar<'a>, EventFau
     let integer = match cell {
         Scalar::Number(number) => number.fract() == 0.0,
         Scalar::Integer(_) => true,
-        Scalar::Text(_) | Scalar::Bool(_) => false,
+        Scalar::Text(_) | Scalar::Bool(_) | Scalar::Metric => false,
     };
     if name == "appId" && !integer { Err(EventFault::AppId) } else { Ok(cell) }
 }

@@ -1,0 +1,1 @@
+//! Relationship and candidate files as they are written. An unknown key is an error.
