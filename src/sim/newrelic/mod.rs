@@ -30,6 +30,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+pub use crate::nrql::Value;
+pub use crate::nrql::store::{EventRow, Eviction};
 pub use api::{router, serve};
 pub use config::{Account, DelayRange, NewRelicConfig};
 pub use entities::{
@@ -40,8 +42,6 @@ pub use fault::{FaultId, FaultWindow, IngestFault, Target};
 pub use ingest::{AgentHost, EventFault, ForwardError, Forwarded, Forwarder, MetricFault};
 pub use requests::RequestRecord;
 pub use state::Counters;
-pub use crate::nrql::Value;
-pub use crate::nrql::store::{EventRow, Eviction};
 
 use crate::definitions::Definitions;
 use crate::domain::account::AccountId;

@@ -60,8 +60,8 @@ pub(super) struct NewPoint<'a> {
     pub(super) request: u32,
     /// Attributes, no name twice.
     pub(super) cells: Vec<(&'a str, Scalar<'a>)>,
-    /// The value of a metric, under the metric's name.
-    pub(super) metric: Option<(&'a str, MetricValue)>,
+    /// The value of the cell that says [`Scalar::Metric`].
+    pub(super) metric: Option<MetricValue>,
 }
 
 impl State {
@@ -90,13 +90,10 @@ impl State {
         (timestamp, stored_at): (UnixMillis, UnixMillis),
         request: u32,
         cells: &[(&str, Scalar<'_>)],
-        metric: Option<(&str, MetricValue)>,
+        metric: Option<MetricValue>,
     ) {
-        // Only metrics know truth values; in events they are texts.
-        let keeps_bools = metric.is_some();
-        let cells = cells.iter().map(|(name, scalar)| (*name, cell(*scalar, keeps_bools)));
-        let metric = metric.map(|(name, value)| (name, Cell::Metric(value)));
-        let cells: Vec<(&str, Cell<'_>)> = cells.chain(metric).collect();
+        let cells = cells.iter().map(|(name, scalar)| (*name, cell(*scalar, metric)));
+        let cells: Vec<(&str, Cell<'_>)> = cells.collect();
         let cells = &cells;
         self.store.push(NewEvent { account, event_type, timestamp, stored_at, request, cells });
     }
@@ -144,13 +141,16 @@ impl State {
     }
 }
 
-fn cell(scalar: Scalar<'_>, keeps_bools: bool) -> Cell<'_> {
-    match scalar {
-        Scalar::Text(text) => Cell::Text(text),
-        Scalar::Number(number) => Cell::Number(number),
-        Scalar::Integer(number) => Cell::Integer(number),
-        Scalar::Bool(value) if keeps_bools => Cell::Bool(value),
-        Scalar::Bool(true) => Cell::Text("true"),
-        Scalar::Bool(false) => Cell::Text("false"),
+/// A cell of the store. Only data points know truth values; in events they are texts.
+fn cell(scalar: Scalar<'_>, metric: Option<MetricValue>) -> Cell<'_> {
+    match (scalar, metric) {
+        (Scalar::Text(text), _) => Cell::Text(text),
+        (Scalar::Number(number), _) => Cell::Number(number),
+        (Scalar::Integer(number), _) => Cell::Integer(number),
+        (Scalar::Bool(value), Some(_)) => Cell::Bool(value),
+        (Scalar::Bool(true), None) => Cell::Text("true"),
+        (Scalar::Bool(false), None) => Cell::Text("false"),
+        (Scalar::Metric, Some(value)) => Cell::Metric(value),
+        (Scalar::Metric, None) => Cell::Text(""),
     }
 }
