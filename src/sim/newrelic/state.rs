@@ -76,17 +76,22 @@ impl State {
         let names: BTreeMap<_, _> =
             config.accounts.iter().map(|a| (a.id, a.name.clone())).collect();
         Self {
-            definitions,
             now: UnixMillis(i64::MIN),
             ingest: Ingest::new(seed),
             next_expiry: UnixMillis(i64::MIN),
             store: EventStore::new(StoreConfig { bytes_max: config.store_bytes_max }),
-            entities: Entities::new(config.entities_max, config.reporting_silence, names),
+            entities: Entities::new(
+                config.entities_max,
+                config.reporting_silence,
+                names,
+                definitions.relationships(),
+            ),
             requests: RequestLog::new(config.request_log_max),
             faults: Faults::new(seed.stream("newrelic/fault")),
             extra_lag: Duration::ZERO,
             counters: Counters::default(),
             config,
+            definitions,
         }
     }
 
