@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use super::NewRelic;
 use crate::domain::account::AccountId;
 use crate::domain::units::UnixMillis;
-use crate::nrql::{ErrorKind, NrqlError, QueryResult};
+use crate::nrql::ast::Statement;
+use crate::nrql::{self, ErrorKind, NrqlError, QueryContext, QueryLimits, QueryResult};
 
 /// Queries per account and minute.
 pub(super) const QUERIES_PER_MINUTE: u32 = 3_000;
@@ -18,7 +19,7 @@ pub(super) const SAME_QUERY_PER_MINUTE: u32 = 120;
 /// Accounts of one query.
 pub(super) const ACCOUNTS_MAX: usize = 30;
 /// Shortest and longest time-out, and the one without a wish.
-const TIMEOUT_SECONDS: (u32, u32, u32) = (5, 120, 5);
+const TIMEOUT_SECONDS: (i64, i64, i64) = (5, 120, 5);
 const MINUTE_MS: i64 = 60_000;
 
 /// How a query is run.
@@ -85,8 +86,15 @@ impl NewRelic {
         text: &str,
         options: NrqlOptions,
     ) -> Result<QueryResult, NrqlError> {
-        self.nrql_admit(now, accounts, text, options)?;
-        Err(error(ErrorKind::Semantic, "not yet"))
+        let statement = self.nrql_admit(now, accounts, text, options)?;
+        let timeout = options.timeout_seconds.and_then(|seconds| u64::try_from(seconds).ok());
+        let limits = timeout.map_or_else(QueryLimits::default, |seconds| {
+            QueryLimits::default().with_timeout_seconds(seconds)
+        });
+        let state = self.state();
+        // What an earlier instant sees is asked again for an answer that was promised then.
+        let context = QueryContext { store: &state.store, accounts, now, limits };
+        nrql::run(text, &statement, &context)
     }
 
     /// Whether a query may run: its options, its accounts, its text, its limits.
@@ -96,10 +104,10 @@ impl NewRelic {
         accounts: &[AccountId],
         text: &str,
         options: NrqlOptions,
-    ) -> Result<(), NrqlError> {
+    ) -> Result<Statement, NrqlError> {
         let (least, most, default) = TIMEOUT_SECONDS;
-        let timeout = options.timeout_seconds.unwrap_or(i64::from(default));
-        if !(i64::from(least)..=i64::from(most)).contains(&timeout) {
+        let timeout = options.timeout_seconds.unwrap_or(default);
+        if !(least..=most).contains(&timeout) {
             let message = format!("timeout must be between {least} and {most} seconds");
             return Err(error(ErrorKind::Semantic, message));
         }
@@ -107,13 +115,14 @@ impl NewRelic {
             let message = format!("a query reads 1 to {ACCOUNTS_MAX} accounts");
             return Err(error(ErrorKind::Semantic, message));
         }
-        let mut guard = self.state();
-        let state = &mut *guard;
+        let mut state = self.state();
         state.advance(now);
         if options.counted {
-            let counted = state.graph.counts.count(state.now, accounts, text);
+            let at = state.now;
+            let counted = state.graph.counts.count(at, accounts, text);
             counted.map_err(|message| error(ErrorKind::Limit, message))?;
         }
-        Ok(())
+        drop(state);
+        nrql::parse(text)
     }
 }

@@ -7,14 +7,15 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::post;
+use bytes::Bytes;
+use futures_util::stream;
 use http::HeaderValue;
 use http::StatusCode;
-use http::header::{CONTENT_LENGTH, RETRY_AFTER};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 
 use super::request::{BODY_BYTES_MAX, GraphAnswer, IN_FLIGHT_MAX, refused_by};
 use crate::ports::Clock;
 use crate::sim::newrelic::NewRelic;
-use crate::sim::newrelic::api::{json, no_answer};
 use crate::sim::newrelic::fault::{IngestFault, Target};
 
 /// How long the body may take.
@@ -119,4 +120,21 @@ fn response(answer: &GraphAnswer) -> Response<Body> {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
+}
+
+fn json(status: StatusCode, text: String) -> Response {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// The answer's body fails before its first byte: the server closes the connection.
+#[derive(Debug, thiserror::Error)]
+#[error("answer lost on purpose")]
+struct LostOnPurpose;
+
+fn no_answer() -> Response {
+    let broken = stream::iter([Err::<Bytes, LostOnPurpose>(LostOnPurpose)]);
+    Response::new(Body::from_stream(broken))
 }

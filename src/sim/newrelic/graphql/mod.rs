@@ -9,6 +9,7 @@
 //! Not modelled: alerts, service levels, change tracking, errors inbox, and the fields of agents'
 //! entities that no data here feed: those are in the schema and null.
 
+pub(super) mod claims;
 mod cost;
 mod failure;
 mod golden;

@@ -1,12 +1,14 @@
 //! NRQL: for one account, for several, for one entity; at once, or to be asked for later.
 
 use async_graphql::{Value, value};
+use serde_json::Value as Json;
 
 use super::actor::allowed;
 use super::{Answer, Call, Failure, Resolver};
 use crate::domain::account::AccountId;
 use crate::domain::units::UnixMillis;
-use crate::nrql::{ErrorKind, NrqlError, Outcome, QueryResult, Row};
+use crate::nrql::store::Kind;
+use crate::nrql::{ErrorKind, NrqlError, QueryResult};
 use crate::sim::newrelic::graphql::progress::Asked;
 use crate::sim::newrelic::query::NrqlOptions;
 
@@ -22,9 +24,20 @@ pub(super) fn find(object: &str, field: &str) -> Option<Resolver> {
 
 /// The answer to a query, or the promise of one.
 struct Container {
+    accounts: Vec<AccountId>,
     text: String,
     result: Option<QueryResult>,
+    /// The parts of the result by their names.
+    parts: Json,
     progress: Value,
+}
+
+impl Container {
+    fn new(asked: (&[AccountId], &str), result: Option<QueryResult>, progress: Value) -> Answer {
+        let parts = result.as_ref().map(QueryResult::to_json).unwrap_or_default();
+        let (accounts, text) = (asked.0.to_vec(), asked.1.to_owned());
+        Answer::Own(Box::new(Self { accounts, text, result, parts, progress }))
+    }
 }
 
 fn failure(error: &NrqlError) -> Failure {
@@ -69,9 +82,8 @@ pub(super) fn run(
     Ok(Answer::Own(Box::new(container)))
 }
 
-fn promised(asked: &Asked, now: UnixMillis, text: &str) -> Answer {
-    let progress = asked.progress(now);
-    Answer::Own(Box::new(Container { text: text.to_owned(), result: None, progress }))
+fn promised(asked: &Asked, now: UnixMillis) -> Answer {
+    Container::new((&asked.accounts, &asked.text), None, asked.progress(now))
 }
 
 fn progress(call: &Call<'_>) -> Result<Answer, Failure> {
@@ -81,73 +93,88 @@ fn progress(call: &Call<'_>) -> Result<Answer, Failure> {
         return Err(Failure::input(format!("Unknown or expired queryId `{id}`")));
     };
     if !asked.is_complete(now) {
-        return Ok(promised(&asked, now, &asked.text));
+        return Ok(promised(&asked, now));
     }
     let options = NrqlOptions { timeout_seconds: None, counted: false };
     let result = newrelic.nrql(asked.at, &asked.accounts, &asked.text, options);
     let result = Some(result.map_err(|error| failure(&error))?);
-    let (text, progress) = (asked.text.clone(), asked.progress(now));
-    Ok(Answer::Own(Box::new(Container { text, result, progress })))
+    Ok(Container::new((&asked.accounts, &asked.text), result, asked.progress(now)))
 }
 
 fn shown(field: &str) -> Option<Resolver> {
     Some(match field {
-        "nrql" => |call| with(call, |c| Value::from(c.text.as_str())),
-        "queryProgress" => |call| with(call, |c| c.progress.clone()),
-        "results" => |call| of(call, |r| rows(&r.results)),
-        "currentResults" => {
-            |call| of(call, |r| r.current_results.as_deref().map_or(Value::Null, rows))
-        }
-        "previousResults" => {
-            |call| of(call, |r| r.previous_results.as_deref().map_or(Value::Null, rows))
-        }
-        "otherResult" => |call| of(call, |r| outcome(r.other_result.as_ref())),
-        "totalResult" => |call| of(call, |r| outcome(r.total_result.as_ref())),
-        "metadata" => |call| of(call, metadata),
+        "nrql" => |call| of(call, |c| Value::from(c.text.as_str())),
+        "queryProgress" => |call| of(call, |c| c.progress.clone()),
+        "results" => |call| part(call, "results"),
+        "currentResults" => |call| part(call, "currentResults"),
+        "previousResults" => |call| part(call, "previousResults"),
+        "otherResult" => |call| part(call, "otherResult"),
+        "totalResult" => |call| part(call, "totalResult"),
+        "metadata" => |call| part(call, "metadata"),
+        "rawResponse" => raw_response,
+        "suggestedFacets" => suggested_facets,
+        "embeddedChartUrl" => |call| chart_url(call, "chart-embed.service.newrelic.com/charts"),
+        "staticChartUrl" => |call| chart_url(call, "gorgon.nr-assets.net/image"),
         _ => return None,
     })
 }
 
-fn with(call: &Call<'_>, show: fn(&Container) -> Value) -> Result<Answer, Failure> {
+fn of(call: &Call<'_>, show: fn(&Container) -> Value) -> Result<Answer, Failure> {
     Ok(Answer::Value(call.parent.downcast_ref().map_or(Value::Null, show)))
 }
 
-fn of(call: &Call<'_>, show: fn(&QueryResult) -> Value) -> Result<Answer, Failure> {
+fn part(call: &Call<'_>, name: &str) -> Result<Answer, Failure> {
     let container: Option<&Container> = call.parent.downcast_ref();
-    Ok(Answer::Value(container.and_then(|c| c.result.as_ref()).map_or(Value::Null, show)))
+    let part = container.and_then(|container| container.parts.get(name));
+    Ok(part.map_or(Answer::NULL, |part| Answer::json(part.clone())))
 }
 
-fn row(_row: &Row) -> Value {
-    Value::Null
+fn raw_response(call: &Call<'_>) -> Result<Answer, Failure> {
+    let container: Option<&Container> = call.parent.downcast_ref();
+    let result = container.and_then(|container| container.result.as_ref());
+    Ok(result.map_or(Answer::NULL, |result| Answer::json(result.raw_response())))
 }
 
-fn rows(rows: &[Row]) -> Value {
-    Value::List(rows.iter().map(row).collect())
-}
-
-fn outcome(outcome: Option<&Outcome>) -> Value {
-    match outcome {
-        None => Value::Null,
-        Some(Outcome::One(one)) => row(one),
-        Some(Outcome::Many(many)) => rows(many),
+/// An address as the live service makes them; nothing answers there.
+fn chart_url(call: &Call<'_>, place: &str) -> Result<Answer, Failure> {
+    let Some(container) = call.parent.downcast_ref::<Container>() else { return Ok(Answer::NULL) };
+    let text = |name: &str| call.text(name).map(str::to_lowercase);
+    let hash = format!("{:?}\n{}", container.accounts, container.text);
+    let hash = xxhash_rust::xxh3::xxh3_128(hash.as_bytes());
+    let kind = text("chartType").unwrap_or_else(|| "line".to_owned());
+    let mut url = format!("https://{place}/{hash:032x}?type={kind}");
+    if let Some(format) = text("format") {
+        url.push_str(&format!("&format={format}"));
     }
+    for name in ["width", "height"] {
+        if let Some(size) = call.number(name) {
+            url.push_str(&format!("&{name}={size}"));
+        }
+    }
+    Ok(Answer::Value(url.into()))
 }
 
-fn metadata(result: &QueryResult) -> Value {
-    let about = &result.metadata;
-    let window = &about.time_window;
-    let list =
-        |texts: &[String]| Value::List(texts.iter().map(|t| Value::from(t.as_str())).collect());
-    value!({
-        "eventTypes": list(&about.event_types),
-        "facets": about.facets.as_deref().map_or(Value::Null, list),
-        "messages": list(&about.messages),
-        "timeWindow": {
-            "begin": window.begin.0,
-            "end": window.end.0,
-            "since": window.since.as_str(),
-            "until": window.until.as_str(),
-            "compareWith": window.compare_with.clone(),
-        },
-    })
+/// Text attributes of the event types read, as facets of the same query.
+fn suggested_facets(call: &Call<'_>) -> Result<Answer, Failure> {
+    const SUGGESTED_MAX: usize = 5;
+    let Some(container) = call.parent.downcast_ref::<Container>() else { return Ok(Answer::NULL) };
+    let Some(result) = &container.result else { return Ok(Answer::NULL) };
+    if result.metadata.facets.is_some() {
+        return Ok(Answer::Value(Value::List(Vec::new())));
+    }
+    let state = call.session.newrelic.state();
+    let mut names = std::collections::BTreeSet::new();
+    for account in &container.accounts {
+        for event_type in &result.metadata.event_types {
+            let attributes = state.store.attributes(*account, event_type);
+            let texts = attributes.into_iter().filter(|(_, kinds)| kinds.contains(&Kind::Text));
+            names.extend(texts.map(|(name, _)| name));
+        }
+    }
+    let suggestion = |name: std::sync::Arc<str>| {
+        let nrql = format!("{} FACET `{name}`", container.text.trim_end());
+        value!({"attributes": [&*name], "nrql": nrql})
+    };
+    let suggested = names.into_iter().take(SUGGESTED_MAX).map(suggestion);
+    Ok(Answer::Value(Value::List(suggested.collect())))
 }

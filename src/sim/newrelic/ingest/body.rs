@@ -1,7 +1,4 @@
-//! Bodies of the Event API to events: decompression and JSON, before any rule about events.
-//!
-//! Source: New Relic's "Introduction to the Event API". A body that is no JSON object and no array of
-//! objects is lost whole.
+//! What bodies of all APIs have in common: decompression and values of JSON.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,15 +7,9 @@ use std::io::Read;
 use bytes::Bytes;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-/// How a body is packed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Encoding {
-    Identity,
-    Gzip,
-    Deflate,
-}
+use super::envelope::Encoding;
 
-/// A body that gives no events at all.
+/// A body that gives nothing at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unreadable {
     /// Not what its `Content-Encoding` says.
@@ -27,7 +18,7 @@ pub(super) enum Unreadable {
     /// Longer than the guard allows once unpacked.
     #[error("longer than {0} bytes once unpacked")]
     Bomb(usize),
-    /// Not JSON, or not an object or array of objects.
+    /// Not JSON, or not of the form that the API asks for.
     #[error("{0}")]
     Json(String),
 }
@@ -57,6 +48,25 @@ pub(super) fn unpack(
     }
 }
 
+/// The first byte of the text that is no white space, looking no further than 4 KiB.
+pub(super) fn first_byte(body: &Bytes, encoding: Encoding) -> Option<u8> {
+    let start = body.slice(..body.len().min(8_192));
+    let mut text = [0; 4_096];
+    let mut decoder: Box<dyn Read + '_> = match encoding {
+        Encoding::Identity => Box::new(&start[..]),
+        Encoding::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(&start[..])),
+        Encoding::Deflate => Box::new(flate2::bufread::ZlibDecoder::new(&start[..])),
+    };
+    let mut filled = 0;
+    while filled < text.len() {
+        match decoder.read(&mut text[filled..]) {
+            Ok(0) | Err(_) => break,
+            Ok(more) => filled += more,
+        }
+    }
+    text[..filled].iter().copied().find(|byte| !byte.is_ascii_whitespace())
+}
+
 /// A value as sent.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Sent<'a> {
@@ -64,102 +74,19 @@ pub(super) enum Sent<'a> {
     Number(f64),
     /// Beyond ±2⁵³.
     Integer(i64),
+    /// An integer beyond 64 signed bits.
+    Huge(f64),
     Bool(bool),
     Null,
     /// An array or an object.
     Nested,
 }
 
-/// Attributes of one event as sent.
+/// Attributes as sent.
 pub(super) type SentAttributes<'a> = [(Cow<'a, str>, Sent<'a>)];
 
-/// Events of one body.
-#[derive(Debug, Default)]
-pub(super) struct SentEvents<'a> {
-    attributes: Vec<(Cow<'a, str>, Sent<'a>)>,
-    /// Where each event's attributes end.
-    ends: Vec<usize>,
-}
-
-impl<'a> SentEvents<'a> {
-    /// Parses a whole body.
-    pub(super) fn parse(json: &'a [u8]) -> Result<Self, Unreadable> {
-        let mut events = SentEvents::default();
-        let mut deserializer = serde_json::Deserializer::from_slice(json);
-        let parsed = Body(&mut events).deserialize(&mut deserializer);
-        parsed
-            .and_then(|()| deserializer.end())
-            .map_err(|error| Unreadable::Json(error.to_string()))?;
-        Ok(events)
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = &SentAttributes<'a>> {
-        let mut begin = 0;
-        self.ends.iter().map(move |end| {
-            let event = &self.attributes[begin..*end];
-            begin = *end;
-            event
-        })
-    }
-}
-
-/// An object or an array of objects.
-struct Body<'e, 'a>(&'e mut SentEvents<'a>);
-
-impl<'de> DeserializeSeed<'de> for Body<'_, 'de> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Body<'_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an event or an array of events")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
-        Event(self.0).visit_map(map)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while seq.next_element_seed(Event(self.0))?.is_some() {}
-        Ok(())
-    }
-}
-
-/// One object.
-struct Event<'e, 'a>(&'e mut SentEvents<'a>);
-
-impl<'de> DeserializeSeed<'de> for Event<'_, 'de> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Event<'_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an event: an object of names and values")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(name) = map.next_key_seed(Name)? {
-            let value = map.next_value_seed(AnyValue)?;
-            self.0.attributes.push((name, value));
-        }
-        self.0.ends.push(self.0.attributes.len());
-        Ok(())
-    }
-}
-
-struct Name;
+/// Reads a name.
+pub(super) struct Name;
 
 impl<'de> DeserializeSeed<'de> for Name {
     type Value = Cow<'de, str>;
@@ -185,7 +112,8 @@ impl<'de> Visitor<'de> for Name {
     }
 }
 
-struct AnyValue;
+/// Reads a value of any kind.
+pub(super) struct AnyValue;
 
 impl<'de> DeserializeSeed<'de> for AnyValue {
     type Value = Sent<'de>;
@@ -227,7 +155,7 @@ impl<'de> Visitor<'de> for AnyValue {
     fn visit_u64<E: de::Error>(self, number: u64) -> Result<Self::Value, E> {
         match i64::try_from(number) {
             Ok(signed) => self.visit_i64(signed),
-            Err(_) => Ok(Sent::Number(number as f64)),
+            Err(_) => Ok(Sent::Huge(number as f64)),
         }
     }
 
@@ -247,5 +175,33 @@ impl<'de> Visitor<'de> for AnyValue {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         while map.next_entry::<de::IgnoredAny, de::IgnoredAny>()?.is_some() {}
         Ok(Sent::Nested)
+    }
+}
+
+/// Takes out all but the last of attributes with one name: the last counts.
+pub(super) fn last_counts<T: Copy>(cells: &mut Vec<(&str, T)>) {
+    // Most events repeat no name: one pass over a coarse fingerprint tells.
+    let mut seen = [0_u64; 8];
+    let mut suspicious = false;
+    for (name, _) in cells.iter() {
+        let bytes = name.as_bytes();
+        let byte = |at: usize| usize::from(bytes.get(at).copied().unwrap_or_default());
+        let sum = bytes.len() * 31
+            + byte(bytes.len().wrapping_sub(1)) * 7
+            + byte(bytes.len() / 2) * 3
+            + byte(bytes.len().wrapping_sub(3));
+        let (word, bit) = (sum / 64 % 8, 1 << (sum % 64));
+        suspicious |= seen[word] & bit != 0;
+        seen[word] |= bit;
+    }
+    if !suspicious {
+        return;
+    }
+    let mut kept: indexmap::IndexMap<&str, T> = indexmap::IndexMap::with_capacity(cells.len());
+    for (name, cell) in cells.iter() {
+        kept.insert(name, *cell);
+    }
+    if kept.len() < cells.len() {
+        *cells = kept.into_iter().collect();
     }
 }

@@ -3,13 +3,13 @@
 //! Source: New Relic's "Data requirements and limits for custom event data"; the messages are those
 //! of the Event API's error table. Bad events are dropped one by one; the others stay.
 
-use super::parse::{Sent, SentAttributes};
 use crate::definitions::Scalar;
 use crate::domain::units::UnixMillis;
 use crate::newrelic::limits::{
     ATTRIBUTE_NAME_CHARS_MAX, ATTRIBUTE_VALUE_CHARS_MAX, EVENT_ATTRIBUTES_MAX,
     EVENT_TIMESTAMP_WINDOW_MS, EVENT_TYPE_CHARS_MAX,
 };
+use crate::sim::newrelic::ingest::body::{Sent, SentAttributes, last_counts};
 
 /// Message of a request that could not be parsed.
 pub(super) const PARSE_ERROR: &str = "Error parsing JSON payload";
@@ -27,6 +27,8 @@ pub enum EventFault {
     EventTypeReserved,
     /// The account has 250 event types already; its wording is assumed.
     TooManyEventTypes,
+    /// The event type has 48,000 attributes already; its wording is assumed.
+    TooManyTypeAttributes,
     /// More than 255 attributes.
     TooManyAttributes,
     /// An attribute without a name.
@@ -43,12 +45,13 @@ pub enum EventFault {
 
 impl EventFault {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::EventTypeMissing,
         Self::EventTypeCharacters,
         Self::EventTypeLength,
         Self::EventTypeReserved,
         Self::TooManyEventTypes,
+        Self::TooManyTypeAttributes,
         Self::TooManyAttributes,
         Self::NameMissing,
         Self::NameLength,
@@ -67,6 +70,7 @@ impl EventFault {
             Self::EventTypeLength => "attribute `eventType` exceeded maximum length",
             Self::EventTypeReserved => "attribute `eventType` is a reserved event type",
             Self::TooManyEventTypes => "account exceeded maximum number of event types",
+            Self::TooManyTypeAttributes => "event type exceeded maximum number of attributes",
             Self::TooManyAttributes => "event exceeded maximum number of attributes",
             Self::NameMissing => "event is missing attribute name",
             Self::NameLength => "attribute name exceeded maximum length",
@@ -80,18 +84,18 @@ impl EventFault {
 
 /// An event fit to be stored.
 #[derive(Debug, PartialEq)]
-pub(super) struct ValidEvent<'a> {
-    pub(super) event_type: &'a str,
-    pub(super) timestamp: UnixMillis,
+pub(in super::super) struct ValidEvent<'a> {
+    pub(in super::super) event_type: &'a str,
+    pub(in super::super) timestamp: UnixMillis,
     /// Everything but `eventType`, `timestamp` and what is never stored.
-    pub(super) cells: Vec<(&'a str, Scalar<'a>)>,
+    pub(in super::super) cells: Vec<(&'a str, Scalar<'a>)>,
 }
 
 /// Checks one event that arrived at `now`.
 ///
 /// # Errors
 /// The first rule it breaks, and its event type if it has one.
-pub(super) fn validate<'a>(
+pub(in super::super) fn validate<'a>(
     event: &'a SentAttributes<'_>,
     now: UnixMillis,
 ) -> Result<ValidEvent<'a>, (EventFault, Option<&'a str>)> {
@@ -127,6 +131,7 @@ pub(super) fn validate<'a>(
     if let Some(fault) = type_fault(event_type).or(fault) {
         return Err((fault, Some(event_type)));
     }
+    last_counts(&mut cells);
     Ok(ValidEvent { event_type, timestamp: timestamp(sent_time, now), cells })
 }
 
@@ -142,7 +147,7 @@ fn attribute<'a>(name: &str, value: &'a Sent<'_>) -> Result<Scalar<'a>, EventFau
             return Err(EventFault::ValueLength);
         }
         Sent::Text(text) => Scalar::Text(text),
-        Sent::Number(number) => Scalar::Number(*number),
+        Sent::Number(number) | Sent::Huge(number) => Scalar::Number(*number),
         Sent::Integer(number) => Scalar::Integer(*number),
         Sent::Bool(value) => Scalar::Bool(*value),
         Sent::Null | Sent::Nested => return Err(EventFault::ValueNested),
