@@ -5,13 +5,26 @@
 //! - Whatever the data, an expression has a value for each row: what cannot be computed is null.
 //! - Work and memory are bounded by [`QueryLimits`]; time is an argument.
 
+mod aggregate;
+mod answer;
 pub mod batch;
 pub mod bitmap;
 pub mod column;
+mod engine;
 pub mod expr;
+mod group;
+mod join;
+mod key;
 mod limits;
+mod pass;
+mod plan;
+mod raw;
+mod rewrite;
 pub mod scalar;
+mod shape;
 pub mod sketch;
+mod table;
+mod window;
 
 pub use limits::QueryLimits;
 
@@ -22,6 +35,7 @@ use super::store::EventStore;
 use crate::domain::account::AccountId;
 use crate::domain::units::UnixMillis;
 
+use super::result::value_json as result_json;
 
 /// What a query runs against.
 #[derive(Debug, Clone, Copy)]
