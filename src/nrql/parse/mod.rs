@@ -19,6 +19,7 @@ pub(super) use expr::binding;
 use super::ast::{Query, Statement};
 use super::error::{NrqlError, Span, line_column};
 use super::lex::{self, Fault, Symbol, Token, TokenKind};
+use crate::domain::metric::RESERVED_WORDS;
 
 /// Longest text of a query, in bytes.
 pub const TEXT_BYTES_MAX: usize = 64 * 1024;
@@ -49,53 +50,9 @@ const HARD_KEYWORDS: &[&str] = &[
     "BETWEEN",
 ];
 
-/// Words of New Relic's list of reserved words, and those that this grammar reserves.
-/// Source: newrelic.md 2.4 after "NRQL reserved words".
-const RESERVED: &[&str] = &[
-    "ago",
-    "and",
-    "as",
-    "auto",
-    "begin",
-    "begintime",
-    "compare",
-    "day",
-    "days",
-    "end",
-    "endtime",
-    "explain",
-    "facet",
-    "from",
-    "hour",
-    "hours",
-    "in",
-    "is",
-    "like",
-    "limit",
-    "minute",
-    "minutes",
-    "month",
-    "months",
-    "not",
-    "null",
-    "offset",
-    "or",
-    "raw",
-    "second",
-    "seconds",
-    "select",
-    "since",
-    "timeseries",
-    "until",
-    "week",
-    "weeks",
-    "where",
-    "with",
-];
-
 /// Whether New Relic asks for back-quotes around `word` as a name or a dotted part of one.
 pub fn is_reserved(word: &str) -> bool {
-    RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(word))
+    RESERVED_WORDS.iter().any(|reserved| reserved.eq_ignore_ascii_case(word))
 }
 
 /// Whether `word` can never stand for a name.
