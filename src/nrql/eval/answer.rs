@@ -65,7 +65,7 @@ pub(super) struct Chosen {
     groups: Vec<usize>,
 }
 
-type Batches<'b> = &'b mut dyn Iterator<Item = Result<Batch<'b>, NrqlError>>;
+type Batches<'i, 'b> = &'i mut (dyn Iterator<Item = Result<Batch<'b>, NrqlError>> + 'i);
 
 impl Question<'_> {
     fn reading(&self, wanted: Vec<bool>, buckets: Option<Buckets>) -> Reading<'_> {
@@ -79,7 +79,7 @@ impl Question<'_> {
     /// The results without FACET.
     pub(super) fn plain(
         &self,
-        batches: Batches<'_>,
+        batches: Batches<'_, '_>,
         window: &TimeWindow,
         buckets: Option<Buckets>,
         budget: &Budget,
@@ -92,7 +92,7 @@ impl Question<'_> {
     pub(super) fn choose(
         &self,
         mut grouper: Grouper,
-        batches: Batches<'_>,
+        batches: Batches<'_, '_>,
         window: &TimeWindow,
         with_lines: bool,
         budget: &Budget,
@@ -125,7 +125,7 @@ impl Question<'_> {
     pub(super) fn chosen(
         &self,
         chosen: &mut Chosen,
-        batches: Batches<'_>,
+        batches: Batches<'_, '_>,
         window: &TimeWindow,
         buckets: Option<Buckets>,
         budget: &Budget,

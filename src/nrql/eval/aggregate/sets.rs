@@ -17,12 +17,7 @@ use super::moments::whole;
 use super::{Accumulator, merge_with};
 
 fn key_hash(value: &Value) -> u64 {
-    hash_value(value).unwrap_or_else(|| match Key::of(value) {
-        Key::List(members) => members.iter().map(|one| key_hash(&one.value())).fold(3, hash_pair),
-        Key::Bool(value) => hash_pair(1, u64::from(value)),
-        Key::Other(json) => hash_pair(2, hash_text(&json)),
-        Key::Null | Key::Number(_) | Key::Integer(_) | Key::Text(_) => 0,
-    })
+    hash_value(value).unwrap_or(0)
 }
 
 /// A hash of each row's value; what it says of a row without one means nothing.
