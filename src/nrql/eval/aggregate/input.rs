@@ -61,14 +61,6 @@ impl Target<'_> {
             }
         }
     }
-
-    /// How many rows.
-    pub(in super::super) fn len(&self) -> usize {
-        match self {
-            Self::One { rows, .. } => rows.count(),
-            Self::Many { rows, .. } => rows.len(),
-        }
-    }
 }
 
 /// A batch and the arguments of one aggregate over it.

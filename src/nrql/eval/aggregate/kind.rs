@@ -354,7 +354,7 @@ pub(in super::super) fn interval_ms(
 }
 
 /// The number that `expr` is, when it is written out.
-pub(in super::super) fn numeric_constant(expr: &Expr) -> Option<f64> {
+fn numeric_constant(expr: &Expr) -> Option<f64> {
     match &expr.kind {
         #[expect(clippy::cast_precision_loss, reason = "NRQL computes with doubles")]
         ExprKind::Integer(value) => Some(*value as f64),

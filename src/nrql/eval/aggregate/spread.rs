@@ -18,7 +18,7 @@ use super::moments::{finite, whole};
 use super::{Accumulator, merge_with};
 
 /// A number as the key of a map: `95`, `99.9`.
-pub(in super::super) fn number_key(number: f64) -> Arc<str> {
+fn number_key(number: f64) -> Arc<str> {
     Arc::from(format!("{number}"))
 }
 
