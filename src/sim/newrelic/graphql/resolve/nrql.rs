@@ -74,12 +74,10 @@ pub(super) fn run(
     if call.args.get("async") == Some(&serde_json::Value::Bool(true)) {
         let asked = newrelic.nrql_async(now, call.session.user.id, accounts, text, options);
         let asked = asked.map_err(|error| failure(&error))?;
-        return Ok(promised(&asked, now, text));
+        return Ok(promised(&asked, now));
     }
     let result = newrelic.nrql(now, &accounts, text, options).map_err(|error| failure(&error))?;
-    let container =
-        Container { text: text.to_owned(), result: Some(result), progress: Value::Null };
-    Ok(Answer::Own(Box::new(container)))
+    Ok(Container::new((&accounts, text), Some(result), Value::Null))
 }
 
 fn promised(asked: &Asked, now: UnixMillis) -> Answer {
@@ -132,7 +130,28 @@ fn part(call: &Call<'_>, name: &str) -> Result<Answer, Failure> {
 fn raw_response(call: &Call<'_>) -> Result<Answer, Failure> {
     let container: Option<&Container> = call.parent.downcast_ref();
     let result = container.and_then(|container| container.result.as_ref());
-    Ok(result.map_or(Answer::NULL, |result| Answer::json(result.raw_response())))
+    Ok(result.map_or(Answer::NULL, |result| Answer::json(raw(result))))
+}
+
+/// Close to what the query engine itself answers: results, and what was read for them.
+fn raw(result: &QueryResult) -> Json {
+    let json = result.to_json();
+    let window = &result.metadata.time_window;
+    serde_json::json!({
+        "results": json["results"],
+        "metadata": {
+            "eventTypes": result.metadata.event_types,
+            "eventType": result.metadata.event_types.first(),
+            "facet": result.metadata.facets,
+            "messages": result.metadata.messages,
+            "beginTimeMillis": window.begin.0,
+            "endTimeMillis": window.end.0,
+            "rawSince": window.since,
+            "rawUntil": window.until,
+            "rawCompareWith": window.compare_with,
+        },
+        "performanceStats": {"inspectedCount": result.inspected_count},
+    })
 }
 
 /// An address as the live service makes them; nothing answers there.
