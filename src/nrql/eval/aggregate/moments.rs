@@ -155,7 +155,7 @@ impl Accumulator for Average {
             // Only what has a mean: a count's point has none.
             let (_, valid) = numbers(column, Part::Mean);
             let (sums, _) = numbers(column, Part::Sum);
-            let (weights, _) = numbers(column, self.part);
+            let (weights, _) = numbers(column, Part::Weight);
             target.each(&valid, |row, slot| {
                 self.slots[slot].0 += sums[row];
                 self.slots[slot].1 += weights[row];
