@@ -6,7 +6,10 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
 use super::guid::{GuidError, entity_guid};
+use super::index::{Index, Need, Pass};
 use super::load::Definitions;
 use super::model::{Condition, EntityDefinition, Identifier, NameFragment, NamePattern, Rule};
 
@@ -21,10 +24,12 @@ pub enum Scalar<'a> {
     Integer(i64),
     /// A boolean.
     Bool(bool),
+    /// A metric object (`{type, count, sum, …}`): it is there, and has no text.
+    Metric,
 }
 
 impl<'a> Scalar<'a> {
-    /// As conditions and tags see it.
+    /// As conditions and tags see it; a metric object has the empty text.
     pub fn text(self) -> Cow<'a, str> {
         match self {
             Self::Text(text) => Cow::Borrowed(text),
@@ -33,7 +38,13 @@ impl<'a> Scalar<'a> {
             Self::Integer(number) => Cow::Owned(number.to_string()),
             Self::Bool(true) => Cow::Borrowed("true"),
             Self::Bool(false) => Cow::Borrowed("false"),
+            Self::Metric => Cow::Borrowed(""),
         }
+    }
+
+    /// Its text, unless it has none.
+    pub(super) fn some_text(self) -> Option<Cow<'a, str>> {
+        (self != Self::Metric && self != Self::Text("")).then(|| self.text())
     }
 }
 
@@ -101,67 +112,192 @@ impl Match<'_> {
     }
 }
 
+/// All rules of a set, filed by what they need.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct RuleIndex {
+    index: Index,
+    /// By the index's number.
+    rules: Vec<FiledRule>,
+    /// The index's number of `entity.guid`.
+    stamp: Option<u32>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct FiledRule {
+    definition: u32,
+    rule: u32,
+    /// The index's numbers of the attributes that [`build`] asks for, in its order.
+    attributes: Box<[u32]>,
+}
+
+impl RuleIndex {
+    /// Files the rules of `definitions`.
+    pub(super) fn new(definitions: &[EntityDefinition]) -> Self {
+        let every = || definitions.iter().flat_map(|definition| &definition.rules);
+        let needs: Vec<Vec<Need>> = every().map(needs).collect();
+        let named = every().flat_map(attributes_of).chain([STAMP]);
+        let index = Index::new(&needs, named, false);
+        let mut rules = Vec::with_capacity(needs.len());
+        for (at, definition) in definitions.iter().enumerate() {
+            for (number, rule) in definition.rules.iter().enumerate() {
+                let numbers = attributes_of(rule).filter_map(|name| index.attribute(name));
+                let (definition, rule) = (at as u32, number as u32);
+                rules.push(FiledRule { definition, rule, attributes: numbers.collect() });
+            }
+        }
+        Self { stamp: index.attribute(STAMP), index, rules }
+    }
+}
+
+/// A point that has this attribute counts as synthesized already.
+pub(super) const STAMP: &str = "entity.guid";
+
+/// What must hold for `rule` to match.
+fn needs(rule: &Rule) -> Vec<Need> {
+    let mut needs: Vec<Need> = rule
+        .conditions
+        .iter()
+        .map(|condition| match condition {
+            Condition::Value(name, value) => Need::AnyOf(name.clone(), vec![value.clone()]),
+            Condition::Prefix(name, prefix) => Need::Prefix(name.clone(), prefix.clone()),
+            Condition::Present(name, true) => Need::Present(name.clone()),
+            Condition::Present(name, false) => Need::Absent(name.clone()),
+        })
+        .collect();
+    let required = identifier_attributes(rule).chain(name_attributes(rule));
+    needs.extend(required.map(|name| Need::Present(name.to_owned())));
+    needs
+}
+
+/// Attributes without which a rule finds no identifier.
+pub(super) fn identifier_attributes(rule: &Rule) -> impl Iterator<Item = &str> {
+    let names = match &rule.identifier {
+        Identifier::Attribute(attribute) => std::slice::from_ref(attribute),
+        Identifier::Composite { attributes, .. } => attributes,
+    };
+    names.iter().map(String::as_str)
+}
+
+/// Attributes without which a rule finds no name.
+pub(super) fn name_attributes(rule: &Rule) -> impl Iterator<Item = &str> {
+    let (single, fragments) = match &rule.display {
+        NamePattern::Attribute(attribute) => (Some(attribute.as_str()), &[] as &[_]),
+        NamePattern::Composite(fragments) => (None, fragments.as_slice()),
+    };
+    single.into_iter().chain(fragments.iter().filter_map(|fragment| match fragment {
+        NameFragment::Attribute(attribute) => Some(attribute.as_str()),
+        NameFragment::Value(_) => None,
+    }))
+}
+
+/// What [`build`] reads, in its order.
+fn attributes_of(rule: &Rule) -> impl Iterator<Item = &str> {
+    let tags = rule.tags.iter().filter(|tag| !tag.is_prefix).map(|tag| tag.attribute.as_str());
+    identifier_attributes(rule).chain(name_attributes(rule)).chain(tags)
+}
+
 impl Definitions {
     /// The entities that `point` makes: one for each rule that matches, in the order of loading.
     ///
     /// A point with an `entity.guid` of its own makes none: it counts as synthesized already.
+    /// Costs no allocation when nothing matches.
     pub fn match_point<'a>(&'a self, point: Point<'a>) -> Vec<Match<'a>> {
-        if point.get("entity.guid").is_some() {
+        let rules = &self.rule_index;
+        let mut found = SmallVec::new();
+        let virtuals = [("eventType", Scalar::Text(point.event_type))];
+        let pass = rules.index.read(point.attributes, &virtuals, &mut found);
+        if found.is_empty() || rules.stamp.is_some_and(|stamp| pass.position(stamp).is_some()) {
             return Vec::new();
         }
-        let event_type = point.get("eventType").map(Scalar::text).unwrap_or_default();
-        let mut candidates: Vec<(usize, usize)> =
-            self.by_event_type.get(&*event_type).cloned().unwrap_or_default();
-        if !self.any_event_type.is_empty() {
-            candidates.extend_from_slice(&self.any_event_type);
-            candidates.sort_unstable();
+        let mut matches = Vec::with_capacity(found.len());
+        for filed in found.iter().map(|number| &rules.rules[*number as usize]) {
+            let definition = &self.definitions()[filed.definition as usize];
+            let rule = &definition.rules[filed.rule as usize];
+            let mut reader = Reader { point, filed: Some((&pass, filed.attributes.iter())) };
+            matches.extend(build(definition, rule, point, &mut reader));
         }
-        let matched = |(definition, rule): (usize, usize)| {
-            let definition = &self.definitions()[definition];
-            match_rule(definition, &definition.rules[rule], point)
-        };
-        candidates.into_iter().filter_map(matched).collect()
+        matches
+    }
+
+    /// What [`Self::match_point`] finds, found by trying every rule: what the index must equal and
+    /// is measured against.
+    pub fn match_point_by_scan<'a>(&'a self, point: Point<'a>) -> Vec<Match<'a>> {
+        if point.get(STAMP).is_some() {
+            return Vec::new();
+        }
+        let mut matches = Vec::new();
+        for definition in self.definitions() {
+            for rule in &definition.rules {
+                if rule.conditions.iter().all(|condition| holds(condition, point)) {
+                    let mut reader = Reader { point, filed: None };
+                    matches.extend(build(definition, rule, point, &mut reader));
+                }
+            }
+        }
+        matches
     }
 }
 
-fn match_rule<'a>(
+/// Finds a rule's attributes, by number where they were numbered.
+struct Reader<'a, 'p> {
+    point: Point<'a>,
+    filed: Option<(&'p Pass, std::slice::Iter<'p, u32>)>,
+}
+
+impl<'a> Reader<'a, '_> {
+    /// The next attribute of [`attributes_of`], which is `name`.
+    fn next(&mut self, name: &str) -> Option<Scalar<'a>> {
+        let Some((pass, numbers)) = &mut self.filed else { return self.point.get(name) };
+        let at = pass.position(*numbers.next()?)?;
+        let own = self.point.attributes.get(at).map(|(_, value)| *value);
+        Some(own.unwrap_or(Scalar::Text(self.point.event_type)))
+    }
+}
+
+fn build<'a>(
     definition: &'a EntityDefinition,
     rule: &'a Rule,
     point: Point<'a>,
+    reader: &mut Reader<'a, '_>,
 ) -> Option<Match<'a>> {
-    if !rule.conditions.iter().all(|condition| holds(condition, point)) {
-        return None;
-    }
     let identifier = match &rule.identifier {
-        Identifier::Attribute(attribute) => point.get(attribute)?.text(),
+        Identifier::Attribute(attribute) => reader.next(attribute)?.some_text()?,
         Identifier::Composite { separator, attributes } => {
-            let values: Option<Vec<_>> =
-                attributes.iter().map(|name| point.get(name).map(Scalar::text)).collect();
-            Cow::Owned(values?.join(separator.as_str()))
+            let mut joined = String::new();
+            for (at, attribute) in attributes.iter().enumerate() {
+                if at > 0 {
+                    joined.push_str(separator);
+                }
+                joined.push_str(&reader.next(attribute)?.some_text()?);
+            }
+            Cow::Owned(joined)
         }
     };
     let name = match &rule.display {
-        NamePattern::Attribute(attribute) => point.get(attribute)?.text(),
+        NamePattern::Attribute(attribute) => reader.next(attribute)?.some_text()?,
         NamePattern::Composite(fragments) => {
             let mut name = String::new();
             for fragment in fragments {
                 match fragment {
                     NameFragment::Value(value) => name.push_str(value),
                     NameFragment::Attribute(attribute) => {
-                        name.push_str(&point.get(attribute)?.text());
+                        name.push_str(&reader.next(attribute)?.some_text()?);
                     }
                 }
             }
             Cow::Owned(name)
         }
     };
-    Some(Match { definition, rule, identifier, name, tags: tags(rule, point) })
+    let tags = tags(rule, point, reader);
+    Some(Match { definition, rule, identifier, name, tags })
 }
 
 /// Whether one condition holds.
-fn holds(condition: &Condition, point: Point<'_>) -> bool {
+pub(super) fn holds(condition: &Condition, point: Point<'_>) -> bool {
     match (condition, point.get(condition.attribute())) {
         (Condition::Present(_, wanted), value) => value.is_some() == *wanted,
+        (Condition::Prefix(_, prefix), Some(_)) if prefix.is_empty() => true,
+        (_, Some(Scalar::Metric)) => false,
         (Condition::Value(_, wanted), Some(value)) => value.text() == *wanted,
         (Condition::Prefix(_, prefix), Some(value)) => value.text().starts_with(prefix.as_str()),
         (Condition::Value(..) | Condition::Prefix(..), None) => false,
@@ -171,39 +307,42 @@ fn holds(condition: &Condition, point: Point<'_>) -> bool {
 /// Attributes that become tags of themselves when a point carries them.
 const ALWAYS: [&str; 2] = ["instrumentation.provider", "instrumentation.name"];
 
-fn tags<'a>(rule: &'a Rule, point: Point<'a>) -> Vec<Tag<'a>> {
-    let mut tags = Vec::new();
+fn tags<'a>(rule: &'a Rule, point: Point<'a>, reader: &mut Reader<'a, '_>) -> Vec<Tag<'a>> {
+    let mut tags = Vec::with_capacity(rule.tags.len() + ALWAYS.len());
     for tag in &rule.tags {
         let (multi_value, ttl) = (tag.multi_value, tag.ttl);
-        let mut add = |key: &'a str, value: Scalar<'a>| {
-            tags.push(Tag { key: Cow::Borrowed(key), value: value.text(), multi_value, ttl });
+        let mut add = |key: &'a str, value: Cow<'a, str>| {
+            tags.push(Tag { key: Cow::Borrowed(key), value, multi_value, ttl });
         };
         if tag.is_prefix {
             for (name, value) in point.attributes {
-                match name.strip_prefix(tag.attribute.as_str()) {
-                    Some(key) if !key.is_empty() && *value != Scalar::Text("") => add(key, *value),
-                    _ => {}
+                if let Some(key) = name.strip_prefix(tag.attribute.as_str())
+                    && !key.is_empty()
+                    && let Some(text) = value.some_text()
+                {
+                    add(key, text);
                 }
             }
-        } else if let Some(value) = point.get(&tag.attribute) {
+        } else if let Some(text) = reader.next(&tag.attribute).and_then(Scalar::some_text) {
             if tag.names.is_empty() {
-                add(&tag.attribute, value);
+                add(&tag.attribute, text.clone());
             }
             for name in &tag.names {
-                add(name, value);
+                add(name, text.clone());
             }
         }
     }
     for (name, value) in point.attributes {
         let own = name.strip_prefix("tags.").filter(|key| !key.is_empty());
-        let key = own.or_else(|| ALWAYS.contains(name).then_some(*name));
-        if let Some(key) = key
-            && *value != Scalar::Text("")
+        if let Some(key) = own.or_else(|| ALWAYS.contains(name).then_some(*name))
             && !tags.iter().any(|tag| tag.key == key)
+            && let Some(value) = value.some_text()
         {
-            let value = value.text();
             tags.push(Tag { key: Cow::Borrowed(key), value, multi_value: true, ttl: None });
         }
     }
     tags
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,21 +10,26 @@
 //!   they were loaded.
 
 mod builtin;
+mod check;
 mod dashboard;
 mod duration;
 mod error;
 mod explain;
 pub mod farmhash;
+mod files;
 mod guid;
+mod index;
 mod load;
 mod matching;
 mod metrics;
 mod model;
 pub mod relationship;
-mod schema;
 mod source;
+mod test_run;
 #[cfg(test)]
 mod tests;
+mod text;
+mod tree;
 
 pub use builtin::{BUILTIN, BuiltinFile, builtin};
 pub use dashboard::{Dashboard, DashboardTemplate, Layout, Widget};
@@ -41,3 +46,4 @@ pub use model::{
     Test,
 };
 pub use source::{Source, View};
+pub use test_run::{EntityRun, PointRun, TestOptions, TestRun, TypeRun};

@@ -21,3 +21,29 @@ pub const EVENT_TIMESTAMP_WINDOW_MS: i64 = 24 * 60 * 60 * 1_000;
 pub const EVENT_API_SERVER_TIMEOUT_SECONDS: u64 = 10;
 /// Characters of a key that New Relic shows as `apiKeyPrefix` (`NrIntegrationError`).
 pub const API_KEY_PREFIX_CHARS: usize = 6;
+/// Attributes of one event type: "48,000 attributes per event type".
+pub const EVENT_TYPE_ATTRIBUTES_MAX: usize = 48_000;
+
+/// Largest body of one POST to the Metric API as sent, in bytes: "1MB (10^6 bytes) maximum".
+pub const METRIC_API_BODY_BYTES_MAX: usize = 1_000_000;
+/// Most attributes of one metric data point: "Max attributes per metric: 100".
+pub const METRIC_ATTRIBUTES_MAX: usize = 100;
+/// Longest metric name, in characters.
+pub const METRIC_NAME_CHARS_MAX: usize = 255;
+/// How far a data point's timestamp may lie in the past, in milliseconds: "older than 48 hours".
+pub const METRIC_TIMESTAMP_PAST_MS: i64 = 48 * 60 * 60 * 1_000;
+/// How far it may lie ahead, in milliseconds: "newer than 24 hours".
+pub const METRIC_TIMESTAMP_AHEAD_MS: i64 = 24 * 60 * 60 * 1_000;
+/// POSTs per account and minute: "Max payloads per minute: 100k".
+pub const METRIC_API_POSTS_PER_MINUTE: u32 = 100_000;
+/// Data points per account and minute: "3-15 million DPM".
+pub const METRIC_POINTS_PER_MINUTE: u64 = 3_000_000;
+/// Time series per account and day: "1-15 million".
+pub const METRIC_SERIES_PER_DAY: usize = 1_000_000;
+/// Time series per metric name and day: "100k".
+pub const METRIC_SERIES_PER_NAME_AND_DAY: u32 = 100_000;
+/// Longest request URI of the Metric API, in bytes. The status 414 is documented, the number is not.
+pub const METRIC_API_URI_BYTES_MAX: usize = 8_192;
+/// Longest head of a request to the Metric API, in bytes. The status 431 is documented, the number
+/// is not.
+pub const METRIC_API_HEADER_BYTES_MAX: usize = 16_384;

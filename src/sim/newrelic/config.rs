@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use crate::domain::account::AccountId;
-use crate::newrelic::limits::EVENT_API_POSTS_PER_MINUTE;
+use crate::newrelic::limits::{
+    EVENT_API_POSTS_PER_MINUTE, METRIC_API_POSTS_PER_MINUTE, METRIC_POINTS_PER_MINUTE,
+    METRIC_SERIES_PER_DAY,
+};
 use crate::newrelic::{ApiKey, KeyKind};
 
 /// One customer account.
@@ -57,6 +60,12 @@ pub struct NewRelicConfig {
     pub synthesis_lag: DelayRange,
     /// POSTs per account and minute before 429.
     pub posts_per_minute: u32,
+    /// POSTs to the Metric API per account and minute before 429.
+    pub metric_posts_per_minute: u32,
+    /// Data points per account and minute before 429.
+    pub metric_points_per_minute: u64,
+    /// Time series per account and day before roll-ups would stop.
+    pub metric_series_per_day: usize,
     /// Longest body after decompression: a guard of our own against zip bombs.
     pub decoded_bytes_max: usize,
     /// Bytes of bodies waiting to be parsed before 503.
@@ -84,6 +93,9 @@ impl NewRelicConfig {
             parse_delay: DelayRange::millis(200, 1_500),
             synthesis_lag: DelayRange::millis(2_000, 15_000),
             posts_per_minute: EVENT_API_POSTS_PER_MINUTE,
+            metric_posts_per_minute: METRIC_API_POSTS_PER_MINUTE,
+            metric_points_per_minute: METRIC_POINTS_PER_MINUTE,
+            metric_series_per_day: METRIC_SERIES_PER_DAY,
             decoded_bytes_max: 32 * 1024 * 1024,
             queue_bytes_max: 256 * 1024 * 1024,
             retention: Duration::from_secs(8 * 24 * 3_600),

@@ -1,4 +1,4 @@
-//! Simulated New Relic: the Event API, its event store, entities with lag.
+//! Simulated New Relic: what it takes in, its event store, entities with lag.
 //!
 //! Nothing runs in the background: whatever is due by the time of a request or a query happens
 //! then, in the order of its due times ([`NewRelic::advance`]), so the same requests at the same
@@ -11,25 +11,25 @@
 //! - Nothing is idempotent: a request sent twice is stored twice.
 //! - Every behaviour has its line in [`claims`].
 //!
-//! Not modelled: the limit of 48,000 attributes per event type, permissions, Metric API, NRQL and
-//! NerdGraph.
+//! Not modelled: permissions beyond the kinds of keys, roll-ups of metrics.
 
 mod api;
 pub mod claims;
 mod config;
+mod dashboards;
 mod entities;
-mod envelope;
 mod fault;
+mod graphql;
+mod ingest;
 pub mod journal;
 mod page;
-mod parse;
+mod query;
 mod requests;
+mod search;
 pub mod serve;
 mod state;
-mod store;
 #[cfg(test)]
 mod tests;
-mod validate;
 #[cfg(test)]
 mod wire_tests;
 
@@ -37,6 +37,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+pub use crate::nrql::Value;
+pub use crate::nrql::store::{EventRow, Eviction};
 pub use api::{router, serve};
 pub use config::{Account, DelayRange, NewRelicConfig};
 pub use entities::{
@@ -44,10 +46,11 @@ pub use entities::{
     entity_kind,
 };
 pub use fault::{FaultId, FaultWindow, IngestFault, Target};
+pub use graphql::GraphAnswer;
+pub use ingest::{AgentHost, EventFault, ForwardError, Forwarded, Forwarder, MetricFault};
+pub use query::NrqlOptions;
 pub use requests::RequestRecord;
 pub use state::Counters;
-pub use store::{EventRow, Eviction, Value};
-pub use validate::EventFault;
 
 use crate::definitions::Definitions;
 use crate::domain::account::AccountId;

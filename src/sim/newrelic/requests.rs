@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::fault::Target;
 use crate::domain::account::AccountId;
 use crate::domain::units::UnixMillis;
 
@@ -15,11 +16,13 @@ pub struct RequestRecord {
     pub number: u32,
     /// When its head arrived.
     pub at: UnixMillis,
+    /// The part of the service that it was for.
+    pub part: Target,
     /// The account, when there is such a one.
     pub account: Option<AccountId>,
     /// The sender's `X-Request-Id`; empty when it sent none. Equal ids mean a repetition.
     pub request_id: String,
-    /// The status that was answered; 200 also when the answer was then lost or spoilt.
+    /// The status that was answered; 200 or 202 also when the answer was then lost or spoilt.
     pub status: u16,
     /// The id in the answer, when the request was accepted.
     pub uuid: Option<Arc<str>>,

@@ -226,6 +226,7 @@ fn newrelic_record(setup: &Setup, record: &Record) -> NewRelicRecord {
                 events_stored: request.events_stored.into(),
             })
             .collect(),
+        evicted: newrelic.store_usage().1.values().sum(),
         integration_errors: newrelic.integration_errors().into_iter().map(|e| e.message).collect(),
     }
 }
@@ -241,6 +242,8 @@ impl Form {
     fn of(row: &EventRow<'_>) -> Self {
         let columns = row.attributes().enumerate();
         let mut columns: Vec<(&Arc<str>, usize, bool)> = columns
+            // What New Relic says of the entity is nothing that the pipeline sent.
+            .filter(|(_, (name, _))| !name.starts_with("entity."))
             .map(|(at, (name, value))| (name, at, matches!(value, Value::Text(_))))
             .collect();
         columns.sort_unstable();
@@ -258,7 +261,7 @@ impl Form {
         let number = |at: &usize| row.at(*at).as_f64().unwrap_or(f64::NAN);
         let text = |at: &usize| match row.at(*at) {
             Value::Text(text) => Some(text),
-            Value::Number(_) | Value::Integer(_) => None,
+            _ => None,
         };
         StoredEvent {
             timestamp: row.timestamp(),

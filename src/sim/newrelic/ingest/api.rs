@@ -1,0 +1,190 @@
+//! Ingest on HTTP.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use axum::routing::post;
+use bytes::Bytes;
+use futures_util::stream;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, StatusCode};
+
+use super::arrival::success;
+use super::envelope::{Arrival, Refusal, body_bytes_max};
+use crate::newrelic::limits::EVENT_API_SERVER_TIMEOUT_SECONDS;
+use crate::ports::Clock;
+use crate::sim::newrelic::NewRelic;
+use crate::sim::newrelic::fault::{IngestFault, Target};
+
+/// What every route needs.
+#[derive(Clone)]
+struct App<C> {
+    clock: C,
+    newrelic: NewRelic,
+}
+
+/// The routes of ingest; time is that of `clock`.
+pub fn router<C: Clock>(clock: C, newrelic: NewRelic) -> Router {
+    Router::new()
+        .route("/v1/accounts/{account}/events", post(events::<C>))
+        .route("/v1/accounts/events", post(events_by_key::<C>))
+        .route("/metric/v1", post(metrics::<C>))
+        .route("/metric/v1/infra", post(metrics::<C>))
+        .route("/infra/v2/metrics/events/bulk", post(infra::<C>))
+        .route("/inventory/deltas", post(inventory::<C>))
+        .route("/inventory/deltas/bulk", post(inventory::<C>))
+        .route("/identity/v1/connect", post(connect::<C>).put(connect::<C>))
+        .with_state(App { clock, newrelic })
+}
+
+async fn events<C: Clock>(
+    State(app): State<App<C>>,
+    Path(account): Path<String>,
+    request: Request,
+) -> Response {
+    take(app, Target::Event, Some(account), request).await
+}
+
+/// Telemetry SDKs name no account: the key does.
+async fn events_by_key<C: Clock>(State(app): State<App<C>>, request: Request) -> Response {
+    take(app, Target::Event, None, request).await
+}
+
+async fn metrics<C: Clock>(State(app): State<App<C>>, request: Request) -> Response {
+    take(app, Target::Metric, None, request).await
+}
+
+async fn infra<C: Clock>(State(app): State<App<C>>, request: Request) -> Response {
+    take(app, Target::Infra, None, request).await
+}
+
+/// Inventory is accepted and counted; nothing of it is kept.
+async fn inventory<C: Clock>(State(app): State<App<C>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let arrival =
+        Arrival { part: Target::Infra, account: None, uri: &parts.uri, headers: &parts.headers };
+    let ticket = match app.newrelic.state().arrive(app.clock.wall(), arrival) {
+        Ok(ticket) => ticket,
+        Err(refusal) => return refused(&refusal),
+    };
+    if axum::body::to_bytes(body, body_bytes_max(Target::Infra)).await.is_err() {
+        let refusal = Refusal::new(StatusCode::BAD_REQUEST, "Body does not match its length");
+        return refused(&app.newrelic.state().refuse(ticket, refusal));
+    }
+    app.newrelic.state().counters.inventories += 1;
+    json(StatusCode::OK, r#"{"payload":[]}"#.to_owned())
+}
+
+/// The agent asks who it is; the answer depends on what it says of itself only.
+async fn connect<C: Clock>(State(app): State<App<C>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let arrival =
+        Arrival { part: Target::Infra, account: None, uri: &parts.uri, headers: &parts.headers };
+    let arrived = app.newrelic.state().arrive(app.clock.wall(), arrival);
+    let ticket = match arrived {
+        Ok(ticket) => ticket,
+        Err(refusal) => return refused(&refusal),
+    };
+    let Ok(body) = axum::body::to_bytes(body, body_bytes_max(Target::Infra)).await else {
+        let refusal = Refusal::new(StatusCode::BAD_REQUEST, "Body does not match its length");
+        return refused(&app.newrelic.state().refuse(ticket, refusal));
+    };
+    json(StatusCode::OK, super::infra::identity(ticket.account, &body))
+}
+
+/// Judges, reads, answers.
+async fn take<C: Clock>(
+    app: App<C>,
+    part: Target,
+    account: Option<String>,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let arrival =
+        Arrival { part, account: account.as_deref(), uri: &parts.uri, headers: &parts.headers };
+    let arrived = app.newrelic.state().arrive(app.clock.wall(), arrival);
+    let ticket = match arrived {
+        Ok(ticket) => ticket,
+        Err(refusal) => return refused(&refusal),
+    };
+    let patience = Duration::from_secs(EVENT_API_SERVER_TIMEOUT_SECONDS);
+    let read = axum::body::to_bytes(body, body_bytes_max(part));
+    let declared = ticket.head.body_bytes;
+    let body = match app.clock.timeout(patience, read).await {
+        Ok(Ok(body)) if declared.is_none_or(|declared| declared == body.len()) => body,
+        Ok(Err(_)) if declared.is_none() => {
+            let refusal = Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "Request body over 1 MB");
+            return refused(&app.newrelic.state().refuse(ticket, refusal));
+        }
+        Ok(_) => {
+            let refusal = Refusal::new(StatusCode::BAD_REQUEST, "Body does not match its length");
+            return refused(&app.newrelic.state().refuse(ticket, refusal));
+        }
+        Err(_) => {
+            let refusal = Refusal::new(StatusCode::REQUEST_TIMEOUT, "Request timeout");
+            return refused(&app.newrelic.state().refuse(ticket, refusal));
+        }
+    };
+    let fault = ticket.fault.clone();
+    let accepted = app.newrelic.state().accept(app.clock.wall(), ticket, body);
+    let uuid = match accepted {
+        Ok(uuid) => uuid,
+        Err(refusal) => return refused(&refusal),
+    };
+    let whole = match part {
+        Target::Event => format!(r#"{{"success":true,"uuid":"{uuid}"}}"#),
+        _ => format!(r#"{{"requestId":"{uuid}"}}"#),
+    };
+    answer(&app.clock, success(part), whole, fault).await
+}
+
+/// The answer of a request that was taken, as its fault lets it be.
+async fn answer<C: Clock>(
+    clock: &C,
+    status: StatusCode,
+    whole: String,
+    fault: Option<IngestFault>,
+) -> Response {
+    match fault {
+        None | Some(IngestFault::Status { .. } | IngestFault::BodyTooLarge { .. }) => {
+            json(status, whole)
+        }
+        Some(IngestFault::Slow(delay)) => {
+            clock.sleep(delay).await;
+            json(status, whole)
+        }
+        Some(IngestFault::TruncatedBody) => json(status, whole[..20].to_owned()),
+        Some(IngestFault::GarbageBody) => {
+            json(status, "<html>upstream said something</html>".to_owned())
+        }
+        Some(IngestFault::LostAnswer) => no_answer(),
+    }
+}
+
+fn json(status: StatusCode, text: String) -> Response {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn refused(refusal: &Refusal) -> Response {
+    let mut response = json(refusal.status, format!(r#"{{"error":"{}"}}"#, refusal.message));
+    if let Some(seconds) = refusal.retry_after_seconds {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// The answer's body fails before its first byte: the server closes the connection.
+#[derive(Debug, thiserror::Error)]
+#[error("answer lost on purpose")]
+struct LostOnPurpose;
+
+fn no_answer() -> Response {
+    let broken = stream::iter([Err::<Bytes, LostOnPurpose>(LostOnPurpose)]);
+    Response::new(Body::from_stream(broken))
+}

@@ -1,0 +1,1 @@
+//! Integrations through the agent to New Relic.

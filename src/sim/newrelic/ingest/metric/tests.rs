@@ -1,0 +1,1 @@
+//! The Metric API through the router.

@@ -1,0 +1,84 @@
+//! Rows of `NrIntegrationError`.
+//!
+//! Source: the `NrIntegrationError` reference and its pages for the Event API and the Metric API.
+
+use super::Pending;
+use crate::definitions::Scalar;
+use crate::domain::account::AccountId;
+use crate::domain::units::UnixMillis;
+use crate::sim::newrelic::fault::Target;
+use crate::sim::newrelic::state::{ERROR_EVENT, State};
+
+/// Request number of rows that no request caused.
+const NO_REQUEST: u32 = u32::MAX;
+
+/// A limit that an account has reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RateLimit {
+    RequestsPerMinute,
+    DatapointsPerMinute,
+    UniqueTimeseriesPerDay,
+}
+
+impl RateLimit {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::RequestsPerMinute => "RequestsPerMinute",
+            Self::DatapointsPerMinute => "DatapointsPerMinute",
+            Self::UniqueTimeseriesPerDay => "UniqueTimeseriesPerDay",
+        }
+    }
+
+    const fn message(self) -> &'static str {
+        match self {
+            Self::RequestsPerMinute => "Account exceeded maximum number of requests per minute",
+            Self::DatapointsPerMinute => {
+                "Account exceeded maximum number of data points per minute"
+            }
+            Self::UniqueTimeseriesPerDay => {
+                "Account exceeded maximum number of unique timeseries per day"
+            }
+        }
+    }
+}
+
+impl State {
+    /// Writes a row about a request of which something could not be stored.
+    pub(super) fn report(
+        &mut self,
+        pending: &Pending,
+        at: UnixMillis,
+        message: &str,
+        event_type: Option<&str>,
+    ) {
+        let (feature, category, name) = match pending.part {
+            Target::Metric => ("Metrics", "BadRequest", None),
+            Target::Infra => ("Infrastructure", "BadRequest", None),
+            _ => ("Event API", "EventApiException", Some("EventValidationException")),
+        };
+        let mut cells =
+            vec![("newRelicFeature", Scalar::Text(feature)), ("category", Scalar::Text(category))];
+        cells.extend(name.map(|name| ("name", Scalar::Text(name))));
+        cells.push(("message", Scalar::Text(message)));
+        cells.push(("apiKeyPrefix", Scalar::Text(&pending.key_prefix)));
+        cells.push(("requestId", Scalar::Text(&pending.uuid)));
+        cells.extend(event_type.map(|sample| ("eventTypeSample", Scalar::Text(sample))));
+        self.put(pending.account, ERROR_EVENT, (at, at), pending.request, &cells, None);
+    }
+
+    /// Writes a row about a limit that an account has reached.
+    pub(super) fn report_rate_limit(
+        &mut self,
+        account: AccountId,
+        at: UnixMillis,
+        limit: RateLimit,
+    ) {
+        let cells = [
+            ("newRelicFeature", Scalar::Text("Metrics")),
+            ("category", Scalar::Text("RateLimit")),
+            ("rateLimitType", Scalar::Text(limit.as_str())),
+            ("message", Scalar::Text(limit.message())),
+        ];
+        self.put(account, ERROR_EVENT, (at, at), NO_REQUEST, &cells, None);
+    }
+}
