@@ -24,6 +24,8 @@ pub struct QueryResult {
     pub other_result: Option<Outcome>,
     /// With FACET: all rows together.
     pub total_result: Option<Outcome>,
+    /// With FACET: rows without a facet.
+    pub unknown_group: Option<Outcome>,
     /// About the answer.
     pub metadata: Metadata,
     /// Events that were looked at.

@@ -3,6 +3,8 @@
 use super::Exit;
 
 mod claims;
+mod definitions;
+mod report;
 mod serve;
 
 /// Arguments of `shakedown newrelic`.

@@ -3,6 +3,8 @@
 //! Invariants: work is counted in rows, never by a clock, so that the same query over the same
 //! events always ends the same way; what exceeds a limit ends in an error that says so.
 
+use std::cell::Cell;
+
 use super::super::error::{ErrorKind, NrqlError};
 
 /// What a query may do and hold.
@@ -48,14 +50,14 @@ impl Default for QueryLimits {
 #[derive(Debug)]
 pub(super) struct Budget {
     limits: QueryLimits,
-    rows: u64,
-    inspected: u64,
+    rows: Cell<u64>,
+    inspected: Cell<u64>,
 }
 
 impl Budget {
     /// All of `limits`.
     pub(super) const fn new(limits: QueryLimits) -> Self {
-        Self { limits, rows: 0, inspected: 0 }
+        Self { limits, rows: Cell::new(0), inspected: Cell::new(0) }
     }
 
     /// The limits.
@@ -65,20 +67,20 @@ impl Budget {
 
     /// Events of the store that were read, each once per step that read it.
     pub(super) const fn inspected(&self) -> u64 {
-        self.inspected
+        self.inspected.get()
     }
 
     /// Notes `rows` events read from the store.
-    pub(super) fn inspect(&mut self, rows: usize) -> Result<(), NrqlError> {
-        self.inspected = self.inspected.saturating_add(rows as u64);
+    pub(super) fn inspect(&self, rows: usize) -> Result<(), NrqlError> {
+        self.inspected.set(self.inspected.get().saturating_add(rows as u64));
         self.work(rows, 1)
     }
 
     /// Notes work over `rows`, `times` over.
-    pub(super) fn work(&mut self, rows: usize, times: usize) -> Result<(), NrqlError> {
+    pub(super) fn work(&self, rows: usize, times: usize) -> Result<(), NrqlError> {
         let work = (rows as u64).saturating_mul(times as u64);
-        self.rows = self.rows.saturating_add(work);
-        if self.rows > self.limits.rows_max {
+        self.rows.set(self.rows.get().saturating_add(work));
+        if self.rows.get() > self.limits.rows_max {
             return Err(NrqlError {
                 kind: ErrorKind::Timeout,
                 message: "NRQL query timed out: it inspected more events than its time allows"

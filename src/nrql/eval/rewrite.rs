@@ -15,11 +15,9 @@ pub(super) fn map_children(
     let kind = match &expr.kind {
         ExprKind::Negate(child) => ExprKind::Negate(boxed(child)?),
         ExprKind::Not(child) => ExprKind::Not(boxed(child)?),
-        ExprKind::Binary { operator, left, right } => ExprKind::Binary {
-            operator: *operator,
-            left: boxed(left)?,
-            right: boxed(right)?,
-        },
+        ExprKind::Binary { operator, left, right } => {
+            ExprKind::Binary { operator: *operator, left: boxed(left)?, right: boxed(right)? }
+        }
         ExprKind::In { negated, operand, set } => ExprKind::In {
             negated: *negated,
             operand: boxed(operand)?,
@@ -30,11 +28,9 @@ pub(super) fn map_children(
                 }
             },
         },
-        ExprKind::Like { negated, operand, pattern } => ExprKind::Like {
-            negated: *negated,
-            operand: boxed(operand)?,
-            pattern: boxed(pattern)?,
-        },
+        ExprKind::Like { negated, operand, pattern } => {
+            ExprKind::Like { negated: *negated, operand: boxed(operand)?, pattern: boxed(pattern)? }
+        }
         ExprKind::Rlike { negated, operand, pattern } => ExprKind::Rlike {
             negated: *negated,
             operand: boxed(operand)?,
@@ -46,9 +42,7 @@ pub(super) fn map_children(
         ExprKind::Index { operand, index } => {
             ExprKind::Index { operand: boxed(operand)?, index: boxed(index)? }
         }
-        ExprKind::List(members) => {
-            ExprKind::List(members.iter().map(f).collect::<Result<_, _>>()?)
-        }
+        ExprKind::List(members) => ExprKind::List(members.iter().map(f).collect::<Result<_, _>>()?),
         ExprKind::Call { name, arguments } => ExprKind::Call {
             name: name.clone(),
             arguments: arguments
@@ -67,10 +61,9 @@ fn map_argument(
 ) -> Result<Argument, NrqlError> {
     let value = match &argument.value {
         ArgumentValue::Expr(expr) => ArgumentValue::Expr(f(expr)?),
-        ArgumentValue::Where(case) => ArgumentValue::Where(Case {
-            condition: f(&case.condition)?,
-            label: case.label.clone(),
-        }),
+        ArgumentValue::Where(case) => {
+            ArgumentValue::Where(Case { condition: f(&case.condition)?, label: case.label.clone() })
+        }
         other => other.clone(),
     };
     Ok(Argument { name: argument.name.clone(), value })
@@ -79,34 +72,39 @@ fn map_argument(
 /// Calls `f` on `expr` and everything below it, parents first. Sub-queries are not entered.
 pub(super) fn visit(expr: &Expr, f: &mut dyn FnMut(&Expr)) {
     f(expr);
+    children(expr, &mut |child| visit(child, f));
+}
+
+/// Calls `f` on each direct child of `expr`. Sub-queries are not entered.
+pub(super) fn children<'e>(expr: &'e Expr, f: &mut dyn FnMut(&'e Expr)) {
     match &expr.kind {
-        ExprKind::Negate(child) | ExprKind::Not(child) => visit(child, f),
-        ExprKind::Is { operand, .. } => visit(operand, f),
+        ExprKind::Negate(child) | ExprKind::Not(child) => f(child),
+        ExprKind::Is { operand, .. } => f(operand),
         ExprKind::Binary { left, right, .. } => {
-            visit(left, f);
-            visit(right, f);
+            f(left);
+            f(right);
         }
         ExprKind::Like { operand, pattern, .. } | ExprKind::Rlike { operand, pattern, .. } => {
-            visit(operand, f);
-            visit(pattern, f);
+            f(operand);
+            f(pattern);
         }
         ExprKind::In { operand, set, .. } => {
-            visit(operand, f);
+            f(operand);
             if let InSet::Values(values) = set {
-                values.iter().for_each(|value| visit(value, f));
+                values.iter().for_each(f);
             }
         }
         ExprKind::Index { operand, index } => {
-            visit(operand, f);
-            visit(index, f);
+            f(operand);
+            f(index);
         }
-        ExprKind::List(members) => members.iter().for_each(|member| visit(member, f)),
+        ExprKind::List(members) => members.iter().for_each(f),
         ExprKind::Call { arguments, .. } => {
             for argument in arguments {
                 match &argument.value {
-                    ArgumentValue::Expr(expr) => visit(expr, f),
-                    ArgumentValue::Where(case) => visit(&case.condition, f),
-                    ArgumentValue::Amount(_) | ArgumentValue::Other(_) => {}
+                    ArgumentValue::Expr(expr) | ArgumentValue::Other(expr) => f(expr),
+                    ArgumentValue::Where(case) => f(&case.condition),
+                    ArgumentValue::Amount(_) => {}
                 }
             }
         }

@@ -106,6 +106,13 @@ impl Buckets {
         (bucket < self.count && at >= begin && at < end).then_some(bucket)
     }
 
+    /// From when until when rows are in `bucket` as the one `back` before their newest.
+    pub(super) fn span(&self, bucket: usize, back: usize) -> (i64, i64) {
+        let (begin, end) = self.bounds(bucket);
+        let (newest_begin, _) = self.bounds(bucket + back);
+        (begin.max(newest_begin), end.min(newest_begin.saturating_add(self.slide)))
+    }
+
     /// Begin and end of bucket `index`, in milliseconds.
     pub(super) fn bounds(&self, index: usize) -> (i64, i64) {
         let index = i64::try_from(index).unwrap_or(i64::MAX);
@@ -163,8 +170,8 @@ pub(super) fn amount_ms(amount: Amount) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use super::super::super::ast::TimeUnit;
+    use super::*;
     use crate::domain::units::UnixMillis;
     use crate::nrql::error::Span;
 

@@ -4,7 +4,7 @@
 //! acknowledged + given up + in flight, and what is in flight is in the spool or only staged.
 //! Over the run: every acknowledged event is stored, and so is everything that was enqueued but
 //! for what was given up and what was only staged when a crash came: what the spool took survives
-//! every crash. Once healed, nothing is left in flight.
+//! every crash. What New Relic's store itself had to give up is no loss. Once healed, nothing is left in flight.
 //!
 //! Copies: neither API of New Relic has an idempotency key, so a request may be stored twice, but
 //! only when it was sent again in doubt: its answer was lost or unreadable, or a crash came
@@ -130,7 +130,8 @@ pub fn missing(record: &Record) -> u64 {
     };
     let (enqueued, excused) =
         record.pipelines.iter().map(answered_for).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
-    enqueued.saturating_sub(excused).saturating_sub(kept.events - kept.copies)
+    let answered = enqueued.saturating_sub(excused);
+    answered.saturating_sub(kept.events - kept.copies).saturating_sub(record.newrelic.evicted)
 }
 
 /// Whether the pipeline's disk says that it keeps what it does not keep.
@@ -147,10 +148,14 @@ fn disk_lies(record: &Record) -> bool {
 fn stored(finding: &mut Finding, record: &Record) {
     let acknowledged = total(record, |ledger| ledger.acknowledged);
     let kept = kept(record);
-    if kept.events < acknowledged {
+    let evicted = record.newrelic.evicted;
+    if kept.events + evicted < acknowledged {
         finding.violate(
             None,
-            format!("New Relic acknowledged {acknowledged} events and holds only {}", kept.events),
+            format!(
+                "New Relic acknowledged {acknowledged} events, holds only {} and gave up {evicted}",
+                kept.events
+            ),
         );
     }
     let enqueued = total(record, |ledger| ledger.enqueued);

@@ -290,6 +290,8 @@ pub struct NewRelicRecord {
     pub entities: Vec<EntityRecord>,
     /// Relationships: source GUID, kind, target GUID.
     pub relationships: BTreeSet<(String, String, String)>,
+    /// Events that its store had to give up, for their age or for want of memory.
+    pub evicted: u64,
     /// Messages of `NrIntegrationError` rows.
     pub integration_errors: Vec<String>,
     /// The requests that reached it, by arrival.

@@ -16,10 +16,16 @@
 mod api;
 pub mod claims;
 mod config;
+mod dashboards;
 mod entities;
 mod fault;
+mod graphql;
 mod ingest;
+pub mod journal;
+mod page;
+mod query;
 mod requests;
+mod search;
 pub mod serve;
 mod state;
 #[cfg(test)]
@@ -31,6 +37,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+pub use crate::nrql::Value;
+pub use crate::nrql::store::{EventRow, Eviction};
 pub use api::{router, serve};
 pub use config::{Account, DelayRange, NewRelicConfig};
 pub use entities::{
@@ -38,11 +46,11 @@ pub use entities::{
     entity_kind,
 };
 pub use fault::{FaultId, FaultWindow, IngestFault, Target};
+pub use graphql::GraphAnswer;
 pub use ingest::{AgentHost, EventFault, ForwardError, Forwarded, Forwarder, MetricFault};
+pub use query::NrqlOptions;
 pub use requests::RequestRecord;
 pub use state::Counters;
-pub use crate::nrql::Value;
-pub use crate::nrql::store::{EventRow, Eviction};
 
 use crate::definitions::Definitions;
 use crate::domain::account::AccountId;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::config::{Account, NewRelicConfig};
 use super::entities::Entities;
 use super::fault::Faults;
+use super::graphql::GraphState;
 use super::ingest::{EventFault, Ingest, MetricFault};
 use super::requests::RequestLog;
 use crate::definitions::Definitions;
@@ -68,6 +69,7 @@ pub(super) struct State {
     pub(super) faults: Faults,
     /// How much later than drawn what is observed now becomes visible.
     pub(super) extra_lag: Duration,
+    pub(super) graph: GraphState,
     pub(super) counters: Counters,
 }
 
@@ -76,17 +78,23 @@ impl State {
         let names: BTreeMap<_, _> =
             config.accounts.iter().map(|a| (a.id, a.name.clone())).collect();
         Self {
-            definitions,
             now: UnixMillis(i64::MIN),
             ingest: Ingest::new(seed),
             next_expiry: UnixMillis(i64::MIN),
             store: EventStore::new(StoreConfig { bytes_max: config.store_bytes_max }),
-            entities: Entities::new(config.entities_max, config.reporting_silence, names),
+            entities: Entities::new(
+                config.entities_max,
+                config.reporting_silence,
+                names,
+                definitions.relationships(),
+            ),
             requests: RequestLog::new(config.request_log_max),
             faults: Faults::new(seed.stream("newrelic/fault")),
             extra_lag: Duration::ZERO,
+            graph: GraphState::new(seed),
             counters: Counters::default(),
             config,
+            definitions,
         }
     }
 

@@ -227,6 +227,7 @@ fn newrelic_record(setup: &Setup, record: &Record) -> NewRelicRecord {
                 events_stored: request.events_stored.into(),
             })
             .collect(),
+        evicted: newrelic.store_usage().1.values().sum(),
         integration_errors: newrelic.integration_errors().into_iter().map(|e| e.message).collect(),
     }
 }
@@ -242,6 +243,8 @@ impl Form {
     fn of(row: &EventRow<'_>) -> Self {
         let columns = row.attributes().enumerate();
         let mut columns: Vec<(&Arc<str>, usize, bool)> = columns
+            // What New Relic says of the entity is nothing that the pipeline sent.
+            .filter(|(_, (name, _))| !name.starts_with("entity."))
             .map(|(at, (name, value))| (name, at, matches!(value, Value::Text(_))))
             .collect();
         columns.sort_unstable();

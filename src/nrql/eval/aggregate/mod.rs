@@ -18,9 +18,8 @@ use std::fmt::Debug;
 
 use super::super::value::Value;
 
-pub(super) use input::{Input, Part, Target, number, numbers};
-pub(super) use kind::{Call, Kind, interval_ms, is_aggregate, numeric_constant, read};
-pub(super) use spread::number_key;
+pub(super) use input::{Input, Part, Target, numbers};
+pub(super) use kind::{Call, Kind, interval_ms, is_aggregate, read};
 
 /// The values of one aggregate, by slot.
 pub(super) trait Accumulator: Debug {
@@ -55,7 +54,8 @@ fn merge_with<T>(slots: &mut [T], into: usize, from: usize, f: impl FnOnce(&mut 
 pub(super) fn accumulator(kind: &Kind) -> Box<dyn Accumulator> {
     match kind {
         Kind::CountAll | Kind::DatapointCount => Box::new(moments::Rows::default()),
-        Kind::Count | Kind::CountPoints => Box::new(moments::Weights::default()),
+        Kind::Count => Box::new(moments::Weights::of_values()),
+        Kind::CountPoints => Box::new(moments::Weights::given()),
         Kind::Sum => Box::new(moments::Sum::default()),
         Kind::Average => Box::new(moments::Average::default()),
         Kind::Min => Box::new(moments::Extreme::new(false)),

@@ -50,9 +50,22 @@ pub(super) fn whole(count: u64) -> Value {
 
 /// `count(a)`: rows with a value; of metrics the values that each point stands for. Over the whole
 /// event `Metric` the weights come as a column.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Weights {
+    part: Part,
     counts: Vec<f64>,
+}
+
+impl Weights {
+    /// Of values, each as many as it stands for.
+    pub(super) const fn of_values() -> Self {
+        Self { part: Part::Weight, counts: Vec::new() }
+    }
+
+    /// Of weights that are known.
+    pub(super) const fn given() -> Self {
+        Self { part: Part::Sum, counts: Vec::new() }
+    }
 }
 
 impl Accumulator for Weights {
@@ -62,7 +75,7 @@ impl Accumulator for Weights {
 
     fn update(&mut self, target: &Target<'_>, input: &Input<'_>) {
         let Some(column) = input.columns.first() else { return };
-        let (values, valid) = numbers(column, Part::Weight);
+        let (values, valid) = numbers(column, self.part);
         target.each(&valid, |row, slot| self.counts[slot] += values[row]);
     }
 

@@ -4,49 +4,26 @@
 //! once per batch, not once per row; rows with a null among the attributes count nowhere.
 
 use indexmap::{IndexMap, IndexSet};
-use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::super::super::hashing::FixedState;
 use super::super::super::value::Value;
 use super::super::bitmap::Bitmap;
 use super::super::column::{Column, Validity};
-use super::super::key::{Key, ordered};
-use super::super::sketch::HyperLogLog;
+use super::super::key::Key;
+use super::super::sketch::{HyperLogLog, hash_number, hash_pair, hash_text, hash_value};
 use super::super::table::Table;
 use super::input::{Input, Target};
 use super::moments::whole;
 use super::{Accumulator, merge_with};
 
-const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
-
-/// One more value into a hash of several.
-fn combine(hash: u64, with: u64) -> u64 {
-    let mixed = (hash.rotate_left(23) ^ with).wrapping_mul(MIX);
-    mixed ^ mixed >> 29
-}
-
-fn number_hash(number: f64) -> u64 {
-    let mixed = (ordered(number) ^ 0x51_7c_c1_b7).wrapping_mul(MIX);
-    let mixed = (mixed ^ mixed >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93);
-    mixed ^ mixed >> 32
-}
-
-fn key_hash(key: &Key) -> u64 {
-    match key {
-        Key::Null => 0,
-        Key::Bool(value) => combine(1, u64::from(*value)),
-        Key::Number(_) => key.value().as_f64().map_or(0, number_hash),
-        Key::Integer(number) => combine(2, number.cast_unsigned()),
-        Key::Text(text) => xxh3_64_with_seed(text.as_bytes(), 0),
-        Key::List(members) => members.iter().map(key_hash).fold(3, combine),
-        Key::Other(json) => xxh3_64_with_seed(json.as_bytes(), 1),
-    }
+fn key_hash(value: &Value) -> u64 {
+    hash_value(value).unwrap_or(0)
 }
 
 /// A hash of each row's value; what it says of a row without one means nothing.
 fn hashes(column: &Column<'_>) -> Vec<u64> {
     match column {
-        Column::Numbers(values, _) => values.iter().map(|value| number_hash(*value)).collect(),
+        Column::Numbers(values, _) => values.iter().map(|value| hash_number(*value)).collect(),
         Column::Texts { codes, valid, dictionary } => {
             // 0 stands for not hashed yet; a text whose hash is 0 is hashed again each time.
             let mut known = vec![0_u64; dictionary.len()];
@@ -57,14 +34,14 @@ fn hashes(column: &Column<'_>) -> Vec<u64> {
                 }
                 let known = &mut known[*code as usize];
                 if *known == 0 {
-                    *known = xxh3_64_with_seed(dictionary[*code as usize].as_bytes(), 0);
+                    *known = hash_text(&dictionary[*code as usize]);
                 }
                 *known
             };
             codes.iter().enumerate().map(hash).collect()
         }
-        Column::Constant(value, len) => vec![key_hash(&Key::of(value)); *len],
-        other => (0..other.len()).map(|row| key_hash(&Key::of(&other.value(row)))).collect(),
+        Column::Constant(value, len) => vec![key_hash(value); *len],
+        other => (0..other.len()).map(|row| key_hash(&other.value(row))).collect(),
     }
 }
 
@@ -76,7 +53,7 @@ fn row_hashes<'c>(columns: &'c [Column<'_>]) -> (Vec<u64>, Validity<'c>) {
     let mut valid = first.validity();
     for column in columns {
         for (hash, more) in all.iter_mut().zip(hashes(column)) {
-            *hash = combine(*hash, more);
+            *hash = hash_pair(*hash, more);
         }
         valid = valid.and(&column.validity());
     }
@@ -105,11 +82,11 @@ impl Accumulator for UniqueCount {
     fn update(&mut self, target: &Target<'_>, input: &Input<'_>) {
         if self.whole_rows {
             let (hashes, valid) = dimension_hashes(input);
-            target.each(&valid, |row, slot| self.slots[slot].insert(hashes[row]));
+            target.each(&valid, |row, slot| self.slots[slot].insert_hash(hashes[row]));
             return;
         }
         let (hashes, valid) = row_hashes(input.columns);
-        target.each(&valid, |row, slot| self.slots[slot].insert(hashes[row]));
+        target.each(&valid, |row, slot| self.slots[slot].insert_hash(hashes[row]));
     }
 
     fn merge(&mut self, into: usize, from: usize) {
@@ -130,7 +107,7 @@ fn dimension_hashes<'c>(input: &'c Input<'_>) -> (Vec<u64>, Validity<'c>) {
     let mut all = vec![0_u64; input.batch.len()];
     for name in input.batch.names() {
         let Some(column) = input.batch.column(&name) else { continue };
-        let name = xxh3_64_with_seed(name.as_bytes(), 2);
+        let name = hash_text(&name);
         let texts = match &column {
             Column::Texts { .. } | Column::Bools(..) | Column::Mixed(_) => hashes(&column),
             _ => continue,
@@ -139,7 +116,7 @@ fn dimension_hashes<'c>(input: &'c Input<'_>) -> (Vec<u64>, Validity<'c>) {
         for (row, (hash, more)) in all.iter_mut().zip(texts).enumerate() {
             if valid.get(row) {
                 // Addition: the order of attributes differs from batch to batch.
-                *hash = hash.wrapping_add(combine(name, more));
+                *hash = hash.wrapping_add(hash_pair(name, more));
             }
         }
     }

@@ -18,7 +18,7 @@ use super::moments::{finite, whole};
 use super::{Accumulator, merge_with};
 
 /// A number as the key of a map: `95`, `99.9`.
-pub(in super::super) fn number_key(number: f64) -> Arc<str> {
+fn number_key(number: f64) -> Arc<str> {
     Arc::from(format!("{number}"))
 }
 
@@ -238,8 +238,7 @@ impl Accumulator for CdfPercentage {
         let counts = &self.counts[slot * self.stride()..(slot + 1) * self.stride()];
         let all = counts[0] as f64;
         let of = |(threshold, count): (&f64, &u64)| {
-            let share =
-                if all > 0.0 { finite(100.0 * *count as f64 / all) } else { Value::Null };
+            let share = if all > 0.0 { finite(100.0 * *count as f64 / all) } else { Value::Null };
             (number_key(*threshold), share)
         };
         Value::Map(self.thresholds.iter().zip(&counts[1..]).map(of).collect())

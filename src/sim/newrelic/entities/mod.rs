@@ -8,6 +8,8 @@
 //!
 //! Not modelled: an upper bound of life (expired means gone here), limits of entities per account.
 
+mod handle;
+mod lookup;
 mod relations;
 mod stored;
 mod tags;
@@ -21,11 +23,14 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
+pub(super) use lookup::Living;
 pub use stored::{RelationshipOrigin, StoredEntity, StoredRelationship, entity_kind};
 
 use crate::definitions::Match;
+use crate::definitions::relationship::RelationshipRules;
 use crate::domain::account::AccountId;
 use crate::domain::units::UnixMillis;
+use lookup::Index;
 use relations::Relationships;
 use tags::Tags;
 
@@ -107,6 +112,7 @@ pub(super) struct Entities {
     account_names: BTreeMap<AccountId, String>,
     entities: IndexMap<Arc<str>, Entity>,
     relationships: Relationships,
+    index: Index,
     /// Domains and types, once each.
     words: BTreeMap<String, Arc<str>>,
 }
@@ -118,6 +124,7 @@ impl Entities {
         max: usize,
         silence: Duration,
         account_names: BTreeMap<AccountId, String>,
+        rules: &RelationshipRules,
     ) -> Self {
         Self {
             max,
@@ -125,6 +132,7 @@ impl Entities {
             account_names,
             entities: IndexMap::new(),
             relationships: Relationships::default(),
+            index: Index::of(rules),
             words: BTreeMap::new(),
         }
     }
@@ -157,11 +165,14 @@ impl Entities {
             name: &found.name,
             lifetime: definition.expiration.lifetime(),
         };
-        let Some(entity) = self.confirm(new, at, lag) else { return false };
+        let Some(place) = self.confirm(new, at, lag) else { return false };
+        let entity = &mut self.entities[place];
         entity.alertable = definition.alertable;
         entity.silent = false;
         for tag in &found.tags {
-            entity.tags.observe(&tag.key, &tag.value, at, tag.multi_value, tag.ttl);
+            if entity.tags.observe(&tag.key, &tag.value, at, tag.multi_value, tag.ttl) {
+                self.index.add(&tag.key, &tag.value, place);
+            }
         }
         true
     }
@@ -176,12 +187,11 @@ impl Entities {
         at: UnixMillis,
         lag: impl FnOnce() -> Duration,
     ) -> bool {
-        let Some(entity) = self.confirm(new, at, lag) else { return false };
+        let Some(place) = self.confirm(new, at, lag) else { return false };
+        let entity = &mut self.entities[place];
         entity.alertable = alertable;
         entity.silent = false;
-        for (key, value) in tags {
-            entity.tags.observe(key, &value, at, true, None);
-        }
+        self.tag(place, tags, at);
         true
     }
 
@@ -192,9 +202,34 @@ impl Entities {
         at: UnixMillis,
         lag: impl FnOnce() -> Duration,
     ) -> bool {
-        let Some(entity) = self.confirm(new, at, lag) else { return false };
-        entity.silent = true;
+        let Some(place) = self.confirm(new, at, lag) else { return false };
+        self.entities[place].silent = true;
         true
+    }
+
+    /// Gives the entity `guid` tags that data stored at `at` tell of.
+    pub(super) fn observe_tags<'t>(
+        &mut self,
+        guid: &str,
+        tags: impl Iterator<Item = (&'t str, Cow<'t, str>)>,
+        at: UnixMillis,
+    ) {
+        if let Some(place) = self.entities.get_index_of(guid) {
+            self.tag(place, tags, at);
+        }
+    }
+
+    fn tag<'t>(
+        &mut self,
+        place: usize,
+        tags: impl Iterator<Item = (&'t str, Cow<'t, str>)>,
+        at: UnixMillis,
+    ) {
+        for (key, value) in tags {
+            if self.entities[place].tags.observe(key, &value, at, true, None) {
+                self.index.add(key, &value, place);
+            }
+        }
     }
 
     fn confirm(
@@ -202,7 +237,7 @@ impl Entities {
         new: NewEntity<'_>,
         at: UnixMillis,
         lag: impl FnOnce() -> Duration,
-    ) -> Option<&mut Entity> {
+    ) -> Option<usize> {
         let index = match self.entities.get_index_of(new.guid) {
             Some(index) => index,
             None => {
@@ -231,8 +266,9 @@ impl Entities {
         if entity.name != new.name {
             entity.name.clear();
             entity.name.push_str(new.name);
+            self.index.add_name(new.name, index);
         }
-        Some(entity)
+        Some(index)
     }
 
     /// Notes a relationship that data stored at `at` tell of; `false` when there is no room.
@@ -311,6 +347,15 @@ impl Entities {
         entity.ok_or(TagFault::NotFound)
     }
 
+    fn index_user_tags(&mut self, guid: &str, tags: &TagEdits) {
+        let Some(place) = self.entities.get_index_of(guid) else { return };
+        for (key, values) in tags {
+            for value in values {
+                self.index.add(key, value, place);
+            }
+        }
+    }
+
     /// A user adds values of tags.
     pub(super) fn add_tags(
         &mut self,
@@ -318,7 +363,9 @@ impl Entities {
         tags: &TagEdits,
         now: UnixMillis,
     ) -> Result<(), TagFault> {
-        self.edit(guid, now)?.tags.add(tags)
+        self.edit(guid, now)?.tags.add(tags)?;
+        self.index_user_tags(guid, tags);
+        Ok(())
     }
 
     /// A user replaces all values that users gave.
@@ -328,7 +375,9 @@ impl Entities {
         tags: &TagEdits,
         now: UnixMillis,
     ) -> Result<(), TagFault> {
-        self.edit(guid, now)?.tags.replace(tags)
+        self.edit(guid, now)?.tags.replace(tags)?;
+        self.index_user_tags(guid, tags);
+        Ok(())
     }
 
     /// A user deletes a key with all the values that users gave it, or one value of it.

@@ -49,7 +49,8 @@ impl Tags {
         self.users.clear();
     }
 
-    /// Adds a value that a point gave at `at`, or confirms it. Allocates only for what is new.
+    /// Adds a value that a point gave at `at`, or confirms it; whether it is new. Allocates only
+    /// for what is.
     pub(super) fn observe(
         &mut self,
         key: &str,
@@ -57,18 +58,19 @@ impl Tags {
         at: UnixMillis,
         multi_value: bool,
         ttl: Option<Duration>,
-    ) {
+    ) -> bool {
         let fresh = || TagValue { value: text.to_owned(), last_seen: at, ttl };
         let Some(values) = self.data.get_mut(key) else {
-            if self.data.len() < TAG_KEYS_MAX {
+            let room = self.data.len() < TAG_KEYS_MAX;
+            if room {
                 self.data.insert(key.to_owned(), vec![fresh()]);
             }
-            return;
+            return room;
         };
         if let Some(known) = values.iter_mut().find(|known| known.value == text) {
             known.last_seen = at;
             known.ttl = ttl;
-            return;
+            return false;
         }
         if !multi_value {
             values.clear();
@@ -77,6 +79,7 @@ impl Tags {
             values.remove(oldest);
         }
         values.push(fresh());
+        true
     }
 
     /// Living values by key, those of users last.

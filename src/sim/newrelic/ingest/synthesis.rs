@@ -2,14 +2,18 @@
 //!
 //! Source: docs/entities and docs/relationships of newrelic/entity-definitions.
 
+use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::arrival::draw;
-use crate::definitions::{Match, Point, Scalar};
+use crate::definitions::relationship::{PointEntity, Uninstrumented};
+use crate::definitions::{Expiration, Match, Point, Scalar};
 use crate::domain::account::AccountId;
 use crate::domain::units::UnixMillis;
 use crate::nrql::MetricValue;
 use crate::nrql::store::{Cell, NewEvent};
+use crate::sim::newrelic::entities::{Living, NewEntity};
 use crate::sim::newrelic::state::State;
 
 /// Events of this type tell of relationships.
@@ -32,6 +36,10 @@ impl Stamp {
             kind: found.definition.entity_type.clone(),
             non_standard: found.rule.non_standard_attributes,
         }
+    }
+
+    fn entity(&self) -> PointEntity<'_> {
+        PointEntity { guid: &self.guid, name: &self.name, entity_type: &self.kind }
     }
 
     /// Adds the attributes, in place of any that the sender gave.
@@ -60,19 +68,21 @@ pub(super) struct NewPoint<'a> {
     pub(super) request: u32,
     /// Attributes, no name twice.
     pub(super) cells: Vec<(&'a str, Scalar<'a>)>,
-    /// The value of a metric, under the metric's name.
-    pub(super) metric: Option<(&'a str, MetricValue)>,
+    /// The value of the cell that says [`Scalar::Metric`].
+    pub(super) metric: Option<MetricValue>,
 }
 
 impl State {
     /// Makes the entities and relationships of a point, and stores it.
     pub(super) fn store_point(&mut self, new: NewPoint<'_>) {
         let NewPoint { account, event_type, timestamp, at, request, cells, metric } = new;
-        let stamp = self.synthesize(account, at, Point { event_type, attributes: &cells });
+        let point = Point { event_type, attributes: &cells };
+        let stamps = self.synthesize(account, at, point);
+        self.relate_by_rules(account, at, point, &stamps);
         if event_type == RELATIONSHIP_EVENT {
-            self.relate(account, at, Point { event_type, attributes: &cells });
+            self.relate_by_event(account, at, point);
         }
-        match &stamp {
+        match stamps.first() {
             None => self.put(account, event_type, (timestamp, at), request, &cells, metric),
             Some(stamp) => {
                 let mut cells = cells;
@@ -90,26 +100,18 @@ impl State {
         (timestamp, stored_at): (UnixMillis, UnixMillis),
         request: u32,
         cells: &[(&str, Scalar<'_>)],
-        metric: Option<(&str, MetricValue)>,
+        metric: Option<MetricValue>,
     ) {
-        // Only metrics know truth values; in events they are texts.
-        let keeps_bools = metric.is_some();
-        let cells = cells.iter().map(|(name, scalar)| (*name, cell(*scalar, keeps_bools)));
-        let metric = metric.map(|(name, value)| (name, Cell::Metric(value)));
-        let cells: Vec<(&str, Cell<'_>)> = cells.chain(metric).collect();
+        let cells = cells.iter().map(|(name, scalar)| (*name, cell(*scalar, metric)));
+        let cells: Vec<(&str, Cell<'_>)> = cells.collect();
         let cells = &cells;
         self.store.push(NewEvent { account, event_type, timestamp, stored_at, request, cells });
     }
 
     /// Makes or confirms the entities of a point; what its row is stamped with.
-    fn synthesize(
-        &mut self,
-        account: AccountId,
-        at: UnixMillis,
-        point: Point<'_>,
-    ) -> Option<Stamp> {
+    fn synthesize(&mut self, account: AccountId, at: UnixMillis, point: Point<'_>) -> Vec<Stamp> {
         let definitions = Arc::clone(&self.definitions);
-        let mut stamp = None;
+        let mut stamps = Vec::new();
         for found in definitions.match_point(point) {
             let Ok(guid) = found.guid(account) else {
                 self.counters.guids_refused += 1;
@@ -119,14 +121,79 @@ impl State {
             let lag = || draw(&mut self.ingest.lags, range) + extra;
             let kept = self.entities.observe(account, &guid, &found, at, lag);
             self.counters.entities_refused += u64::from(!kept);
-            if kept && stamp.is_none() {
-                stamp = Some(Stamp::of(guid, &found));
+            if kept {
+                stamps.push(Stamp::of(guid, &found));
             }
         }
-        stamp
+        stamps
     }
 
-    fn relate(&mut self, account: AccountId, at: UnixMillis, point: Point<'_>) {
+    /// Makes or confirms the relationships that the definitions' rules see in a point, and the
+    /// uninstrumented entities at their ends.
+    fn relate_by_rules(
+        &mut self,
+        account: AccountId,
+        at: UnixMillis,
+        point: Point<'_>,
+        stamps: &[Stamp],
+    ) {
+        let definitions = Arc::clone(&self.definitions);
+        let rules = definitions.relationships();
+        if rules.rules().is_empty() {
+            return;
+        }
+        let made: Vec<PointEntity<'_>> = stamps.iter().map(Stamp::entity).collect();
+        let living = Living { entities: &self.entities, at };
+        let matches = rules.apply(point, &made, account.get(), &living);
+        for found in matches {
+            if let Some(missing) = &found.uninstrumented {
+                self.make_uninstrumented(account, at, missing);
+            }
+            let ends = (&*found.source, found.relationship_type, &*found.target);
+            self.relate(account, ends, at, found.expires);
+        }
+    }
+
+    fn make_uninstrumented(
+        &mut self,
+        account: AccountId,
+        at: UnixMillis,
+        missing: &Uninstrumented,
+    ) {
+        const DOMAIN: &str = "UNINSTRUMENTED";
+        let definition = self.definitions.get(DOMAIN, &missing.entity_type);
+        let expiration = definition.map_or(Expiration::Daily, |known| known.expiration);
+        let new = NewEntity {
+            account: AccountId::try_from(missing.account).unwrap_or(account),
+            guid: &missing.guid,
+            domain: DOMAIN,
+            entity_type: &missing.entity_type,
+            name: &missing.name,
+            lifetime: expiration.lifetime(),
+        };
+        let (range, extra) = (self.config.synthesis_lag, self.extra_lag);
+        let lag = || draw(&mut self.ingest.lags, range) + extra;
+        let kept = self.entities.register(new, at, lag);
+        self.counters.entities_refused += u64::from(!kept);
+        let tags = missing.tags.iter().map(|(key, value)| (&**key, Cow::Borrowed(&**value)));
+        self.entities.observe_tags(&missing.guid, tags, at);
+    }
+
+    fn relate(
+        &mut self,
+        account: AccountId,
+        ends: (&str, &str, &str),
+        at: UnixMillis,
+        lifetime: Duration,
+    ) {
+        let (range, extra) = (self.config.synthesis_lag, self.extra_lag);
+        let lag = || draw(&mut self.ingest.lags, range) + extra;
+        let kept = self.entities.relate(account, ends, at, lifetime, lag);
+        self.counters.entities_refused += u64::from(!kept);
+    }
+
+    /// An event of ours tells of a relationship.
+    fn relate_by_event(&mut self, account: AccountId, at: UnixMillis, point: Point<'_>) {
         let text = |name: &str| match point.get(name) {
             Some(Scalar::Text(text)) => Some(text),
             _ => None,
@@ -135,22 +202,22 @@ impl State {
         let kind = text("relationshipType");
         let target = text("targetEntityGuid");
         if let (Some(source), Some(kind), Some(target)) = (source, kind, target) {
-            let (range, extra) = (self.config.synthesis_lag, self.extra_lag);
-            let lag = || draw(&mut self.ingest.lags, range) + extra;
             let lifetime = self.config.relationship_lifetime;
-            let kept = self.entities.relate(account, (source, kind, target), at, lifetime, lag);
-            self.counters.entities_refused += u64::from(!kept);
+            self.relate(account, (source, kind, target), at, lifetime);
         }
     }
 }
 
-fn cell(scalar: Scalar<'_>, keeps_bools: bool) -> Cell<'_> {
-    match scalar {
-        Scalar::Text(text) => Cell::Text(text),
-        Scalar::Number(number) => Cell::Number(number),
-        Scalar::Integer(number) => Cell::Integer(number),
-        Scalar::Bool(value) if keeps_bools => Cell::Bool(value),
-        Scalar::Bool(true) => Cell::Text("true"),
-        Scalar::Bool(false) => Cell::Text("false"),
+/// A cell of the store. Only data points know truth values; in events they are texts.
+fn cell(scalar: Scalar<'_>, metric: Option<MetricValue>) -> Cell<'_> {
+    match (scalar, metric) {
+        (Scalar::Text(text), _) => Cell::Text(text),
+        (Scalar::Number(number), _) => Cell::Number(number),
+        (Scalar::Integer(number), _) => Cell::Integer(number),
+        (Scalar::Bool(value), Some(_)) => Cell::Bool(value),
+        (Scalar::Bool(true), None) => Cell::Text("true"),
+        (Scalar::Bool(false), None) => Cell::Text("false"),
+        (Scalar::Metric, Some(value)) => Cell::Metric(value),
+        (Scalar::Metric, None) => Cell::Text(""),
     }
 }

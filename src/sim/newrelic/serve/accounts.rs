@@ -305,7 +305,7 @@ mod tests {
         check("", &["a.toml:1", "account"]);
         check("[[account]]\nid = 0\nname = \"x\"\n", &["a.toml:2:6", "1 to 9999999999"]);
         check("[[account]]\nid = 1\nnmae = \"x\"\n", &["a.toml:3:1", "name"]);
-        check(&account(1, "\"short\""), &["a.toml:4:16", "not an ingest key", "40 letters"]);
+        check(&account(1, "\"short\""), &["a.toml:4:17", "not an ingest key", "40 letters"]);
         check(&account(1, &format!("\"{USER}\"")), &["user key", "under [[user]]"]);
         let twice = format!("{}{}", account(1, &key), account(2, &key));
         check(&twice, &["a.toml:8", "one of account 1 already"]);

@@ -123,6 +123,7 @@ fn store_point(state: &mut State, pending: &Pending, at: UnixMillis, point: Vali
     note_series(state, pending, at, &point);
     let ValidPoint { name, value, timestamp, interval_ms, mut cells } = point;
     let end = timestamp.plus_millis(interval_ms.unwrap_or(0));
+    cells.push((name, Scalar::Metric));
     cells.push(("metricName", Scalar::Text(name)));
     cells.push(("endTimestamp", Scalar::Number(end.0 as f64)));
     cells.push(("newrelic.source", Scalar::Text("metricAPI")));
@@ -134,7 +135,7 @@ fn store_point(state: &mut State, pending: &Pending, at: UnixMillis, point: Vali
         at,
         request: pending.request,
         cells,
-        metric: Some((name, value)),
+        metric: Some(value),
     });
 }
 
