@@ -283,8 +283,11 @@ pub(super) fn of_cases(cases: &Cases, scope: &Scope) -> Result<Node, NrqlError> 
         let condition = Arc::new(node(&case.condition, scope)?);
         branches.push((condition, Arc::new(Node::Constant(Value::text(&label)))));
     }
-    let otherwise = cases.other.as_ref().map_or(Value::Null, |label| Value::text(label));
-    Ok(Node::Choose { branches, otherwise: Arc::new(Node::Constant(otherwise)) })
+    let otherwise = match &cases.other {
+        Some(other) => node(other, scope)?,
+        None => Node::Constant(Value::Null),
+    };
+    Ok(Node::Choose { branches, otherwise: Arc::new(otherwise) })
 }
 
 /// A node that depends on no row becomes its value.
