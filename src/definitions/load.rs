@@ -112,7 +112,7 @@ fn place(source: Source<'_>, at: Location) -> Place {
 }
 
 /// Parses YAML, tabs tolerated as js-yaml does (16 public files hold some at line ends).
-fn yaml<T: DeserializeOwned>(source: Source<'_>) -> Result<T, DefinitionError> {
+pub(super) fn yaml<T: DeserializeOwned>(source: Source<'_>) -> Result<T, DefinitionError> {
     let text = source.text.replace('\t', " ");
     serde_saphyr::from_str(&text).map_err(|error| yaml_error(source, error.without_snippet()))
 }
