@@ -1,7 +1,6 @@
 //! `golden_metrics.yml` and `summary_metrics.yml`.
 
 use indexmap::IndexMap;
-use serde::Deserialize;
 
 /// Golden metrics by name, in the order of the file.
 pub type GoldenMetrics = IndexMap<String, GoldenMetric>;
@@ -9,8 +8,9 @@ pub type GoldenMetrics = IndexMap<String, GoldenMetric>;
 pub type SummaryMetrics = IndexMap<String, SummaryMetric>;
 
 /// Units that the schema knows.
-pub(super) const UNITS: [&str; 17] = [
+pub(super) const UNITS: [&str; 18] = [
     "REQUESTS_PER_SECOND",
+    "REQUESTS_PER_MINUTE",
     "PAGES_PER_SECOND",
     "MESSAGES_PER_SECOND",
     "OPERATIONS_PER_SECOND",
@@ -30,13 +30,11 @@ pub(super) const UNITS: [&str; 17] = [
 ];
 
 /// A golden metric.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GoldenMetric {
     /// What users see.
     pub title: String,
     /// Whether a single value is shown instead of a chart.
-    #[serde(default)]
     pub display_as_value: bool,
     /// One of the schema's units.
     pub unit: Option<String>,
@@ -45,37 +43,20 @@ pub struct GoldenMetric {
 }
 
 /// The parts of a query.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetricQuery {
     /// After SELECT.
     pub select: String,
-    /// After FROM.
-    #[serde(default = "metric")]
+    /// After FROM; `Metric` when not given.
     pub from: String,
     /// After WHERE.
-    #[serde(rename = "where")]
     pub filter: Option<String>,
-    /// The attribute that holds the entity's GUID.
-    #[serde(default = "entity_guid")]
+    /// The attribute that holds the entity's GUID; `entity.guid` when not given.
     pub event_id: String,
-    /// The attribute that holds the entity's name.
-    #[serde(default = "entity_name")]
+    /// The attribute that holds the entity's name; `entity.name` when not given.
     pub event_name: String,
     /// After FACET.
     pub facet: Option<String>,
-}
-
-fn metric() -> String {
-    "Metric".to_owned()
-}
-
-fn entity_guid() -> String {
-    "entity.guid".to_owned()
-}
-
-fn entity_name() -> String {
-    "entity.name".to_owned()
 }
 
 impl MetricQuery {
@@ -87,24 +68,6 @@ impl MetricQuery {
             self.filter.as_ref().map(|filter| format!(" AND ({filter})")).unwrap_or_default();
         format!("SELECT {select} FROM {from} WHERE {id} IN ('{guid}'){filter} TIMESERIES")
     }
-}
-
-/// A summary metric as written.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct RawSummaryMetric {
-    pub title: String,
-    pub unit: String,
-    #[serde(default)]
-    pub hidden: bool,
-    pub golden_metric: Option<String>,
-    pub tag: Option<RawTagKey>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawTagKey {
-    pub key: String,
 }
 
 /// A summary metric.

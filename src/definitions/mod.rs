@@ -10,11 +10,13 @@
 //!   they were loaded.
 
 mod builtin;
+mod check;
 mod dashboard;
 mod duration;
 mod error;
 mod explain;
 pub mod farmhash;
+mod files;
 mod guid;
 mod index;
 mod load;
@@ -22,11 +24,12 @@ mod matching;
 mod metrics;
 mod model;
 pub mod relationship;
-mod schema;
 mod source;
+mod test_run;
 #[cfg(test)]
 mod tests;
 mod text;
+mod tree;
 
 pub use builtin::{BUILTIN, BuiltinFile, builtin};
 pub use dashboard::{Dashboard, DashboardTemplate, Layout, Widget};
@@ -43,3 +46,4 @@ pub use model::{
     Test,
 };
 pub use source::{Source, View};
+pub use test_run::{EntityRun, PointRun, TestOptions, TestRun, TypeRun};

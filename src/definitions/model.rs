@@ -195,4 +195,6 @@ pub struct Test {
     pub event_type: String,
     /// Flat points.
     pub points: Vec<serde_json::Map<String, serde_json::Value>>,
+    /// Where each begins.
+    pub places: Vec<Place>,
 }

@@ -1,37 +1,199 @@
 //! `shakedown definitions check`.
 
-use std::path::PathBuf;
+use std::fmt::Write as _;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use serde_json::json;
 
-use super::Files;
-use crate::cli::{Exit, complain, print};
-use crate::definitions::{Definitions, View};
+use super::{Files, FolderArgs};
+use crate::cli::{Exit, ReportFormat, print, print_json};
+use crate::definitions::{DefinitionError, Definitions, Severity, View};
 
 /// Arguments of `shakedown definitions check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// The folder.
-    folder: PathBuf,
-    /// Checks what New Relic's staging sees: `.stg` files replace their siblings.
-    #[arg(long)]
-    staging: bool,
+    #[command(flatten)]
+    folder: FolderArgs,
+    /// What else fails the check.
+    #[arg(long, value_enum)]
+    deny: Option<Deny>,
+    /// How the result is printed.
+    #[arg(long, value_enum, default_value_t)]
+    format: ReportFormat,
+}
+
+/// What fails a check beside errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Deny {
+    /// What reviewers object to.
+    Warnings,
 }
 
 impl CheckArgs {
     /// Carries the verb out.
     pub fn run(&self) -> Exit {
-        let files = match Files::read(&self.folder) {
+        let files = match Files::read(&self.folder.folder) {
             Ok(files) => files,
             Err(exit) => return exit,
         };
-        let view = if self.staging { View::Staging } else { View::Production };
-        let (definitions, problems) = Definitions::load_lenient(files.sources(), view);
-        for problem in &problems {
-            complain(&problem.to_string());
+        let report = Report::of(&files, self.folder.view());
+        let told = match self.format {
+            ReportFormat::Text => print(&report.text()),
+            ReportFormat::Json => print_json(&report.json()),
+        };
+        report.exit(self.deny).or(told)
+    }
+}
+
+/// What a check found.
+struct Report {
+    view: View,
+    definitions: usize,
+    rules: usize,
+    relationships: usize,
+    unreadable: usize,
+    problems: Vec<DefinitionError>,
+}
+
+impl Report {
+    fn of(files: &Files, view: View) -> Self {
+        let (set, problems) = Definitions::check(files.sources(), view);
+        Self {
+            view,
+            definitions: set.definitions().len(),
+            rules: set.definitions().iter().map(|definition| definition.rules.len()).sum(),
+            relationships: set.relationships().rules().len(),
+            unreadable: files.unreadable,
+            problems,
         }
-        let found = definitions.definitions().len();
-        let exit = if problems.is_empty() { Exit::Ok } else { Exit::InvalidFile };
-        exit.or(print(&format!("{found} definitions, {} problems\n", problems.len())))
+    }
+
+    fn count(&self, severity: Severity) -> usize {
+        self.problems.iter().filter(|problem| problem.severity == severity).count()
+    }
+
+    fn exit(&self, deny: Option<Deny>) -> Exit {
+        if self.unreadable > 0 || self.count(Severity::Error) > 0 {
+            Exit::InvalidFile
+        } else if self.definitions + self.relationships == 0
+            || (deny == Some(Deny::Warnings) && self.count(Severity::Warning) > 0)
+        {
+            Exit::Failed
+        } else {
+            Exit::Ok
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut out = String::new();
+        for problem in &self.problems {
+            let DefinitionError { place, severity, code, problem, fix } = problem;
+            let _ = writeln!(out, "{place}: {}: {problem}; {fix} [{code}]", severity.as_str());
+        }
+        if self.definitions + self.relationships == 0 {
+            let _ = writeln!(out, "examined nothing: no definition in this folder");
+        }
+        let counted = |count: usize, what: &str| match count {
+            1 => format!("1 {what}"),
+            count => format!("{count} {what}s"),
+        };
+        let _ = writeln!(
+            out,
+            "{}, {}, {}: {}, {}",
+            counted(self.definitions, "definition"),
+            counted(self.rules, "rule"),
+            counted(self.relationships, "relationship rule"),
+            counted(self.count(Severity::Error) + self.unreadable, "error"),
+            counted(self.count(Severity::Warning), "warning"),
+        );
+        out
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let problem = |problem: &DefinitionError| {
+            json!({
+                "file": problem.place.file,
+                "line": problem.place.line,
+                "column": problem.place.column,
+                "severity": problem.severity.as_str(),
+                "code": problem.code,
+                "message": problem.problem,
+                "help": problem.fix,
+            })
+        };
+        json!({
+            "view": match self.view {
+                View::Production => "production",
+                View::Staging => "staging",
+            },
+            "definitions": self.definitions,
+            "rules": self.rules,
+            "relationshipRules": self.relationships,
+            "unreadableFiles": self.unreadable,
+            "errors": self.count(Severity::Error),
+            "warnings": self.count(Severity::Warning),
+            "problems": self.problems.iter().map(problem).collect::<Vec<_>>(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn fixture(folder: &str) -> Files {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(folder);
+        Files::read(&path).expect("a folder")
+    }
+
+    /// The report without the place of the checkout.
+    fn text(report: &Report) -> String {
+        report.text().replace(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/"), "")
+    }
+
+    #[test]
+    fn our_own_definitions_are_beyond_reproach() {
+        for folder in ["definitions", "definitions_language"] {
+            for view in [View::Production, View::Staging] {
+                let report = Report::of(&fixture(folder), view);
+                assert_eq!(report.exit(Some(Deny::Warnings)), Exit::Ok, "{}", text(&report));
+                assert!(report.definitions >= 5 && report.rules >= 5, "{}", text(&report));
+            }
+        }
+    }
+
+    #[test]
+    fn every_kind_of_problem_is_reported() {
+        let report = Report::of(&fixture("definitions_bad"), View::Production);
+        assert_eq!(report.exit(None), Exit::InvalidFile);
+        let mut settings = insta::Settings::clone_current();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        settings.set_snapshot_path(root.join("snapshots/definitions"));
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_omit_expression(true);
+        settings.bind(|| insta::assert_snapshot!("check", text(&report)));
+        let json = report.json();
+        assert_eq!(json["problems"].as_array().map(Vec::len), Some(report.problems.len()));
+        assert_eq!(json["errors"], report.count(Severity::Error));
+        assert_eq!(json["problems"][0]["severity"], report.problems[0].severity.as_str());
+    }
+
+    #[test]
+    fn outcomes_have_their_codes() {
+        let check = |problems: Vec<DefinitionError>, definitions, deny, expected| {
+            let (view, rules, relationships, unreadable) = (View::Production, 1, 0, 0);
+            let report = Report { view, definitions, rules, relationships, unreadable, problems };
+            assert_eq!(report.exit(deny), expected);
+        };
+        let place = crate::definitions::Place::default;
+        let warning = || vec![DefinitionError::warning(place(), "c", "p", "f")];
+        let error = || vec![DefinitionError::error(place(), "c", "p", "f")];
+        check(Vec::new(), 1, None, Exit::Ok);
+        check(warning(), 1, None, Exit::Ok);
+        check(warning(), 1, Some(Deny::Warnings), Exit::Failed);
+        check(error(), 1, None, Exit::InvalidFile);
+        check(Vec::new(), 0, None, Exit::Failed);
     }
 }

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use super::{Exit, complain, input};
-use crate::definitions::Source;
+use crate::definitions::{Source, View};
 
 mod check;
+mod test;
 
 /// Files that one folder may hold.
 const FILES_MAX: usize = 50_000;
@@ -28,6 +29,8 @@ pub struct DefinitionsArgs {
 enum DefinitionsVerb {
     /// Names every problem of a definitions folder with its place and fix.
     Check(check::CheckArgs),
+    /// Runs the test data of definitions and names the entities that each point makes.
+    Test(test::TestArgs),
 }
 
 impl DefinitionsArgs {
@@ -35,33 +38,67 @@ impl DefinitionsArgs {
     pub fn run(self) -> Exit {
         match self.verb {
             DefinitionsVerb::Check(args) => args.run(),
+            DefinitionsVerb::Test(args) => args.run(),
         }
     }
 }
 
-/// The files of a folder: path and text.
-pub struct Files(Vec<(String, String)>);
+/// Whose view of a folder a verb takes.
+#[derive(Debug, Args)]
+pub struct FolderArgs {
+    /// A checkout of the repository, its entity-types/, or the folder of one type.
+    pub folder: PathBuf,
+    /// Takes the view of New Relic's staging: `.stg` files replace their siblings.
+    #[arg(long)]
+    pub staging: bool,
+}
+
+impl FolderArgs {
+    /// The view.
+    pub const fn view(&self) -> View {
+        if self.staging { View::Staging } else { View::Production }
+    }
+}
+
+/// The files of a folder.
+pub struct Files {
+    /// Path and text, in the order of paths.
+    files: Vec<(String, String)>,
+    /// How many could not be read, which has been told.
+    pub unreadable: usize,
+}
 
 impl Files {
     /// Reads what may be part of the definitions in `folder`, and says what cannot be read.
     pub fn read(folder: &Path) -> Result<Self, Exit> {
-        let refuse = |error: String| {
+        let mut paths = Vec::new();
+        // The folder's own name may be that of a type: `.` has none.
+        let named = if folder.file_name().is_some() {
+            folder.to_owned()
+        } else {
+            folder.canonicalize().unwrap_or_else(|_| folder.to_owned())
+        };
+        collect(&named, DEPTH_MAX, &mut paths).map_err(|error| {
             complain(&error);
             Exit::InvalidFile
-        };
-        let mut paths = Vec::new();
-        collect(folder, DEPTH_MAX, &mut paths).map_err(refuse)?;
+        })?;
         paths.sort();
-        let read = |path: PathBuf| {
-            let text = input::text(&path).map_err(|error| refuse(error.to_string()))?;
-            Ok((path.to_string_lossy().replace('\\', "/"), text))
-        };
-        paths.into_iter().map(read).collect::<Result<_, _>>().map(Self)
+        let (mut files, mut unreadable) = (Vec::new(), 0);
+        for path in paths {
+            match input::text(&path) {
+                Ok(text) => files.push((path.to_string_lossy().replace('\\', "/"), text)),
+                Err(error) => {
+                    complain(&error.to_string());
+                    unreadable += 1;
+                }
+            }
+        }
+        Ok(Self { files, unreadable })
     }
 
     /// As the loader takes them.
     pub fn sources(&self) -> impl Iterator<Item = Source<'_>> {
-        self.0.iter().map(|(path, text)| Source { path, text })
+        self.files.iter().map(|(path, text)| Source { path, text })
     }
 }
 
@@ -82,7 +119,7 @@ fn collect(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), 
                 return Err(format!("{}: more than {DEPTH_MAX} folders deep", folder.display()));
             }
             collect(&entry.path(), depth - 1, paths)?;
-        } else if name.ends_with(".yml") || name.ends_with(".json") {
+        } else if [".yml", ".yaml", ".json"].iter().any(|ending| name.ends_with(ending)) {
             paths.push(entry.path());
             if paths.len() > FILES_MAX {
                 return Err(format!("{}: more than {FILES_MAX} files", folder.display()));

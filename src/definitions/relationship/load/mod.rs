@@ -9,7 +9,7 @@ use super::candidates::Candidates;
 use super::engine::RelationshipRules;
 use super::model::{RelationshipRule, Resolver};
 use super::schema::{RawCandidates, RawFile};
-use crate::definitions::load::yaml;
+use crate::definitions::tree::typed;
 use crate::definitions::{DefinitionError, Place, Source, View};
 
 mod candidates;
@@ -98,7 +98,7 @@ impl Loader {
     }
 
     fn rule_file(&mut self, source: Source<'_>) {
-        match yaml::<RawFile>(source) {
+        match typed::<RawFile>(source) {
             Ok(file) => {
                 for raw in file.relationships {
                     if let Some(rule) = self.rule(source, raw) {
@@ -111,7 +111,7 @@ impl Loader {
     }
 
     fn candidate_file(&mut self, source: Source<'_>) {
-        match yaml::<RawCandidates>(source) {
+        match typed::<RawCandidates>(source) {
             Ok(raw) => self.candidate_category(source, raw),
             Err(error) => self.errors.push(error),
         }
