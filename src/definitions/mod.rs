@@ -35,7 +35,7 @@ pub use builtin::{BUILTIN, BuiltinFile, builtin};
 pub use dashboard::{Dashboard, DashboardTemplate, Layout, Widget};
 pub use error::{DefinitionError, Place, Severity};
 pub use explain::{ExplainOptions, Explanation, NearMiss, Need, Step, explain};
-pub use guid::{GuidError, entity_guid};
+pub use guid::{GuidError, GuidParts, entity_guid};
 pub use load::Definitions;
 pub use matching::{Attributes, Match, Point, Scalar, Tag};
 pub use metrics::{
