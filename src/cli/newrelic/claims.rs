@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use crate::cli::{Exit, print, print_json};
-use crate::sim::newrelic::claims::{CLAIMS, to_markdown};
+use crate::sim::newrelic::claims::{Claim, claims, to_markdown};
 
 /// How the table is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -29,14 +29,14 @@ impl ClaimsArgs {
     /// Carries the verb out.
     pub fn run(&self) -> Exit {
         match self.format {
-            ClaimsFormat::Json => print_json(&CLAIMS),
+            ClaimsFormat::Json => print_json(&claims().collect::<Vec<_>>()),
             ClaimsFormat::Markdown => print(&to_markdown()),
             ClaimsFormat::Text => {
-                let line = |claim: &crate::sim::newrelic::claims::Claim| {
+                let line = |claim: &Claim| {
                     let (level, area) = (claim.level.as_str(), claim.area);
                     format!("{level:<11} {area:<14} {} ({})\n", claim.behaviour, claim.source)
                 };
-                print(&CLAIMS.iter().map(line).collect::<String>())
+                print(&claims().map(line).collect::<String>())
             }
         }
     }

@@ -136,14 +136,14 @@ function draw(state) {
   const { clock, rates } = state;
   $("clock").textContent = `${time(clock.now_ms)}, ${clock.speed === 1 ? "real time" : clock.speed + " times as fast"}`;
   $("rate").textContent = show(rates.at(-1)?.per_second ?? 0);
-  $("stored").textContent = `${state.events_stored.toLocaleString("en")} stored, ${(state.store.bytes / 1e6).toFixed(1)} MB`;
+  $("stored").textContent = `${state.events_stored.toLocaleString("en")} events and ${state.points_stored.toLocaleString("en")} points stored, ${(state.store.bytes / 1e6).toFixed(1)} MB`;
   put("spark", sparkline(rates));
   const types = state.event_types.sort((one, two) => two.events - one.events);
   put("types", table("events yet", ["event_type", "account", "events"], types));
   const statuses = Object.entries(state.requests).map(([status, count]) => ({ status, count }));
   put("statuses", table("requests yet", ["status", "count"], statuses));
   put("requests", table("requests yet",
-    ["at", "account", "status", "body_bytes", "events_stored", "events_rejected", "fault"],
+    ["at", "api", "account", "status", "body_bytes", "events_stored", "events_rejected", "fault"],
     state.newest_requests.map((row) => ({ ...row, at: time(row.at_ms) }))));
   options($("account"), state.accounts.map(({ id, name }) => [id, `${id} ${name}`]));
   options($("answer"), state.answers.map((name) => [name, name]));

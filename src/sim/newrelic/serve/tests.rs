@@ -137,7 +137,7 @@ fn requests_and_events_are_told() {
         assert_eq!(rows["requests"][0]["events_stored"], json!(1));
         let (_, rows) = send(&admin, request("GET", "/requests?limit=1", "")).await;
         assert_eq!(rows["requests"][0]["status"], json!(403), "newest first");
-        assert_eq!(service.summary().events_rejected, 1);
+        assert_eq!(service.summary().rejected, 1);
     });
 }
 
