@@ -79,6 +79,11 @@ function table(caption, columns, rows, cell = (row, column) => show(row[column])
   return element("table", {}, element("thead", {}, head), element("tbody", {}, ...body));
 }
 
+/** Says `text` in `id`, once: what stands there already is not said again. */
+function say(id, text) {
+  if ($(id).textContent !== text) $(id).textContent = text;
+}
+
 /** Replaces the children of `id`, unless they would be the same. */
 function put(id, made) {
   const place = $(id);
@@ -161,7 +166,7 @@ function draw(state) {
 async function refresh() {
   const state = await ask("GET", "/state");
   draw(state);
-  $("trouble").textContent = "";
+  say("trouble", "");
   $("key-form").hidden = !keyNeeded;
 }
 
@@ -169,7 +174,7 @@ async function poll() {
   try {
     if (!document.hidden) await refresh();
   } catch (error) {
-    $("trouble").textContent = error.message;
+    say("trouble", error.message);
   }
   setTimeout(poll, POLL_MS);
 }
@@ -383,7 +388,7 @@ onSubmit("entity-form", () => search(false));
 onSubmit("key-form", () => {
   key = $("key").value.trim();
   $("key").value = "";
-  refresh().then(() => search(false)).catch((error) => { $("trouble").textContent = error.message; });
+  refresh().then(() => search(false)).catch((error) => say("trouble", error.message));
 });
 onSubmit("fault-form", () => act("fault-error", () => {
   const order = { answer: $("answer").value };
