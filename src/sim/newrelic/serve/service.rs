@@ -2,8 +2,8 @@
 //!
 //! Invariants:
 //! - What acts without a key (administration, the page's own routes) passes the [`Guard`] first.
-//! - What an administrator does to synthesis is noted in the journal; faults are not, a restart ends
-//!   them.
+//! - What an administrator does to synthesis is noted in the journal; faults are not, they end with
+//!   the process.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
