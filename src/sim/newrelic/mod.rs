@@ -21,9 +21,12 @@ mod entities;
 mod fault;
 mod graphql;
 mod ingest;
+pub mod journal;
+mod page;
 mod query;
 mod requests;
 mod search;
+pub mod serve;
 mod state;
 #[cfg(test)]
 mod tests;
