@@ -34,8 +34,8 @@ mod tree;
 pub use builtin::{BUILTIN, BuiltinFile, builtin};
 pub use dashboard::{Dashboard, DashboardTemplate, Layout, Widget};
 pub use error::{DefinitionError, Place, Severity};
-pub use explain::{ExplainOptions, Explanation, NearMiss, Need, Step, explain};
-pub use guid::{GuidError, entity_guid};
+pub use explain::{ExplainOptions, Explanation, NearMiss, Need, Step, explain, golden_queries};
+pub use guid::{GuidError, GuidParts, entity_guid};
 pub use load::Definitions;
 pub use matching::{Attributes, Match, Point, Scalar, Tag};
 pub use metrics::{
@@ -46,4 +46,4 @@ pub use model::{
     Test,
 };
 pub use source::{Source, View};
-pub use test_run::{EntityRun, PointRun, TestOptions, TestRun, TypeRun};
+pub use test_run::{EntityRun, PointRun, TestOptions, TestRun, TypeRun, json_attributes};

@@ -11,6 +11,7 @@ use super::{Exit, complain, input};
 use crate::definitions::{Source, View};
 
 mod check;
+mod explain;
 mod test;
 
 /// Files that one folder may hold.
@@ -31,6 +32,8 @@ enum DefinitionsVerb {
     Check(check::CheckArgs),
     /// Runs the test data of definitions and names the entities that each point makes.
     Test(test::TestArgs),
+    /// Says why a data point makes the entities it makes, and why rules nearly match.
+    Explain(explain::ExplainArgs),
 }
 
 impl DefinitionsArgs {
@@ -39,6 +42,7 @@ impl DefinitionsArgs {
         match self.verb {
             DefinitionsVerb::Check(args) => args.run(),
             DefinitionsVerb::Test(args) => args.run(),
+            DefinitionsVerb::Explain(args) => args.run(),
         }
     }
 }
@@ -100,6 +104,11 @@ impl Files {
     pub fn sources(&self) -> impl Iterator<Item = Source<'_>> {
         self.files.iter().map(|(path, text)| Source { path, text })
     }
+}
+
+/// A count with its noun.
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Adds the paths of all YAML and JSON files under `folder`.

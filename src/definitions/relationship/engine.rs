@@ -1,14 +1,20 @@
 //! From points to relationships.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use smallvec::SmallVec;
 
 use super::candidates::{Candidates, Property};
-use super::model::RelationshipRule;
-use super::resolve::{End, Unresolved};
+use super::conditions::{Facts, is_indexed, is_segment, need};
+use super::model::{FragmentSource, RelationshipRule, Resolver, TypeHint};
+use super::resolve::{End, Ends, Unresolved, UnresolvedReason, World};
 use crate::definitions::Point;
+use crate::definitions::index::{Index, Need};
+use crate::definitions::matching::Scalar;
+use crate::definitions::text::NumberText;
 
 /// A kind of entity; without a domain, of any.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +34,17 @@ pub struct PointEntity<'a> {
     pub name: &'a str,
     /// For example `KAFKABROKER`.
     pub entity_type: &'a str,
+    /// Its rule has `useNonStandardAttributes`: the attributes are `entityGuid` and `entityName`.
+    pub non_standard: bool,
+}
+
+/// One thing that a searched entity must have: this value under one of these properties.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Clause<'a> {
+    /// Tags or fields.
+    pub properties: &'a [Property],
+    /// The value of one of them.
+    pub value: &'a str,
 }
 
 /// The entities that lookups search. Answers come in an order of their own that does not change.
@@ -41,6 +58,26 @@ pub trait EntityLookup {
         properties: &[Property],
         value: &str,
     ) -> Vec<Arc<str>>;
+
+    /// GUIDs of the entities that satisfy all `clauses`, in the order of the first one's.
+    fn find_all(
+        &self,
+        account: u64,
+        kinds: &[EntityKind],
+        clauses: &[Clause<'_>],
+    ) -> Vec<Arc<str>> {
+        let mut clauses = clauses.iter();
+        let find = |clause: &Clause<'_>| self.find(account, kinds, clause.properties, clause.value);
+        let mut found = clauses.next().map(find).unwrap_or_default();
+        for clause in clauses {
+            if found.is_empty() {
+                break;
+            }
+            let other: BTreeSet<Arc<str>> = find(clause).into_iter().collect();
+            found.retain(|guid| other.contains(guid));
+        }
+        found
+    }
 
     /// `account` and the accounts that trust it.
     fn trusted(&self, account: u64) -> Vec<u64> {
@@ -78,6 +115,10 @@ pub struct RelationshipMatch<'a> {
     pub expires: Duration,
     /// The rule.
     pub rule: &'a RelationshipRule,
+    /// The source's type where its GUID says `NA` and the rule knows it.
+    pub source_type: Option<String>,
+    /// The target's type where its GUID says `NA` and the rule knows it.
+    pub target_type: Option<String>,
     /// An end that no entity answered for and that is to be made.
     pub uninstrumented: Option<Uninstrumented>,
 }
@@ -111,11 +152,28 @@ pub struct Applied<'a> {
 /// All relationship rules and candidates of a set.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RelationshipRules {
-    pub(super) rules: Vec<RelationshipRule>,
-    pub(super) candidates: IndexMap<String, Candidates>,
+    rules: Vec<RelationshipRule>,
+    candidates: IndexMap<String, Candidates>,
+    index: Index,
+    /// The attributes `metricName__N` that rules use.
+    segments: Vec<String>,
 }
 
 impl RelationshipRules {
+    /// Files `rules` by what they need.
+    pub(super) fn new(
+        rules: Vec<RelationshipRule>,
+        candidates: IndexMap<String, Candidates>,
+    ) -> Self {
+        let needs: Vec<Vec<Need>> =
+            rules.iter().map(|rule| rule.conditions.iter().map(need).collect()).collect();
+        let index = Index::new(&needs, [], true);
+        let names: BTreeSet<&str> = rules.iter().flat_map(attributes).collect();
+        let segments = names.into_iter().filter(|name| is_segment(name));
+        let segments = segments.map(str::to_owned).collect();
+        Self { rules, candidates, index, segments }
+    }
+
     /// The rules, in order of loading.
     pub fn rules(&self) -> &[RelationshipRule] {
         &self.rules
@@ -124,6 +182,11 @@ impl RelationshipRules {
     /// The candidates' categories, in order of loading.
     pub fn candidates(&self) -> impl Iterator<Item = &Candidates> {
         self.candidates.values()
+    }
+
+    /// The candidates of one category.
+    pub fn category(&self, name: &str) -> Option<&Candidates> {
+        self.candidates.get(name)
     }
 
     /// The relationships that `point` proves; `entities` are those that it made (none for a point
@@ -139,13 +202,131 @@ impl RelationshipRules {
     }
 
     /// As [`Self::apply`], with the rules that held and gave nothing.
+    ///
+    /// A point of several entities is read once for each of them; the same relationship counts
+    /// once. An entity is not related to itself.
     pub fn apply_reported<'a>(
         &'a self,
-        _point: Point<'_>,
-        _entities: &[PointEntity<'_>],
-        _account: u64,
-        _lookup: &dyn EntityLookup,
+        point: Point<'_>,
+        entities: &[PointEntity<'_>],
+        account: u64,
+        lookup: &dyn EntityLookup,
     ) -> Applied<'a> {
-        Applied::default()
+        let mut applied = Applied::default();
+        if self.rules.is_empty() {
+            return applied;
+        }
+        let number = NumberText::new(Scalar::Integer(account.cast_signed()));
+        let mut seen = BTreeSet::new();
+        let each = entities.iter().map(|entity| Some(*entity));
+        for entity in each.chain(entities.is_empty().then_some(None)) {
+            let facts = Facts::new(point, entity, number.as_str(), &self.segments);
+            let mut found = SmallVec::new();
+            self.index.read(point.attributes, &facts.virtuals, &mut found);
+            let world = World { rules: self, facts: &facts, account, lookup };
+            for rule in found.iter().map(|number| &self.rules[*number as usize]) {
+                self.try_rule(rule, &world, &mut seen, &mut applied);
+            }
+        }
+        applied
     }
+
+    /// One rule whose indexed needs hold.
+    fn try_rule<'a>(
+        &'a self,
+        rule: &'a RelationshipRule,
+        world: &World<'_, '_>,
+        seen: &mut BTreeSet<(Arc<str>, Arc<str>, &'a str)>,
+        applied: &mut Applied<'a>,
+    ) {
+        for condition in rule.conditions.iter().filter(|condition| !is_indexed(condition)) {
+            match world.facts.holds(condition) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => {
+                    let reason = UnresolvedReason::Pattern(error);
+                    applied.unresolved.push(Unresolved { rule, end: None, reason });
+                    return;
+                }
+            }
+        }
+        let mut resolve = |resolver: &Resolver, end: End| match world.resolve(resolver, end) {
+            Ok(ends) => Some(ends),
+            Err(reason) => {
+                applied.unresolved.push(Unresolved { rule, end: Some(end), reason });
+                None
+            }
+        };
+        // The end that is not looked up goes first: it is cheap, and may be missing.
+        let (sources, targets) = if matches!(rule.source, Resolver::Lookup { .. }) {
+            let targets = resolve(&rule.target, End::Target);
+            let Some(targets) = targets else { return };
+            (resolve(&rule.source, End::Source), Some(targets))
+        } else {
+            let sources = resolve(&rule.source, End::Source);
+            let Some(sources) = sources else { return };
+            (Some(sources), resolve(&rule.target, End::Target))
+        };
+        if let (Some(sources), Some(targets)) = (sources, targets) {
+            relate(rule, &sources, &targets, seen, applied);
+        }
+    }
+}
+
+fn relate<'a>(
+    rule: &'a RelationshipRule,
+    sources: &Ends,
+    targets: &Ends,
+    seen: &mut BTreeSet<(Arc<str>, Arc<str>, &'a str)>,
+    applied: &mut Applied<'a>,
+) {
+    let relationship_type = rule.relationship_type.as_str();
+    for source in &sources.guids {
+        for target in &targets.guids {
+            let ends = (Arc::clone(source), Arc::clone(target), relationship_type);
+            if source == target || !seen.insert(ends) {
+                continue;
+            }
+            let made = sources.uninstrumented.as_ref().or(targets.uninstrumented.as_ref());
+            applied.matches.push(RelationshipMatch {
+                source: Arc::clone(source),
+                target: Arc::clone(target),
+                relationship_type,
+                expires: rule.expires,
+                rule,
+                source_type: sources.entity_type.clone(),
+                target_type: targets.entity_type.clone(),
+                uninstrumented: made.cloned(),
+            });
+        }
+    }
+}
+
+/// Every attribute that a rule reads.
+fn attributes(rule: &RelationshipRule) -> Vec<&str> {
+    let mut names: Vec<&str> = rule.conditions.iter().map(|c| c.attribute.as_str()).collect();
+    fn of(source: &FragmentSource) -> Option<&str> {
+        match source {
+            FragmentSource::Value(_) => None,
+            FragmentSource::Attribute(attribute) => Some(attribute),
+            FragmentSource::Capture(capture) => Some(&capture.attribute),
+        }
+    }
+    for end in [&rule.source, &rule.target] {
+        match end {
+            Resolver::Extract { attribute, entity_type } => {
+                names.push(attribute);
+                if let Some(TypeHint::Attribute(attribute)) = entity_type {
+                    names.push(attribute);
+                }
+            }
+            Resolver::Build(build) => {
+                names.extend(build.fragments.iter().filter_map(|part| of(&part.source)));
+            }
+            Resolver::Lookup { fields, .. } => {
+                names.extend(fields.iter().filter_map(|field| of(&field.source)));
+            }
+        }
+    }
+    names
 }

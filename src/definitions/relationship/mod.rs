@@ -20,10 +20,12 @@ mod model;
 mod pattern;
 mod resolve;
 mod schema;
+#[cfg(test)]
+mod tests;
 
 pub use candidates::{Candidates, Lookup, LookupMode, OnMiss, OnMultiple, Predicate, Property};
 pub use engine::{
-    Applied, EntityKind, EntityLookup, NoEntities, PointEntity, RelationshipMatch,
+    Applied, Clause, EntityKind, EntityLookup, NoEntities, PointEntity, RelationshipMatch,
     RelationshipRules, Uninstrumented,
 };
 pub use load::{is_relationship_file, load};

@@ -71,6 +71,14 @@ impl Pattern {
         matches!(self.whole, Engine::Backtracking(_))
     }
 
+    /// Groups that capture.
+    pub fn groups(&self) -> usize {
+        match &self.anywhere {
+            Engine::Linear(regex) => regex.captures_len() - 1,
+            Engine::Backtracking(regex) => regex.captures_len() - 1,
+        }
+    }
+
     /// Whether it matches all of `value`.
     ///
     /// # Errors

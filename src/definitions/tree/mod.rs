@@ -6,12 +6,14 @@
 //! Invariants: a key occurs once in a map; depth, nodes and bytes are bounded, also behind aliases.
 
 mod json;
+mod typed;
 mod walk;
 mod yaml;
 
 use super::error::{DefinitionError, Place};
 use super::source::Source;
 
+pub(super) use typed::typed;
 pub(super) use walk::{Fields, Walk, nearest};
 
 /// Bytes of a file; the greatest public one, a dashboard, has a third of it.

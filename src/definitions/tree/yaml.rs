@@ -27,7 +27,7 @@ pub(super) fn parse(source: Source<'_>) -> Result<Node, DefinitionError> {
         .map_err(|error| problem(source, error.without_snippet()))
 }
 
-fn read(text: &str) -> Result<Node, Error> {
+pub(super) fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Error> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_depth: DEPTH_MAX,
@@ -44,7 +44,7 @@ fn read(text: &str) -> Result<Node, Error> {
 
 /// The text with tabs as spaces, except in the indentation of a line that holds something; `None`
 /// when that changes nothing.
-fn spaces_for_tabs(text: &str) -> Option<String> {
+pub(super) fn spaces_for_tabs(text: &str) -> Option<String> {
     if !text.contains('\t') {
         return None;
     }
@@ -66,7 +66,7 @@ fn at(location: Location) -> At {
     At { line: location.line(), column: location.column() }
 }
 
-fn problem(source: Source<'_>, error: &Error) -> DefinitionError {
+pub(super) fn problem(source: Source<'_>, error: &Error) -> DefinitionError {
     let At { line, column } = at(error.location().unwrap_or(Location::UNKNOWN));
     let place = Place { file: source.path.to_owned(), line, column };
     let (problem, fix) = match error {
