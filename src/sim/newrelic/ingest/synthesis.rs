@@ -39,7 +39,12 @@ impl Stamp {
     }
 
     fn entity(&self) -> PointEntity<'_> {
-        PointEntity { guid: &self.guid, name: &self.name, entity_type: &self.kind }
+        PointEntity {
+            guid: &self.guid,
+            name: &self.name,
+            entity_type: &self.kind,
+            non_standard: self.non_standard,
+        }
     }
 
     /// Adds the attributes, in place of any that the sender gave.
