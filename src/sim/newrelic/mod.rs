@@ -39,7 +39,9 @@ pub use entities::{
     entity_kind,
 };
 pub use fault::{FaultId, FaultWindow, IngestFault, Target};
-pub use ingest::{AgentHost, EventFault, ForwardError, Forwarded, Forwarder, MetricFault};
+pub use ingest::{
+    AgentHost, DirectPost, EventFault, ForwardError, Forwarded, Forwarder, MetricFault,
+};
 pub use requests::RequestRecord;
 pub use state::Counters;
 
