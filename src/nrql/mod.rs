@@ -24,6 +24,7 @@ pub mod time;
 mod value;
 
 pub use error::{ErrorKind, NrqlError, Span, line_column};
+pub use eval::{QueryContext, QueryLimits, run};
 pub use parse::{HEIGHT_MAX, NESTING_MAX, TEXT_BYTES_MAX, is_reserved, parse};
 pub use print::expression_text;
 pub use result::{Metadata, Outcome, QueryResult, Row, TimeWindow};
