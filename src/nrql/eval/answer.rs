@@ -101,8 +101,7 @@ impl Question<'_> {
         let reading = self.reading(wanted, None);
         let mut pass = reading.run(batches, Facet::All(&mut grouper), budget)?;
         let groups = self.ordered(&pass, &grouper, window);
-        let groups: Vec<usize> =
-            groups.into_iter().skip(self.offset).take(self.limit).collect();
+        let groups: Vec<usize> = groups.into_iter().skip(self.offset).take(self.limit).collect();
         let mut lines = Lines::default();
         if with_lines {
             for group in &groups {
@@ -204,8 +203,8 @@ impl Question<'_> {
     ) -> Vec<Line> {
         let count = buckets.map_or(1, |buckets| buckets.count);
         let line = |bucket: usize| {
-            let bounds = buckets
-                .map_or((window.begin.0, window.end.0), |buckets| buckets.bounds(bucket));
+            let bounds =
+                buckets.map_or((window.begin.0, window.end.0), |buckets| buckets.bounds(bucket));
             let row = ResultRow::new(self.plan, pass, pass.slot(facet, bucket), bounds, keys);
             Line {
                 facet: keys.iter().map(Key::value).collect(),
@@ -299,7 +298,8 @@ impl Lines {
         let mut columns: Vec<(Arc<str>, Column<'static>)> = Vec::new();
         for (at, name) in plan.facet_names.iter().enumerate() {
             let value = |line: &Line| line.facet.get(at).cloned().unwrap_or(Value::Null);
-            columns.push((Arc::clone(name), Column::from_values(lines.iter().map(value).collect())));
+            columns
+                .push((Arc::clone(name), Column::from_values(lines.iter().map(value).collect())));
         }
         for (at, item) in plan.items.iter().enumerate() {
             let value = |line: &Line| line.values.get(at).map_or(Value::Null, inner);

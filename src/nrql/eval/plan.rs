@@ -14,13 +14,13 @@ use super::super::ast::{
     Argument, ArgumentValue, Case, Expr, ExprKind, Facet, FacetBy, Operator, Query,
 };
 use super::super::error::{NrqlError, Span};
+use super::super::value::Value;
 use super::aggregate::{self, Call, Kind};
 use super::expr::{self, CompiledExpr, Scope};
 use super::group::Facets;
 use super::limits::semantic;
 use super::rewrite;
 use super::shape;
-use super::super::value::Value;
 
 /// Begins the names of leaves.
 const LEAF: char = '\u{1}';
@@ -170,9 +170,7 @@ impl Planner {
             }
             _ => match aggregate::read(name, arguments)? {
                 Some(call) => self.leaf(name, call, condition),
-                None => {
-                    rewrite::map_children(expr, &mut |child| self.extract(child, condition))
-                }
+                None => rewrite::map_children(expr, &mut |child| self.extract(child, condition)),
             },
         }
     }
@@ -221,9 +219,7 @@ fn inner_and_where<'a>(
         {
             Ok((inner, case))
         }
-        _ => Err(semantic(format!(
-            "{name}() requires an aggregator function and a WHERE clause"
-        ))),
+        _ => Err(semantic(format!("{name}() requires an aggregator function and a WHERE clause"))),
     }
 }
 
@@ -255,11 +251,7 @@ fn percentage(part: Expr, all: Expr) -> Expr {
     binary(Operator::Multiply, number(100.0), binary(Operator::Divide, part, all))
 }
 
-fn planned(
-    residual: &Expr,
-    facet_names: &[Arc<str>],
-    scope: &Scope,
-) -> Result<Shape, NrqlError> {
+fn planned(residual: &Expr, facet_names: &[Arc<str>], scope: &Scope) -> Result<Shape, NrqlError> {
     if let ExprKind::Attribute { name, .. } = &residual.kind
         && let Some(leaf) = leaf_of(name)
     {
@@ -278,10 +270,7 @@ fn planned(
 }
 
 /// The attribute of the first function; `count(*)` has none.
-fn first_attribute(
-    leaves: &[PlainLeaf],
-    scope: &Scope,
-) -> Result<Option<CompiledExpr>, NrqlError> {
+fn first_attribute(leaves: &[PlainLeaf], scope: &Scope) -> Result<Option<CompiledExpr>, NrqlError> {
     let first = leaves.first().and_then(|leaf| leaf.call.arguments.first());
     first.map(|argument| expr::compile(argument, scope)).transpose()
 }
@@ -380,8 +369,7 @@ pub(super) fn facets(facet: &Facet, scope: &Scope) -> Result<Facets, NrqlError> 
         }
         FacetBy::Cases(cases) => {
             let branches = cases.branches.iter().map(|case| {
-                let label =
-                    case.label.clone().unwrap_or_else(|| case.condition.to_string());
+                let label = case.label.clone().unwrap_or_else(|| case.condition.to_string());
                 Ok((expr::compile(&case.condition, scope)?, Value::text(&label)))
             });
             let other = cases.other.as_ref().map(|other| expr::compile(other, scope));
