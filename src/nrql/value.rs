@@ -5,9 +5,10 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 /// A value. Texts and numbers are never converted into each other unasked.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub enum Value {
     /// Nothing.
+    #[default]
     Null,
     /// A truth value.
     Bool(bool),

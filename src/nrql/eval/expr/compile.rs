@@ -2,36 +2,16 @@
 
 use std::sync::Arc;
 
-use regex::{Regex, RegexBuilder};
-
 use super::Scope;
 use super::node::{Arithmetic, Call, Comparison, Like, Node, Set, Test};
 use super::row;
 use crate::nrql::ast::{Argument, ArgumentValue, Cases, Expr, ExprKind, InSet, Operator, Query};
 use crate::nrql::error::{ErrorKind, NrqlError, Span};
-use crate::nrql::eval::scalar::{self, Built};
+use crate::nrql::eval::scalar::{self, Built, Known};
 use crate::nrql::value::Value;
 
-/// Compiled patterns larger than this are refused.
-const REGEX_BYTES_MAX: usize = 1 << 20;
-
-pub(super) fn error(span: Span, message: impl Into<String>) -> NrqlError {
+fn error(span: Span, message: impl Into<String>) -> NrqlError {
     NrqlError { kind: ErrorKind::Semantic, message: message.into(), span: Some(span), help: None }
-}
-
-/// A pattern that must match whole texts, as RE2 would see it.
-pub(super) fn whole(pattern: &str, span: Span) -> Result<Regex, NrqlError> {
-    let anchored = format!("^(?:{pattern})$");
-    RegexBuilder::new(&anchored)
-        .size_limit(REGEX_BYTES_MAX)
-        .dfa_size_limit(REGEX_BYTES_MAX)
-        .dot_matches_new_line(true)
-        .build()
-        .map_err(|fault| {
-            let why = fault.to_string();
-            let why = why.lines().last().unwrap_or_default().trim().to_owned();
-            error(span, format!("Invalid regular expression '{pattern}': {why}"))
-        })
 }
 
 pub(super) fn node(expr: &Expr, scope: &Scope) -> Result<Node, NrqlError> {
@@ -63,7 +43,9 @@ pub(super) fn node(expr: &Expr, scope: &Scope) -> Result<Node, NrqlError> {
             Node::Test { test, negated: *negated, operand: child(operand)? }
         }
         ExprKind::Rlike { negated, operand, pattern } => {
-            let test = Test::Rlike(whole(&pattern_text(pattern, scope)?, pattern.span)?);
+            let regex = scalar::whole(&pattern_text(pattern, scope)?, false);
+            let test =
+                Test::Rlike(regex.map_err(|why| error(pattern.span, format!("RLIKE {why}")))?);
             Node::Test { test, negated: *negated, operand: child(operand)? }
         }
         ExprKind::Is { negated, operand, state } => {
@@ -202,7 +184,7 @@ pub(super) fn is_scalar(name: &str) -> bool {
 
 /// Functions that are forms of their own rather than functions of values; `dimensions` is a list
 /// of attributes that the query expands.
-const BUILT_HERE: &[&str] = &["if", "cases", "eventtype", "accountid", "getfield"];
+pub(super) const BUILT_HERE: &[&str] = &["if", "cases", "eventtype", "accountid", "getfield"];
 
 fn call(expr: &Expr, name: &str, arguments: &[Argument], scope: &Scope) -> Result<Node, NrqlError> {
     let lower = name.to_ascii_lowercase();
@@ -210,18 +192,22 @@ fn call(expr: &Expr, name: &str, arguments: &[Argument], scope: &Scope) -> Resul
         return cases(expr, arguments, scope);
     }
     let mut nodes = Vec::with_capacity(arguments.len());
-    let mut spans = Vec::with_capacity(arguments.len());
+    let mut known = Vec::with_capacity(arguments.len());
     for argument in arguments {
-        match &argument.value {
-            ArgumentValue::Expr(value) => {
-                nodes.push(Arc::new(node(value, scope)?));
-                spans.push(value);
-            }
-            ArgumentValue::Where(case) => nodes.push(Arc::new(node(&case.condition, scope)?)),
+        let (made, word) = match &argument.value {
+            ArgumentValue::Expr(value) => (node(value, scope)?, word(value)),
+            ArgumentValue::Where(case) => (node(&case.condition, scope)?, None),
             ArgumentValue::Amount(_) | ArgumentValue::Other(_) => {
                 return Err(error(expr.span, format!("Wrong argument of {name}()")));
             }
-        }
+        };
+        let constant = match &made {
+            Node::Constant(value) => Some(value.clone()),
+            _ => None,
+        };
+        let argument_name = argument.name.as_ref().map(|name| name.text.to_ascii_lowercase());
+        known.push(Known { name: argument_name, constant, word });
+        nodes.push(Arc::new(made));
     }
     let wrong = |what: &str| error(expr.span, format!("{name}() takes {what}"));
     match (lower.as_str(), nodes.as_slice()) {
@@ -229,37 +215,32 @@ fn call(expr: &Expr, name: &str, arguments: &[Argument], scope: &Scope) -> Resul
         ("accountid", []) => Ok(Node::Account),
         ("if", [condition, then]) => Ok(choose(condition, then, None)),
         ("if", [condition, then, otherwise]) => Ok(choose(condition, then, Some(otherwise))),
-        ("getfield", [operand, field]) => match (&**field, spans.get(1).map(|e| &e.kind)) {
-            (Node::Constant(Value::Text(field)), _) => {
-                Ok(Node::Field(Arc::clone(operand), Arc::clone(field)))
-            }
-            (_, Some(ExprKind::Attribute { name, .. })) => {
-                Ok(Node::Field(Arc::clone(operand), Arc::from(name.as_str())))
-            }
-            _ => Err(wrong("an attribute and the name of a field")),
+        ("getfield", [operand, _]) => match known[1].text() {
+            Some(field) => Ok(Node::Field(Arc::clone(operand), Arc::from(field))),
+            None => Err(wrong("an attribute and the name of a field")),
         },
         ("eventtype" | "accountid", _) => Err(wrong("no arguments")),
         ("if", _) => Err(wrong("a condition and one or two values")),
         ("getfield", _) => Err(wrong("an attribute and the name of a field")),
-        _ => function(expr, name, &lower, nodes, scope),
+        _ => function(expr, name, (nodes, &known), scope),
+    }
+}
+
+/// The name that an attribute would have, for arguments that are words: `numeric`.
+fn word(expr: &Expr) -> Option<String> {
+    match &expr.kind {
+        ExprKind::Attribute { name, .. } => Some(name.clone()),
+        _ => None,
     }
 }
 
 fn function(
     expr: &Expr,
     name: &str,
-    lower: &str,
-    nodes: Vec<Arc<Node>>,
+    (nodes, known): (Vec<Arc<Node>>, &[Known]),
     scope: &Scope,
 ) -> Result<Node, NrqlError> {
-    let constants: Vec<Option<Value>> = nodes
-        .iter()
-        .map(|node| match &**node {
-            Node::Constant(value) => Some(value.clone()),
-            _ => None,
-        })
-        .collect();
-    match scalar::build(lower, &constants, scope) {
+    match scalar::build(&name.to_ascii_lowercase(), known, scope) {
         None => Err(error(expr.span, format!("Unknown function {name}()"))),
         Some(Err(why)) => Err(error(expr.span, format!("{name}() {why}"))),
         Some(Ok(Built::Numeric(numeric))) => match nodes.into_iter().next() {
@@ -302,8 +283,11 @@ pub(super) fn of_cases(cases: &Cases, scope: &Scope) -> Result<Node, NrqlError> 
         let condition = Arc::new(node(&case.condition, scope)?);
         branches.push((condition, Arc::new(Node::Constant(Value::text(&label)))));
     }
-    let otherwise = cases.other.as_ref().map_or(Value::Null, |label| Value::text(label));
-    Ok(Node::Choose { branches, otherwise: Arc::new(Node::Constant(otherwise)) })
+    let otherwise = match &cases.other {
+        Some(label) => node(label, scope)?,
+        None => Node::Constant(Value::Null),
+    };
+    Ok(Node::Choose { branches, otherwise: Arc::new(otherwise) })
 }
 
 /// A node that depends on no row becomes its value.

@@ -15,6 +15,8 @@ mod compile;
 mod condition;
 mod node;
 mod row;
+#[cfg(test)]
+mod tests;
 mod vector;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,7 +66,7 @@ impl Scope {
             return Ok(());
         }
         for (at, name) in binding.names.iter().enumerate() {
-            let member = Node::Member(Arc::clone(&value), at);
+            let member = Node::Part(Arc::clone(&value), at, Arc::from(name.text.as_str()));
             self.bindings.insert(name.text.clone(), Arc::new(member));
         }
         Ok(())
@@ -112,6 +114,11 @@ pub fn compile(expr: &Expr, scope: &Scope) -> Result<CompiledExpr, NrqlError> {
 /// Whether `name` (any case) is a function of values, not an aggregate.
 pub fn is_scalar(name: &str) -> bool {
     compile::is_scalar(name)
+}
+
+/// Names of all functions of values, in lower case: for suggestions.
+pub fn scalar_names() -> impl Iterator<Item = &'static str> {
+    compile::BUILT_HERE.iter().copied().chain(super::scalar::names())
 }
 
 impl CompiledExpr {

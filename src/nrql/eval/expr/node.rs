@@ -308,6 +308,8 @@ pub(crate) enum Node {
     },
     /// A member of a list, by place.
     Member(Arc<Node>, usize),
+    /// One of several names bound to a value: a list's by place, a map's by name.
+    Part(Arc<Node>, usize, Arc<str>),
     /// A member of a metric value, or of a map, by name.
     Field(Arc<Node>, Arc<str>),
     List(Vec<Arc<Node>>),
@@ -366,6 +368,7 @@ impl Node {
             | Self::Not(operand)
             | Self::Numeric(_, operand)
             | Self::Member(operand, _)
+            | Self::Part(operand, _, _)
             | Self::Field(operand, _) => operand.visit(see),
             Self::Choose { branches, otherwise } => {
                 for (condition, value) in branches {

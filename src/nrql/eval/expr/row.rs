@@ -58,6 +58,7 @@ pub(super) fn eval(node: &Node, row: &dyn RowLike) -> Value {
             eval(branch.map_or(otherwise, |(_, value)| value), row)
         }
         Node::Member(operand, at) => member(&eval(operand, row), *at),
+        Node::Part(operand, at, name) => part(&eval(operand, row), *at, name),
         Node::Field(operand, name) => field(&eval(operand, row), name),
         Node::List(nodes) => Value::List(nodes.iter().map(|node| eval(node, row)).collect()),
         Node::Call(call) => {
@@ -85,6 +86,13 @@ pub(super) fn member(value: &Value, at: usize) -> Value {
     match value {
         Value::List(members) => members.get(at).cloned().unwrap_or(Value::Null),
         _ => Value::Null,
+    }
+}
+
+pub(super) fn part(value: &Value, at: usize, name: &str) -> Value {
+    match value {
+        Value::Map(map) => map.get(name).cloned().unwrap_or(Value::Null),
+        other => member(other, at),
     }
 }
 

@@ -41,17 +41,15 @@ pub(super) fn eval<'a>(node: &Node, batch: &Batch<'a>) -> Column<'a> {
             Column::finite(values, owned(valid))
         }
         Node::Choose { branches, otherwise } => choose(branches, otherwise, batch),
-        Node::Member(operand, at) => {
-            let column = eval(operand, batch);
-            map(&column, |value| row::member(value, *at))
-        }
+        Node::Member(operand, at) => then(operand, batch, |value| row::member(value, *at)),
+        Node::Part(operand, at, name) => then(operand, batch, |value| row::part(value, *at, name)),
         Node::Field(operand, name) => field(eval(operand, batch), name),
         Node::List(nodes) => {
             let columns: Vec<Column<'_>> = nodes.iter().map(|node| eval(node, batch)).collect();
             let list = |row| Value::List(columns.iter().map(|own| own.value(row)).collect());
             Column::Values((0..batch.len()).map(list).collect())
         }
-        Node::Call(call) => apply(call, batch),
+        Node::Call(call) => apply(call, batch, |value| value),
     }
 }
 
@@ -271,24 +269,32 @@ fn by_code<'a>(
     Column::from_values((0..len).map(of).collect())
 }
 
-fn apply<'a>(call: &Call, batch: &Batch<'a>) -> Column<'a> {
+/// `function` of what `node` gives; of a function's results before they are spread over rows.
+fn then<'a>(node: &Node, batch: &Batch<'a>, function: impl Fn(&Value) -> Value) -> Column<'a> {
+    match node {
+        Node::Call(call) => apply(call, batch, |value| function(&value)),
+        _ => map(&eval(node, batch), function),
+    }
+}
+
+fn apply<'a>(call: &Call, batch: &Batch<'a>, after: impl Fn(Value) -> Value) -> Column<'a> {
     let columns: Vec<Column<'_>> = call.arguments.iter().map(|node| eval(node, batch)).collect();
     let varies = |column: &Column<'_>| !matches!(column, Column::Constant(..));
     let varying: Vec<usize> = (0..columns.len()).filter(|at| varies(&columns[*at])).collect();
     let constants = |row| columns.iter().map(|column| column.value(row)).collect::<Vec<Value>>();
     match varying.as_slice() {
         [] if batch.is_empty() => Column::null(0),
-        [] => Column::Constant(call.function.apply(&constants(0)), batch.len()),
+        [] => Column::Constant(after(call.function.apply(&constants(0))), batch.len()),
         [only] if !batch.is_empty() => {
             let values = std::cell::RefCell::new(constants(0));
             map(&columns[*only], |value| {
                 let mut values = values.borrow_mut();
                 values[*only] = value.clone();
-                call.function.apply(&values)
+                after(call.function.apply(&values))
             })
         }
         _ => {
-            let results = (0..batch.len()).map(|row| call.function.apply(&constants(row)));
+            let results = (0..batch.len()).map(|row| after(call.function.apply(&constants(row))));
             Column::from_values(results.collect())
         }
     }

@@ -1,0 +1,393 @@
+//! Answers of single queries.
+
+use serde_json::json;
+
+use super::{NOW, ask, check, refused, store};
+use crate::nrql::store::EventStore;
+
+/// Four requests of two hosts.
+fn requests() -> EventStore {
+    store(&[
+        json!({"ago": 240, "host": "a", "ms": 10, "code": "ok"}),
+        json!({"ago": 180, "host": "b", "ms": 30, "code": "ok", "extra": 1}),
+        json!({"ago": 120, "host": "a", "ms": 20, "code": "bad"}),
+        json!({"ago": 60, "host": "a", "code": "ok"}),
+    ])
+}
+
+#[test]
+fn aggregates_without_facet() {
+    let store = requests();
+    check(&store, "SELECT count(*) FROM E", json!([{"count": 4}]));
+    check(
+        &store,
+        "SELECT count(ms), sum(ms), average(ms) AS 'Mean', min(ms), max(ms) FROM E",
+        json!([{"count.ms": 3, "sum.ms": 60, "Mean": 20, "min.ms": 10, "max.ms": 30}]),
+    );
+    check(
+        &store,
+        "SELECT latest(ms), earliest(ms), latest(host), uniqueCount(host), uniques(host) FROM E",
+        json!([{
+            "latest.ms": 20, "earliest.ms": 10, "latest.host": "a",
+            "uniqueCount.host": 2, "uniques.host": ["a", "b"],
+        }]),
+    );
+    check(&store, "SELECT stdvar(ms) FROM E WHERE host = 'a'", json!([{"stdvar.ms": 25}]));
+    check(
+        &store,
+        "SELECT sum(host), average(host), max(host), count(host) FROM E",
+        json!([{"sum.host": 0, "average.host": null, "max.host": null, "count.host": 4}]),
+    );
+    check(
+        &store,
+        "SELECT count(*), sum(ms), average(ms), latest(ms), uniqueCount(ms) FROM Nothing",
+        json!([{
+            "count": 0, "sum.ms": 0, "average.ms": null, "latest.ms": null, "uniqueCount.ms": 0,
+        }]),
+    );
+}
+
+#[test]
+fn arithmetic_around_aggregates() {
+    let store = requests();
+    check(
+        &store,
+        "SELECT sum(ms) / count(*) AS r, (latest(extra) OR 0) + 1 AS o, -max(ms) AS n FROM E",
+        json!([{"r": 15, "o": 2, "n": -30}]),
+    );
+    check(&store, "SELECT sum(ms) * 2 FROM E", json!([{"sum(ms) * 2": 120}]));
+    check(
+        &store,
+        "SELECT percentage(count(*), WHERE code = 'ok') AS p, filter(sum(ms), WHERE host = 'a') \
+         AS f, rate(count(*), 1 minute) AS r FROM E SINCE 10 minutes ago",
+        json!([{"p": 75, "f": 30, "r": 0.4}]),
+    );
+    check(
+        &store,
+        "SELECT percentage(count(*), WHERE a = 1) AS p FROM Nothing",
+        json!([{"p": null}]),
+    );
+}
+
+#[test]
+fn facets() {
+    let store = requests();
+    check(
+        &store,
+        "SELECT count(*) FROM E FACET host",
+        json!([
+            {"facet": "a", "host": "a", "count": 3},
+            {"facet": "b", "host": "b", "count": 1},
+        ]),
+    );
+    check(
+        &store,
+        "SELECT average(ms) FROM E FACET host",
+        json!([
+            {"facet": "b", "host": "b", "average.ms": 30},
+            {"facet": "a", "host": "a", "average.ms": 15},
+        ]),
+    );
+    check(
+        &store,
+        "SELECT sum(ms) FROM E FACET host, code LIMIT 2",
+        json!([
+            {"facet": ["a", "bad"], "sum.ms": 20},
+            {"facet": ["a", "ok"], "sum.ms": 10},
+        ]),
+    );
+    check(
+        &store,
+        "SELECT count(*) FROM E FACET CASES (WHERE ms > 15 AS 'slow', WHERE ms > 5 AS 'fast')",
+        json!([{"facet": "slow", "count": 2}, {"facet": "fast", "count": 1}]),
+    );
+    check(
+        &store,
+        "SELECT count(*) FROM E FACET CASES (WHERE ms > 15 AS 'slow', OR 'Other')",
+        json!([{"facet": "Other", "count": 2}, {"facet": "slow", "count": 2}]),
+    );
+    check(
+        &store,
+        "SELECT count(*) FROM E FACET host AS h ORDER BY count(*) ASC",
+        json!([{"facet": "b", "h": "b", "count": 1}, {"facet": "a", "h": "a", "count": 3}]),
+    );
+    check(&store, "SELECT count(*) FROM E FACET nothing", json!([]));
+    let result = ask(&store, "SELECT count(*) FROM E FACET code LIMIT 1").expect("an answer");
+    let json = result.to_json();
+    assert_eq!(json["otherResult"], json!({"count": 1}));
+    assert_eq!(json["totalResult"], json!({"count": 4}));
+    assert_eq!(json["metadata"]["facets"], json!(["code"]));
+    assert_eq!(json["metadata"]["eventTypes"], json!(["E"]));
+}
+
+#[test]
+fn a_facet_needs_the_first_functions_attribute() {
+    let store = store(&[json!({"host": "a", "ms": 1}), json!({"host": "b"})]);
+    check(
+        &store,
+        "SELECT average(ms), count(*) FROM E FACET host",
+        json!([{"facet": "a", "host": "a", "average.ms": 1, "count": 1}]),
+    );
+}
+
+#[test]
+fn series() {
+    let store = requests();
+    let end = NOW / 1_000;
+    check(
+        &store,
+        "SELECT count(*), average(ms) FROM E SINCE 5 minutes ago TIMESERIES 2 minutes",
+        json!([
+            {"beginTimeSeconds": end - 240, "endTimeSeconds": end - 120, "count": 2,
+             "average.ms": 20},
+            {"beginTimeSeconds": end - 120, "endTimeSeconds": end, "count": 2, "average.ms": 20},
+        ]),
+    );
+    check(
+        &store,
+        "SELECT average(ms) FROM E FACET host SINCE 4 minutes ago TIMESERIES 2 minutes LIMIT 1",
+        json!([
+            {"facet": "b", "host": "b", "beginTimeSeconds": end - 240,
+             "endTimeSeconds": end - 120, "average.ms": 30},
+            {"facet": "b", "host": "b", "beginTimeSeconds": end - 120, "endTimeSeconds": end,
+             "average.ms": null},
+        ]),
+    );
+    let text = "SELECT count(*) FROM E FACET host SINCE 4 minutes ago TIMESERIES 2 minutes LIMIT 1";
+    let json = ask(&store, text).expect("an answer").to_json();
+    assert_eq!(json["totalResult"][0]["count"], json!(2));
+    assert_eq!(json["otherResult"][1]["count"], json!(0));
+    check(
+        &store,
+        "SELECT count(*) FROM E SINCE 4 minutes ago TIMESERIES 2 minutes SLIDE BY 1 minute",
+        json!([
+            {"beginTimeSeconds": end - 240, "endTimeSeconds": end - 120, "count": 2},
+            {"beginTimeSeconds": end - 180, "endTimeSeconds": end - 60, "count": 2},
+            {"beginTimeSeconds": end - 120, "endTimeSeconds": end, "count": 2},
+        ]),
+    );
+}
+
+#[test]
+fn comparisons() {
+    let store = requests();
+    let text = "SELECT count(*) FROM E SINCE 2 minutes ago COMPARE WITH 2 minutes ago";
+    check(
+        &store,
+        text,
+        json!([{"comparison": "current", "count": 2}, {"comparison": "previous", "count": 2}]),
+    );
+    let text = "SELECT count(*) FROM E FACET host SINCE 2 minutes ago COMPARE WITH 2 minutes ago";
+    let json = ask(&store, text).expect("an answer").to_json();
+    assert_eq!(
+        json["currentResults"],
+        json!([{"comparison": "current", "facet": "a", "host": "a", "count": 2}])
+    );
+    assert_eq!(
+        json["previousResults"],
+        json!([{"comparison": "previous", "facet": "a", "host": "a", "count": 1}])
+    );
+    assert_eq!(json["metadata"]["timeWindow"]["compareWith"], json!("2 MINUTES AGO"));
+}
+
+#[test]
+fn nested() {
+    let store = requests();
+    check(
+        &store,
+        "SELECT max(rpm) FROM (SELECT count(*) AS rpm FROM E WHERE host = 'a' TIMESERIES 2 minutes) \
+         SINCE 4 minutes ago",
+        json!([{"max.rpm": 2}]),
+    );
+    check(
+        &store,
+        "SELECT host, n FROM (SELECT count(*) AS n FROM E FACET host) WHERE n > 1",
+        json!([{"host": "a", "n": 3, "timestamp": NOW - 3_600_000}]),
+    );
+    check(
+        &store,
+        "SELECT sum(count) FROM (SELECT count(*) FROM E FACET host LIMIT 1)",
+        json!([{"sum.count": 3}]),
+    );
+    check(
+        &store,
+        "SELECT percentage(count(*), WHERE n = 1) AS single FROM (SELECT count(*) AS n FROM E \
+         FACET code)",
+        json!([{"single": 50}]),
+    );
+    refused(
+        &store,
+        "SELECT max(n) FROM (SELECT count(*) AS n FROM E SINCE 1 day ago)",
+        "outermost",
+    );
+}
+
+#[test]
+fn sub_queries_and_joins() {
+    let store = requests();
+    check(
+        &store,
+        "SELECT count(*) FROM E WHERE ms > (SELECT average(ms) FROM E)",
+        json!([{"count": 1}]),
+    );
+    check(
+        &store,
+        "SELECT count(*) FROM E WHERE host IN (SELECT uniques(host) FROM E WHERE ms = 30)",
+        json!([{"count": 1}]),
+    );
+    check(
+        &store,
+        "FROM E JOIN (FROM E SELECT average(ms) AS mean FACET host LIMIT MAX) ON host \
+         SELECT latest(mean) FACET host",
+        json!([
+            {"facet": "a", "host": "a", "latest.mean": 15},
+            {"facet": "b", "host": "b", "latest.mean": 30},
+        ]),
+    );
+    check(
+        &store,
+        "FROM E LEFT JOIN (FROM E SELECT count(*) AS n WHERE code = 'bad' FACET host AS h) \
+         ON host = h SELECT max(n), count(*) FACET host",
+        json!([{"facet": "a", "host": "a", "max.n": 1, "count": 3}]),
+    );
+    refused(
+        &store,
+        "SELECT count(*) FROM E WHERE ms > (SELECT max(ms) FROM E) AND ms > (SELECT min(ms) FROM E) \
+         AND ms > (SELECT sum(ms) FROM E) AND ms > (SELECT count(*) FROM E)",
+        "at most 3",
+    );
+}
+
+#[test]
+fn raw_events() {
+    let store = requests();
+    check(
+        &store,
+        "SELECT host, extra FROM E LIMIT 2",
+        json!([
+            {"host": "a", "extra": null, "timestamp": NOW - 60_000},
+            {"host": "a", "extra": null, "timestamp": NOW - 120_000},
+        ]),
+    );
+    check(
+        &store,
+        "SELECT * FROM E WHERE extra = 1",
+        json!([{"host": "b", "ms": 30, "code": "ok", "extra": 1, "timestamp": NOW - 180_000}]),
+    );
+    check(
+        &store,
+        "SELECT ms FROM E ORDER BY ms DESC LIMIT 2 OFFSET 1",
+        json!([
+            {"ms": 20, "timestamp": NOW - 120_000},
+            {"ms": 10, "timestamp": NOW - 240_000},
+        ]),
+    );
+    check(
+        &store,
+        "SELECT keyset() FROM E",
+        json!([
+            {"key": "code", "type": "string"}, {"key": "extra", "type": "numeric"},
+            {"key": "host", "type": "string"}, {"key": "ms", "type": "numeric"},
+            {"key": "timestamp", "type": "numeric"},
+        ]),
+    );
+    check(&store, "SHOW EVENT TYPES", json!([{"eventType": "E"}]));
+}
+
+#[test]
+fn metrics() {
+    let gauge = |sum: f64, count: f64| json!({"type": "gauge", "count": count, "sum": sum, "min": 1, "max": 5, "latest": 4});
+    let store = store(&[
+        json!({"eventType": "Metric", "metricName": "g", "g": gauge(10.0, 4.0), "host": "a"}),
+        json!({"eventType": "Metric", "metricName": "g", "g": gauge(2.0, 2.0), "host": "b",
+               "ago": 30}),
+        json!({"eventType": "Metric", "metricName": "c", "c": {"type": "count", "count": 7},
+               "host": "a"}),
+    ]);
+    check(
+        &store,
+        "SELECT average(g), sum(g), min(g), max(g), latest(g), count(g) FROM Metric",
+        json!([{"average.g": 2, "sum.g": 12, "min.g": 1, "max.g": 5, "latest.g": 4, "count.g": 6}]),
+    );
+    check(
+        &store,
+        "SELECT sum(c), average(c), max(c), latest(c) FROM Metric",
+        json!([{"sum.c": 7, "average.c": null, "max.c": null, "latest.c": null}]),
+    );
+    check(&store, "SELECT datapointCount() FROM Metric", json!([{"datapointCount": 3}]));
+    let result = ask(&store, "SELECT count(*) FROM Metric").expect("an answer");
+    assert_eq!(result.to_json()["results"], json!([{"count": 7}]));
+    assert!(result.metadata.messages[0].contains("count(*) of Metric"));
+    check(
+        &store,
+        "SELECT cardinality(g), cardinality(c) FROM Metric",
+        json!([{"cardinality.g": 2, "cardinality.c": 1}]),
+    );
+}
+
+#[test]
+fn spreads() {
+    let store = store(&[json!({"x": 1}), json!({"x": 3}), json!({"x": 25}), json!({"x": -2})]);
+    check(
+        &store,
+        "SELECT histogram(x, 20, 4) AS h FROM E",
+        json!([{"h": {"0": 3, "5": 0, "10": 0, "15": 1}}]),
+    );
+    check(
+        &store,
+        "SELECT apdex(x, t: 1) AS a, cdfPercentage(x, 1, 3) AS c FROM E",
+        json!([{
+            "a": {"score": 0.625, "s": 2, "t": 1, "f": 1, "count": 4}, "c": {"1": 50, "3": 75},
+        }]),
+    );
+    check(
+        &store,
+        "SELECT funnel(x, WHERE x > 0 AS 'one', WHERE x > 2 AS 'two') AS f FROM E",
+        json!([{"f": {"one": 3, "two": 2}}]),
+    );
+    let json = ask(&store, "SELECT percentile(x, 50, 99) FROM E").expect("an answer").to_json();
+    let p99 = json["results"][0]["percentile.x"]["99"].as_f64().expect("a number");
+    assert!((p99 - 25.0).abs() / 25.0 < 0.02, "{p99}");
+}
+
+#[test]
+fn trends() {
+    let store = store(&[
+        json!({"ago": 30, "x": 10}),
+        json!({"ago": 20, "x": 20}),
+        json!({"ago": 10, "x": 30}),
+    ]);
+    check(
+        &store,
+        "SELECT derivative(x, 1 minute) AS d, latestrate(x, 1 second) AS l, \
+         predictLinear(x, 10 seconds) AS p FROM E",
+        json!([{"d": 60, "l": 1, "p": 50}]),
+    );
+    check(
+        &store,
+        "SELECT derivative(x, 1 minute) AS d, latestrate(x, 1 second) AS l FROM E WHERE x = 10",
+        json!([{"d": null, "l": null}]),
+    );
+}
+
+#[test]
+fn what_means_nothing_is_refused() {
+    let store = requests();
+    for (text, message) in [
+        ("SELECT baseline(ms) FROM E", "Unknown function baseline()"),
+        ("SELECT host, count(*) FROM E", "must be inside an aggregator"),
+        ("SELECT *, count(*) FROM E", "cannot be combined"),
+        ("SELECT host FROM E FACET host", "FACET requires an aggregator"),
+        ("SELECT host FROM E TIMESERIES", "TIMESERIES requires an aggregator"),
+        ("SELECT sum(average(ms)) FROM E", "cannot take another"),
+        ("SELECT count(*) FROM E WHERE count(*) > 1", "WHERE cannot contain"),
+        ("SELECT count(*) FROM E TIMESERIES 1 second", "366"),
+        ("SELECT rate(ms, 1 minute) FROM E", "rate() requires an aggregator"),
+        ("SELECT percentage(count(*)) FROM E", "percentage() requires"),
+        ("SELECT histogram(ms, 10, 501) FROM E", "between 1 and 500"),
+        ("SELECT funnel(ms, WHERE ms > 1) FROM E", "between 2 and 10"),
+        ("SELECT count(*) FROM E FACET a, b, c, d, e, f", "at most 5"),
+    ] {
+        refused(&store, text, message);
+    }
+}
