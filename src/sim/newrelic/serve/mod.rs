@@ -10,6 +10,7 @@ mod accounts;
 pub(super) mod admin;
 mod claims;
 mod clock;
+mod drain;
 mod faults;
 mod guard;
 mod recorder;

@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::accounts::Accounts;
 use super::admin;
 use super::clock::PacedClock;
+use super::drain::drained;
 use super::faults::{ActiveFault, FaultError, FaultOrder, Switches};
 use super::guard::Guard;
 use super::recorder::{self, Recorder};
@@ -150,6 +151,7 @@ impl<C: Clock> Service<C> {
                 recorder::record(self.apis(), recorder.clone(), clock, newrelic)
             }
         };
+        let routes = drained(routes, self.0.clock.real().clone());
         page::router(self.clone(), self.apis()).fallback_service(routes)
     }
 
