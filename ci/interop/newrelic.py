@@ -394,6 +394,30 @@ def page(server):
     check("another page gets nothing", status == 403)
 
 
+def page_script(server, folder):
+    program = shutil.which("node")
+    if not program or not (pathlib.Path(folder) / "node_modules/jsdom").is_dir():
+        print("     no node here: the page's script is not run")
+        return
+    here = pathlib.Path(__file__).parent
+    done = subprocess.run([program, str(here / "newrelic_page.cjs"), folder,
+                           f"http://127.0.0.1:{server.port}"],
+                          capture_output=True, text=True, timeout=120)
+    seen = json.loads(done.stdout or "{}")
+    check("the page's script runs without an error", seen.get("errors") == [],
+          f"{seen.get('errors')} {done.stderr[:300]}")
+    check("it shows event types, statuses and entities", seen.get("trouble") == ""
+          and "QueueSample" in (seen.get("types") or "") and "200" in seen["statuses"]
+          and "orders broker 1" in seen["entities"], str(seen)[:300])
+    check("facets are bars and rows", seen.get("bars") == seen.get("rows") == 5,
+          f"{seen.get('bars')} {seen.get('rows')}")
+    check("a time series is a line", seen.get("lines") == 1)
+    check("a mistake is pointed at", (seen.get("mistake") or "").endswith("FORM QueueSample\n^"),
+          seen.get("mistake"))
+    check("a fault is switched on and off", "slow of ingest: after 1s" in (seen.get("faultOn") or "")
+          and seen.get("faultOff") == "All is well.", str(seen.get("faultOn")))
+
+
 def main(program, node_folder):
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
@@ -409,6 +433,7 @@ def main(program, node_folder):
         faults(server, front)
         server.advance("10s")
         page(server)
+        page_script(server, node_folder)
         queries = ["SELECT count(*), sum(depth) FROM QueueSample SINCE 1 day ago",
                    "SELECT count(*) FROM Metric FACET metricName LIMIT MAX SINCE 1 day ago",
                    "SELECT count(*) FROM NrIntegrationError FACET message SINCE 1 day ago"]

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Serves a simulated New Relic on free loopback ports and drives it with New Relic's own, unmodified
 # telemetry SDKs (PyPI newrelic-telemetry-sdk, npm @newrelic/telemetry-sdk), then reads back through
-# NRQL and NerdGraph what they sent. Exit 1 when a check fails.
+# NRQL and NerdGraph what they sent, and runs the page's script in a document (npm jsdom). Exit 1
+# when a check fails.
 #
 # SHAKEDOWN: the program to test (default target/debug/shakedown, built when absent).
 set -euo pipefail
@@ -14,10 +15,11 @@ if ! "$venv/bin/python" -I -c 'import newrelic_telemetry_sdk' 2>/dev/null; then
   "$venv/bin/pip" install --quiet --disable-pip-version-check newrelic-telemetry-sdk==0.9.0
 fi
 node=target/interop/node
-if command -v npm >/dev/null && [[ ! -d $node/node_modules/@newrelic/telemetry-sdk ]]; then
+if command -v npm >/dev/null && [[ ! -d $node/node_modules/@newrelic/telemetry-sdk || \
+  ! -d $node/node_modules/jsdom ]]; then
   mkdir -p "$node"
   npm --prefix "$node" install --ignore-scripts --no-audit --no-fund --silent \
-    @newrelic/telemetry-sdk@0.6.0
+    @newrelic/telemetry-sdk@0.6.0 jsdom
 fi
 
 program=${SHAKEDOWN:-target/debug/shakedown}

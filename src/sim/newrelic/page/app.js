@@ -313,6 +313,9 @@ async function run() {
     $("nrql-status").textContent = `${rows.length} rows ${messages}`.trim();
   } catch (error) {
     $("nrql-status").textContent = "";
+    // Results of another query below an error would be read as this one's.
+    $("chart").hidden = true;
+    $("nrql-table").replaceChildren();
     $("nrql-error").textContent = withPlace(error.message, query);
     $("nrql-error").hidden = false;
     const place = /line (\d+),? (?:position|column) (\d+)/i.exec(error.message);
