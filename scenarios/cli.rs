@@ -1,9 +1,11 @@
 //! What a user meets at the command line: exit codes, messages, formats.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::time::Duration;
 
 use libtest_mimic::{Failed, Trial};
 
@@ -128,6 +130,55 @@ const CASES: &[Case] = &[
         0,
         &["\"crashes\": 1"],
     ),
+    (
+        "newrelic_no_speed",
+        &["newrelic", "serve", "--speed", "nan"],
+        2,
+        &["--speed is NaN: give a number from 0.001 to 10000"],
+    ),
+    (
+        "newrelic_fault_misspelt",
+        &["newrelic", "serve", "--fault", "unavailble"],
+        2,
+        &["there is no fault `unavailble`; did you mean `unavailable`?"],
+    ),
+    (
+        "newrelic_fault_without_its_key",
+        &["newrelic", "serve", "--fault", "slow"],
+        2,
+        &["`slow` needs `after`; add after"],
+    ),
+    (
+        "newrelic_data_max_without_data",
+        &["newrelic", "serve", "--data-max", "1GiB"],
+        2,
+        &["--data <DIR>"],
+    ),
+    (
+        "newrelic_accounts_absent",
+        &["newrelic", "serve", "--accounts", "no/such.toml"],
+        3,
+        &["no/such.toml cannot be read"],
+    ),
+    (
+        "newrelic_accounts_wrong",
+        &["newrelic", "serve", "--accounts", "fixtures/accounts/wrong.toml"],
+        3,
+        &["wrong.toml:4:1", "`nmae`", "did you mean `name`?", "wrong.toml:2:1"],
+    ),
+    (
+        "newrelic_without_definitions",
+        &["newrelic", "serve", "--definitions", "scenarios"],
+        3,
+        &["scenarios holds no entity definitions: give the folder that contains entity-types/"],
+    ),
+    ("newrelic_claims", &["newrelic", "claims"], 0, &["conformant", "documented", "assumed"]),
+    (
+        "newrelic_claims_json",
+        &["newrelic", "claims", "--format", "json"],
+        0,
+        &["\"level\": \"conformant\""],
+    ),
     ("schema", &["scenario", "schema"], 0, &["\"$schema\"", "synthesis_lag_max"]),
     ("explain", &["scenario", "explain"], 0, &["Faults in order", "all healed at"]),
     ("lint", &["scenario", "lint", "scenarios/steady.toml"], 0, &["steady.toml: ok"]),
@@ -140,6 +191,8 @@ pub fn trials() -> Vec<Trial> {
     trials.push(Trial::test("cli/full_disk_behind_standard_output", full_output));
     trials.push(Trial::test("cli/reader_that_closes_its_pipe", closed_pipe));
     trials.push(Trial::test("cli/port_that_is_taken", taken_port));
+    trials.push(Trial::test("cli/newrelic_serves_stops_and_comes_back", served_newrelic));
+    trials.push(Trial::test("cli/newrelic_port_or_folder_that_is_taken", taken_newrelic));
     trials.push(Trial::test("cli/readme_commands", readme_commands));
     trials.push(Trial::test("cli/readme_sample", readme_sample));
     trials
@@ -208,6 +261,126 @@ fn taken_port() -> Result<(), Failed> {
     expect(&second?, 4, &[&format!("cannot listen on port {port}"), "in use"])
 }
 
+/// A served New Relic, killed when dropped; what it said of itself at the start.
+struct Served {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    told: serde_json::Value,
+}
+
+impl Served {
+    fn start(arguments: &[&str]) -> Result<Self, Failed> {
+        let serve = ["newrelic", "serve", "--port", "0", "--admin-port", "0", "--format", "json"];
+        let mut child =
+            command(&[&serve[..], arguments].concat()).stdout(Stdio::piped()).spawn()?;
+        let mut stdout = BufReader::new(child.stdout.take().ok_or("no standard output")?);
+        let mut line = String::new();
+        let read = stdout.read_line(&mut line);
+        let told = serde_json::from_str(&line);
+        // From here on the process ends with the value, whatever fails.
+        let mut served = Self { child, stdout, told: serde_json::Value::Null };
+        read?;
+        served.told = told?;
+        Ok(served)
+    }
+
+    /// `host:port` of `newrelic` or `admin`.
+    fn address(&self, name: &str) -> Result<String, Failed> {
+        let url = self.told[name].as_str().ok_or("no address")?;
+        Ok(url.trim_start_matches("http://").to_owned())
+    }
+
+    /// Sends one request; status line, headers and body of the answer.
+    #[expect(clippy::disallowed_methods, reason = "the service is another process")]
+    fn exchange(&self, name: &str, head: &str, body: &str) -> Result<String, Failed> {
+        let address = self.address(name)?;
+        let mut stream = TcpStream::connect(&address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        let length = body.len();
+        write!(
+            stream,
+            "{head} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
+             api-key: {LICENSE_KEY}\r\ncontent-type: application/json\r\n\
+             content-length: {length}\r\n\r\n{body}"
+        )?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    }
+
+    /// Asks it to stop; its exit code and the rest of what it printed.
+    fn stop(mut self) -> Result<(Option<i32>, String), Failed> {
+        let pid = self.child.id().to_string();
+        Command::new("kill").args(["-TERM", &pid]).status()?;
+        let mut rest = String::new();
+        self.stdout.read_to_string(&mut rest)?;
+        Ok((self.child.wait()?.code(), rest))
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // It has ended already when all went well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The default account's key, as the guide has it.
+const LICENSE_KEY: &str = "5a4edd000000000000000000000000000000NRAL";
+
+fn contains(text: &str, parts: &[&str]) -> Result<(), Failed> {
+    match parts.iter().find(|part| !text.contains(**part)) {
+        None => Ok(()),
+        Some(part) => Err(format!("`{part}` is not in:\n{text}").into()),
+    }
+}
+
+/// An event is taken, the process stops when asked to, and the next one has the event again.
+fn served_newrelic() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let data = folder.path().to_string_lossy();
+    let arguments = ["--data", &*data, "--fault", "unavailable:target=metric,retry_after=9s"];
+    let served = Served::start(&arguments)?;
+    contains(&served.told.to_string(), &[LICENSE_KEY, "\"taken\":0", "NRAK-"])?;
+    let event = r#"{"eventType":"Trial","n":1}"#;
+    let answer = served.exchange("newrelic", "POST /v1/accounts/1/events", event)?;
+    contains(&answer, &["HTTP/1.1 200 OK", "\"success\":true"])?;
+    let answer = served.exchange("newrelic", "POST /metric/v1", "[]")?;
+    contains(&answer, &["HTTP/1.1 503", "retry-after: 9"])?;
+    contains(&served.exchange("newrelic", "GET /", "")?, &["default-src 'none'", "<title>"])?;
+    let answer = served.exchange("admin", "POST /clock/advance", r#"{"by":"10s"}"#)?;
+    contains(&answer, &["HTTP/1.1 200 OK", "now_ms"])?;
+    contains(&served.exchange("admin", "GET /stats", "")?, &["\"events_stored\": 1"])?;
+    let (code, rest) = served.stop()?;
+    if code != Some(0) {
+        return Err(format!("exit {code:?}:\n{rest}").into());
+    }
+    contains(&rest, &["\"summary\"", "\"events_stored\":1", "\"503\":1"])?;
+    let served = Served::start(&["--data", &data])?;
+    contains(&served.told.to_string(), &["\"refused\":0"])?;
+    contains(&served.exchange("admin", "GET /stats", "")?, &["\"events_stored\": 1", "Trial"])?;
+    served.stop()?;
+    let other = command(&["newrelic", "serve", "--data", &data, "--seed", "2"]).output()?;
+    expect(&other, 3, &["was made with seed 1; start with --seed 1"])
+}
+
+fn taken_newrelic() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let data = folder.path().to_string_lossy();
+    let served = Served::start(&["--data", &data])?;
+    let address = served.address("newrelic")?;
+    let port = address.rsplit(':').next().unwrap_or_default();
+    let second = command(&["newrelic", "serve", "--port", port]).output()?;
+    expect(&second, 4, &[&format!("cannot listen on 127.0.0.1 port {port}"), "with --port"])?;
+    let free = ["newrelic", "serve", "--port", "0", "--admin-port"];
+    let second = command(&[&free[..], &[port]].concat()).output()?;
+    expect(&second, 4, &["choose another with --admin-port"])?;
+    let second = command(&[&free[..], &["0", "--data", &data]].concat()).output()?;
+    expect(&second, 4, &["is in use by another process", "--data"])?;
+    served.stop().map(drop)
+}
+
 /// Runs what the README tells its readers to run, on the README's scenario. What would not end is
 /// asked for its help; a hundred seeds are proven elsewhere.
 fn readme_commands() -> Result<(), Failed> {
@@ -226,7 +399,7 @@ fn readme_commands() -> Result<(), Failed> {
     for line in commands {
         let line = line.replace("--seeds 100", "--seeds 1");
         let mut arguments: Vec<&str> = line.split(' ').collect();
-        if ["pipeline", "fleet"].contains(&arguments[0]) {
+        if ["pipeline", "fleet", "newrelic"].contains(&arguments[0]) {
             arguments.push("--help");
         }
         let output = command(&arguments).current_dir(folder.path()).output()?;

@@ -2,6 +2,8 @@
 //!
 //! Invariant: no input panics, hangs, or allocates beyond its own size's justification.
 
+mod ingest;
+
 use bytes::Bytes;
 
 use crate::collect::{kafka, prometheus};
@@ -11,6 +13,8 @@ use crate::sim::fleet::{Fleet, FleetSpec};
 use crate::sim::scenario;
 use crate::sim::seed::Seed;
 use crate::sim::time::SimTime;
+
+pub use ingest::ingest;
 
 /// A frame as a broker gets it, and as the collector gets an answer's body.
 ///
@@ -69,5 +73,6 @@ mod tests {
         replay("frames", frames);
         replay("exposition", exposition);
         replay("scenario", scenario);
+        replay("ingest", ingest);
     }
 }

@@ -12,4 +12,4 @@ if [[ ! -x $program ]]; then
   cargo build --bin shakedown
 fi
 # Isolated: this folder has a kafka.py of its own, which must not hide a package.
-exec python3 -I ci/interop/end_to_end.py "$program"
+exec python3 -I -B ci/interop/end_to_end.py "$program"

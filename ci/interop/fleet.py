@@ -22,17 +22,9 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
+from checks import check, finish
+
 TIMEOUT = 15
-failures = []
-checks = 0
-
-
-def check(name, condition, detail=""):
-    global checks
-    checks += 1
-    print(f"{'ok  ' if condition else 'FAIL'} {name}{f': {detail}' if detail else ''}", flush=True)
-    if not condition:
-        failures.append(name)
 
 
 def main(started):
@@ -259,5 +251,4 @@ def read(consumer, count):
 
 if __name__ == "__main__":
     main(sys.argv[1])
-    print(f"{checks} checks, {len(failures)} failed")
-    sys.exit(1 if failures or checks == 0 else 0)
+    finish()

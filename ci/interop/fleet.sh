@@ -41,6 +41,6 @@ if [[ $(wc -l <"$started") -lt 3 ]]; then
   exit 1
 fi
 
-"$venv/bin/python" ci/interop/fleet.py "$started"
+"$venv/bin/python" -B ci/interop/fleet.py "$started"
 # Isolated: this folder has a kafka.py of its own, which must not hide the package.
-"$venv/bin/python" -I ci/interop/fleet_kafka_python.py "$started"
+"$venv/bin/python" -I -B ci/interop/fleet_kafka_python.py "$started"

@@ -1,5 +1,6 @@
 """The same fleet by kafka-python, a client that shares no code with librdkafka."""
 
+import pathlib
 import sys
 import uuid
 
@@ -7,16 +8,10 @@ import kafka
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
 
-failures = []
-checks = 0
+# At the end: this folder has a kafka.py, which must not hide a package.
+sys.path.append(str(pathlib.Path(__file__).parent))
 
-
-def check(name, condition, detail=""):
-    global checks
-    checks += 1
-    print(f"{'ok  ' if condition else 'FAIL'} {name}{f': {detail}' if detail else ''}", flush=True)
-    if not condition:
-        failures.append(name)
+from checks import check, finish  # noqa: E402
 
 
 def main(started):
@@ -51,5 +46,4 @@ def main(started):
 
 if __name__ == "__main__":
     main(sys.argv[1])
-    print(f"{checks} checks, {len(failures)} failed")
-    sys.exit(1 if failures or checks == 0 else 0)
+    finish()

@@ -24,6 +24,9 @@ import uuid
 
 from confluent_kafka import Consumer, KafkaException, Producer
 
+from checks import check as expect
+from checks import failures
+
 BROKERS = 3
 TOPICS = ["orders", "payments"]
 GROUP = "billing"
@@ -119,15 +122,6 @@ def serve(ready_file, events_file):
         produce(producer, 20)
         consume(consumer, 8, deadline_s=2)
         time.sleep(0.2)
-
-
-failures = []
-
-
-def expect(name, condition, detail=""):
-    print(f"{'ok  ' if condition else 'FAIL'} {name}{f': {detail}' if detail else ''}", flush=True)
-    if not condition:
-        failures.append(name)
 
 
 def check(events_file, report_file):

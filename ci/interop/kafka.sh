@@ -21,7 +21,7 @@ fi
 run=target/interop/kafka
 rm -rf "$run"
 mkdir -p "$run"
-"$venv/bin/python" ci/interop/kafka.py serve "$run/ready" "$run/events.jsonl" 2>"$run/mock.log" &
+"$venv/bin/python" -B ci/interop/kafka.py serve "$run/ready" "$run/events.jsonl" 2>"$run/mock.log" &
 pid=$!
 trap 'kill "$pid" 2>/dev/null || true; wait "$pid" 2>/dev/null || true' EXIT
 
@@ -66,4 +66,4 @@ NEW_RELIC_LICENSE_KEY=0123456789012345678901234567890123456789 \
   cat "$run/pipeline.log" >&2
   exit 1
 }
-"$venv/bin/python" ci/interop/kafka.py check "$run/events.jsonl" "$run/report.json"
+"$venv/bin/python" -B ci/interop/kafka.py check "$run/events.jsonl" "$run/report.json"

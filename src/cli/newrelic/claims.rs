@@ -2,12 +2,12 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::{Exit, print, print_json};
-use crate::sim::newrelic::claims::{claims, to_markdown};
+use crate::cli::{Exit, print};
+use crate::sim::newrelic::claims::{Claim, claims, to_markdown};
 
 /// How the table is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-enum ClaimsFormat {
+pub enum ClaimsFormat {
     /// For people.
     #[default]
     Text,
@@ -16,6 +16,11 @@ enum ClaimsFormat {
     /// For programs.
     Json,
 }
+
+/// Every format.
+#[cfg(test)]
+pub const FORMATS: [ClaimsFormat; 3] =
+    [ClaimsFormat::Text, ClaimsFormat::Markdown, ClaimsFormat::Json];
 
 /// Arguments of `shakedown newrelic claims`.
 #[derive(Debug, Args)]
@@ -28,16 +33,24 @@ pub struct ClaimsArgs {
 impl ClaimsArgs {
     /// Carries the verb out.
     pub fn run(&self) -> Exit {
-        match self.format {
-            ClaimsFormat::Json => print_json(&claims().collect::<Vec<_>>()),
-            ClaimsFormat::Markdown => print(&to_markdown()),
-            ClaimsFormat::Text => {
-                let line = |claim: &crate::sim::newrelic::claims::Claim| {
-                    let (level, area) = (claim.level.as_str(), claim.area);
-                    format!("{level:<11} {area:<14} {} ({})\n", claim.behaviour, claim.source)
-                };
-                print(&claims().map(line).collect::<String>())
-            }
+        print(&text(self.format))
+    }
+}
+
+/// The table.
+pub fn text(format: ClaimsFormat) -> String {
+    match format {
+        // Rows of texts always serialise.
+        ClaimsFormat::Json => serde_json::to_string_pretty(&claims().collect::<Vec<_>>())
+            .map(|text| format!("{text}\n"))
+            .unwrap_or_default(),
+        ClaimsFormat::Markdown => to_markdown(),
+        ClaimsFormat::Text => {
+            let line = |claim: &Claim| {
+                let (level, area) = (claim.level.as_str(), claim.area);
+                format!("{level:<11} {area:<14} {} ({})\n", claim.behaviour, claim.source)
+            };
+            claims().map(line).collect()
         }
     }
 }

@@ -4,6 +4,8 @@ use super::Exit;
 
 mod claims;
 mod definitions;
+#[cfg(test)]
+mod document;
 mod report;
 mod serve;
 

@@ -103,10 +103,11 @@ pub fn stopped(summary: &Summary, format: ReportFormat) -> String {
     let statuses = if statuses.is_empty() { "none".to_owned() } else { statuses.join(", ") };
     let kept = summary.inputs_kept.map(|n| format!("; {n} inputs in the journal"));
     format!(
-        "stopped after {} s: requests {statuses}; {} events stored, {} rejected{}\n",
+        "stopped after {} s: requests {statuses}; {} events and {} points stored, {} rejected{}\n",
         summary.virtual_seconds,
         summary.events_stored,
-        summary.events_rejected,
+        summary.points_stored,
+        summary.rejected,
         kept.unwrap_or_default(),
     )
 }

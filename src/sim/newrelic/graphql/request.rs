@@ -203,6 +203,10 @@ fn shown(response: Response) -> GraphAnswer {
             let place = e.locations.first().map_or((0, 0), |place| (place.line, place.column));
             (place, e.message.clone())
         };
+        // The arguments of an unknown field are looked for on its parent, in vain.
+        if errors.iter().any(|error| error.message.starts_with("Unknown field ")) {
+            errors.retain(|error| !error.message.starts_with("Unknown argument "));
+        }
         errors.sort_by_key(key);
         errors.dedup_by_key(|error| key(error));
     }

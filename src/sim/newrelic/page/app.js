@@ -79,6 +79,11 @@ function table(caption, columns, rows, cell = (row, column) => show(row[column])
   return element("table", {}, element("thead", {}, head), element("tbody", {}, ...body));
 }
 
+/** Says `text` in `id`, once: what stands there already is not said again. */
+function say(id, text) {
+  if ($(id).textContent !== text) $(id).textContent = text;
+}
+
 /** Replaces the children of `id`, unless they would be the same. */
 function put(id, made) {
   const place = $(id);
@@ -136,14 +141,14 @@ function draw(state) {
   const { clock, rates } = state;
   $("clock").textContent = `${time(clock.now_ms)}, ${clock.speed === 1 ? "real time" : clock.speed + " times as fast"}`;
   $("rate").textContent = show(rates.at(-1)?.per_second ?? 0);
-  $("stored").textContent = `${state.events_stored.toLocaleString("en")} stored, ${(state.store.bytes / 1e6).toFixed(1)} MB`;
+  $("stored").textContent = `${state.events_stored.toLocaleString("en")} events and ${state.points_stored.toLocaleString("en")} points stored, ${(state.store.bytes / 1e6).toFixed(1)} MB`;
   put("spark", sparkline(rates));
   const types = state.event_types.sort((one, two) => two.events - one.events);
   put("types", table("events yet", ["event_type", "account", "events"], types));
   const statuses = Object.entries(state.requests).map(([status, count]) => ({ status, count }));
   put("statuses", table("requests yet", ["status", "count"], statuses));
   put("requests", table("requests yet",
-    ["at", "account", "status", "body_bytes", "events_stored", "events_rejected", "fault"],
+    ["at", "api", "account", "status", "body_bytes", "events_stored", "events_rejected", "fault"],
     state.newest_requests.map((row) => ({ ...row, at: time(row.at_ms) }))));
   options($("account"), state.accounts.map(({ id, name }) => [id, `${id} ${name}`]));
   options($("answer"), state.answers.map((name) => [name, name]));
@@ -161,7 +166,7 @@ function draw(state) {
 async function refresh() {
   const state = await ask("GET", "/state");
   draw(state);
-  $("trouble").textContent = "";
+  say("trouble", "");
   $("key-form").hidden = !keyNeeded;
 }
 
@@ -169,7 +174,7 @@ async function poll() {
   try {
     if (!document.hidden) await refresh();
   } catch (error) {
-    $("trouble").textContent = error.message;
+    say("trouble", error.message);
   }
   setTimeout(poll, POLL_MS);
 }
@@ -308,6 +313,9 @@ async function run() {
     $("nrql-status").textContent = `${rows.length} rows ${messages}`.trim();
   } catch (error) {
     $("nrql-status").textContent = "";
+    // Results of another query below an error would be read as this one's.
+    $("chart").hidden = true;
+    $("nrql-table").replaceChildren();
     $("nrql-error").textContent = withPlace(error.message, query);
     $("nrql-error").hidden = false;
     const place = /line (\d+),? (?:position|column) (\d+)/i.exec(error.message);
@@ -383,7 +391,7 @@ onSubmit("entity-form", () => search(false));
 onSubmit("key-form", () => {
   key = $("key").value.trim();
   $("key").value = "";
-  refresh().then(() => search(false)).catch((error) => { $("trouble").textContent = error.message; });
+  refresh().then(() => search(false)).catch((error) => say("trouble", error.message));
 });
 onSubmit("fault-form", () => act("fault-error", () => {
   const order = { answer: $("answer").value };

@@ -162,7 +162,9 @@ pub(super) fn answer<C: Clock>(
         ("POST", "/clock/advance") => advance(service, &body),
         ("GET" | "HEAD", "/stats") => Reply::ok(stats(service)),
         ("GET" | "HEAD", "/requests") => requests(service, query),
-        ("GET" | "HEAD", "/claims") => Reply::ok(json!({ "claims": claims::CLAIMS })),
+        ("GET" | "HEAD", "/claims") => {
+            Reply::ok(json!({ "claims": claims::claims().collect::<Vec<_>>() }))
+        }
         _ => nowhere(method, path),
     }
 }
@@ -273,6 +275,8 @@ pub(in crate::sim::newrelic) fn figures<C: Clock>(service: &Service<C>) -> Value
     let counters = newrelic.counters();
     let rejected: BTreeMap<String, u64> =
         counters.events_rejected.iter().map(|(fault, n)| (format!("{fault:?}"), *n)).collect();
+    let points_rejected: BTreeMap<String, u64> =
+        counters.points_rejected.iter().map(|(fault, n)| (format!("{fault:?}"), *n)).collect();
     let types: Vec<Value> = newrelic
         .event_counts()
         .into_iter()
@@ -289,6 +293,8 @@ pub(in crate::sim::newrelic) fn figures<C: Clock>(service: &Service<C>) -> Value
         "requests_hit_by_faults": counters.faults,
         "events_stored": counters.events_stored,
         "events_rejected": rejected,
+        "points_stored": counters.points_stored,
+        "points_rejected": points_rejected,
         "bodies_unreadable": counters.bodies_unreadable,
         "bodies_waiting": newrelic.queued(),
         "event_types": types,
@@ -317,6 +323,7 @@ pub(in crate::sim::newrelic) fn request_row(record: &RequestRecord) -> Value {
     json!({
         "number": record.number,
         "at_ms": record.at.0,
+        "api": record.part.as_str(),
         "account": record.account,
         "status": record.status,
         "request_id": record.uuid,

@@ -4,7 +4,7 @@
 //! - Time never goes back: it is the monotonic clock of the world below, times the speed, plus all
 //!   leaps, from a start of the caller's choice on.
 //! - Whoever sleeps in this time wakes at once when a leap passes the end of the sleep.
-//! - [`Clock::timeout`] is the patience with a peer's bytes; the peer lives in real time, so this is
+//! - [`Clock::timeout`] is the patience with a peer's bytes; the peer lives in real time, so it is
 //!   not sped up.
 
 use std::sync::Arc;

@@ -8,7 +8,9 @@
 
 mod accounts;
 pub(super) mod admin;
+mod claims;
 mod clock;
+mod drain;
 mod faults;
 mod guard;
 mod recorder;
@@ -21,6 +23,7 @@ pub use accounts::{
     Accounts, AccountsFile, DEFAULT_ACCOUNT, DEFAULT_INGEST_KEY, DEFAULT_NAME, DEFAULT_USER_KEY,
 };
 pub use admin::{ROUTES, Reply};
+pub(super) use claims::CLAIMS;
 pub use clock::{PacedClock, SPEEDS};
 pub use faults::{ANSWERS, ActiveFault, FaultError, FaultOrder, FaultTarget, Switches};
 pub use guard::{Denied, Guard};

@@ -2,8 +2,8 @@
 //!
 //! Invariants:
 //! - What acts without a key (administration, the page's own routes) passes the [`Guard`] first.
-//! - What an administrator does to synthesis is noted in the journal; faults are not, a restart ends
-//!   them.
+//! - What an administrator does to synthesis is noted in the journal; faults are not, they end with
+//!   the process.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::accounts::Accounts;
 use super::admin;
 use super::clock::PacedClock;
+use super::drain::drained;
 use super::faults::{ActiveFault, FaultError, FaultOrder, Switches};
 use super::guard::Guard;
 use super::recorder::{self, Recorder};
@@ -81,8 +82,10 @@ pub struct Summary {
     pub requests: BTreeMap<u16, u64>,
     /// Events stored.
     pub events_stored: u64,
-    /// Events dropped by a rule, and requests lost whole because nobody could parse them.
-    pub events_rejected: u64,
+    /// Data points of metrics stored.
+    pub points_stored: u64,
+    /// Events and points dropped by a rule, and requests that nobody could parse.
+    pub rejected: u64,
     /// Inputs noted for the journal, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub inputs_kept: Option<u64>,
@@ -148,6 +151,7 @@ impl<C: Clock> Service<C> {
                 recorder::record(self.apis(), recorder.clone(), clock, newrelic)
             }
         };
+        let routes = drained(routes, self.0.clock.real().clone());
         page::router(self.clone(), self.apis()).fallback_service(routes)
     }
 
@@ -214,7 +218,8 @@ impl<C: Clock> Service<C> {
     pub fn tick(&self) {
         let now = self.0.clock.wall();
         self.0.newrelic.advance(now);
-        let stored = self.0.newrelic.counters().events_stored;
+        let counters = self.0.newrelic.counters();
+        let stored = counters.events_stored + counters.points_stored;
         {
             let mut state = self.state();
             state.switches.expire(&self.0.newrelic, now);
@@ -294,12 +299,14 @@ impl<C: Clock> Service<C> {
         let now = self.0.clock.wall();
         self.0.newrelic.advance(now);
         let counters = self.0.newrelic.counters();
-        let rejected: u64 = counters.events_rejected.values().sum();
+        let events: u64 = counters.events_rejected.values().sum();
+        let points: u64 = counters.points_rejected.values().sum();
         Summary {
             virtual_seconds: now.millis_since(self.0.started) / 1_000,
             requests: counters.requests,
             events_stored: counters.events_stored,
-            events_rejected: rejected + counters.bodies_unreadable,
+            points_stored: counters.points_stored,
+            rejected: events + points + counters.bodies_unreadable,
             inputs_kept: self.inputs_kept(),
         }
     }

@@ -34,7 +34,8 @@ fn service(clock: &TestClock, recorder: Option<Recorder>) -> Service<TestClock> 
 async fn send(router: &Router, request: Request) -> (StatusCode, Value) {
     let response = router.clone().oneshot(request).await.expect("infallible");
     let status = response.status();
-    let body = axum::body::to_bytes(response.into_body(), 1 << 24).await.expect("a body");
+    // An answer that is lost on purpose has none.
+    let body = axum::body::to_bytes(response.into_body(), 1 << 24).await.unwrap_or_default();
     (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
 }
 
@@ -137,7 +138,7 @@ fn requests_and_events_are_told() {
         assert_eq!(rows["requests"][0]["events_stored"], json!(1));
         let (_, rows) = send(&admin, request("GET", "/requests?limit=1", "")).await;
         assert_eq!(rows["requests"][0]["status"], json!(403), "newest first");
-        assert_eq!(service.summary().events_rejected, 1);
+        assert_eq!(service.summary().rejected, 1);
     });
 }
 
@@ -169,7 +170,12 @@ type Held = (Vec<StoredEvent>, Vec<StoredEvent>, Vec<StoredEntity>);
 
 fn held(newrelic: &NewRelic, now: crate::domain::units::UnixMillis) -> Held {
     newrelic.advance(now);
-    (newrelic.events("MessageQueue"), newrelic.events("Other"), newrelic.entities())
+    // Requests that were refused are not played back, so the numbers of the others differ.
+    let events = |name| {
+        let events = newrelic.events(name).into_iter();
+        events.map(|event| StoredEvent { request: 0, ..event }).collect()
+    };
+    (events("MessageQueue"), events("Other"), newrelic.entities())
 }
 
 /// Sends `count` requests some seconds apart, and does what an administrator might.
@@ -195,6 +201,9 @@ async fn live(clock: &TestClock, service: &Service<TestClock>, count: u32) -> u3
         let wrong = request("POST", "/v1/accounts/1/events", &broker(999));
         assert_eq!(send(&public, wrong).await.0, 403);
     }
+    // Until all of it is parsed: an administrator's delay ends with the service.
+    clock.sleep(Duration::from_secs(5)).await;
+    service.tick();
     taken
 }
 

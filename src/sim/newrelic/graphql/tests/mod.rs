@@ -1,6 +1,12 @@
 //! NerdGraph asked in-process, without a network.
 
+mod dashboards;
+mod edits;
+mod entities;
 mod errors;
+mod introspection;
+mod nrql;
+mod search;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +19,9 @@ use crate::domain::units::UnixMillis;
 use crate::newrelic::ApiKey;
 use crate::ports::testing::EPOCH;
 use crate::sim::newrelic::entities::NewEntity;
-use crate::sim::newrelic::{Account, GraphAnswer, NewRelic, NewRelicConfig};
+use crate::sim::newrelic::{
+    Account, FaultWindow, GraphAnswer, IngestFault, NewRelic, NewRelicConfig, Target,
+};
 use crate::sim::seed::Seed;
 
 /// Opens the accounts 1 and 2.
