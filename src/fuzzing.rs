@@ -2,7 +2,11 @@
 //!
 //! Invariant: no input panics, hangs, or allocates beyond its own size's justification.
 
+mod graphql;
+
 use bytes::Bytes;
+
+pub use graphql::graphql;
 
 use crate::collect::{kafka, prometheus};
 use crate::domain::units::UnixMillis;
@@ -69,5 +73,6 @@ mod tests {
         replay("frames", frames);
         replay("exposition", exposition);
         replay("scenario", scenario);
+        replay("graphql", graphql);
     }
 }
