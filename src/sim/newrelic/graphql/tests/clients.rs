@@ -123,17 +123,17 @@ fn a_dashboard_as_code() {
     }});
     let data = service.data_with(
         "mutation($accountId: Int!, $dashboard: DashboardInput!,) { dashboardCreate(accountId: \
-         $accountId, dashboard: $dashboard,) { entityResult { accountId createdAt description guid \
-         name owner { email userId } pages { createdAt description guid name owner { email userId } \
-         updatedAt widgets { configuration { area { nrqlQueries { accountId query } } bar { \
-         nrqlQueries { accountId query } } billboard { nrqlQueries { accountId query } thresholds \
-         { alertSeverity value } } line { nrqlQueries { accountId query } } markdown { text } pie { \
-         nrqlQueries { accountId query } } table { nrqlQueries { accountId query } } } id layout { \
-         column height row width } linkedEntities { guid name } rawConfiguration title \
-         visualization { id } } } permissions updatedAt variables { defaultValues { value { string \
-         } } isMultiSelection items { title value } name nrqlQuery { accountIds query } options { \
-         excluded ignoreTimeRange } replacementStrategy title type } } errors { description type \
-         } } }",
+         $accountId, dashboard: $dashboard,) { entityResult { accountId createdAt description \
+         guid name owner { email userId } pages { createdAt description guid name owner { email \
+         userId } updatedAt widgets { configuration { area { nrqlQueries { accountId query } } \
+         bar { nrqlQueries { accountId query } } billboard { nrqlQueries { accountId query } \
+         thresholds { alertSeverity value } } line { nrqlQueries { accountId query } } markdown \
+         { text } pie { nrqlQueries { accountId query } } table { nrqlQueries { accountId query \
+         } } } id layout { column height row width } linkedEntities { guid name } \
+         rawConfiguration title visualization { id } } } permissions updatedAt variables { \
+         defaultValues { value { string } } isMultiSelection items { title value } name \
+         nrqlQuery { accountIds query } options { excluded ignoreTimeRange } \
+         replacementStrategy title type } } errors { description type } } }",
         variables,
     );
     let result = &data["dashboardCreate"]["entityResult"];
