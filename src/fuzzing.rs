@@ -3,6 +3,7 @@
 //! Invariant: no input panics, hangs, or allocates beyond its own size's justification.
 
 mod graphql;
+mod ingest;
 
 use bytes::Bytes;
 
@@ -15,6 +16,8 @@ use crate::sim::fleet::{Fleet, FleetSpec};
 use crate::sim::scenario;
 use crate::sim::seed::Seed;
 use crate::sim::time::SimTime;
+
+pub use ingest::ingest;
 
 /// A frame as a broker gets it, and as the collector gets an answer's body.
 ///
@@ -74,5 +77,6 @@ mod tests {
         replay("exposition", exposition);
         replay("scenario", scenario);
         replay("graphql", graphql);
+        replay("ingest", ingest);
     }
 }

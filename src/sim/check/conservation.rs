@@ -150,10 +150,14 @@ fn stored(finding: &mut Finding, record: &Record) {
     let kept = kept(record);
     let evicted = record.newrelic.evicted;
     if kept.events + evicted < acknowledged {
+        let gave_up = match evicted {
+            0 => String::new(),
+            count => format!(", having given up {count}"),
+        };
         finding.violate(
             None,
             format!(
-                "New Relic acknowledged {acknowledged} events, holds only {} and gave up {evicted}",
+                "New Relic acknowledged {acknowledged} events and holds only {}{gave_up}",
                 kept.events
             ),
         );

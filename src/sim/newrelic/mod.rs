@@ -47,7 +47,9 @@ pub use entities::{
 };
 pub use fault::{FaultId, FaultWindow, IngestFault, Target};
 pub use graphql::GraphAnswer;
-pub use ingest::{AgentHost, EventFault, ForwardError, Forwarded, Forwarder, MetricFault};
+pub use ingest::{
+    AgentHost, DirectPost, EventFault, ForwardError, Forwarded, Forwarder, MetricFault,
+};
 pub use query::NrqlOptions;
 pub use requests::RequestRecord;
 pub use state::Counters;

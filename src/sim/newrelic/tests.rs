@@ -19,15 +19,15 @@ use crate::resilience::breaker::Breaker;
 use crate::rt::race;
 use crate::stream::{EncodedEvent, StreamConfig, Streamer};
 
-const KEY: &str = "0123456789abcdef0123456789abcdef0123NRAL";
-const USER_KEY: &str = "NRAK-ABCDEFGHIJKLMNOPQRSTUVWXYZ0";
+pub(super) const KEY: &str = "0123456789abcdef0123456789abcdef0123NRAL";
+pub(super) const USER_KEY: &str = "NRAK-ABCDEFGHIJKLMNOPQRSTUVWXYZ0";
 const PATH: &str = "/v1/accounts/1234567/events";
 
-fn account() -> AccountId {
+pub(super) fn account() -> AccountId {
     AccountId::try_from(1_234_567).expect("valid")
 }
 
-fn config() -> NewRelicConfig {
+pub(super) fn config() -> NewRelicConfig {
     let key = |text| ApiKey::new(text).expect("valid");
     NewRelicConfig::new(vec![Account {
         id: account(),
@@ -67,16 +67,20 @@ impl Http for InMemory {
     }
 }
 
-struct Service {
-    clock: TestClock,
-    newrelic: NewRelic,
+pub(super) struct Service {
+    pub(super) clock: TestClock,
+    pub(super) newrelic: NewRelic,
     http: InMemory,
 }
 
 impl Service {
-    fn new(config: NewRelicConfig) -> Self {
+    pub(super) fn new(config: NewRelicConfig) -> Self {
+        Self::with(config, builtin())
+    }
+
+    pub(super) fn with(config: NewRelicConfig, definitions: Definitions) -> Self {
         let clock = TestClock::default();
-        let newrelic = NewRelic::new(config, Seed(1), Arc::new(builtin()));
+        let newrelic = NewRelic::new(config, Seed(1), Arc::new(definitions));
         let router = router(clock.clone(), newrelic.clone());
         let http = InMemory { clock: clock.clone(), router };
         Self { clock, newrelic, http }
@@ -92,7 +96,23 @@ impl Service {
     }
 
     /// Posts as written, without any help of a client.
-    fn raw(&self, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> (u16, String) {
+    pub(super) fn raw(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> (u16, String) {
+        let (status, _, text) = self.whole(path, headers, body);
+        (status, text)
+    }
+
+    /// As [`Service::raw`], with the answer's headers.
+    pub(super) fn whole(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> (u16, http::HeaderMap, String) {
         let mut request = Request::builder().method("POST").uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -100,19 +120,28 @@ impl Service {
         let request = request.body(body.into()).expect("valid");
         self.clock.run(async {
             let answer = self.http.router.clone().oneshot(request).await.expect("infallible");
-            let status = answer.status().as_u16();
-            let body = axum::body::to_bytes(answer.into_body(), 10_000).await.expect("whole");
-            (status, String::from_utf8(body.to_vec()).expect("text"))
+            let (parts, body) = answer.into_parts();
+            let body = axum::body::to_bytes(body, 10_000).await.expect("whole");
+            let text = String::from_utf8(body.to_vec()).expect("text");
+            (parts.status.as_u16(), parts.headers, text)
         })
     }
 
-    fn post(&self, body: &str) -> (u16, String) {
+    /// Posts JSON to `path` as a well-behaved client does.
+    pub(super) fn send(&self, path: &str, body: &str) -> (u16, String) {
+        let length = body.len().to_string();
+        let headers =
+            [("api-key", KEY), ("content-type", "application/json"), ("content-length", &length)];
+        self.raw(path, &headers, body.to_owned())
+    }
+
+    pub(super) fn post(&self, body: &str) -> (u16, String) {
         let length = body.len().to_string();
         self.raw(PATH, &[("api-key", KEY), ("content-length", &length)], body.to_owned())
     }
 
     /// Lets everything that was accepted be parsed.
-    fn settle(&self) {
+    pub(super) fn settle(&self) {
         self.clock.advance(Duration::from_secs(20));
         self.newrelic.advance(self.clock.wall());
         assert_eq!(self.newrelic.queued(), 0);
@@ -487,7 +516,7 @@ fn answers_come_before_events_and_events_before_entities() {
     assert!(again.visible_at > again.first_seen && again.first_seen > entity.last_seen);
 }
 
-fn broker_event(broker: u32) -> String {
+pub(super) fn broker_event(broker: u32) -> String {
     format!(
         r#"{{"eventType":"MessageQueue","timestamp":1700000000000,
         "entityType":"MESSAGE_QUEUE_BROKER","entityIdentifier":"{broker:032x}",

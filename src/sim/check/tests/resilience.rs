@@ -67,6 +67,11 @@ fn acknowledged_events_are_stored() {
     let mut record = delivered();
     record.newrelic.samples.pop();
     breaks(&record, "conservation", "acknowledged 5 events and holds only 4");
+    // What New Relic's own store gave up is no loss of the pipeline's; a second event is.
+    record.newrelic.evicted = 1;
+    holds(&record, "conservation");
+    record.newrelic.samples.pop();
+    breaks(&record, "conservation", "acknowledged 5 events and holds only 3, having given up 1");
     let mut record = delivered();
     record.newrelic.samples.push(sample(&record, "a", at(90)));
     breaks(&record, "conservation", "holds 6 different events, but only 5 were enqueued");

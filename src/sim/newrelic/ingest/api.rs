@@ -12,6 +12,7 @@ use futures_util::stream;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 
+use super::Ticket;
 use super::arrival::success;
 use super::envelope::{Arrival, Refusal, body_bytes_max};
 use crate::newrelic::limits::EVENT_API_SERVER_TIMEOUT_SECONDS;
@@ -63,36 +64,47 @@ async fn infra<C: Clock>(State(app): State<App<C>>, request: Request) -> Respons
 
 /// Inventory is accepted and counted; nothing of it is kept.
 async fn inventory<C: Clock>(State(app): State<App<C>>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let arrival =
-        Arrival { part: Target::Infra, account: None, uri: &parts.uri, headers: &parts.headers };
-    let ticket = match app.newrelic.state().arrive(app.clock.wall(), arrival) {
-        Ok(ticket) => ticket,
-        Err(refusal) => return refused(&refusal),
-    };
-    if axum::body::to_bytes(body, body_bytes_max(Target::Infra)).await.is_err() {
-        let refusal = Refusal::new(StatusCode::BAD_REQUEST, "Body does not match its length");
-        return refused(&app.newrelic.state().refuse(ticket, refusal));
+    match read(&app, Target::Infra, None, request).await {
+        Ok(_) => {
+            app.newrelic.state().counters.inventories += 1;
+            json(StatusCode::OK, r#"{"payload":[]}"#.to_owned())
+        }
+        Err(refusal) => refused(&refusal),
     }
-    app.newrelic.state().counters.inventories += 1;
-    json(StatusCode::OK, r#"{"payload":[]}"#.to_owned())
 }
 
 /// The agent asks who it is; the answer depends on what it says of itself only.
 async fn connect<C: Clock>(State(app): State<App<C>>, request: Request) -> Response {
+    match read(&app, Target::Infra, None, request).await {
+        Ok((ticket, body)) => json(StatusCode::OK, super::infra::identity(ticket.account, &body)),
+        Err(refusal) => refused(&refusal),
+    }
+}
+
+/// Judges the head and reads the body.
+async fn read<C: Clock>(
+    app: &App<C>,
+    part: Target,
+    account: Option<&str>,
+    request: Request,
+) -> Result<(Ticket, Bytes), Refusal> {
     let (parts, body) = request.into_parts();
-    let arrival =
-        Arrival { part: Target::Infra, account: None, uri: &parts.uri, headers: &parts.headers };
-    let arrived = app.newrelic.state().arrive(app.clock.wall(), arrival);
-    let ticket = match arrived {
-        Ok(ticket) => ticket,
-        Err(refusal) => return refused(&refusal),
+    let arrival = Arrival { part, account, uri: &parts.uri, headers: &parts.headers };
+    let ticket = app.newrelic.state().arrive(app.clock.wall(), arrival)?;
+    let patience = Duration::from_secs(EVENT_API_SERVER_TIMEOUT_SECONDS);
+    let read = axum::body::to_bytes(body, body_bytes_max(part));
+    let declared = ticket.head.body_bytes;
+    let refusal = match app.clock.timeout(patience, read).await {
+        Ok(Ok(body)) if declared.is_none_or(|declared| declared == body.len()) => {
+            return Ok((ticket, body));
+        }
+        Ok(Err(_)) if declared.is_none() => {
+            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "Request body over 1 MB")
+        }
+        Ok(_) => Refusal::new(StatusCode::BAD_REQUEST, "Body does not match its length"),
+        Err(_) => Refusal::new(StatusCode::REQUEST_TIMEOUT, "Request timeout"),
     };
-    let Ok(body) = axum::body::to_bytes(body, body_bytes_max(Target::Infra)).await else {
-        let refusal = Refusal::new(StatusCode::BAD_REQUEST, "Body does not match its length");
-        return refused(&app.newrelic.state().refuse(ticket, refusal));
-    };
-    json(StatusCode::OK, super::infra::identity(ticket.account, &body))
+    Err(app.newrelic.state().refuse(ticket, refusal))
 }
 
 /// Judges, reads, answers.
@@ -102,31 +114,9 @@ async fn take<C: Clock>(
     account: Option<String>,
     request: Request,
 ) -> Response {
-    let (parts, body) = request.into_parts();
-    let arrival =
-        Arrival { part, account: account.as_deref(), uri: &parts.uri, headers: &parts.headers };
-    let arrived = app.newrelic.state().arrive(app.clock.wall(), arrival);
-    let ticket = match arrived {
-        Ok(ticket) => ticket,
+    let (ticket, body) = match read(&app, part, account.as_deref(), request).await {
+        Ok(taken) => taken,
         Err(refusal) => return refused(&refusal),
-    };
-    let patience = Duration::from_secs(EVENT_API_SERVER_TIMEOUT_SECONDS);
-    let read = axum::body::to_bytes(body, body_bytes_max(part));
-    let declared = ticket.head.body_bytes;
-    let body = match app.clock.timeout(patience, read).await {
-        Ok(Ok(body)) if declared.is_none_or(|declared| declared == body.len()) => body,
-        Ok(Err(_)) if declared.is_none() => {
-            let refusal = Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "Request body over 1 MB");
-            return refused(&app.newrelic.state().refuse(ticket, refusal));
-        }
-        Ok(_) => {
-            let refusal = Refusal::new(StatusCode::BAD_REQUEST, "Body does not match its length");
-            return refused(&app.newrelic.state().refuse(ticket, refusal));
-        }
-        Err(_) => {
-            let refusal = Refusal::new(StatusCode::REQUEST_TIMEOUT, "Request timeout");
-            return refused(&app.newrelic.state().refuse(ticket, refusal));
-        }
     };
     let fault = ticket.fault.clone();
     let accepted = app.newrelic.state().accept(app.clock.wall(), ticket, body);

@@ -145,9 +145,53 @@ impl Census {
         known.all.insert(series);
         SeriesRoom::Yes
     }
+}
 
-    /// Time series that an account sent today.
-    pub(super) fn series_today(&self, account: AccountId) -> usize {
-        self.accounts.get(&account).map_or(0, |account| account.series.all.len())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: UnixMillis = UnixMillis(0);
+    const NEXT_DAY: UnixMillis = UnixMillis(DAY_MS);
+
+    fn account(number: u64) -> AccountId {
+        AccountId::try_from(number).expect("valid")
+    }
+
+    #[test]
+    fn types_and_attributes_have_room_until_the_limit_and_again_the_next_day() {
+        let mut census = Census::default();
+        let mut check = |id: u64, kind: &str, names: &[&str], at, expected: Room| {
+            let names = names.iter().copied();
+            let got = census.event(account(id), kind, names, (2, 3), at);
+            assert_eq!(got, expected, "{id} {kind}");
+        };
+        check(1, "A", &["a", "b"], DAY, Room::Yes);
+        check(1, "A", &["b", "c"], DAY, Room::Yes);
+        check(1, "A", &["a", "d"], DAY, Room::NoAttribute);
+        check(1, "A", &["c", "a", "b"], DAY, Room::Yes);
+        check(1, "B", &["d"], DAY, Room::Yes);
+        check(1, "C", &[], DAY, Room::NoType);
+        check(2, "C", &[], DAY, Room::Yes);
+        check(1, "A", &["d"], NEXT_DAY, Room::Yes);
+        check(1, "C", &[], NEXT_DAY, Room::Yes);
+        check(1, "B", &[], NEXT_DAY, Room::NoType);
+    }
+
+    #[test]
+    fn series_have_room_by_account_and_by_name() {
+        let mut census = Census::default();
+        let mut check = |name: u64, series: u64, at, expected: SeriesRoom| {
+            let got = census.series(account(1), (name, series), (3, 2), at);
+            assert_eq!(got, expected, "{name} {series}");
+        };
+        check(1, 10, DAY, SeriesRoom::Yes);
+        check(1, 11, DAY, SeriesRoom::Yes);
+        check(1, 10, DAY, SeriesRoom::Yes);
+        check(1, 12, DAY, SeriesRoom::Name { first: true });
+        check(2, 20, DAY, SeriesRoom::Yes);
+        check(3, 30, DAY, SeriesRoom::Account { first: false });
+        check(1, 11, DAY, SeriesRoom::Yes);
+        check(1, 12, NEXT_DAY, SeriesRoom::Yes);
     }
 }

@@ -13,6 +13,7 @@ mod arrival;
 mod body;
 mod census;
 pub(super) mod claims;
+mod direct;
 mod envelope;
 mod event;
 mod infra;
@@ -20,8 +21,6 @@ mod metric;
 mod minutes;
 mod report;
 mod synthesis;
-#[cfg(test)]
-pub(super) mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,6 +29,7 @@ use bytes::Bytes;
 use rand_chacha::ChaCha8Rng;
 
 pub use api::router;
+pub use direct::DirectPost;
 pub use event::EventFault;
 pub use infra::{AgentHost, ForwardError, Forwarded, Forwarder};
 pub use metric::MetricFault;

@@ -3,7 +3,7 @@
 //! Source: New Relic's "Metric API limits and restricted attributes" and "Report metrics via the
 //! Metric API". The documentation gives no texts of messages; those here are our own.
 
-use super::parse::{SentMetrics, SentPoint, SentValue};
+use super::parse::{ODD_NUMBER, SentMetrics, SentPoint, SentValue};
 use crate::definitions::Scalar;
 use crate::domain::units::UnixMillis;
 use crate::newrelic::limits::{
@@ -213,15 +213,9 @@ fn number(sent: &Sent<'_>) -> Result<f64, MetricFault> {
         Sent::Number(number) if number.is_finite() => Ok(*number),
         Sent::Integer(number) => Ok(*number as f64),
         Sent::Number(_) | Sent::Huge(_) => Err(MetricFault::NumberRange),
-        Sent::Text(text) if is_not_a_number(text) => Err(MetricFault::NumberRange),
+        Sent::Text(text) if text.starts_with(ODD_NUMBER) => Err(MetricFault::NumberRange),
         Sent::Text(_) | Sent::Bool(_) | Sent::Null | Sent::Nested => Err(MetricFault::Value),
     }
-}
-
-/// What stands for NaN, an infinity, or a number beyond a double.
-fn is_not_a_number(text: &str) -> bool {
-    let named = matches!(text, "NaN" | "Infinity" | "-Infinity" | "+Infinity");
-    named || text.parse::<f64>().is_ok_and(f64::is_infinite)
 }
 
 fn value(kind: MetricKind, sent: Option<&SentValue<'_>>) -> Result<MetricValue, MetricFault> {
@@ -325,6 +319,9 @@ fn attributes<'a>(
             return Err(MetricFault::AttributeReserved);
         }
         let cell = match value {
+            Sent::Text(text) if text.starts_with(ODD_NUMBER) => {
+                return Err(MetricFault::NumberRange);
+            }
             Sent::Text(text) if longer_than(text, ATTRIBUTE_VALUE_CHARS_MAX) => {
                 return Err(MetricFault::AttributeValueLength);
             }

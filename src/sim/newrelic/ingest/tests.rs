@@ -1,1 +1,0 @@
-//! Ingest through the router.
