@@ -2,9 +2,12 @@
 //!
 //! Invariant: no input panics, hangs, or allocates beyond its own size's justification.
 
+mod graphql;
 mod ingest;
 
 use bytes::Bytes;
+
+pub use graphql::graphql;
 
 use crate::collect::{kafka, prometheus};
 use crate::domain::units::UnixMillis;
@@ -73,6 +76,7 @@ mod tests {
         replay("frames", frames);
         replay("exposition", exposition);
         replay("scenario", scenario);
+        replay("graphql", graphql);
         replay("ingest", ingest);
     }
 }

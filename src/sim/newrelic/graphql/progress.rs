@@ -47,11 +47,12 @@ impl Asked {
     pub(super) fn progress(&self, now: UnixMillis) -> Value {
         let until = |at: UnixMillis| at.0.saturating_sub(now.0).max(0).saturating_add(999) / 1_000;
         let completed = self.is_complete(now);
+        let pending = |seconds: i64| if completed { Value::Null } else { seconds.into() };
         value!({
             "queryId": self.id.as_str(),
             "completed": completed,
-            "retryAfter": if completed { Value::Null } else { Value::from(until(self.due).clamp(1, 5)) },
-            "retryDeadline": if completed { Value::Null } else { Value::from(until(self.expires())) },
+            "retryAfter": pending(until(self.due).clamp(1, 5)),
+            "retryDeadline": pending(until(self.expires())),
             "resultExpiration": until(self.expires()),
         })
     }

@@ -33,7 +33,7 @@ struct Container {
 }
 
 impl Container {
-    fn new(asked: (&[AccountId], &str), result: Option<QueryResult>, progress: Value) -> Answer {
+    fn answer(asked: (&[AccountId], &str), result: Option<QueryResult>, progress: Value) -> Answer {
         let parts = result.as_ref().map(QueryResult::to_json).unwrap_or_default();
         let (accounts, text) = (asked.0.to_vec(), asked.1.to_owned());
         Answer::Own(Box::new(Self { accounts, text, result, parts, progress }))
@@ -77,11 +77,11 @@ pub(super) fn run(
         return Ok(promised(&asked, now));
     }
     let result = newrelic.nrql(now, &accounts, text, options).map_err(|error| failure(&error))?;
-    Ok(Container::new((&accounts, text), Some(result), Value::Null))
+    Ok(Container::answer((&accounts, text), Some(result), Value::Null))
 }
 
 fn promised(asked: &Asked, now: UnixMillis) -> Answer {
-    Container::new((&asked.accounts, &asked.text), None, asked.progress(now))
+    Container::answer((&asked.accounts, &asked.text), None, asked.progress(now))
 }
 
 fn progress(call: &Call<'_>) -> Result<Answer, Failure> {
@@ -96,7 +96,7 @@ fn progress(call: &Call<'_>) -> Result<Answer, Failure> {
     let options = NrqlOptions { timeout_seconds: None, counted: false };
     let result = newrelic.nrql(asked.at, &asked.accounts, &asked.text, options);
     let result = Some(result.map_err(|error| failure(&error))?);
-    Ok(Container::new((&asked.accounts, &asked.text), result, asked.progress(now)))
+    Ok(Container::answer((&asked.accounts, &asked.text), result, asked.progress(now)))
 }
 
 fn shown(field: &str) -> Option<Resolver> {

@@ -41,7 +41,7 @@ const ERRORS: &[(&str, &str)] = &[
     (
         "query($a: Int!) { actor { b { c } d } }",
         r#"{"errors":[
-            {"locations":[{"line":1,"column":7}],"message":"Unused variable: \"$a\""},
+            {"locations":[{"line":1,"column":7}],"message":"Variable \"$a\" is not used"},
             {"locations":[{"line":1,"column":27}],
              "message":"Cannot query field \"b\" on type \"Actor\"."},
             {"locations":[{"line":1,"column":35}],

@@ -1,11 +1,13 @@
 //! NerdGraph asked in-process, without a network.
 
+mod clients;
 mod dashboards;
 mod edits;
 mod entities;
 mod errors;
 mod introspection;
 mod nrql;
+mod route;
 mod search;
 
 use std::sync::Arc;
