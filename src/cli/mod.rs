@@ -15,6 +15,7 @@ mod definitions;
 mod fleet;
 mod input;
 mod meta;
+mod newrelic;
 mod pipeline;
 mod run;
 mod scenario;
@@ -139,6 +140,8 @@ enum Verb {
     Definitions(definitions::DefinitionsArgs),
     /// Serves a simulated fleet on real ports.
     Fleet(FleetArgs),
+    /// Serves a simulated New Relic on real ports.
+    Newrelic(newrelic::NewRelicArgs),
 }
 
 /// Arguments of `shakedown fleet`.
@@ -166,6 +169,7 @@ pub fn main() -> ExitCode {
         Verb::Scenario(args) => args.run().into(),
         Verb::Pipeline(args) => args.run(),
         Verb::Spool(args) => args.run().into(),
+        Verb::Newrelic(args) => args.run().into(),
         Verb::Definitions(args) => args.run().into(),
         Verb::Fleet(FleetArgs { verb: FleetVerb::Serve(args) }) => args.run().into(),
     }

@@ -150,6 +150,9 @@ fn uninstrumented(
 }
 
 fn review(definition: &EntityDefinition, problems: &mut Vec<DefinitionError>) {
+    // Rules of a damaged file are left out; what is missing then is not the author's doing.
+    let broken = |problem: &DefinitionError| problem.place.file == definition.place.file;
+    let is_whole = !problems.iter().any(broken);
     let mut warn = |place: &Place, code, problem: String, fix: &str| {
         problems.push(DefinitionError::warning(place.clone(), code, problem, fix));
     };
@@ -180,7 +183,7 @@ fn review(definition: &EntityDefinition, problems: &mut Vec<DefinitionError>) {
         let problem = format!("{name} has synthesis rules and no test data");
         warn(&definition.place, "tests-missing", problem, "add tests/<EventType>.json");
     }
-    if definition.rules.is_empty() && !definition.tests.is_empty() {
+    if definition.rules.is_empty() && !definition.tests.is_empty() && is_whole {
         let problem = format!("{name} has test data and no synthesis rules");
         warn(&definition.place, "tests-useless", problem, "add rules, or remove tests/");
     }

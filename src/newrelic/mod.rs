@@ -1,5 +1,5 @@
 //! New Relic's side of the wire as a client sees it: addresses, keys, limits, error classes,
-//! Event API ingest.
+//! Event API ingest, NerdGraph.
 //!
 //! Invariants:
 //! - A key is never printed: `Debug` and `Display` show its first six characters at most, the part
@@ -10,8 +10,10 @@
 pub mod event_api;
 pub mod key;
 pub mod limits;
+pub mod nerdgraph;
 pub mod region;
 
 pub use event_api::{EventApi, Payload, PostOutcome, RejectReason, RetryReason, UnknownReason};
 pub use key::{ApiKey, InvalidKey, KeyKind};
+pub use nerdgraph::{NerdGraph, NerdGraphConfig, NerdGraphError};
 pub use region::{Addresses, Region};

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::{Files, FolderArgs};
+use super::{Files, FolderArgs, counted};
 use crate::cli::{Exit, ReportFormat, print, print_json};
 use crate::definitions::{DefinitionError, Definitions, Severity, View};
 
@@ -93,10 +93,6 @@ impl Report {
         if self.definitions + self.relationships == 0 {
             let _ = writeln!(out, "examined nothing: no definition in this folder");
         }
-        let counted = |count: usize, what: &str| match count {
-            1 => format!("1 {what}"),
-            count => format!("{count} {what}s"),
-        };
         let _ = writeln!(
             out,
             "{}, {}, {}: {}, {}",

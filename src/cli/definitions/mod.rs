@@ -106,6 +106,11 @@ impl Files {
     }
 }
 
+/// A count with its noun.
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Adds the paths of all YAML and JSON files under `folder`.
 fn collect(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), String> {
     let fails = |error: std::io::Error| format!("{} cannot be read: {error}", folder.display());

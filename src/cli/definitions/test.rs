@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use clap::Args;
 
-use super::{Files, FolderArgs};
+use super::{Files, FolderArgs, counted};
 use crate::cli::{Exit, Format, complain, print, print_json};
 use crate::definitions::{
     Definitions, EntityDefinition, EntityRun, PointRun, Severity, TestOptions, TestRun, TypeRun,
@@ -108,7 +108,7 @@ fn summary(run: &TestRun) -> String {
     };
     let lacking = lacking(run).count();
     if lacking > 0 {
-        let _ = write!(line, "; {lacking} types have rules and no test data");
+        let _ = write!(line, "; with rules and without test data: {}", counted(lacking, "type"));
     }
     line
 }
@@ -179,13 +179,13 @@ fn markdown(run: &TestRun) -> String {
             for entity in &point.entities {
                 let _ = writeln!(
                     out,
-                    "| {mark} | {} | {} | `{}` | {} | `{}` | `{}` |",
+                    "| {mark} | {} | {} | `{}` | {} | `{}` | {} |",
                     cell(&at),
                     cell(&entity.domain_type),
                     cell(&entity.rule),
                     cell(&entity.name),
                     cell(&entity.identifier),
-                    entity.guid.as_deref().unwrap_or("none"),
+                    entity.guid.as_ref().map_or("none".to_owned(), |guid| format!("`{guid}`")),
                 );
             }
         }

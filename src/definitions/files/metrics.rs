@@ -7,7 +7,7 @@ use super::super::metrics::{
     GoldenMetric, GoldenMetrics, MetricQuery, SummaryKind, SummaryMetric, SummaryMetrics, UNITS,
 };
 use super::super::source::Source;
-use super::super::tree::{At, Fields, Node, Walk, nearest};
+use super::super::tree::{At, Fields, Node, Value, Walk, nearest};
 use super::tree;
 
 /// Golden metrics that a type may have.
@@ -84,9 +84,14 @@ fn metric(walk: &mut Walk<'_, '_>, name: &str, node: &Node) -> Option<GoldenMetr
             walk.error(node.at, "query-form", problem, "move the query below `queries`");
         }
     }
-    if queries.is_empty() {
+    let asked = |key: &str| {
+        fields.get(key).is_some_and(|node| !matches!(&node.value, Value::Map(e) if e.is_empty()))
+    };
+    if queries.is_empty() && !asked("queries") && !asked("query") {
         let problem = format!("golden metric `{name}` has no query");
         walk.error(fields.at, "query-missing", problem, "give one under `queries`");
+    }
+    if queries.is_empty() {
         return None;
     }
     Some(GoldenMetric { title: title?, display_as_value, unit, queries })

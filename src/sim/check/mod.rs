@@ -28,6 +28,7 @@ mod relationships;
 mod synthesis_lag;
 #[cfg(test)]
 mod tests;
+pub mod user;
 mod verdict;
 
 /// One promise and how it is examined.
@@ -60,6 +61,7 @@ pub const CATALOGUE: &[Check] = &[
     synthesis_lag::CHECK,
     freshness::CHECK,
     recovery::CHECK,
+    user::CHECK,
 ];
 
 /// Examines a run with every check.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::answers::Answers;
+use super::user::UserRecord;
 use crate::domain::units::UnixMillis;
 use crate::resilience::breaker::StateKind;
 use crate::resilience::recovery::ComponentState;
@@ -38,6 +39,8 @@ pub struct Record {
     pub newrelic: NewRelicRecord,
     /// What became of the crash points.
     pub crash_points: Vec<CrashPointRecord>,
+    /// What somebody was told who asked New Relic at the end.
+    pub user: UserRecord,
 }
 
 /// One crash point, over.

@@ -43,7 +43,8 @@ fn examine(record: &Record) -> Finding {
 
 fn edge(event: &StoredEvent) -> Edge {
     let text = |name| event.text(name).to_owned();
-    (text("sourceEntityGuid"), text("relationshipType"), text("targetEntityGuid"))
+    let kind = objects::stored_kind(event.text("relationshipType")).to_owned();
+    (text("sourceEntityGuid"), kind, text("targetEntityGuid"))
 }
 
 /// A relationship is as old as the newer of the two samples that show its ends.

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 mod resilience;
+mod user;
 
 use super::answers::Answers;
 use super::record::{
     CycleRecord, EntityRecord, FleetRecord, Names, NewRelicRecord, PipelineRecord, Record,
     StoredEvent,
 };
+use super::user::UserRecord;
 use super::{CATALOGUE, CheckResult, examine};
 use crate::domain::units::UnixMillis;
 use crate::sim::oracle::guid::{Identity, expected};
@@ -38,6 +40,7 @@ fn empty() -> Record {
         pipelines: Vec::new(),
         newrelic: NewRelicRecord::default(),
         crash_points: Vec::new(),
+        user: UserRecord::default(),
     }
 }
 

@@ -6,15 +6,15 @@ use axum::response::Response;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
 
-use super::{NewRelic, ingest};
+use super::{NewRelic, graphql, ingest};
 use crate::ports::{Clock, Net, Ports};
 use crate::rt::{self, ShutdownHandle};
 
 /// All routes; time is that of `clock`. What is no route is 404; a route with another method is
 /// 405.
 pub fn router<C: Clock>(clock: C, newrelic: NewRelic) -> Router {
-    // NerdGraph's route is merged in here.
-    ingest::router(clock, newrelic)
+    ingest::router(clock.clone(), newrelic.clone())
+        .merge(graphql::route(clock, newrelic))
         .fallback(async || error(StatusCode::NOT_FOUND, "Not found"))
         .method_not_allowed_fallback(async || {
             error(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")

@@ -54,7 +54,7 @@ pub(super) const fn claim(
 }
 
 /// Every behaviour of the simulated New Relic, area by area.
-pub const CLAIMS: &[&[Claim]] = &[super::ingest::claims::CLAIMS];
+pub const CLAIMS: &[&[Claim]] = &[super::ingest::claims::CLAIMS, super::graphql::claims::CLAIMS];
 
 /// Every behaviour of the simulated New Relic.
 pub fn claims() -> impl Iterator<Item = &'static Claim> {

@@ -74,8 +74,6 @@ pub struct NewRelicConfig {
     pub retention: Duration,
     /// Memory for events; beyond it the oldest segment is dropped.
     pub store_bytes_max: usize,
-    /// How long a relationship outlives its last event (75 minutes in 279 of 286 public rules).
-    pub relationship_lifetime: Duration,
     /// After so long without data an entity no longer reports. Nothing documents it; assumed.
     pub reporting_silence: Duration,
     /// Most entities, and most relationships; further ones are not made, but counted. Our own
@@ -100,7 +98,6 @@ impl NewRelicConfig {
             queue_bytes_max: 256 * 1024 * 1024,
             retention: Duration::from_secs(8 * 24 * 3_600),
             store_bytes_max: 512 * 1024 * 1024,
-            relationship_lifetime: Duration::from_secs(75 * 60),
             reporting_silence: Duration::from_secs(10 * 60),
             entities_max: 1_000_000,
             request_log_max: 200_000,

@@ -16,10 +16,17 @@
 mod api;
 pub mod claims;
 mod config;
+mod dashboards;
 mod entities;
 mod fault;
+mod graphql;
 mod ingest;
+pub mod journal;
+mod page;
+mod query;
 mod requests;
+mod search;
+pub mod serve;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -39,9 +46,11 @@ pub use entities::{
     entity_kind,
 };
 pub use fault::{FaultId, FaultWindow, IngestFault, Target};
+pub use graphql::GraphAnswer;
 pub use ingest::{
     AgentHost, DirectPost, EventFault, ForwardError, Forwarded, Forwarder, MetricFault,
 };
+pub use query::NrqlOptions;
 pub use requests::RequestRecord;
 pub use state::Counters;
 

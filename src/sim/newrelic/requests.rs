@@ -71,7 +71,7 @@ impl RequestLog {
         self.records.get_mut(number.checked_sub(self.first)? as usize)
     }
 
-    pub(super) fn records(&self) -> impl Iterator<Item = &RequestRecord> {
+    pub(super) fn records(&self) -> impl DoubleEndedIterator<Item = &RequestRecord> {
         self.records.iter()
     }
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::config::{Account, NewRelicConfig};
 use super::entities::Entities;
 use super::fault::Faults;
+use super::graphql::GraphState;
 use super::ingest::{EventFault, Ingest, MetricFault};
 use super::requests::RequestLog;
 use crate::definitions::Definitions;
@@ -68,6 +69,7 @@ pub(super) struct State {
     pub(super) faults: Faults,
     /// How much later than drawn what is observed now becomes visible.
     pub(super) extra_lag: Duration,
+    pub(super) graph: GraphState,
     pub(super) counters: Counters,
 }
 
@@ -89,13 +91,14 @@ impl State {
             requests: RequestLog::new(config.request_log_max),
             faults: Faults::new(seed.stream("newrelic/fault")),
             extra_lag: Duration::ZERO,
+            graph: GraphState::new(seed),
             counters: Counters::default(),
             config,
             definitions,
         }
     }
 
-    /// Accounts that the user key `presented` opens to NerdGraph, in the order of the configuration.
+    /// Accounts that the user key `presented` opens to NerdGraph, in the configuration's order.
     pub(super) fn accounts_of_user(&self, presented: &str) -> Vec<AccountId> {
         let opens = |account: &&Account| {
             account.key(presented).is_some_and(|key| key.kind() == KeyKind::User)

@@ -574,12 +574,16 @@ fn an_identifier_that_fits_no_guid_makes_no_entity() {
 fn relationships_come_from_their_events() {
     let service = Service::new(config());
     let event = r#"{"eventType":"MessageQueueRelationship","sourceEntityGuid":"A",
-        "relationshipType":"CONTAINS","targetEntityGuid":"B"}"#;
+        "sourceEntityType":"MESSAGE_QUEUE_CLUSTER","relationshipType":"CONTAINS",
+        "targetEntityType":"MESSAGE_QUEUE_TOPIC","targetEntityGuid":"B"}"#;
     service.post(event);
     service.settle();
     service.post(event);
     service.post(&event.replace(r#""B""#, r#""C""#));
     service.post(&event.replace("targetEntityGuid", "target"));
+    // No rule knows these.
+    service.post(&event.replace("CONTAINS", "HOSTS"));
+    service.post(&event.replace("sourceEntityType", "source"));
     service.settle();
     let found = service.newrelic.relationships();
     let texts: Vec<_> =

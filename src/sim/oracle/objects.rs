@@ -68,6 +68,11 @@ pub fn ever(record: &Record) -> Vec<Object> {
     record.fleets.iter().flat_map(|(name, fleet)| of_fleet(record, name, fleet)).collect()
 }
 
+/// New Relic's word for a relationship that the pipeline tells of: it knows no `CONSUMES_FROM`.
+pub fn stored_kind(told: &str) -> &str {
+    if told == "CONSUMES_FROM" { "CONSUMES" } else { told }
+}
+
 /// Relationships that must (`End`) or may (`Ever`) be stored.
 pub fn relationships(record: &Record, moment: Moment) -> BTreeSet<Edge> {
     let mut edges = BTreeSet::new();
@@ -106,7 +111,7 @@ fn consumption(
     let edge = |(group, topic): (&str, &str)| {
         let source = object(record, "MESSAGE_QUEUE_CONSUMER_GROUP", cluster, Some(group)).guid;
         let target = object(record, "MESSAGE_QUEUE_TOPIC", cluster, Some(topic)).guid;
-        (source, "CONSUMES_FROM".to_owned(), target)
+        (source, stored_kind("CONSUMES_FROM").to_owned(), target)
     };
     pairs.into_iter().map(edge).collect()
 }

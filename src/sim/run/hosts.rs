@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::defect::{Defect, tampered};
+use super::user::{self, User};
 use super::watch::{Posts, Told, watched};
 use crate::collect::kafka::{Jmx, KafkaSourceConfig};
 use crate::config::Cycle;
@@ -29,6 +30,7 @@ use crate::sim::newrelic::{
 };
 use crate::sim::scenario::{
     KafkaSpec, NEWRELIC_HOST, NEWRELIC_PORT, PIPELINE_HOST, RELATIONSHIPS_EVERY, Scenario,
+    USER_HOST,
 };
 use crate::sim::seed::Seed;
 use crate::sim::time::SimTime;
@@ -40,6 +42,9 @@ use crate::stream::spool::SpoolConfig;
 /// Ingest key of the simulated account; it opens nothing else.
 const INGEST_KEY: &str = "0123456789abcdef0123456789abcdef0123NRAL";
 
+/// User key of the simulated account; it opens NerdGraph.
+const USER_KEY: &str = "NRAK-SHAKEDOWNSHAKEDOWNSHAKEDOWN";
+
 /// Everything of a run that is not inside the world.
 pub struct Setup {
     pub scenario: Scenario,
@@ -49,6 +54,7 @@ pub struct Setup {
     pub fleets: BTreeMap<String, Fleet>,
     pub newrelic: NewRelic,
     pub lives: Lives,
+    pub user: User,
 }
 
 /// One life of the pipeline, as it goes on.
@@ -143,6 +149,7 @@ impl Setup {
             fleets: scenario.kafka.iter().map(fleet).collect(),
             newrelic: new_newrelic(scenario, seed),
             lives: Lives::default(),
+            user: User::default(),
         }
     }
 
@@ -194,6 +201,15 @@ pub fn start<W: World>(world: &mut W, setup: &Setup) -> Result<(), WorldError> {
             )?;
         }
     }
+    let (scenario, asking) = (setup.scenario.clone(), setup.user.clone());
+    world.host(
+        USER_HOST,
+        Box::new(move |ports| {
+            let (scenario, asking) = (scenario.clone(), asking.clone());
+            let who = (account(&scenario), user_key());
+            Box::pin(async move { user::run(ports, scenario, who, asking).await })
+        }),
+    )?;
     setup.lives.expect_at(world.now());
     let (scenario, defect, lives) = (setup.scenario.clone(), setup.defect, setup.lives.clone());
     world.host(
@@ -258,6 +274,10 @@ fn ingest_key() -> ApiKey {
     ApiKey::ingest(INGEST_KEY).unwrap_or_else(|error| panic!("the built-in key: {error}"))
 }
 
+fn user_key() -> ApiKey {
+    ApiKey::new(USER_KEY).unwrap_or_else(|error| panic!("the built-in key: {error}"))
+}
+
 /// The stream's settings that `scenario` asks for.
 pub fn stream_config(scenario: &Scenario) -> StreamConfig {
     let spec = &scenario.pipeline;
@@ -308,8 +328,11 @@ fn pipeline_config(scenario: &Scenario) -> PipelineConfig {
 }
 
 fn new_newrelic(scenario: &Scenario, seed: Seed) -> NewRelic {
-    let account =
-        Account { id: account(scenario), name: "simulation".to_owned(), keys: vec![ingest_key()] };
+    let account = Account {
+        id: account(scenario),
+        name: "simulation".to_owned(),
+        keys: vec![ingest_key(), user_key()],
+    };
     let config = NewRelicConfig {
         synthesis_lag: DelayRange {
             min: scenario.newrelic.synthesis_lag_min.0,

@@ -36,6 +36,7 @@ impl Setup {
             pipelines: Vec::new(),
             newrelic: NewRelicRecord::default(),
             crash_points: Vec::new(),
+            user: self.user.record(),
         };
         for (name, fleet) in &self.fleets {
             record.fleets.insert(name.clone(), fleet_record(fleet, end));

@@ -24,6 +24,7 @@ mod identity;
 mod keep;
 mod picture;
 mod runner;
+mod user;
 mod watch;
 mod with_http;
 

@@ -25,6 +25,8 @@ mod tests;
 pub const PIPELINE_HOST: &str = "pipeline";
 /// Host that runs New Relic.
 pub const NEWRELIC_HOST: &str = "newrelic";
+/// Host of somebody who asks New Relic what it holds.
+pub const USER_HOST: &str = "user";
 /// Port of the simulated New Relic (its official "Local" region).
 pub const NEWRELIC_PORT: u16 = 3000;
 /// How often the pipeline tells all relationships again.
@@ -296,7 +298,7 @@ pub fn schema_text() -> String {
 }
 
 impl Scenario {
-    /// All hosts, in the order in which they start.
+    /// All hosts that a fault may name, in the order in which they start.
     pub fn hosts(&self) -> Vec<String> {
         let mut hosts = vec![NEWRELIC_HOST.to_owned()];
         for (cluster, spec) in &self.kafka {

@@ -205,15 +205,15 @@ pub(in crate::sim::newrelic) const CLAIMS: &[Claim] = &[
     ),
     claim(
         "relationships",
-        "MessageQueueRelationship events make relationships",
+        "our rules read MessageQueueRelationship events; CONSUMES_FROM becomes CONSUMES",
         Assumed,
-        "our own event, not in the public catalogue",
+        "our own event and rules, not in the public catalogue",
     ),
     claim(
         "relationships",
-        "a relationship lives 75 minutes after its last event",
-        Assumed,
-        "279 of 286 public rules",
+        "a relationship lives as long after its last event as its rule says",
+        Documented,
+        SYNTHESIS,
     ),
     claim("events", "250 event types per account and UTC day", Documented, LIMITS),
     claim(

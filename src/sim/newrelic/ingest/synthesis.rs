@@ -16,9 +16,6 @@ use crate::nrql::store::{Cell, NewEvent};
 use crate::sim::newrelic::entities::{Living, NewEntity};
 use crate::sim::newrelic::state::State;
 
-/// Events of this type tell of relationships.
-const RELATIONSHIP_EVENT: &str = "MessageQueueRelationship";
-
 /// What a stored event says of the first entity that it made.
 pub(super) struct Stamp {
     guid: String,
@@ -84,9 +81,6 @@ impl State {
         let point = Point { event_type, attributes: &cells };
         let stamps = self.synthesize(account, at, point);
         self.relate_by_rules(account, at, point, &stamps);
-        if event_type == RELATIONSHIP_EVENT {
-            self.relate_by_event(account, at, point);
-        }
         match stamps.first() {
             None => self.put(account, event_type, (timestamp, at), request, &cells, metric),
             Some(stamp) => {
@@ -195,21 +189,6 @@ impl State {
         let lag = || draw(&mut self.ingest.lags, range) + extra;
         let kept = self.entities.relate(account, ends, at, lifetime, lag);
         self.counters.entities_refused += u64::from(!kept);
-    }
-
-    /// An event of ours tells of a relationship.
-    fn relate_by_event(&mut self, account: AccountId, at: UnixMillis, point: Point<'_>) {
-        let text = |name: &str| match point.get(name) {
-            Some(Scalar::Text(text)) => Some(text),
-            _ => None,
-        };
-        let source = text("sourceEntityGuid");
-        let kind = text("relationshipType");
-        let target = text("targetEntityGuid");
-        if let (Some(source), Some(kind), Some(target)) = (source, kind, target) {
-            let lifetime = self.config.relationship_lifetime;
-            self.relate(account, (source, kind, target), at, lifetime);
-        }
     }
 }
 

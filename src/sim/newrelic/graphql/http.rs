@@ -1,0 +1,140 @@
+//! NerdGraph on HTTP: `POST /graphql`.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use axum::routing::post;
+use bytes::Bytes;
+use futures_util::stream;
+use http::HeaderValue;
+use http::StatusCode;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+
+use super::request::{BODY_BYTES_MAX, GraphAnswer, IN_FLIGHT_MAX, refused_by};
+use crate::ports::Clock;
+use crate::sim::newrelic::NewRelic;
+use crate::sim::newrelic::fault::{IngestFault, Target};
+
+/// How long the body may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[derive(Clone)]
+struct App<C> {
+    clock: C,
+    newrelic: NewRelic,
+}
+
+/// `POST /graphql`; every other method is 405.
+pub(in crate::sim::newrelic) fn route<C: Clock>(clock: C, newrelic: NewRelic) -> Router {
+    Router::new().route("/graphql", post(graphql::<C>)).with_state(App { clock, newrelic })
+}
+
+/// A request of a user that is being answered.
+struct InFlight {
+    newrelic: NewRelic,
+    user: u32,
+}
+
+impl InFlight {
+    fn begin(newrelic: &NewRelic, user: u32) -> Option<Self> {
+        let mut state = newrelic.state();
+        let count = state.graph.in_flight.entry(user).or_default();
+        if *count >= IN_FLIGHT_MAX {
+            return None;
+        }
+        *count += 1;
+        drop(state);
+        Some(Self { newrelic: newrelic.clone(), user })
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let mut state = self.newrelic.state();
+        if let Some(count) = state.graph.in_flight.get_mut(&self.user) {
+            *count = count.saturating_sub(1);
+        }
+        state.graph.in_flight.retain(|_, count| *count > 0);
+    }
+}
+
+async fn graphql<C: Clock>(State(app): State<App<C>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let key = parts.headers.get("api-key").and_then(|key| key.to_str().ok());
+    let user = match app.newrelic.graph_user(key) {
+        Ok(user) => user,
+        Err(answer) => return response(&answer),
+    };
+    let Some(_in_flight) = InFlight::begin(&app.newrelic, user.id) else {
+        return response(&GraphAnswer::too_many());
+    };
+    let fault = {
+        let mut state = app.newrelic.state();
+        state.advance(app.clock.wall());
+        let at = state.now;
+        state.faults.draw(Target::NerdGraph, at)
+    };
+    if let Some(answer) = fault.as_ref().and_then(refused_by) {
+        return response(&answer);
+    }
+    let told = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    let told = told.and_then(|length| length.parse::<usize>().ok()).unwrap_or(0);
+    let read = axum::body::to_bytes(body, BODY_BYTES_MAX);
+    let body = match app.clock.timeout(PATIENCE, read).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) if told > BODY_BYTES_MAX => {
+            return response(&GraphAnswer::error(StatusCode::PAYLOAD_TOO_LARGE, "Body too large"));
+        }
+        Ok(Err(_)) => {
+            return response(&GraphAnswer::error(StatusCode::BAD_REQUEST, "Body unreadable"));
+        }
+        Err(_) => {
+            return response(&GraphAnswer::error(StatusCode::REQUEST_TIMEOUT, "Request timeout"));
+        }
+    };
+    let answer = app.newrelic.graphql_as(app.clock.wall(), user, &body);
+    match fault {
+        Some(IngestFault::Slow(delay)) => {
+            app.clock.sleep(delay).await;
+            response(&answer)
+        }
+        Some(IngestFault::LostAnswer) => no_answer(),
+        Some(IngestFault::TruncatedBody) => {
+            let mut text = answer.body.to_string();
+            text.truncate(text.floor_char_boundary(text.len() / 2));
+            json(answer.status, text)
+        }
+        Some(IngestFault::GarbageBody) => {
+            json(StatusCode::OK, "<html>upstream said something</html>".to_owned())
+        }
+        _ => response(&answer),
+    }
+}
+
+fn response(answer: &GraphAnswer) -> Response<Body> {
+    let mut response = json(answer.status, answer.body.to_string());
+    if let Some(seconds) = answer.retry_after_seconds {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+fn json(status: StatusCode, text: String) -> Response {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// The answer's body fails before its first byte: the server closes the connection.
+#[derive(Debug, thiserror::Error)]
+#[error("answer lost on purpose")]
+struct LostOnPurpose;
+
+fn no_answer() -> Response {
+    let broken = stream::iter([Err::<Bytes, LostOnPurpose>(LostOnPurpose)]);
+    Response::new(Body::from_stream(broken))
+}
