@@ -42,8 +42,9 @@ pub const METRIC_POINTS_PER_MINUTE: u64 = 3_000_000;
 pub const METRIC_SERIES_PER_DAY: usize = 1_000_000;
 /// Time series per metric name and day: "100k".
 pub const METRIC_SERIES_PER_NAME_AND_DAY: u32 = 100_000;
-/// Longest request URI of the Metric API, in bytes. The status 414 is documented, the number is not.
+/// Longest request URI of the Metric API, in bytes. The status 414 is documented, the number is
+/// not.
 pub const METRIC_API_URI_BYTES_MAX: usize = 8_192;
-/// Longest head of a request to the Metric API, in bytes. The status 431 is documented, the number
-/// is not.
+/// Longest head of a request to the Metric API, in bytes. The status 431 is documented, the
+/// number is not.
 pub const METRIC_API_HEADER_BYTES_MAX: usize = 16_384;

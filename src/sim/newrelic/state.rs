@@ -98,7 +98,7 @@ impl State {
         }
     }
 
-    /// Accounts that the user key `presented` opens to NerdGraph, in the order of the configuration.
+    /// Accounts that the user key `presented` opens to NerdGraph, in the configuration's order.
     pub(super) fn accounts_of_user(&self, presented: &str) -> Vec<AccountId> {
         let opens = |account: &&Account| {
             account.key(presented).is_some_and(|key| key.kind() == KeyKind::User)

@@ -284,7 +284,7 @@ pub(super) fn of_cases(cases: &Cases, scope: &Scope) -> Result<Node, NrqlError> 
         branches.push((condition, Arc::new(Node::Constant(Value::text(&label)))));
     }
     let otherwise = match &cases.other {
-        Some(label) => node(label, scope)?,
+        Some(other) => node(other, scope)?,
         None => Node::Constant(Value::Null),
     };
     Ok(Node::Choose { branches, otherwise: Arc::new(otherwise) })

@@ -218,7 +218,8 @@ fn shop(on_miss: &str) -> Definitions {
     let definition = |kind: &str, event: &str| {
         format!(
             "domain: EXT\ntype: {kind}\nownership:\n  primaryOwner:\n    teamName: \"us\"\n\
-             configuration:\n  entityExpirationTime: FOUR_HOURS\nsynthesis:\n  rules:\n  - ruleName: \
+             configuration:\n  entityExpirationTime: FOUR_HOURS\nsynthesis:\n  rules:\n  \
+             - ruleName: \
              {event}\n    identifier: id\n    name: id\n    encodeIdentifierInGUID: true\n    \
              conditions:\n    - attribute: eventType\n      value: {event}\n    tags:\n      city:\n"
         )

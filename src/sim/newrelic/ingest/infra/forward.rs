@@ -5,8 +5,8 @@
 //!
 //! Invariant: rates and deltas of protocol 4 need a value before; the first run lacks them.
 //!
-//! Not modelled: prometheus summaries and histograms of protocol 4 (named as problems), rewriting of
-//! entities, annotations of discovery.
+//! Not modelled: prometheus summaries and histograms of protocol 4 (named as problems), rewriting
+//! of entities, annotations of discovery.
 
 use std::collections::BTreeMap;
 

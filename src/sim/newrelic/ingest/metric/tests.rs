@@ -208,15 +208,12 @@ fn check_point(point: &str, expected: Option<MetricFault>) {
 #[test]
 fn bad_data_points_are_dropped_one_by_one() {
     use MetricFault::{
-        AttributeIsMetric, AttributeNameLength, AttributeNameMissing, AttributeNested,
-        AttributeReserved, AttributeValueLength, IntervalInvalid, IntervalMissing, Malformed,
-        NameLength, NameMissing, NumberRange, TimestampInvalid, TooManyAttributes, TypeUnknown,
-        Value,
+        IntervalInvalid, IntervalMissing, Malformed, NameLength, NameMissing, TimestampInvalid,
+        TypeUnknown, Value,
     };
     let x = |count: usize| "x".repeat(count);
     let check = |point: String, fault| check_point(&point, fault);
     let of = |rest: &str| format!(r#"{{"name":"m","value":1{rest}}}"#);
-    let attributes = |inner: &str| of(&format!(r#","attributes":{{{inner}}}"#));
     check("5".into(), Some(Malformed));
     check("[]".into(), Some(Malformed));
     check(of(r#","attributes":[1]"#), Some(Malformed));
@@ -246,6 +243,17 @@ fn bad_data_points_are_dropped_one_by_one() {
         check(of(&format!(r#","type":"count","interval.ms":{bad}"#)), Some(IntervalInvalid));
     }
     check(of(r#","timestamp":"soon""#), Some(TimestampInvalid));
+}
+
+#[test]
+fn attributes_and_numbers_have_their_limits() {
+    use MetricFault::{
+        AttributeIsMetric, AttributeNameLength, AttributeNameMissing, AttributeNested,
+        AttributeReserved, AttributeValueLength, NumberRange, TooManyAttributes,
+    };
+    let x = |count: usize| "x".repeat(count);
+    let check = |point: String, fault| check_point(&point, fault);
+    let attributes = |inner: &str| format!(r#"{{"name":"m","value":1,"attributes":{{{inner}}}}}"#);
     let many = |count: usize| (0..count).map(|n| format!(r#""a{n}":1"#)).collect::<Vec<_>>();
     check(attributes(&many(100).join(",")), None);
     check(attributes(&many(101).join(",")), Some(TooManyAttributes));
