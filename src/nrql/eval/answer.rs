@@ -101,8 +101,7 @@ impl Question<'_> {
         let reading = self.reading(wanted, None);
         let mut pass = reading.run(batches, Facet::All(&mut grouper), budget)?;
         let groups = self.ordered(&pass, &grouper, window);
-        let groups: Vec<usize> =
-            groups.into_iter().skip(self.offset).take(self.limit).collect();
+        let groups: Vec<usize> = groups.into_iter().skip(self.offset).take(self.limit).collect();
         let mut lines = Lines::default();
         if with_lines {
             for group in &groups {
@@ -204,8 +203,8 @@ impl Question<'_> {
     ) -> Vec<Line> {
         let count = buckets.map_or(1, |buckets| buckets.count);
         let line = |bucket: usize| {
-            let bounds = buckets
-                .map_or((window.begin.0, window.end.0), |buckets| buckets.bounds(bucket));
+            let bounds =
+                buckets.map_or((window.begin.0, window.end.0), |buckets| buckets.bounds(bucket));
             let row = ResultRow::new(self.plan, pass, pass.slot(facet, bucket), bounds, keys);
             Line {
                 facet: keys.iter().map(Key::value).collect(),
@@ -299,10 +298,16 @@ impl Lines {
         let mut columns: Vec<(Arc<str>, Column<'static>)> = Vec::new();
         for (at, name) in plan.facet_names.iter().enumerate() {
             let value = |line: &Line| line.facet.get(at).cloned().unwrap_or(Value::Null);
-            columns.push((Arc::clone(name), Column::from_values(lines.iter().map(value).collect())));
+            columns
+                .push((Arc::clone(name), Column::from_values(lines.iter().map(value).collect())));
         }
         for (at, item) in plan.items.iter().enumerate() {
-            let value = |line: &Line| line.values.get(at).map_or(Value::Null, inner);
+            let compound = plan.is_percentile(&item.shape);
+            let value = |line: &Line| match line.values.get(at) {
+                Some(value) if compound => keyed_by_doubles(value),
+                Some(value) => value.clone(),
+                None => Value::Null,
+            };
             let column = Column::from_values(lines.iter().map(value).collect());
             if let Some(short) = &item.short
                 && plan.items.iter().all(|other| other.key != *short || other.key == item.key)
@@ -325,9 +330,9 @@ impl Lines {
     }
 }
 
-/// A value as an outer query sees it: the keys of percentiles are texts of doubles, `95.0`.
+/// Percentiles as an outer query sees them: their keys are texts of doubles, `95.0`.
 /// Source: "percentile()", joined sub-queries.
-fn inner(value: &Value) -> Value {
+fn keyed_by_doubles(value: &Value) -> Value {
     let Value::Map(members) = value else { return value.clone() };
     let key = |key: &Arc<str>| match key.parse::<f64>() {
         Ok(number) if number.fract() == 0.0 => Arc::from(format!("{number:.1}")),

@@ -165,9 +165,7 @@ impl<'c> Engine<'c> {
         let back = query.compare_with.as_ref().map(|compare| time::amount_ms(compare.amount));
         let (lines, previous) = match &query.facet {
             None => self.plain(query, scope, &question, &window, buckets, back)?,
-            Some(facet) => {
-                self.faceted(query, facet, scope, &question, &window, buckets, back)?
-            }
+            Some(facet) => self.faceted(query, facet, scope, &question, &window, buckets, back)?,
         };
         let series = buckets.is_some();
         Ok(Table::Aggregated { plan, lines, previous, series, window })
@@ -189,9 +187,8 @@ impl<'c> Engine<'c> {
             Ok(Lines { lines, ..Lines::default() })
         };
         let present = over(window, buckets)?;
-        let previous = back.map(|back| {
-            over(&moved(window, -back), buckets.map(|buckets| buckets.moved(-back)))
-        });
+        let previous = back
+            .map(|back| over(&moved(window, -back), buckets.map(|buckets| buckets.moved(-back))));
         Ok((present, previous.transpose()?))
     }
 
@@ -243,11 +240,8 @@ impl<'c> Engine<'c> {
         place: Place,
     ) -> Result<(usize, usize), NrqlError> {
         let most = self.budget.limits().results_max;
-        let default = if query.facet.is_some() || place == Place::Join {
-            FACET_LIMIT
-        } else {
-            RAW_LIMIT
-        };
+        let default =
+            if query.facet.is_some() || place == Place::Join { FACET_LIMIT } else { RAW_LIMIT };
         let rows = match &query.limit {
             None => default,
             Some(Limit::Max) => most,
@@ -313,9 +307,10 @@ impl<'c> Engine<'c> {
                 };
                 lines.lines.iter().map(value).collect::<Vec<_>>()
             }
-            Table::Rows(rows) => {
-                rows.into_iter().map(|mut row| row.shift_remove_index(0).map_or(Value::Null, |(_, value)| value)).collect()
-            }
+            Table::Rows(rows) => rows
+                .into_iter()
+                .map(|mut row| row.shift_remove_index(0).map_or(Value::Null, |(_, value)| value))
+                .collect(),
         };
         if !is_set {
             return Ok(values.into_iter().next().unwrap_or(Value::Null));
@@ -342,8 +337,7 @@ impl<'c> Engine<'c> {
         window: &TimeWindow,
         scope: &Scope,
     ) -> Result<Source<'c>, NrqlError> {
-        let mut source =
-            Source { events: Vec::new(), rows: None, sides: Vec::new(), wanted: None };
+        let mut source = Source { events: Vec::new(), rows: None, sides: Vec::new(), wanted: None };
         match &query.from {
             From::EventTypes(types) => {
                 source.events = types.iter().map(|name| name.text.as_str()).collect();
@@ -399,9 +393,7 @@ impl<'c> Engine<'c> {
 
     fn batches<'s>(&'s self, source: &'s Source<'c>, window: &TimeWindow) -> Batches<'s> {
         let base: Batches<'s> = match &source.rows {
-            Some(batch) => Box::new(
-                (!batch.is_empty()).then(|| Ok(batch.clone())).into_iter(),
-            ),
+            Some(batch) => Box::new((!batch.is_empty()).then(|| Ok(batch.clone())).into_iter()),
             None => Box::new(
                 self.context
                     .store
@@ -564,9 +556,9 @@ fn check(query: &Query, place: Place) -> Result<(), NrqlError> {
         (query.compare_with.is_some(), "COMPARE WITH"),
     ];
     match clause.iter().find(|(given, _)| *given) {
-        Some((_, clause)) => Err(semantic(format!(
-            "{clause} requires an aggregator function in SELECT"
-        ))),
+        Some((_, clause)) => {
+            Err(semantic(format!("{clause} requires an aggregator function in SELECT")))
+        }
         None if is_keyset(query) && query.select.len() > 1 => {
             Err(semantic("keyset() cannot be combined with other selected values"))
         }

@@ -89,10 +89,9 @@ impl Dimension {
                 rows.iter().map(code).collect()
             }
             Column::Numbers(values, valid) => self.by_number(rows, valid, |row| values[row]),
-            other => rows
-                .iter()
-                .map(|row| self.intern(Key::of(&other.value(*row as usize))))
-                .collect(),
+            other => {
+                rows.iter().map(|row| self.intern(Key::of(&other.value(*row as usize)))).collect()
+            }
         }
     }
 

@@ -27,6 +27,8 @@ mod table;
 mod window;
 
 #[cfg(test)]
+mod reference;
+#[cfg(test)]
 mod tests;
 
 pub use limits::QueryLimits;
@@ -70,8 +72,7 @@ pub fn run(
         Statement::Select(query) => select(text, query, context),
         Statement::ShowEventTypes { since, until, timezone } => {
             let zone = timezone.as_deref().map_or(Ok(Zone::utc()), Zone::named)?;
-            let window =
-                time::window_of(since.as_ref(), until.as_ref(), &zone, context.now)?;
+            let window = time::window_of(since.as_ref(), until.as_ref(), &zone, context.now)?;
             let types = context.store.event_types(context.accounts, window.begin, window.end);
             let row = |name: String| engine::row([("eventType", Value::text(&name))]);
             Ok(QueryResult {
@@ -83,11 +84,7 @@ pub fn run(
     }
 }
 
-fn select(
-    text: &str,
-    query: &Query,
-    context: &QueryContext<'_>,
-) -> Result<QueryResult, NrqlError> {
+fn select(text: &str, query: &Query, context: &QueryContext<'_>) -> Result<QueryResult, NrqlError> {
     let window = time::window(query, context.now)?;
     let mut engine = Engine::new(text, context);
     let table = engine.select(query, &window, Place::Top)?;
@@ -106,11 +103,13 @@ fn answer_of(table: Table, query: &Query, time_window: TimeWindow) -> QueryResul
     let metadata = Metadata { time_window, ..Metadata::default() };
     match table {
         Table::Rows(results) => QueryResult { results, metadata, ..QueryResult::default() },
-        Table::Aggregated { plan, lines, previous, series, window } => {
-            shape::aggregated(&plan, lines, previous, series, query, Metadata {
-                time_window: window,
-                ..metadata
-            })
-        }
+        Table::Aggregated { plan, lines, previous, series, window } => shape::aggregated(
+            &plan,
+            lines,
+            previous,
+            series,
+            query,
+            Metadata { time_window: window, ..metadata },
+        ),
     }
 }

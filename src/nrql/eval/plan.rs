@@ -14,13 +14,13 @@ use super::super::ast::{
     Argument, ArgumentValue, Case, Expr, ExprKind, Facet, FacetBy, Operator, Query,
 };
 use super::super::error::{NrqlError, Span};
+use super::super::value::Value;
 use super::aggregate::{self, Call, Kind};
 use super::expr::{self, CompiledExpr, Scope};
 use super::group::Facets;
 use super::limits::semantic;
 use super::rewrite;
 use super::shape;
-use super::super::value::Value;
 
 /// Begins the names of leaves.
 const LEAF: char = '\u{1}';
@@ -94,6 +94,14 @@ pub(super) struct Plan {
     pub first: Option<CompiledExpr>,
     /// Names of facets, one per attribute; empty without FACET.
     pub facet_names: Vec<Arc<str>>,
+}
+
+impl Plan {
+    /// Whether `shape` is a percentile as it is.
+    pub(super) fn is_percentile(&self, shape: &Shape) -> bool {
+        matches!(shape, Shape::Leaf(leaf)
+            if matches!(self.leaves[*leaf].kind, Kind::Percentile { .. }))
+    }
 }
 
 /// Whether any item of `query` aggregates.
@@ -170,9 +178,7 @@ impl Planner {
             }
             _ => match aggregate::read(name, arguments)? {
                 Some(call) => self.leaf(name, call, condition),
-                None => {
-                    rewrite::map_children(expr, &mut |child| self.extract(child, condition))
-                }
+                None => rewrite::map_children(expr, &mut |child| self.extract(child, condition)),
             },
         }
     }
@@ -221,9 +227,7 @@ fn inner_and_where<'a>(
         {
             Ok((inner, case))
         }
-        _ => Err(semantic(format!(
-            "{name}() requires an aggregator function and a WHERE clause"
-        ))),
+        _ => Err(semantic(format!("{name}() requires an aggregator function and a WHERE clause"))),
     }
 }
 
@@ -255,11 +259,7 @@ fn percentage(part: Expr, all: Expr) -> Expr {
     binary(Operator::Multiply, number(100.0), binary(Operator::Divide, part, all))
 }
 
-fn planned(
-    residual: &Expr,
-    facet_names: &[Arc<str>],
-    scope: &Scope,
-) -> Result<Shape, NrqlError> {
+fn planned(residual: &Expr, facet_names: &[Arc<str>], scope: &Scope) -> Result<Shape, NrqlError> {
     if let ExprKind::Attribute { name, .. } = &residual.kind
         && let Some(leaf) = leaf_of(name)
     {
@@ -278,10 +278,7 @@ fn planned(
 }
 
 /// The attribute of the first function; `count(*)` has none.
-fn first_attribute(
-    leaves: &[PlainLeaf],
-    scope: &Scope,
-) -> Result<Option<CompiledExpr>, NrqlError> {
+fn first_attribute(leaves: &[PlainLeaf], scope: &Scope) -> Result<Option<CompiledExpr>, NrqlError> {
     let first = leaves.first().and_then(|leaf| leaf.call.arguments.first());
     first.map(|argument| expr::compile(argument, scope)).transpose()
 }
@@ -307,24 +304,26 @@ fn facet_order(
     }
     // Source: "FACET": by the first function where it is one of these, else by how often.
     match items.first().map(|item| &item.shape) {
-        Some(Shape::Leaf(leaf)) if orders(&planner.leaves[*leaf].call.kind) => {
+        Some(Shape::Leaf(leaf)) if orders(&planner.leaves[*leaf]) => {
             Ok(FacetOrder::Value { shape: Shape::Leaf(*leaf), descending: true })
         }
         _ => Ok(FacetOrder::Frequency),
     }
 }
 
-fn orders(kind: &Kind) -> bool {
-    matches!(
-        kind,
-        Kind::CountAll
-            | Kind::CountPoints
-            | Kind::Count
-            | Kind::Average
-            | Kind::Min
-            | Kind::Max
-            | Kind::Percentile { .. }
-    )
+/// A filtered function is a function of its own, so it does not order.
+fn orders(leaf: &PlainLeaf) -> bool {
+    leaf.condition.is_none()
+        && matches!(
+            leaf.call.kind,
+            Kind::CountAll
+                | Kind::CountPoints
+                | Kind::Count
+                | Kind::Average
+                | Kind::Min
+                | Kind::Max
+                | Kind::Percentile { .. }
+        )
 }
 
 fn compile_leaves(
@@ -380,8 +379,7 @@ pub(super) fn facets(facet: &Facet, scope: &Scope) -> Result<Facets, NrqlError> 
         }
         FacetBy::Cases(cases) => {
             let branches = cases.branches.iter().map(|case| {
-                let label =
-                    case.label.clone().unwrap_or_else(|| case.condition.to_string());
+                let label = case.label.clone().unwrap_or_else(|| case.condition.to_string());
                 Ok((expr::compile(&case.condition, scope)?, Value::text(&label)))
             });
             let other = cases.other.as_ref().map(|other| expr::compile(other, scope));

@@ -84,8 +84,7 @@ impl RawQuestion {
         let mut found: Vec<Candidate> = Vec::new();
         for batch in batches {
             let batch = batch?;
-            let ranks: Vec<Column<'_>> =
-                self.order.iter().map(|(by, _)| by.eval(&batch)).collect();
+            let ranks: Vec<Column<'_>> = self.order.iter().map(|(by, _)| by.eval(&batch)).collect();
             let mut take = |row: usize| {
                 found.push(Candidate {
                     ranks: ranks.iter().map(|column| rank(&column.value(row))).collect(),
@@ -97,8 +96,8 @@ impl RawQuestion {
             };
             match filter {
                 Some(filter) => filter.select(&batch).for_each(&mut take),
-                None if self.order.is_empty() => {
-                    // Rows stand by time: of more than are wanted only the last can show.
+                None if self.order.is_empty() && batch.account().is_some() => {
+                    // Stored rows stand by time: of more than are wanted only the last can show.
                     (batch.len().saturating_sub(wanted)..batch.len()).for_each(&mut take);
                 }
                 None => (0..batch.len()).for_each(&mut take),
@@ -213,14 +212,13 @@ fn kinds(
         }
         Column::Texts { .. } => "string",
         Column::Bools(..) => "boolean",
-        Column::Values(_) | Column::Constant(..) => match (0..column.len())
-            .map(|row| column.value(row))
-            .find(|value| !value.is_null())
-        {
-            Some(Value::Text(_)) => "string",
-            Some(Value::Bool(_)) => "boolean",
-            _ => "numeric",
-        },
+        Column::Values(_) | Column::Constant(..) => {
+            match (0..column.len()).map(|row| column.value(row)).find(|value| !value.is_null()) {
+                Some(Value::Text(_)) => "string",
+                Some(Value::Bool(_)) => "boolean",
+                _ => "numeric",
+            }
+        }
         Column::Numbers(..) | Column::Integers(..) | Column::Metrics(..) => "numeric",
     };
     let mut valid = column.validity().to_bitmap(column.len());

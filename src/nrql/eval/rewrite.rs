@@ -15,11 +15,9 @@ pub(super) fn map_children(
     let kind = match &expr.kind {
         ExprKind::Negate(child) => ExprKind::Negate(boxed(child)?),
         ExprKind::Not(child) => ExprKind::Not(boxed(child)?),
-        ExprKind::Binary { operator, left, right } => ExprKind::Binary {
-            operator: *operator,
-            left: boxed(left)?,
-            right: boxed(right)?,
-        },
+        ExprKind::Binary { operator, left, right } => {
+            ExprKind::Binary { operator: *operator, left: boxed(left)?, right: boxed(right)? }
+        }
         ExprKind::In { negated, operand, set } => ExprKind::In {
             negated: *negated,
             operand: boxed(operand)?,
@@ -30,11 +28,9 @@ pub(super) fn map_children(
                 }
             },
         },
-        ExprKind::Like { negated, operand, pattern } => ExprKind::Like {
-            negated: *negated,
-            operand: boxed(operand)?,
-            pattern: boxed(pattern)?,
-        },
+        ExprKind::Like { negated, operand, pattern } => {
+            ExprKind::Like { negated: *negated, operand: boxed(operand)?, pattern: boxed(pattern)? }
+        }
         ExprKind::Rlike { negated, operand, pattern } => ExprKind::Rlike {
             negated: *negated,
             operand: boxed(operand)?,
@@ -46,9 +42,7 @@ pub(super) fn map_children(
         ExprKind::Index { operand, index } => {
             ExprKind::Index { operand: boxed(operand)?, index: boxed(index)? }
         }
-        ExprKind::List(members) => {
-            ExprKind::List(members.iter().map(f).collect::<Result<_, _>>()?)
-        }
+        ExprKind::List(members) => ExprKind::List(members.iter().map(f).collect::<Result<_, _>>()?),
         ExprKind::Call { name, arguments } => ExprKind::Call {
             name: name.clone(),
             arguments: arguments
@@ -67,10 +61,9 @@ fn map_argument(
 ) -> Result<Argument, NrqlError> {
     let value = match &argument.value {
         ArgumentValue::Expr(expr) => ArgumentValue::Expr(f(expr)?),
-        ArgumentValue::Where(case) => ArgumentValue::Where(Case {
-            condition: f(&case.condition)?,
-            label: case.label.clone(),
-        }),
+        ArgumentValue::Where(case) => {
+            ArgumentValue::Where(Case { condition: f(&case.condition)?, label: case.label.clone() })
+        }
         other => other.clone(),
     };
     Ok(Argument { name: argument.name.clone(), value })

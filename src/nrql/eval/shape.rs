@@ -125,13 +125,7 @@ impl Faceted {
     }
 }
 
-fn row(
-    plan: &Plan,
-    line: &Line,
-    facet: Faceted,
-    series: bool,
-    comparison: Option<&str>,
-) -> Row {
+fn row(plan: &Plan, line: &Line, facet: Faceted, series: bool, comparison: Option<&str>) -> Row {
     let mut row = Row::new();
     match (facet, line.facet.first()) {
         (Faceted::Several, Some(_)) => {

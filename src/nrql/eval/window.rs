@@ -170,8 +170,8 @@ pub(super) fn amount_ms(amount: Amount) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use super::super::super::ast::TimeUnit;
+    use super::*;
     use crate::domain::units::UnixMillis;
     use crate::nrql::error::Span;
 

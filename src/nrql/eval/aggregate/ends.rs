@@ -26,13 +26,7 @@ const NO_ROW: u32 = u32::MAX;
 
 impl End {
     pub(super) const fn new(newest: bool) -> Self {
-        Self {
-            newest,
-            when: Vec::new(),
-            values: Vec::new(),
-            rows: Vec::new(),
-            touched: Vec::new(),
-        }
+        Self { newest, when: Vec::new(), values: Vec::new(), rows: Vec::new(), touched: Vec::new() }
     }
 
     fn better(&self, one: When, other: Option<When>) -> bool {
@@ -66,8 +60,7 @@ impl Accumulator for End {
     fn update(&mut self, target: &Target<'_>, input: &Input<'_>) {
         let Some(column) = input.columns.first() else { return };
         let times = input.batch.timestamps();
-        let metric_valid =
-            has_metrics(column).then(|| numbers_or_any(column));
+        let metric_valid = has_metrics(column).then(|| numbers_or_any(column));
         let valid = metric_valid.unwrap_or_else(|| column.validity());
         target.each(&valid, |row, slot| {
             let held = self.rows[slot];
@@ -79,8 +72,7 @@ impl Accumulator for End {
             let held_time = times[held as usize];
             // Equal times are told apart by arrival, which costs more to find.
             let wins = if times[row] == held_time {
-                let (new, old) =
-                    (input.batch.arrival(row), input.batch.arrival(held as usize));
+                let (new, old) = (input.batch.arrival(row), input.batch.arrival(held as usize));
                 (new > old) == self.newest
             } else {
                 (times[row] > held_time) == self.newest

@@ -35,11 +35,7 @@ pub(in super::super) enum Target<'a> {
 impl Target<'_> {
     /// Calls `f` with row and slot of each row that has a value.
     #[inline]
-    pub(in super::super) fn each(
-        &self,
-        valid: &Validity<'_>,
-        mut f: impl FnMut(usize, usize),
-    ) {
+    pub(in super::super) fn each(&self, valid: &Validity<'_>, mut f: impl FnMut(usize, usize)) {
         match (self, valid) {
             (Self::One { slot, rows }, Validity::All) => rows.for_each(|row| f(row, *slot)),
             (Self::One { slot, rows }, Validity::Rows(valid)) => {
@@ -159,9 +155,7 @@ pub(in super::super) fn numbers<'c>(
     }
 }
 
-fn collect<'c>(
-    values: impl Iterator<Item = Option<f64>>,
-) -> (Cow<'c, [f64]>, Validity<'c>) {
+fn collect<'c>(values: impl Iterator<Item = Option<f64>>) -> (Cow<'c, [f64]>, Validity<'c>) {
     let values: Vec<Option<f64>> = values.collect();
     let valid = Bitmap::from_fn(values.len(), |row| values[row].is_some());
     (values.into_iter().map(Option::unwrap_or_default).collect(), Validity::of(valid))

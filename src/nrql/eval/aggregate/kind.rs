@@ -227,8 +227,11 @@ impl Given<'_> {
             "histogram" => simple(self.histogram()?),
             "uniques" => {
                 let limit = self.number("limit", 1)?.unwrap_or(UNIQUES_DEFAULT as f64);
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss,
-                    reason = "clamped to the range of the target")]
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "clamped to the range of the target"
+                )]
                 let limit = limit.clamp(1.0, UNIQUES_MAX as f64) as usize;
                 simple(Kind::Uniques { limit })
             }
@@ -269,8 +272,11 @@ impl Given<'_> {
         if !(width > 0.0 && width.is_finite() && start.is_finite()) {
             return Err(semantic("histogram() requires a positive width"));
         }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss,
-            reason = "between 1 and 500")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between 1 and 500"
+        )]
         Ok(Kind::Histogram { width, buckets: buckets as usize, start })
     }
 

@@ -238,8 +238,7 @@ impl Accumulator for CdfPercentage {
         let counts = &self.counts[slot * self.stride()..(slot + 1) * self.stride()];
         let all = counts[0] as f64;
         let of = |(threshold, count): (&f64, &u64)| {
-            let share =
-                if all > 0.0 { finite(100.0 * *count as f64 / all) } else { Value::Null };
+            let share = if all > 0.0 { finite(100.0 * *count as f64 / all) } else { Value::Null };
             (number_key(*threshold), share)
         };
         Value::Map(self.thresholds.iter().zip(&counts[1..]).map(of).collect())

@@ -44,8 +44,7 @@ impl Line {
 
     /// Change a second.
     fn slope(&self) -> Option<f64> {
-        (self.count >= 2.0 && self.time_squares > 0.0)
-            .then(|| self.products / self.time_squares)
+        (self.count >= 2.0 && self.time_squares > 0.0).then(|| self.products / self.time_squares)
     }
 }
 
@@ -91,8 +90,7 @@ impl Accumulator for Trend {
         let times = input.batch.timestamps();
         let Some(first) = times.first() else { return };
         let origin = *self.origin.get_or_insert(*first);
-        let part =
-            if super::input::has_metrics(column) { Part::Mean } else { Part::Latest };
+        let part = if super::input::has_metrics(column) { Part::Mean } else { Part::Latest };
         let (values, valid) = numbers(column, part);
         target.each(&valid, |row, slot| {
             self.slots[slot].add(seconds(times[row].saturating_sub(origin)), values[row]);

@@ -296,9 +296,7 @@ fn raw_events() {
 
 #[test]
 fn metrics() {
-    let gauge = |sum: f64, count: f64| {
-        json!({"type": "gauge", "count": count, "sum": sum, "min": 1, "max": 5, "latest": 4})
-    };
+    let gauge = |sum: f64, count: f64| json!({"type": "gauge", "count": count, "sum": sum, "min": 1, "max": 5, "latest": 4});
     let store = store(&[
         json!({"eventType": "Metric", "metricName": "g", "g": gauge(10.0, 4.0), "host": "a"}),
         json!({"eventType": "Metric", "metricName": "g", "g": gauge(2.0, 2.0), "host": "b",
