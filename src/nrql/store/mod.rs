@@ -355,7 +355,7 @@ impl EventStore {
         from: UnixMillis,
         until: UnixMillis,
     ) -> impl Iterator<Item = Batch<'a>> + use<'a> {
-        let mut found: Vec<(i64, u64, (AccountId, &'a str), &'a Segment)> = Vec::new();
+        let mut batches = Vec::new();
         let accounts: BTreeSet<AccountId> = accounts.iter().copied().collect();
         let event_types: BTreeSet<&str> = event_types.iter().copied().collect();
         for account in accounts {
@@ -364,16 +364,13 @@ impl EventStore {
                     let within = |segment: &&Segment| {
                         segment.newest() >= from.0 && segment.oldest() < until.0
                     };
-                    found.extend(table.segments().filter(within).map(|segment| {
-                        let first = segment.oldest().max(from.0);
-                        (first, segment.first_arrival(), (account, name), segment)
-                    }));
+                    let of = |segment| batch(segment, (account, name), from.0, until.0);
+                    batches.extend(table.segments().filter(within).filter_map(of));
                 }
             }
         }
-        found.sort_by_key(|(first, arrival, key, _)| (*first, *arrival, *key));
-        let batch = move |(_, _, key, segment)| batch(segment, key, from.0, until.0);
-        found.into_iter().filter_map(batch)
+        batches.sort_by_key(|batch| (batch.timestamps().first().copied(), batch.arrival(0)));
+        batches.into_iter()
     }
 }
 

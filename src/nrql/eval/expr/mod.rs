@@ -15,6 +15,8 @@ mod compile;
 mod condition;
 mod node;
 mod row;
+#[cfg(test)]
+mod tests;
 mod vector;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -159,3 +159,6 @@ fn value_text(value: &Value, decimals: Option<usize>) -> Option<String> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests;
