@@ -14,6 +14,7 @@ mod crash_sweep;
 mod fleet;
 mod input;
 mod meta;
+mod nrql;
 mod pipeline;
 mod run;
 mod scenario;
@@ -134,6 +135,8 @@ enum Verb {
     Pipeline(pipeline::PipelineArgs),
     /// Shows what waits on a pipeline's disk; replays and deletes what New Relic refused.
     Spool(spool::SpoolArgs),
+    /// Works with queries in New Relic's query language.
+    Nrql(nrql::NrqlArgs),
     /// Serves a simulated fleet on real ports.
     Fleet(FleetArgs),
 }
@@ -163,6 +166,7 @@ pub fn main() -> ExitCode {
         Verb::Scenario(args) => args.run().into(),
         Verb::Pipeline(args) => args.run(),
         Verb::Spool(args) => args.run().into(),
+        Verb::Nrql(args) => args.run().into(),
         Verb::Fleet(FleetArgs { verb: FleetVerb::Serve(args) }) => args.run().into(),
     }
 }

@@ -109,7 +109,7 @@ pub fn lint(statement: &Statement, catalogue: Option<&Catalogue>) -> Vec<Finding
         }
         Statement::Select(outer) => {
             walk::queries(outer, &mut |query, role| {
-                clauses::check(query, role, &mut report);
+                clauses::check(query, role, catalogue, &mut report);
                 expressions::check(query, &mut report);
                 conditions::check(query, &mut report);
                 columns::check(query, catalogue, &mut report);
