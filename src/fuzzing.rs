@@ -4,6 +4,10 @@
 
 use bytes::Bytes;
 
+mod nrql;
+
+pub use nrql::nrql;
+
 use crate::collect::{kafka, prometheus};
 use crate::domain::units::UnixMillis;
 use crate::sim::fleet::wire::Connection;
@@ -69,5 +73,6 @@ mod tests {
         replay("frames", frames);
         replay("exposition", exposition);
         replay("scenario", scenario);
+        replay("nrql", nrql);
     }
 }
