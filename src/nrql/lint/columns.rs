@@ -37,8 +37,12 @@ pub(super) fn check(query: &Query, catalogue: Option<&Catalogue>, report: &mut R
     let Some(known) = known(names, catalogue) else { return };
     let bound: BTreeSet<&str> =
         query.bindings.iter().flat_map(|b| &b.names).map(|name| name.text.as_str()).collect();
-    let labels: BTreeSet<&str> =
-        query.select.iter().filter_map(|item| item.alias.as_ref()).map(|a| a.text.as_str()).collect();
+    let labels: BTreeSet<&str> = query
+        .select
+        .iter()
+        .filter_map(|item| item.alias.as_ref())
+        .map(|a| a.text.as_str())
+        .collect();
     walk::roots(query, &mut |root, place| {
         each_read(root, &mut |expr, name| {
             let visible = bound.contains(name) || place == Place::Order && labels.contains(name);

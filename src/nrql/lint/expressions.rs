@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::functions::{WRAPPERS, function, nearest};
 use super::walk::{self, Place};
 use super::{Report, aggregates};
-use crate::nrql::ast::{Argument, ArgumentValue, Expr, ExprKind, Operator, Query, SelectItem};
+use crate::nrql::ast::{Argument, ArgumentValue, Expr, ExprKind, Operator, Query};
 use crate::nrql::parse::is_reserved;
 
 pub(super) fn check(query: &Query, report: &mut Report) {

@@ -123,7 +123,7 @@ fn one_form_for_all_that_mean_the_same() {
         ),
         (
             "SELECT a-(b-c), (a-b)-c, -(-a), (-a) ^ 2 FROM X",
-            "SELECT a - (b - c), a - b - c, -(-a), -a ^ 2 FROM X",
+            "SELECT a - (b - c), a - b - c, - -a, -a ^ 2 FROM X",
         ),
         (
             "SELECT a FROM X WHERE NOT (a AND b) AND NOT a = 1",
