@@ -2,9 +2,11 @@
 //!
 //! Invariant: no input panics, hangs, or allocates beyond its own size's justification.
 
+mod nrql;
 mod nrql_eval;
 
 use bytes::Bytes;
+pub use nrql::nrql;
 pub use nrql_eval::nrql_eval;
 
 use crate::collect::{kafka, prometheus};
@@ -73,5 +75,6 @@ mod tests {
         replay("exposition", exposition);
         replay("scenario", scenario);
         replay("nrql_eval", nrql_eval);
+        replay("nrql", nrql);
     }
 }
