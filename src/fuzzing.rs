@@ -4,8 +4,12 @@
 
 mod graphql;
 mod ingest;
+mod nrql;
+mod nrql_eval;
 
 use bytes::Bytes;
+pub use nrql::nrql;
+pub use nrql_eval::nrql_eval;
 
 pub use graphql::graphql;
 
@@ -78,5 +82,7 @@ mod tests {
         replay("scenario", scenario);
         replay("graphql", graphql);
         replay("ingest", ingest);
+        replay("nrql_eval", nrql_eval);
+        replay("nrql", nrql);
     }
 }

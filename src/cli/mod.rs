@@ -16,6 +16,7 @@ mod fleet;
 mod input;
 mod meta;
 mod newrelic;
+mod nrql;
 mod pipeline;
 mod run;
 mod scenario;
@@ -138,6 +139,8 @@ enum Verb {
     Spool(spool::SpoolArgs),
     /// Works with a checkout of New Relic's entity-definitions repository, or a folder like it.
     Definitions(definitions::DefinitionsArgs),
+    /// Works with queries in New Relic's query language.
+    Nrql(nrql::NrqlArgs),
     /// Serves a simulated fleet on real ports.
     Fleet(FleetArgs),
     /// Serves a simulated New Relic on real ports.
@@ -171,6 +174,7 @@ pub fn main() -> ExitCode {
         Verb::Spool(args) => args.run().into(),
         Verb::Newrelic(args) => args.run().into(),
         Verb::Definitions(args) => args.run().into(),
+        Verb::Nrql(args) => args.run().into(),
         Verb::Fleet(FleetArgs { verb: FleetVerb::Serve(args) }) => args.run().into(),
     }
 }

@@ -302,7 +302,12 @@ impl Lines {
                 .push((Arc::clone(name), Column::from_values(lines.iter().map(value).collect())));
         }
         for (at, item) in plan.items.iter().enumerate() {
-            let value = |line: &Line| line.values.get(at).map_or(Value::Null, inner);
+            let compound = plan.is_percentile(&item.shape);
+            let value = |line: &Line| match line.values.get(at) {
+                Some(value) if compound => keyed_by_doubles(value),
+                Some(value) => value.clone(),
+                None => Value::Null,
+            };
             let column = Column::from_values(lines.iter().map(value).collect());
             if let Some(short) = &item.short
                 && plan.items.iter().all(|other| other.key != *short || other.key == item.key)
@@ -325,9 +330,9 @@ impl Lines {
     }
 }
 
-/// A value as an outer query sees it: the keys of percentiles are texts of doubles, `95.0`.
+/// Percentiles as an outer query sees them: their keys are texts of doubles, `95.0`.
 /// Source: "percentile()", joined sub-queries.
-fn inner(value: &Value) -> Value {
+fn keyed_by_doubles(value: &Value) -> Value {
     let Value::Map(members) = value else { return value.clone() };
     let key = |key: &Arc<str>| match key.parse::<f64>() {
         Ok(number) if number.fract() == 0.0 => Arc::from(format!("{number:.1}")),

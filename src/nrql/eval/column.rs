@@ -355,6 +355,9 @@ impl<'a> Column<'a> {
     /// Rows `start..end`, borrowed where it can be.
     #[must_use]
     pub fn slice(self, start: usize, end: usize) -> Self {
+        if (start, end) == (0, self.len()) {
+            return self;
+        }
         let cut = |valid: Validity<'a>| valid.map(|rows| rows.slice(start, end));
         match self {
             Self::Constant(value, _) => Self::Constant(value, end - start),

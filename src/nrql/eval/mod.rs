@@ -27,6 +27,8 @@ mod table;
 mod window;
 
 #[cfg(test)]
+mod reference;
+#[cfg(test)]
 mod tests;
 
 pub use limits::QueryLimits;

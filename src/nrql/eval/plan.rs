@@ -96,6 +96,14 @@ pub(super) struct Plan {
     pub facet_names: Vec<Arc<str>>,
 }
 
+impl Plan {
+    /// Whether `shape` is a percentile as it is.
+    pub(super) fn is_percentile(&self, shape: &Shape) -> bool {
+        matches!(shape, Shape::Leaf(leaf)
+            if matches!(self.leaves[*leaf].kind, Kind::Percentile { .. }))
+    }
+}
+
 /// Whether any item of `query` aggregates.
 pub(super) fn aggregates(query: &Query) -> bool {
     query.select.iter().any(|item| has_aggregate(&item.expr))
@@ -296,24 +304,26 @@ fn facet_order(
     }
     // Source: "FACET": by the first function where it is one of these, else by how often.
     match items.first().map(|item| &item.shape) {
-        Some(Shape::Leaf(leaf)) if orders(&planner.leaves[*leaf].call.kind) => {
+        Some(Shape::Leaf(leaf)) if orders(&planner.leaves[*leaf]) => {
             Ok(FacetOrder::Value { shape: Shape::Leaf(*leaf), descending: true })
         }
         _ => Ok(FacetOrder::Frequency),
     }
 }
 
-fn orders(kind: &Kind) -> bool {
-    matches!(
-        kind,
-        Kind::CountAll
-            | Kind::CountPoints
-            | Kind::Count
-            | Kind::Average
-            | Kind::Min
-            | Kind::Max
-            | Kind::Percentile { .. }
-    )
+/// A filtered function is a function of its own, so it does not order.
+fn orders(leaf: &PlainLeaf) -> bool {
+    leaf.condition.is_none()
+        && matches!(
+            leaf.call.kind,
+            Kind::CountAll
+                | Kind::CountPoints
+                | Kind::Count
+                | Kind::Average
+                | Kind::Min
+                | Kind::Max
+                | Kind::Percentile { .. }
+        )
 }
 
 fn compile_leaves(

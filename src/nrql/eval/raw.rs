@@ -96,8 +96,8 @@ impl RawQuestion {
             };
             match filter {
                 Some(filter) => filter.select(&batch).for_each(&mut take),
-                None if self.order.is_empty() => {
-                    // Rows stand by time: of more than are wanted only the last can show.
+                None if self.order.is_empty() && batch.account().is_some() => {
+                    // Stored rows stand by time: of more than are wanted only the last can show.
                     (batch.len().saturating_sub(wanted)..batch.len()).for_each(&mut take);
                 }
                 None => (0..batch.len()).for_each(&mut take),

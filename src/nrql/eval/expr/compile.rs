@@ -292,12 +292,21 @@ pub(super) fn of_cases(cases: &Cases, scope: &Scope) -> Result<Node, NrqlError> 
 
 /// A node that depends on no row becomes its value.
 fn fold(node: Node) -> Node {
-    let mut depends = false;
-    node.visit(&mut |part| {
-        depends |= matches!(part, Node::Attribute(_) | Node::EventType | Node::Account);
-    });
-    if depends || matches!(node, Node::Constant(_)) {
+    if matches!(node, Node::Constant(_)) || !node.is_settled() {
         return node;
     }
     Node::Constant(row::eval(&node, &row::NoRow))
+}
+
+/// Nodes that one expression may evaluate, names of WITH counted as often as they stand.
+const NODES_MAX: usize = 10_000;
+
+/// As [`node`], and small enough to be evaluated.
+pub(super) fn bounded(expr: &Expr, scope: &Scope) -> Result<Node, NrqlError> {
+    let node = node(expr, scope)?;
+    if node.fits(&mut NODES_MAX.clone()) {
+        return Ok(node);
+    }
+    let fault = error(expr.span, "The expression is too complex");
+    Err(NrqlError { kind: ErrorKind::Limit, ..fault })
 }

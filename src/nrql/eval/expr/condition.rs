@@ -91,7 +91,8 @@ fn holds(test: &Test, column: &Column<'_>) -> Bitmap {
                     numbers_where(values, *comparison, *number)
                 }
                 Test::Like(_) | Test::Rlike(_) => return Bitmap::zeros(values.len()),
-                Test::In(_) | Test::Compare(..) => {
+                Test::In(set) => Bitmap::from_slice(values, |value| set.has_number(value)),
+                Test::Compare(..) => {
                     Bitmap::from_slice(values, |value| test.holds(&Value::Number(value)))
                 }
             };

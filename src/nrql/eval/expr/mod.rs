@@ -60,7 +60,7 @@ impl Scope {
     /// # Errors
     /// As [`compile`].
     pub fn bind(&mut self, binding: &Binding) -> Result<(), NrqlError> {
-        let value = Arc::new(compile::node(&binding.expr, self)?);
+        let value = Arc::new(compile::bounded(&binding.expr, self)?);
         if let [name] = binding.names.as_slice() {
             self.bindings.insert(name.text.clone(), value);
             return Ok(());
@@ -106,9 +106,9 @@ pub struct CompiledExpr {
 ///
 /// # Errors
 /// Unknown functions, wrong numbers of arguments, patterns that are no patterns, `*`, template
-/// variables, sub-queries without an answer.
+/// variables, sub-queries without an answer, and expressions that names of WITH make too large.
 pub fn compile(expr: &Expr, scope: &Scope) -> Result<CompiledExpr, NrqlError> {
-    compile::node(expr, scope).map(|node| CompiledExpr { node: Arc::new(node) })
+    compile::bounded(expr, scope).map(|node| CompiledExpr { node: Arc::new(node) })
 }
 
 /// Whether `name` (any case) is a function of values, not an aggregate.

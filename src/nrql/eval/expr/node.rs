@@ -191,7 +191,7 @@ impl Test {
                 comparison.admits(text.as_bytes().cmp(other.as_bytes()))
             }
             Self::Compare(comparison, other) => comparison.holds(&Value::text(text), other),
-            Self::In(set) => set.texts.contains(text) || set.truth_of_text(text),
+            Self::In(set) => set.has_text(text),
             Self::Like(like) => like.matches(text),
             Self::Rlike(regex) => regex.is_match(text),
         }
@@ -202,13 +202,7 @@ impl Test {
             (_, Value::Null) => false,
             (Self::Compare(comparison, other), _) => comparison.holds(value, other),
             (_, Value::Text(text)) => self.holds_text(text),
-            (Self::In(set), _) => {
-                set.others.iter().any(|other| Comparison::Equal.holds(value, other))
-                    || matches!(value, Value::Bool(_))
-                        && set.texts.iter().any(|text| {
-                            Comparison::Equal.holds(value, &Value::Text(Arc::clone(text)))
-                        })
-            }
+            (Self::In(set), _) => set.has(value),
             (Self::Like(_) | Self::Rlike(_), _) => false,
         }
     }
@@ -217,9 +211,11 @@ impl Test {
 /// Members of IN.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Set {
-    pub(super) texts: IndexSet<Arc<str>, FixedState>,
-    /// Numbers, truth values.
-    pub(super) others: Vec<Value>,
+    texts: IndexSet<Arc<str>, FixedState>,
+    /// Ascending, zero without a sign.
+    numbers: Vec<f64>,
+    /// Truth values, integers that no float holds.
+    others: Vec<Value>,
 }
 
 impl Set {
@@ -231,16 +227,43 @@ impl Set {
                 Value::Text(text) => {
                     set.texts.insert(text);
                 }
+                Value::Number(number) => set.numbers.push(number + 0.0),
                 other => set.others.push(other),
             }
         }
+        set.numbers.sort_by(f64::total_cmp);
         set
     }
 
-    fn truth_of_text(&self, text: &str) -> bool {
-        self.others.iter().any(|other| {
-            matches!((other, truth_of(text)), (Value::Bool(own), Some(truth)) if *own == truth)
-        })
+    fn has_text(&self, text: &str) -> bool {
+        let is_truth = |truth| self.others.contains(&Value::Bool(truth));
+        self.texts.contains(text) || truth_of(text).is_some_and(is_truth)
+    }
+
+    pub(super) fn has_number(&self, number: f64) -> bool {
+        let found = self.numbers.binary_search_by(|own| own.total_cmp(&(number + 0.0)));
+        found.is_ok() || self.has_other(&Value::Number(number))
+    }
+
+    fn has_other(&self, value: &Value) -> bool {
+        self.others.iter().any(|other| Comparison::Equal.holds(value, other))
+    }
+
+    fn has(&self, value: &Value) -> bool {
+        match value {
+            Value::Text(text) => self.has_text(text),
+            Value::Number(number) => self.has_number(*number),
+            Value::Metric(metric) => self.has_number(metric.scalar()),
+            Value::Integer(number) => {
+                let same = |own: &f64| order_mixed(*number, *own) == Some(Ordering::Equal);
+                self.numbers.iter().any(same) || self.has_other(value)
+            }
+            Value::Bool(truth) => {
+                let same = |text: &Arc<str>| truth_of(text) == Some(*truth);
+                self.texts.iter().any(same) || self.has_other(value)
+            }
+            Value::Null | Value::List(_) | Value::Map(_) => self.has_other(value),
+        }
     }
 }
 
@@ -350,35 +373,50 @@ impl Node {
         }
     }
 
-    /// Calls `see` with this node and all below.
-    pub(super) fn visit(&self, see: &mut impl FnMut(&Self)) {
-        see(self);
+    fn children(&self) -> Vec<&Arc<Self>> {
         match self {
-            Self::Constant(_) | Self::Attribute(_) | Self::EventType | Self::Account => {}
+            Self::Constant(_) | Self::Attribute(_) | Self::EventType | Self::Account => Vec::new(),
             Self::Compare(_, left, right)
             | Self::And(left, right)
             | Self::Or(left, right)
             | Self::Coalesce(left, right)
-            | Self::Arithmetic(_, left, right) => {
-                left.visit(see);
-                right.visit(see);
-            }
+            | Self::Arithmetic(_, left, right) => vec![left, right],
             Self::Test { operand, .. }
             | Self::Is { operand, .. }
             | Self::Not(operand)
             | Self::Numeric(_, operand)
             | Self::Member(operand, _)
             | Self::Part(operand, _, _)
-            | Self::Field(operand, _) => operand.visit(see),
+            | Self::Field(operand, _) => vec![operand],
             Self::Choose { branches, otherwise } => {
-                for (condition, value) in branches {
-                    condition.visit(see);
-                    value.visit(see);
-                }
-                otherwise.visit(see);
+                let branches = branches.iter().flat_map(|(condition, value)| [condition, value]);
+                branches.chain([otherwise]).collect()
             }
-            Self::List(nodes) => nodes.iter().for_each(|node| node.visit(see)),
-            Self::Call(call) => call.arguments.iter().for_each(|node| node.visit(see)),
+            Self::List(nodes) => nodes.iter().collect(),
+            Self::Call(call) => call.arguments.iter().collect(),
         }
+    }
+
+    /// Whether it depends on no row, given that nodes below that do not are constants already.
+    pub(super) fn is_settled(&self) -> bool {
+        let depends = matches!(self, Self::Attribute(_) | Self::EventType | Self::Account);
+        let constant = |node: &&Arc<Self>| matches!(***node, Self::Constant(_));
+        !depends && self.children().iter().all(constant)
+    }
+
+    /// Takes one from `budget` for this node and each below, as often as it is evaluated; `false`
+    /// once nothing is left. Names of WITH are shared, so the tree can be far larger than its text.
+    pub(super) fn fits(&self, budget: &mut usize) -> bool {
+        match budget.checked_sub(1) {
+            Some(left) => *budget = left,
+            None => return false,
+        }
+        self.children().into_iter().all(|node| node.fits(budget))
+    }
+
+    /// Calls `see` with this node and all below.
+    pub(super) fn visit(&self, see: &mut impl FnMut(&Self)) {
+        see(self);
+        self.children().into_iter().for_each(|node| node.visit(see));
     }
 }

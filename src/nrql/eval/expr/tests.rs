@@ -111,6 +111,11 @@ fn conditions() {
         ("digits IN (5)", false),
         ("digits IN ('5', 4)", true),
         ("n IN (4, zero, n)", true),
+        ("-zero IN (0)", true),
+        ("big IN (9223372036854775807)", true),
+        ("big IN (9223372036854775806)", false),
+        ("gauge IN (2.5, 7)", true),
+        ("truth IN ('true')", true),
         ("flag IS TRUE", true),
         ("flag = true", true),
         ("flag IN (true)", true),
@@ -224,6 +229,24 @@ fn bindings_see_earlier_ones() {
         assert_eq!(expr.eval_row(&row), expected);
         assert_eq!(expr.eval(&batch).value(0), expected);
     }
+}
+
+/// Each name is evaluated wherever it stands: forty doublings would never end.
+#[test]
+fn bindings_cannot_grow_without_bound() {
+    let mut scope = scope();
+    let mut ended = None;
+    for level in 0..40 {
+        let before = if level == 0 { "n".to_owned() } else { format!("x{}", level - 1) };
+        let query = query(&format!("FROM Sample WITH {before} + {before} AS x{level} SELECT n"));
+        if let Err(fault) = scope.bind(&query.bindings[0]) {
+            ended = Some((level, fault));
+            break;
+        }
+    }
+    let (level, fault) = ended.expect("an end");
+    assert_eq!((level, fault.kind), (12, crate::nrql::ErrorKind::Limit));
+    assert_eq!(fault.message, "The expression is too complex");
 }
 
 #[test]

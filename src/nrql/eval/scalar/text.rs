@@ -1,5 +1,6 @@
 //! Functions of texts and lists, and between kinds of values.
 
+use std::borrow::Cow;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -153,12 +154,25 @@ fn substring(values: &[Value]) -> Value {
 fn replace(values: &[Value]) -> Value {
     match (values[0].as_str(), values[1].as_str(), values[2].as_str()) {
         (Some(text), Some(from), Some(to)) if !from.is_empty() => {
-            // What one character becomes is bounded before it is made.
-            let times = text.matches(from).take(CHARACTERS_MAX).count();
-            Value::text(cut(&text.replacen(from, &to[..cut(to).len()], times)))
+            joined(text.split(from).map(Cow::Borrowed), to)
         }
         _ => Value::Null,
     }
+}
+
+/// Parts with `by` between them; what is too long is never made.
+fn joined<'a>(parts: impl Iterator<Item = Cow<'a, str>>, by: &str) -> Value {
+    let mut all = String::new();
+    for (at, part) in parts.enumerate() {
+        if all.len() > CHARACTERS_MAX * char::MAX_LEN_UTF8 {
+            break;
+        }
+        if at > 0 {
+            all.push_str(by);
+        }
+        all.push_str(&part);
+    }
+    Value::text(cut(&all))
 }
 
 fn split(values: &[Value]) -> Value {
@@ -176,7 +190,7 @@ fn join(values: &[Value]) -> Value {
     match (&values[0], by) {
         (Value::List(values), Some(by)) => {
             let texts = values.iter().filter_map(|value| value_text(value, None));
-            Value::text(cut(&texts.collect::<Vec<_>>().join(by)))
+            joined(texts.map(Cow::Owned), by)
         }
         _ => Value::Null,
     }

@@ -1,6 +1,7 @@
 //! What queries answer, word for word.
 
 mod answers;
+mod property;
 
 use serde_json::Value as Json;
 
