@@ -159,6 +159,7 @@ fn one_form_for_all_that_mean_the_same() {
             "SELECT cardinality(m, include: [a, b]) FROM X",
         ),
         ("SELECT rate(count(*), 1 minutes) FROM X", "SELECT rate(count(*), 1 minute) FROM X"),
+        ("SELECT 'a\\n\\t\\q\\\\n' FROM X", "SELECT 'a\\n\\t\\\\q\\\\n' FROM X"),
         ("SELECT 1.0, 1e3, .5 FROM X", "SELECT 1.0, 1000.0, 0.5 FROM X"),
     ] {
         check(text, expected);
