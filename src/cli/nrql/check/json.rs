@@ -114,7 +114,11 @@ fn walk(value: &Value, owner: Option<&str>, found: &mut Vec<FoundQuery>) -> bool
             dashboard
         }
         Value::List(items) => {
-            items.iter().fold(false, |before, item| walk(item, owner, found) || before)
+            let mut dashboard = false;
+            for item in items {
+                dashboard |= walk(item, owner, found);
+            }
+            dashboard
         }
         Value::Text(_) | Value::Other => false,
     }
