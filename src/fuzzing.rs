@@ -12,6 +12,10 @@ use crate::sim::scenario;
 use crate::sim::seed::Seed;
 use crate::sim::time::SimTime;
 
+mod definitions;
+
+pub use definitions::definitions;
+
 /// A frame as a broker gets it, and as the collector gets an answer's body.
 ///
 /// # Panics
@@ -69,5 +73,6 @@ mod tests {
         replay("frames", frames);
         replay("exposition", exposition);
         replay("scenario", scenario);
+        replay("definitions", definitions);
     }
 }

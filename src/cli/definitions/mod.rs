@@ -11,6 +11,7 @@ use super::{Exit, complain, input};
 use crate::definitions::{Source, View};
 
 mod check;
+mod queries;
 mod test;
 
 /// Files that one folder may hold.
