@@ -222,9 +222,11 @@ impl Definitions {
     /// What [`Self::match_point`] finds, found by trying every rule: what the index must equal and
     /// is measured against.
     pub fn match_point_by_scan<'a>(&'a self, point: Point<'a>) -> Vec<Match<'a>> {
-        if point.get(STAMP).is_some() {
-            return Vec::new();
-        }
+        if point.get(STAMP).is_some() { Vec::new() } else { self.scan(point) }
+    }
+
+    /// Every rule that matches, whether the point is stamped or not.
+    pub(super) fn scan<'a>(&'a self, point: Point<'a>) -> Vec<Match<'a>> {
         let mut matches = Vec::new();
         for definition in self.definitions() {
             for rule in &definition.rules {

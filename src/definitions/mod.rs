@@ -34,7 +34,7 @@ mod tree;
 pub use builtin::{BUILTIN, BuiltinFile, builtin};
 pub use dashboard::{Dashboard, DashboardTemplate, Layout, Widget};
 pub use error::{DefinitionError, Place, Severity};
-pub use explain::{ExplainOptions, Explanation, NearMiss, Need, Step, explain};
+pub use explain::{ExplainOptions, Explanation, NearMiss, Need, Step, explain, golden_queries};
 pub use guid::{GuidError, GuidParts, entity_guid};
 pub use load::Definitions;
 pub use matching::{Attributes, Match, Point, Scalar, Tag};
@@ -46,4 +46,4 @@ pub use model::{
     Test,
 };
 pub use source::{Source, View};
-pub use test_run::{EntityRun, PointRun, TestOptions, TestRun, TypeRun};
+pub use test_run::{EntityRun, PointRun, TestOptions, TestRun, TypeRun, json_attributes};

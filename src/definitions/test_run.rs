@@ -174,7 +174,7 @@ impl PointRun {
             notes: Vec::new(),
         };
         let Some(point) = test.points.get(at) else { return run };
-        let attributes = attributes(point);
+        let attributes = json_attributes(point);
         let event = Point { event_type: &test.event_type, attributes: &attributes };
         for found in definitions.match_point(event) {
             run.entity(&found, point, options);
@@ -206,10 +206,10 @@ impl PointRun {
             .iter()
             .map(|other| format!("{head} Synthesis rules match '{other}' domainType with {tail}"))
             .collect();
-        if options.allow_foreign {
-            run.notes.extend(told)
+        if own && !options.deny_foreign {
+            run.notes.extend(told);
         } else {
-            run.failures.extend(told)
+            run.failures.extend(told);
         }
         run
     }
@@ -248,8 +248,9 @@ impl PointRun {
     }
 }
 
-/// A point's attributes as rules see them.
-fn attributes(point: &Map<String, Value>) -> Vec<(&str, Scalar<'_>)> {
+/// A point's attributes as rules see them: objects are metric objects; lists and nothing are left
+/// out.
+pub fn json_attributes(point: &Map<String, Value>) -> Vec<(&str, Scalar<'_>)> {
     // Beyond 2⁵³ a number's text would differ from what was written.
     const EXACT: i64 = 1 << 53;
     let scalar = |value| match value {

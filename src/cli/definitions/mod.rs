@@ -11,6 +11,7 @@ use super::{Exit, complain, input};
 use crate::definitions::{Source, View};
 
 mod check;
+mod explain;
 mod queries;
 mod test;
 
@@ -32,6 +33,8 @@ enum DefinitionsVerb {
     Check(check::CheckArgs),
     /// Runs the test data of definitions and names the entities that each point makes.
     Test(test::TestArgs),
+    /// Says why a data point makes the entities it makes, and why rules nearly match.
+    Explain(explain::ExplainArgs),
 }
 
 impl DefinitionsArgs {
@@ -40,6 +43,7 @@ impl DefinitionsArgs {
         match self.verb {
             DefinitionsVerb::Check(args) => args.run(),
             DefinitionsVerb::Test(args) => args.run(),
+            DefinitionsVerb::Explain(args) => args.run(),
         }
     }
 }

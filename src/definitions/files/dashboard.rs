@@ -6,7 +6,7 @@
 use super::super::dashboard::{Dashboard, Layout, Widget};
 use super::super::error::{DefinitionError, Place};
 use super::super::source::Source;
-use super::super::tree::{Fields, Node, Walk, nearest, place, parse};
+use super::super::tree::{Fields, Node, Walk, nearest, parse, place};
 
 const COLUMNS: i64 = 12;
 const HEIGHT_MAX: i64 = 32;

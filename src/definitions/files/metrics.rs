@@ -7,7 +7,7 @@ use super::super::metrics::{
     GoldenMetric, GoldenMetrics, MetricQuery, SummaryKind, SummaryMetric, SummaryMetrics, UNITS,
 };
 use super::super::source::Source;
-use super::super::tree::{At, Fields, Node, Value, Walk, nearest, place, parse};
+use super::super::tree::{At, Fields, Node, Value, Walk, nearest, parse, place};
 
 /// Golden metrics that a type may have.
 const GOLDEN_MAX: usize = 10;

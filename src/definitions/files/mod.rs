@@ -14,7 +14,7 @@ use super::dashboard::DashboardTemplate;
 use super::error::DefinitionError;
 use super::model::{EntityDefinition, Expiration};
 use super::source::{Folder, Source, View};
-use super::tree::{At, Fields, Node, Walk, parse, place};
+use super::tree::{At, Fields, Walk, parse, place};
 use rules::Synthesis;
 
 /// Reads the type in the folder at `path`, whose definition is `source`.

@@ -5,7 +5,7 @@ use serde_json::Map;
 use super::super::error::DefinitionError;
 use super::super::model::Test;
 use super::super::source::Source;
-use super::super::tree::{At, Node, Value, Walk, place, parse};
+use super::super::tree::{At, Node, Value, Walk, parse, place};
 
 /// Keys of a metric's value.
 const METRIC_KEYS: [&str; 8] =

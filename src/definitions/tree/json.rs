@@ -11,8 +11,7 @@ use crate::definitions::source::Source;
 
 /// Reads the one value of `source`.
 pub(super) fn parse(source: Source<'_>, problems: &mut Vec<DefinitionError>) -> Option<Node> {
-    let mut reader =
-        Reader { text: source.text, at: 0, line: 1, line_start: 0, twice: Vec::new() };
+    let mut reader = Reader { text: source.text, at: 0, line: 1, line_start: 0, twice: Vec::new() };
     let node = reader.value(0).and_then(|node| {
         reader.space();
         match reader.rest().is_empty() {
