@@ -12,6 +12,12 @@ use crate::sim::scenario;
 use crate::sim::seed::Seed;
 use crate::sim::time::SimTime;
 
+mod definitions;
+mod points;
+
+pub use definitions::definitions;
+pub use points::points;
+
 /// A frame as a broker gets it, and as the collector gets an answer's body.
 ///
 /// # Panics
@@ -69,5 +75,7 @@ mod tests {
         replay("frames", frames);
         replay("exposition", exposition);
         replay("scenario", scenario);
+        replay("points", points);
+        replay("definitions", definitions);
     }
 }

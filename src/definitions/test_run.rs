@@ -1,11 +1,10 @@
 //! Runs the test data of definitions, as New Relic's own checker does with pull requests.
 //!
 //! Source: the texts that its bot writes into pull requests. Each point must make an entity of the
-//! type in whose folder it stands, and of no other. Invariant: a run is a function of the
-//! definitions and the account.
+//! type in whose folder it stands. One that makes entities of other types as well fails only when
+//! the caller wants it: 18 of the 315 public files have such points and were accepted.
 //!
-//! Not modelled: whether the bot accepts a foreign type that is known to share data; the caller
-//! decides that.
+//! Invariant: a run is a function of the definitions and the options.
 
 use std::borrow::Cow;
 
@@ -24,13 +23,13 @@ use super::model::{EntityDefinition, Test};
 pub struct TestOptions {
     /// The account in GUIDs.
     pub account: u64,
-    /// A point may make entities of other types beside its own.
-    pub allow_foreign: bool,
+    /// A point must not make entities of other types beside its own.
+    pub deny_foreign: bool,
 }
 
 impl Default for TestOptions {
     fn default() -> Self {
-        Self { account: 1, allow_foreign: false }
+        Self { account: 1, deny_foreign: false }
     }
 }
 
@@ -207,10 +206,10 @@ impl PointRun {
             .iter()
             .map(|other| format!("{head} Synthesis rules match '{other}' domainType with {tail}"))
             .collect();
-        if options.allow_foreign {
-            run.notes.extend(told)
+        if own && !options.deny_foreign {
+            run.notes.extend(told);
         } else {
-            run.failures.extend(told)
+            run.failures.extend(told);
         }
         run
     }

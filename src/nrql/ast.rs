@@ -58,6 +58,8 @@ pub struct Query {
     pub extrapolate: bool,
     /// `RAW`: no roll-ups of metrics.
     pub raw: bool,
+    /// After WITH METRIC_FORMAT: how names of timeslice metrics are taken apart.
+    pub metric_format: Option<String>,
     /// The whole query.
     pub span: Span,
 }
@@ -69,6 +71,8 @@ pub enum From {
     EventTypes(Vec<Name>),
     /// The rows of another query.
     Query(Box<Query>),
+    /// `lookup(name)`: a table that somebody uploaded.
+    Lookup(Name),
 }
 
 /// A name and where it stands.
@@ -136,8 +140,9 @@ pub enum FacetBy {
 pub struct Cases {
     /// Condition and label.
     pub branches: Vec<Case>,
-    /// Label of the rows that no branch takes; without it they are dropped.
-    pub other: Option<String>,
+    /// After OR: gives the label of the rows that no branch takes, mostly a text, perhaps an
+    /// attribute; without it those rows are dropped.
+    pub other: Option<Expr>,
 }
 
 /// One branch.
@@ -159,12 +164,14 @@ pub struct OrderItem {
 }
 
 /// After LIMIT.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Limit {
     /// A number.
     Rows(u64),
     /// `MAX`.
     Max,
+    /// `{{name}}`: see [`ExprKind::Template`].
+    Template(String),
 }
 
 /// A length of time as written.
@@ -229,6 +236,8 @@ pub enum TimeKind {
     Epoch(i64),
     /// `'2023-12-18 12:34:56 +0100'` and the like.
     Text(String),
+    /// `{{name}}`: see [`ExprKind::Template`].
+    Template(String),
 }
 
 /// `COMPARE WITH 1 week ago`.
@@ -252,7 +261,7 @@ pub struct Timeseries {
 }
 
 /// The width of a bucket.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum BucketWidth {
     /// Left to New Relic; also when nothing is written.
     Auto,
@@ -260,6 +269,8 @@ pub enum BucketWidth {
     Max,
     /// So much.
     Fixed(Amount),
+    /// `{{name}}`: see [`ExprKind::Template`].
+    Template(String),
 }
 
 /// An expression and where it stands.
@@ -295,7 +306,8 @@ pub enum ExprKind {
         /// Whether it stood in back-quotes.
         quoted: bool,
     },
-    /// `{{name}}` of a dashboard or a definition.
+    /// `{{name}}` of a dashboard, `{{{name}}}` of a definition: what stands between the outer two
+    /// braces, so `{name}` for the latter. It parses; only a filled text can be evaluated.
     Template(String),
     /// A function.
     Call {
@@ -439,5 +451,5 @@ pub enum ArgumentValue {
     /// `1 minute` of rate, derivative and buckets of time.
     Amount(Amount),
     /// `OR 'Other'` after the branches of cases.
-    Other(String),
+    Other(Expr),
 }

@@ -44,3 +44,45 @@ pub struct NrqlError {
     /// What to write instead.
     pub help: Option<String>,
 }
+
+impl NrqlError {
+    /// The text is no NRQL; `what` is `unexpected 'FORM'` or the like.
+    pub(super) fn syntax(text: &str, span: Span, what: &str) -> Self {
+        let (line, position) = line_column(text, &span);
+        Self {
+            kind: ErrorKind::Syntax,
+            message: format!("NRQL Syntax Error: Error at line {line} position {position}, {what}"),
+            span: Some(span),
+            help: None,
+        }
+    }
+
+    /// The text is NRQL and means nothing.
+    pub fn semantic(message: impl Into<String>, span: Span) -> Self {
+        Self { kind: ErrorKind::Semantic, message: message.into(), span: Some(span), help: None }
+    }
+
+    /// A query may not do so much.
+    pub fn limit(message: impl Into<String>) -> Self {
+        Self { kind: ErrorKind::Limit, message: message.into(), span: None, help: None }
+    }
+
+    /// The same error with what to write instead.
+    #[must_use]
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// Line and position of the beginning of `span`, both from 1; positions count characters.
+pub fn line_column(text: &str, span: &Span) -> (usize, usize) {
+    let mut at = span.start.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    let before = text.get(..at).unwrap_or_default();
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let line = 1 + before.bytes().filter(|byte| *byte == b'\n').count();
+    (line, 1 + before.get(line_start..).unwrap_or_default().chars().count())
+}

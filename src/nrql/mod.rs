@@ -11,9 +11,17 @@
 
 pub mod ast;
 mod error;
+mod lex;
+pub mod lint;
+mod parse;
+mod print;
 mod result;
+pub mod template;
+pub mod time;
 mod value;
 
-pub use error::{ErrorKind, NrqlError, Span};
+pub use error::{ErrorKind, NrqlError, Span, line_column};
+pub use parse::{HEIGHT_MAX, NESTING_MAX, TEXT_BYTES_MAX, is_reserved, parse};
+pub use print::expression_text;
 pub use result::{Metadata, Outcome, QueryResult, Row, TimeWindow};
 pub use value::{MetricKind, MetricValue, Value};

@@ -12,6 +12,7 @@ use crate::definitions::{Source, View};
 
 mod check;
 mod explain;
+mod queries;
 mod test;
 
 /// Files that one folder may hold.
@@ -104,6 +105,11 @@ impl Files {
     pub fn sources(&self) -> impl Iterator<Item = Source<'_>> {
         self.files.iter().map(|(path, text)| Source { path, text })
     }
+}
+
+/// A count with its noun.
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Adds the paths of all YAML and JSON files under `folder`.

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
-use super::{Files, FolderArgs};
+use super::{Files, FolderArgs, counted};
 use crate::cli::{Exit, Format, complain, print, print_json};
 use crate::definitions::{
     Definitions, EntityDefinition, EntityRun, PointRun, Severity, TestOptions, TestRun, TypeRun,
@@ -20,15 +20,22 @@ pub struct TestArgs {
     /// The account in GUIDs.
     #[arg(long, default_value_t = 1)]
     account: u64,
-    /// Lets a point make entities of other types beside its own.
-    #[arg(long)]
-    allow_foreign: bool,
+    /// What else fails a point.
+    #[arg(long, value_enum)]
+    deny: Option<Deny>,
     /// Prints the tags of entities too.
     #[arg(long)]
     tags: bool,
     /// How the result is printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+}
+
+/// What fails a point beside making no entity of its own type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Deny {
+    /// Making entities of other types as well.
+    Foreign,
 }
 
 impl TestArgs {
@@ -44,7 +51,8 @@ impl TestArgs {
             return Exit::Usage;
         }
         let wanted = |definition: &EntityDefinition| self.wants(definition);
-        let options = TestOptions { account: self.account, allow_foreign: self.allow_foreign };
+        let deny_foreign = self.deny == Some(Deny::Foreign);
+        let options = TestOptions { account: self.account, deny_foreign };
         let run = TestRun::new(&definitions, wanted, options);
         let told = match self.format {
             Format::Text => print(&text(&run, self.tags)),
@@ -108,7 +116,7 @@ fn summary(run: &TestRun) -> String {
     };
     let lacking = lacking(run).count();
     if lacking > 0 {
-        let _ = write!(line, "; {lacking} types have rules and no test data");
+        let _ = write!(line, "; with rules and without test data: {}", counted(lacking, "type"));
     }
     line
 }
@@ -179,13 +187,13 @@ fn markdown(run: &TestRun) -> String {
             for entity in &point.entities {
                 let _ = writeln!(
                     out,
-                    "| {mark} | {} | {} | `{}` | {} | `{}` | `{}` |",
+                    "| {mark} | {} | {} | `{}` | {} | `{}` | {} |",
                     cell(&at),
                     cell(&entity.domain_type),
                     cell(&entity.rule),
                     cell(&entity.name),
                     cell(&entity.identifier),
-                    entity.guid.as_deref().unwrap_or("none"),
+                    entity.guid.as_ref().map_or("none".to_owned(), |guid| format!("`{guid}`")),
                 );
             }
         }
@@ -283,17 +291,20 @@ mod tests {
     }
 
     #[test]
-    fn foreign_entities_may_be_allowed() {
+    fn foreign_entities_may_be_denied() {
         let definitions = load("definitions_bad", View::Production);
         let wanted = |definition: &EntityDefinition| definition.entity_type == "TESTED_FOREIGN";
-        let strict = TestRun::new(&definitions, wanted, TestOptions::default());
-        assert_eq!((strict.examined(), strict.failed()), (1, 1));
-        let options = TestOptions { allow_foreign: true, ..TestOptions::default() };
-        let lenient = TestRun::new(&definitions, wanted, options);
-        assert_eq!((lenient.examined(), lenient.failed()), (1, 0));
-        assert!(
-            lenient.types[0].points[0].notes[0].contains("Synthesis rules match 'INFRA-TESTED'")
-        );
+        let lenient = TestRun::new(&definitions, wanted, TestOptions::default());
+        assert_eq!((lenient.examined(), lenient.failed()), (2, 1));
+        let text = "Synthesis rules match 'INFRA-TESTED' domainType with the given test data";
+        let [both, only] = lenient.types[0].points.as_slice() else { panic!("two points") };
+        assert!(both.notes.iter().any(|note| note.contains(text)), "{both:?}");
+        // Without an entity of its own type, the foreign one is the reason.
+        assert!(only.failures.len() == 2 && only.failures[1].contains(text), "{only:?}");
+        let options = TestOptions { deny_foreign: true, ..TestOptions::default() };
+        let strict = TestRun::new(&definitions, wanted, options);
+        assert_eq!((strict.examined(), strict.failed()), (2, 2));
+        assert!(strict.types[0].points[0].failures[0].contains(text));
     }
 
     #[test]

@@ -1,0 +1,174 @@
+//! The event types and attributes that there are.
+
+use std::collections::BTreeMap;
+
+use crate::domain::attribute::{ATTRIBUTES, AttributeForm};
+use crate::domain::metric::{MetricId, Unit};
+
+/// What is known about an attribute's values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AttributeKind {
+    /// A level: adding up samples of one means nothing.
+    Gauge,
+    /// An amount per report, which adds up.
+    Count,
+    /// A number of neither sort, such as a port.
+    Number,
+    /// Text.
+    Text,
+    /// A truth value.
+    Bool,
+    /// Nothing.
+    Unknown,
+}
+
+const KINDS: &[(&str, AttributeKind)] = &[
+    ("gauge", AttributeKind::Gauge),
+    ("count", AttributeKind::Count),
+    ("number", AttributeKind::Number),
+    ("text", AttributeKind::Text),
+    ("boolean", AttributeKind::Bool),
+    ("unknown", AttributeKind::Unknown),
+];
+
+impl AttributeKind {
+    /// The word in files.
+    pub fn as_str(self) -> &'static str {
+        KINDS.iter().find(|(_, kind)| *kind == self).map_or("unknown", |(word, _)| word)
+    }
+
+    /// Whether values are numbers; `None` where nothing is known.
+    pub const fn is_numeric(self) -> Option<bool> {
+        match self {
+            Self::Gauge | Self::Count | Self::Number => Some(true),
+            Self::Text | Self::Bool => Some(false),
+            Self::Unknown => None,
+        }
+    }
+}
+
+/// Event types, their attributes and what those hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Catalogue {
+    /// Attributes and their kinds by event type.
+    pub event_types: BTreeMap<String, BTreeMap<String, AttributeKind>>,
+    /// Whether there are no other event types; then an unlisted one is a finding, else only one
+    /// that looks misspelt.
+    pub complete: bool,
+}
+
+/// Why a file is no catalogue.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CatalogueError {
+    /// It is no JSON.
+    #[error("{0}")]
+    Json(String),
+    /// It is JSON of another shape.
+    #[error(
+        "{0}: expected {{\"EventType\": {{\"attribute\": \"gauge|count|number|text|boolean|\
+         unknown\"}}}} or {{\"EventType\": [\"attribute\"]}}"
+    )]
+    Shape(String),
+}
+
+impl Catalogue {
+    /// What the pipeline itself sends: `MessageQueue` and `MessageQueueRelationship`.
+    pub fn message_queue() -> Self {
+        let mut events = BTreeMap::new();
+        let mut put = |name: &str, kind| {
+            events.insert(name.to_owned(), kind);
+        };
+        for name in [
+            "entityType",
+            "entityGuid",
+            "entityIdentifier",
+            "displayName",
+            "provider",
+            "clusterName",
+            "brokerId",
+            "topicName",
+            "vhost",
+            "queueName",
+            "consumerGroup",
+        ] {
+            put(name, AttributeKind::Text);
+        }
+        for name in ["collectionWindowMs", "collectionWindowMinMs", "collectionWindowMaxMs"] {
+            put(name, AttributeKind::Number);
+        }
+        for attribute in ATTRIBUTES {
+            let kind = match attribute.form {
+                AttributeForm::Text => AttributeKind::Text,
+                AttributeForm::Integer => AttributeKind::Number,
+            };
+            put(attribute.name, kind);
+        }
+        for metric in MetricId::all() {
+            // A flag is a number that nobody minds adding up.
+            let flag = metric.def().unit == Unit::Flag;
+            put(metric.name(), if flag { AttributeKind::Number } else { AttributeKind::Gauge });
+        }
+        let relationship = [
+            "sourceEntityGuid",
+            "sourceEntityType",
+            "relationshipType",
+            "targetEntityGuid",
+            "targetEntityType",
+            "clusterName",
+        ];
+        let relationship =
+            relationship.iter().map(|name| ((*name).to_owned(), AttributeKind::Text)).collect();
+        Self {
+            event_types: BTreeMap::from([
+                ("MessageQueue".to_owned(), events),
+                ("MessageQueueRelationship".to_owned(), relationship),
+            ]),
+            complete: false,
+        }
+    }
+
+    /// A catalogue from JSON: event type → attribute → kind, or event type → list of attributes.
+    ///
+    /// # Errors
+    /// No JSON, or another shape.
+    pub fn from_json(text: &str) -> Result<Self, CatalogueError> {
+        let value: serde_json::Value =
+            serde_json::from_str(text).map_err(|error| CatalogueError::Json(error.to_string()))?;
+        let shape = |place: &str| CatalogueError::Shape(place.to_owned());
+        let types = value.as_object().ok_or_else(|| shape("the file"))?;
+        let mut event_types = BTreeMap::new();
+        for (event_type, attributes) in types {
+            let mut known = BTreeMap::new();
+            if let Some(list) = attributes.as_array() {
+                for name in list {
+                    let name = name.as_str().ok_or_else(|| shape(event_type))?;
+                    known.insert(name.to_owned(), AttributeKind::Unknown);
+                }
+            } else {
+                for (name, kind) in attributes.as_object().ok_or_else(|| shape(event_type))? {
+                    let kind = kind.as_str().and_then(|word| {
+                        KINDS.iter().find(|(known, _)| *known == word).map(|(_, kind)| *kind)
+                    });
+                    let kind = kind.ok_or_else(|| shape(&format!("{event_type}.{name}")))?;
+                    known.insert(name.clone(), kind);
+                }
+            }
+            event_types.insert(event_type.clone(), known);
+        }
+        Ok(Self { event_types, complete: true })
+    }
+
+    /// The names of `known` that `written` most probably means, nearest first, at most three.
+    pub(super) fn nearest<'a>(
+        written: &str,
+        known: impl Iterator<Item = &'a String>,
+    ) -> Vec<&'a str> {
+        let plain = written.to_lowercase();
+        let mut near: Vec<(usize, &str)> = known
+            .map(|name| (strsim::damerau_levenshtein(&plain, &name.to_lowercase()), name.as_str()))
+            .filter(|(distance, name)| *distance <= (name.chars().count() / 3).clamp(1, 6))
+            .collect();
+        near.sort_unstable();
+        near.into_iter().take(3).map(|(_, name)| name).collect()
+    }
+}
