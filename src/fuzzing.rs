@@ -2,17 +2,14 @@
 //!
 //! Invariant: no input panics, hangs, or allocates beyond its own size's justification.
 
+mod definitions;
 mod graphql;
 mod ingest;
 mod nrql;
 mod nrql_eval;
+mod points;
 
 use bytes::Bytes;
-pub use nrql::nrql;
-pub use nrql_eval::nrql_eval;
-
-pub use graphql::graphql;
-
 use crate::collect::{kafka, prometheus};
 use crate::domain::units::UnixMillis;
 use crate::sim::fleet::wire::Connection;
@@ -21,7 +18,12 @@ use crate::sim::scenario;
 use crate::sim::seed::Seed;
 use crate::sim::time::SimTime;
 
+pub use definitions::definitions;
+pub use graphql::graphql;
 pub use ingest::ingest;
+pub use nrql::nrql;
+pub use nrql_eval::nrql_eval;
+pub use points::points;
 
 /// A frame as a broker gets it, and as the collector gets an answer's body.
 ///
@@ -83,6 +85,8 @@ mod tests {
         replay("graphql", graphql);
         replay("ingest", ingest);
         replay("nrql_eval", nrql_eval);
+        replay("points", points);
+        replay("definitions", definitions);
         replay("nrql", nrql);
     }
 }

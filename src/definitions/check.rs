@@ -201,11 +201,15 @@ fn too_broad(rule: &Rule) -> Option<&'static str> {
     };
     match rule.conditions.iter().filter(specific).collect::<Vec<_>>().as_slice() {
         [] => Some("its conditions hold for data of every kind"),
-        [Condition::Present(..)] if rule.conditions.len() == 1 => {
-            Some("its only condition is that an attribute is there")
+        [Condition::Present(..)] if !rule.conditions.iter().any(asks_for_kind) => {
+            Some("all it asks for is that an attribute is there")
         }
         _ => None,
     }
+}
+
+fn asks_for_kind(condition: &Condition) -> bool {
+    matches!(condition, Condition::Value(attribute, _) if attribute == "eventType")
 }
 
 fn may_be_long(identifier: &Identifier) -> Option<String> {
@@ -223,23 +227,27 @@ fn may_be_long(identifier: &Identifier) -> Option<String> {
     }
 }
 
-/// Golden tags that no rule of the type makes.
+/// Golden tags that no rule of the type makes, though one makes a tag of nearly the same name.
+/// Others may come from agents.
 fn golden_tags(
     definition: &EntityDefinition,
     warn: &mut impl FnMut(&Place, &'static str, String, &str),
 ) {
-    let tags = || definition.rules.iter().flat_map(|rule| &rule.tags);
-    if definition.rules.is_empty() || tags().any(|tag| tag.is_prefix) {
-        return;
+    let mut made: BTreeSet<&str> = BTreeSet::new();
+    for tag in definition.rules.iter().flat_map(|rule| &rule.tags).filter(|tag| !tag.is_prefix) {
+        made.extend(tag.names.iter().map(String::as_str));
+        if tag.names.is_empty() {
+            made.insert(tag.attribute.strip_prefix("tags.").unwrap_or(&tag.attribute));
+        }
     }
-    for golden in &definition.golden_tags {
-        let made = tags().any(|tag| match tag.names.as_slice() {
-            [] => tag.attribute == *golden || tag.attribute.strip_prefix("tags.") == Some(golden),
-            names => names.contains(golden),
-        });
-        if !made && !ALWAYS.contains(&golden.as_str()) {
+    for golden in definition.golden_tags.iter().map(String::as_str) {
+        if made.contains(golden) || ALWAYS.contains(&golden) {
+            continue;
+        }
+        let near = |tag: &&&str| strsim::damerau_levenshtein(golden, tag) <= 2;
+        if let Some(near) = made.iter().find(near) {
             let problem = format!("no rule makes the golden tag `{golden}`");
-            warn(&definition.place, "golden-tag", problem, "tag it in a rule, or remove it");
+            warn(&definition.place, "golden-tag", problem, &format!("did you mean `{near}`?"));
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Dashboard templates: the JSON documents that `dashboardTemplates` names.
 //!
-//! Source: validator/schemas/dashboard-schema-v1.json of newrelic/entity-definitions, and the grid of
-//! New Relic's dashboards. Not modelled: the options of single visualizations.
+//! Source: validator/schemas/dashboard-schema-v1.json of newrelic/entity-definitions, and the grid
+//! of New Relic's dashboards. Not modelled: the options of single visualizations.
+
+use super::error::Place;
 
 /// A template as `definition.yml` names it.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,8 +40,10 @@ pub struct Widget {
     pub queries: Vec<String>,
     /// Text of a markdown widget.
     pub text: Option<String>,
-    /// 1-based line and column of the widget in its file.
-    pub at: (u64, u64),
+    /// Where it begins.
+    pub place: Place,
+    /// Where each query begins, in the order of `queries`.
+    pub query_places: Vec<Place>,
 }
 
 /// A rectangle of the page's grid, 12 columns wide.

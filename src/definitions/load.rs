@@ -46,7 +46,8 @@ impl Definitions {
         (definitions, problems)
     }
 
-    /// Loads what can be loaded, and reports problems and warnings, in the order of files and lines.
+    /// Loads what can be loaded, and reports problems and warnings, in the order of files and
+    /// lines.
     pub fn check<'a>(
         sources: impl IntoIterator<Item = Source<'a>>,
         view: View,

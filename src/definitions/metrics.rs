@@ -2,6 +2,8 @@
 
 use indexmap::IndexMap;
 
+use super::error::Place;
+
 /// Golden metrics by name, in the order of the file.
 pub type GoldenMetrics = IndexMap<String, GoldenMetric>;
 /// Summary metrics by name, in the order of the file.
@@ -40,6 +42,8 @@ pub struct GoldenMetric {
     pub unit: Option<String>,
     /// Query by provider; the first one serves when no provider matches.
     pub queries: IndexMap<String, MetricQuery>,
+    /// Where each begins, in the order of `queries`.
+    pub places: Vec<Place>,
 }
 
 /// The parts of a query.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::{Files, FolderArgs, counted};
+use super::{Files, FolderArgs, counted, queries};
 use crate::cli::{Exit, ReportFormat, print, print_json};
 use crate::definitions::{DefinitionError, Definitions, Severity, View};
 
@@ -57,7 +57,9 @@ struct Report {
 
 impl Report {
     fn of(files: &Files, view: View) -> Self {
-        let (set, problems) = Definitions::check(files.sources(), view);
+        let (set, mut problems) = Definitions::check(files.sources(), view);
+        problems.extend(queries::check(&set, None));
+        problems.sort_by(|a, b| (&a.place, a.code).cmp(&(&b.place, b.code)));
         Self {
             view,
             definitions: set.definitions().len(),
@@ -138,6 +140,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::nrql::lint::Catalogue;
 
     fn fixture(folder: &str) -> Files {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(folder);
@@ -158,6 +161,17 @@ mod tests {
                 assert!(report.definitions >= 5 && report.rules >= 5, "{}", text(&report));
             }
         }
+    }
+
+    #[test]
+    fn our_queries_ask_for_what_there_is() {
+        let files = fixture("definitions");
+        let (set, _) = Definitions::check(files.sources(), View::Production);
+        let found = queries::check(&set, Some(&Catalogue::message_queue()));
+        let told: Vec<_> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(told, Vec::<String>::new());
+        let asked = set.definitions().iter().map(|one| queries::of(one).count()).sum::<usize>();
+        assert!(asked > 60, "{asked} queries");
     }
 
     #[test]

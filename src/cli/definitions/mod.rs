@@ -12,6 +12,7 @@ use crate::definitions::{Source, View};
 
 mod check;
 mod explain;
+mod queries;
 mod test;
 
 /// Files that one folder may hold.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::{Files, FolderArgs, counted};
 use crate::cli::{Exit, Format, complain, print, print_json};
@@ -20,15 +20,22 @@ pub struct TestArgs {
     /// The account in GUIDs.
     #[arg(long, default_value_t = 1)]
     account: u64,
-    /// Lets a point make entities of other types beside its own.
-    #[arg(long)]
-    allow_foreign: bool,
+    /// What else fails a point.
+    #[arg(long, value_enum)]
+    deny: Option<Deny>,
     /// Prints the tags of entities too.
     #[arg(long)]
     tags: bool,
     /// How the result is printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+}
+
+/// What fails a point beside making no entity of its own type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Deny {
+    /// Making entities of other types as well.
+    Foreign,
 }
 
 impl TestArgs {
@@ -44,7 +51,8 @@ impl TestArgs {
             return Exit::Usage;
         }
         let wanted = |definition: &EntityDefinition| self.wants(definition);
-        let options = TestOptions { account: self.account, allow_foreign: self.allow_foreign };
+        let deny_foreign = self.deny == Some(Deny::Foreign);
+        let options = TestOptions { account: self.account, deny_foreign };
         let run = TestRun::new(&definitions, wanted, options);
         let told = match self.format {
             Format::Text => print(&text(&run, self.tags)),
@@ -251,6 +259,13 @@ mod tests {
                 let told = text(&run, false);
                 assert_eq!(outcome(&run), Exit::Ok, "{told}");
                 assert_eq!(lacking(&run).count(), 0, "{told}");
+                let points = run.types.iter().flat_map(|one| &one.points);
+                for entity in points.flat_map(|point| &point.entities) {
+                    // Where a point names its own GUID, the rule makes the same.
+                    assert_ne!(entity.verified, Some(false), "{told}");
+                    let names_it = folder == "definitions" || entity.rule.contains("legacy");
+                    assert_eq!(entity.verified.is_some(), names_it, "{told}");
+                }
                 for one in &run.types {
                     assert_eq!(one.unmatched_rules, Vec::<String>::new(), "{}", one.domain_type);
                 }
@@ -283,17 +298,20 @@ mod tests {
     }
 
     #[test]
-    fn foreign_entities_may_be_allowed() {
+    fn foreign_entities_may_be_denied() {
         let definitions = load("definitions_bad", View::Production);
         let wanted = |definition: &EntityDefinition| definition.entity_type == "TESTED_FOREIGN";
-        let strict = TestRun::new(&definitions, wanted, TestOptions::default());
-        assert_eq!((strict.examined(), strict.failed()), (1, 1));
-        let options = TestOptions { allow_foreign: true, ..TestOptions::default() };
-        let lenient = TestRun::new(&definitions, wanted, options);
-        assert_eq!((lenient.examined(), lenient.failed()), (1, 0));
-        assert!(
-            lenient.types[0].points[0].notes[0].contains("Synthesis rules match 'INFRA-TESTED'")
-        );
+        let lenient = TestRun::new(&definitions, wanted, TestOptions::default());
+        assert_eq!((lenient.examined(), lenient.failed()), (2, 1));
+        let text = "Synthesis rules match 'INFRA-TESTED' domainType with the given test data";
+        let [both, only] = lenient.types[0].points.as_slice() else { panic!("two points") };
+        assert!(both.notes.iter().any(|note| note.contains(text)), "{both:?}");
+        // Without an entity of its own type, the foreign one is the reason.
+        assert!(only.failures.len() == 2 && only.failures[1].contains(text), "{only:?}");
+        let options = TestOptions { deny_foreign: true, ..TestOptions::default() };
+        let strict = TestRun::new(&definitions, wanted, options);
+        assert_eq!((strict.examined(), strict.failed()), (2, 2));
+        assert!(strict.types[0].points[0].failures[0].contains(text));
     }
 
     #[test]

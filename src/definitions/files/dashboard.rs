@@ -1,13 +1,12 @@
 //! A dashboard template.
 //!
-//! Source: validator/schemas/dashboard-schema-v1.json of newrelic/entity-definitions; the grid of 12
-//! columns and 32 rows a widget is NerdGraph's.
+//! Source: validator/schemas/dashboard-schema-v1.json of newrelic/entity-definitions; the grid of
+//! 12 columns and 32 rows a widget is NerdGraph's.
 
 use super::super::dashboard::{Dashboard, Layout, Widget};
-use super::super::error::DefinitionError;
+use super::super::error::{DefinitionError, Place};
 use super::super::source::Source;
-use super::super::tree::{Fields, Node, Walk, nearest};
-use super::tree;
+use super::super::tree::{Fields, Node, Walk, nearest, parse, place};
 
 const COLUMNS: i64 = 12;
 const HEIGHT_MAX: i64 = 32;
@@ -38,7 +37,7 @@ const VISUALIZATIONS: [&str; 20] = [
 
 /// Reads a dashboard; bad widgets are left out.
 pub(super) fn read(source: Source<'_>, problems: &mut Vec<DefinitionError>) -> Option<Dashboard> {
-    let tree = tree(source, problems)?;
+    let tree = parse(source, problems)?;
     let mut walk = Walk { source, problems };
     let known = ["name", "description", "permissions", "pages", "variables"];
     let fields = walk.fields(&tree, "the dashboard", &known)?;
@@ -79,13 +78,13 @@ fn widget(walk: &mut Walk<'_, '_>, node: &Node) -> Option<Widget> {
         walk.error(node.at, "widget-source", problem, "write the query below `nrqlQueries`");
     }
     formatters(walk, raw);
-    let (queries, text) = match (raw.get("nrqlQueries"), raw.get("text")) {
+    let ((queries, places), text) = match (raw.get("nrqlQueries"), raw.get("text")) {
         (Some(node), None) => (queries(walk, node), None),
-        (None, Some(node)) => (Vec::new(), walk.text(node, "`text`").map(str::to_owned)),
+        (None, Some(node)) => (Default::default(), walk.text(node, "`text`").map(str::to_owned)),
         _ => {
             let problem = "a widget takes exactly one of nrqlQueries and text";
             walk.error(raw.at, "widget-source", problem, "give one of them");
-            (Vec::new(), None)
+            (Default::default(), None)
         }
     };
     Some(Widget {
@@ -94,7 +93,8 @@ fn widget(walk: &mut Walk<'_, '_>, node: &Node) -> Option<Widget> {
         layout: layout?,
         queries,
         text,
-        at: (node.at.line, node.at.column),
+        place: place(walk.source, node.at),
+        query_places: places,
     })
 }
 
@@ -147,8 +147,9 @@ fn formatters(walk: &mut Walk<'_, '_>, raw: Fields<'_>) {
     }
 }
 
-fn queries(walk: &mut Walk<'_, '_>, node: &Node) -> Vec<String> {
-    let mut queries = Vec::new();
+/// The queries, and where each begins.
+fn queries(walk: &mut Walk<'_, '_>, node: &Node) -> (Vec<String>, Vec<Place>) {
+    let (mut queries, mut places) = (Vec::new(), Vec::new());
     let items = walk.list(node, "`nrqlQueries`").unwrap_or_default();
     if items.is_empty() {
         walk.error(node.at, "widget-query", "the widget has no query", "write one");
@@ -168,11 +169,12 @@ fn queries(walk: &mut Walk<'_, '_>, node: &Node) -> Vec<String> {
             walk.error(fields.at, "widget-query", "the query is empty", "write it");
         }
         queries.push(query.to_owned());
+        places.push(place(walk.source, fields.get("query").map_or(fields.at, |node| node.at)));
     }
-    queries
+    (queries, places)
 }
 
-/// Warns of widgets that cover each other, and of titles that two widgets share.
+/// Warns of widgets that cover each other.
 fn overlaps(walk: &mut Walk<'_, '_>, items: &[Node], widgets: &[Widget]) {
     // Pairs of a page are few; a page of thousands is not worth the time.
     for (at, widget) in widgets.iter().enumerate().take(200) {
@@ -184,7 +186,7 @@ fn overlaps(walk: &mut Walk<'_, '_>, items: &[Node], widgets: &[Widget]) {
                 && b.row < a.row.saturating_add(a.height)
         };
         if let Some(other) = widgets[..at].iter().find(covers) {
-            let here = items.iter().find(|i| (i.at.line, i.at.column) == widget.at);
+            let here = items.iter().find(|item| place(walk.source, item.at) == widget.place);
             let problem = format!("widget `{}` covers `{}`", widget.title, other.title);
             let at = here.map(|node| node.at).unwrap_or_default();
             walk.warning(at, "layout-overlap", problem, "move one of them");

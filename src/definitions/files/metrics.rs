@@ -7,8 +7,7 @@ use super::super::metrics::{
     GoldenMetric, GoldenMetrics, MetricQuery, SummaryKind, SummaryMetric, SummaryMetrics, UNITS,
 };
 use super::super::source::Source;
-use super::super::tree::{At, Fields, Node, Value, Walk, nearest};
-use super::tree;
+use super::super::tree::{At, Fields, Node, Value, Walk, nearest, parse, place};
 
 /// Golden metrics that a type may have.
 const GOLDEN_MAX: usize = 10;
@@ -20,7 +19,7 @@ pub(super) fn golden(
 ) -> GoldenMetrics {
     let mut metrics = GoldenMetrics::new();
     let Some(source) = source else { return metrics };
-    let Some(tree) = tree(source, problems) else { return metrics };
+    let Some(tree) = parse(source, problems) else { return metrics };
     let mut walk = Walk { source, problems };
     let Some(fields) = walk.entries(&tree, "the file") else { return metrics };
     match fields.entries().len() {
@@ -66,18 +65,22 @@ fn metric(walk: &mut Walk<'_, '_>, name: &str, node: &Node) -> Option<GoldenMetr
         check_unit(walk, at, name, unit);
     }
     let display_as_value = walk.optional_bool(fields, "displayAsValue").unwrap_or(false);
-    let mut queries = IndexMap::new();
+    let (mut queries, mut places) = (IndexMap::new(), Vec::new());
     match (fields.get("queries"), fields.get("query")) {
         (Some(node), None) => {
             let entries = walk.entries(node, "`queries`")?;
             for entry in entries.entries() {
                 if let Some(query) = query(walk, &entry.value) {
                     queries.insert(entry.key.clone(), query);
+                    places.push(place(walk.source, entry.at));
                 }
             }
         }
         // The form of old, without providers.
-        (None, Some(node)) => queries.extend(query(walk, node).map(|q| ("default".to_owned(), q))),
+        (None, Some(node)) => {
+            queries.extend(query(walk, node).map(|query| ("default".to_owned(), query)));
+            places.push(place(walk.source, node.at));
+        }
         (None, None) => {}
         (Some(_), Some(node)) => {
             let problem = format!("golden metric `{name}` has both `query` and `queries`");
@@ -94,7 +97,7 @@ fn metric(walk: &mut Walk<'_, '_>, name: &str, node: &Node) -> Option<GoldenMetr
     if queries.is_empty() {
         return None;
     }
-    Some(GoldenMetric { title: title?, display_as_value, unit, queries })
+    Some(GoldenMetric { title: title?, display_as_value, unit, queries, places })
 }
 
 fn query(walk: &mut Walk<'_, '_>, node: &Node) -> Option<MetricQuery> {
@@ -142,7 +145,7 @@ pub(super) fn summary(
 ) -> SummaryMetrics {
     let mut metrics = SummaryMetrics::new();
     let Some(source) = source else { return metrics };
-    let Some(tree) = tree(source, problems) else { return metrics };
+    let Some(tree) = parse(source, problems) else { return metrics };
     let mut walk = Walk { source, problems };
     let Some(fields) = walk.entries(&tree, "the file") else { return metrics };
     if fields.entries().is_empty() {

@@ -14,13 +14,8 @@ use super::dashboard::DashboardTemplate;
 use super::error::DefinitionError;
 use super::model::{EntityDefinition, Expiration};
 use super::source::{Folder, Source, View};
-use super::tree::{At, Fields, Node, Walk, parse, place};
+use super::tree::{At, Fields, Walk, parse, place};
 use rules::Synthesis;
-
-/// The tree of a file; `None` when it has none, which is reported.
-fn tree(source: Source<'_>, problems: &mut Vec<DefinitionError>) -> Option<Node> {
-    parse(source).map_err(|problem| problems.push(problem)).ok()
-}
 
 /// Reads the type in the folder at `path`, whose definition is `source`.
 pub(super) fn definition(
@@ -30,7 +25,7 @@ pub(super) fn definition(
     view: View,
     problems: &mut Vec<DefinitionError>,
 ) -> Option<EntityDefinition> {
-    let tree = tree(source, problems)?;
+    let tree = parse(source, problems)?;
     let mut walk = Walk { source, problems };
     let fields = walk.fields(
         &tree,

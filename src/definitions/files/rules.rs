@@ -52,6 +52,7 @@ pub(super) fn synthesis(
         return Some(Synthesis { rules: Vec::new(), disabled });
     }
     let mut rules = Vec::new();
+    let folder = path.rsplit('/').next().unwrap_or(path);
     match (fields.get("rules"), old_key) {
         (Some(_), Some(key)) => {
             let at = fields.get(key).map_or(fields.at, |node| node.at);
@@ -63,8 +64,7 @@ pub(super) fn synthesis(
             walk.error(fields.at, "rules-missing", problem, "add `rules:`, or remove the section");
         }
         (None, Some(_)) => {
-            let name = path.rsplit('/').next().unwrap_or(path);
-            rules.extend(rule(walk, fields, Some(name), &[]));
+            rules.extend(rule(walk, fields, folder.to_owned(), &[]));
         }
         (Some(node), None) => {
             let common = tags(walk, fields, "tags");
@@ -72,9 +72,12 @@ pub(super) fn synthesis(
             if items.is_empty() {
                 walk.error(node.at, "rules-missing", "`rules` is empty", "add a rule");
             }
-            for item in items {
+            for (at, item) in items.iter().enumerate() {
                 let Some(fields) = walk.fields(item, "a rule", &RULE_KEYS) else { continue };
-                rules.extend(rule(walk, fields, None, &common));
+                // A nameless rule is invalid, and works all the same: older checkouts have some.
+                let name = walk.required_text(fields, "ruleName").map(str::to_owned);
+                let name = name.unwrap_or_else(|| format!("{folder} #{}", at + 1));
+                rules.extend(rule(walk, fields, name, &common));
             }
         }
     }
@@ -84,17 +87,13 @@ pub(super) fn synthesis(
 fn rule(
     walk: &mut Walk<'_, '_>,
     fields: Fields<'_>,
-    old_name: Option<&str>,
+    name: String,
     common: &[TagRule],
 ) -> Option<Rule> {
-    let name = match old_name {
-        Some(name) => Some(name),
-        None => walk.required_text(fields, "ruleName"),
-    };
-    if name == Some("") {
+    if name.is_empty() {
         walk.error(fields.at, "rule-name", "the rule has no name", "name it in `ruleName`");
     }
-    let (conditions, places) = conditions(walk, fields, name.unwrap_or("?"));
+    let (conditions, places) = conditions(walk, fields, &name);
     let identifier = identifier(walk, fields);
     let display = display(walk, fields);
     let encode_identifier = walk.optional_bool(fields, "encodeIdentifierInGUID").unwrap_or(false);
@@ -111,10 +110,10 @@ fn rule(
             own.push(tag.clone());
         }
     }
-    let (name, conditions) = (name?, conditions?);
+    let conditions = conditions?;
     let at = fields.get("ruleName").map_or(fields.at, |node| node.at);
     Some(Rule {
-        name: name.to_owned(),
+        name,
         place: place(walk.source, at),
         condition_places: places.into_iter().map(|at| place(walk.source, at)).collect(),
         identifier: identifier?,

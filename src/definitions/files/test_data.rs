@@ -5,8 +5,7 @@ use serde_json::Map;
 use super::super::error::DefinitionError;
 use super::super::model::Test;
 use super::super::source::Source;
-use super::super::tree::{At, Node, Value, Walk, place};
-use super::tree;
+use super::super::tree::{At, Node, Value, Walk, parse, place};
 
 /// Keys of a metric's value.
 const METRIC_KEYS: [&str; 8] =
@@ -18,7 +17,7 @@ pub(super) fn read(
     source: Source<'_>,
     problems: &mut Vec<DefinitionError>,
 ) -> Option<Test> {
-    let tree = tree(source, problems)?;
+    let tree = parse(source, problems)?;
     let mut walk = Walk { source, problems };
     let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | ' ');
     if event_type.is_empty() || event_type.len() > 255 || !event_type.chars().all(word) {

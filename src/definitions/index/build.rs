@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use xxhash_rust::xxh3::xxh3_64;
-
 use super::{
-    Attribute, Check, Compiled, Index, NONE, Need, PrefixNode, Table, ValueNode, bit, value_hash,
+    Attribute, Check, Compiled, Index, NONE, Need, PrefixNode, Table, ValueNode, bit, name_hash,
+    value_hash,
 };
 use crate::definitions::text::fold;
 
@@ -115,7 +114,7 @@ fn tables(words: &Words) -> Index {
         }
         prefix_nodes.push(PrefixNode { text: text.as_str().into(), parent, filed: (0, 0) });
     }
-    let name_hashes: Vec<u64> = names.iter().map(|(name, _)| xxh3_64(name.as_bytes())).collect();
+    let name_hashes: Vec<u64> = names.iter().map(|(name, _)| name_hash(name)).collect();
     let value_hashes: Vec<u64> =
         values.iter().map(|((attribute, text), _)| value_hash(*attribute, text)).collect();
     let value_nodes = values

@@ -10,21 +10,22 @@ use crate::definitions::error::{DefinitionError, Place};
 use crate::definitions::source::Source;
 
 /// Reads the one value of `source`.
-pub(super) fn parse(source: Source<'_>) -> Result<Node, DefinitionError> {
-    let mut reader = Reader { text: source.text, at: 0, line: 1, line_start: 0 };
-    let read = |reader: &mut Reader<'_>| {
-        let node = reader.value(0)?;
+pub(super) fn parse(source: Source<'_>, problems: &mut Vec<DefinitionError>) -> Option<Node> {
+    let mut reader = Reader { text: source.text, at: 0, line: 1, line_start: 0, twice: Vec::new() };
+    let node = reader.value(0).and_then(|node| {
         reader.space();
         match reader.rest().is_empty() {
             true => Ok(node),
             false => Err(reader.fault("text after the end", "write one value only")),
         }
-    };
-    read(&mut reader).map_err(|fault| {
+    });
+    let problem = |fault: Fault, code| {
         let At { line, column } = fault.at;
         let place = Place { file: source.path.to_owned(), line, column };
-        DefinitionError::error(place, "json", fault.problem, fault.fix)
-    })
+        DefinitionError::error(place, code, fault.problem, fault.fix)
+    };
+    problems.extend(reader.twice.into_iter().map(|fault| problem(fault, "key-twice")));
+    node.map_err(|fault| problems.push(problem(fault, "json"))).ok()
 }
 
 struct Fault {
@@ -38,6 +39,8 @@ struct Reader<'a> {
     at: usize,
     line: u64,
     line_start: usize,
+    /// Keys that are given twice.
+    twice: Vec<Fault>,
 }
 
 impl<'a> Reader<'a> {
@@ -198,9 +201,10 @@ impl<'a> Reader<'a> {
                     .fault("a key in double quotes is missing", "write one, or remove the comma"));
             }
             let key = self.string()?;
-            if !keys.insert(key.clone()) {
+            let is_new = keys.insert(key.clone());
+            if !is_new {
                 let problem = format!("key `{key}` is given twice");
-                return Err(Fault { at, problem, fix: "keep one of them" });
+                self.twice.push(Fault { at, problem, fix: "keep one of them" });
             }
             self.space();
             if self.peek() != Some(b':') {
@@ -208,7 +212,9 @@ impl<'a> Reader<'a> {
             }
             self.at += 1;
             let value = self.value(depth + 1)?;
-            entries.push(Entry { key, at, value });
+            if is_new {
+                entries.push(Entry { key, at, value });
+            }
             if !self.goes_on(b'}')? {
                 return Ok(Value::Map(entries));
             }

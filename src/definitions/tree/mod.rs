@@ -73,17 +73,29 @@ pub(super) fn place(source: Source<'_>, at: At) -> Place {
     Place { file: source.path.to_owned(), line: at.line, column: at.column }
 }
 
-/// Reads the file as YAML, or as JSON when its name says so.
-pub(super) fn parse(source: Source<'_>) -> Result<Node, DefinitionError> {
+/// Reads the file as YAML, or as JSON when its name says so; `None` when it has no tree. A key that
+/// is given twice is a problem and the first of its values counts: one public definition, of
+/// EXT-SERVICE, has such a key.
+pub(super) fn parse(source: Source<'_>, problems: &mut Vec<DefinitionError>) -> Option<Node> {
     if source.text.len() > FILE_BYTES_MAX {
-        let problem = format!("the file is larger than {FILE_BYTES_MAX} bytes");
-        let fix = "split it, or remove what does not belong in it";
-        return Err(DefinitionError::error(Place::file(source.path), "file-size", problem, fix));
+        problems.push(too_large(source));
+        return None;
     }
     // Editors of one system write a byte order mark, which neither format wants.
     let text = source.text.strip_prefix('\u{feff}').unwrap_or(source.text);
     let source = Source { path: source.path, text };
-    if source.path.ends_with(".json") { json::parse(source) } else { yaml::parse(source) }
+    if source.path.ends_with(".json") {
+        json::parse(source, problems)
+    } else {
+        yaml::parse(source, problems)
+    }
+}
+
+/// The problem of a file above [`FILE_BYTES_MAX`].
+fn too_large(source: Source<'_>) -> DefinitionError {
+    let problem = format!("the file is larger than {FILE_BYTES_MAX} bytes");
+    let fix = "split it, or remove what does not belong in it";
+    DefinitionError::error(Place::file(source.path), "file-size", problem, fix)
 }
 
 #[cfg(test)]
@@ -109,10 +121,11 @@ mod tests {
     }
 
     fn read(path: &str, text: &str) -> String {
-        match parse(Source { path, text }) {
-            Ok(node) => show(&node),
-            Err(error) => error.to_string(),
-        }
+        let mut problems = Vec::new();
+        let tree = parse(Source { path, text }, &mut problems);
+        assert_eq!(tree.is_none(), problems.iter().any(|problem| problem.code != "key-twice"));
+        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        told.into_iter().chain(tree.as_ref().map(show)).collect::<Vec<_>>().join(" | ")
     }
 
     #[test]
@@ -143,7 +156,8 @@ mod tests {
             let told = read("x.yml", text);
             assert!(told.starts_with(expected), "{text:?}: {told}");
         };
-        check("a: 1\na: 2\n", "x.yml:2:1: key `a` is given twice");
+        let fix = "keep one of them | {a@1:1=1}";
+        check("a: 1\na: 2\n", &format!("x.yml:2:1: key `a` is given twice; {fix}"));
         check("a:\n  b: [1\nc: 2\n", "x.yml:3:");
         check("a:\n\tb: 1\n", "x.yml:2:");
         check("a: 1\n---\nb: 2\n", "x.yml:3:1: a second document begins");
@@ -174,7 +188,8 @@ mod tests {
         fails("{\"a\": 1,\n}", "x.json:2:1: a key in double quotes is missing");
         fails("[1 2]", "x.json:1:4: `,` or `]` is missing");
         fails("{\"a\" 1}", "x.json:1:6: `:` is missing");
-        fails("{\"a\": 1, \"a\": 2}", "x.json:1:10: key `a` is given twice");
+        let twice = "x.json:1:10: key `a` is given twice; keep one of them | {a@1:2=1}";
+        fails("{\"a\": 1, \"a\": 2}", twice);
         fails("[1] x", "x.json:1:5: text after the end");
         fails("\"a\nb\"", "x.json:1:1: ");
         fails("\"a", "x.json:1:1: the text has no end");

@@ -1,11 +1,11 @@
 //! YAML to values of a schema, under the limits of the tree.
 
 use serde::de::DeserializeOwned;
-use serde_saphyr::Error;
+use serde_saphyr::{DuplicateKeyPolicy, Error};
 
 use super::yaml::{problem, read, spaces_for_tabs};
-use super::{FILE_BYTES_MAX, nearest};
-use crate::definitions::error::{DefinitionError, Place};
+use super::{FILE_BYTES_MAX, nearest, too_large};
+use crate::definitions::error::DefinitionError;
 use crate::definitions::source::Source;
 
 /// Reads the one document of `source`; unknown and missing keys are errors with a fix.
@@ -13,14 +13,12 @@ pub(in crate::definitions) fn typed<T: DeserializeOwned>(
     source: Source<'_>,
 ) -> Result<T, DefinitionError> {
     if source.text.len() > FILE_BYTES_MAX {
-        let problem = format!("the file is larger than {FILE_BYTES_MAX} bytes");
-        let fix = "split it, or remove what does not belong in it";
-        return Err(DefinitionError::error(Place::file(source.path), "file-size", problem, fix));
+        return Err(too_large(source));
     }
     let text = source.text.strip_prefix('\u{feff}').unwrap_or(source.text);
-    read(text)
+    read(text, DuplicateKeyPolicy::Error)
         .or_else(|error| match spaces_for_tabs(text) {
-            Some(text) => read(&text),
+            Some(text) => read(&text, DuplicateKeyPolicy::Error),
             None => Err(error),
         })
         .map_err(|error| explained(source, error.without_snippet()))

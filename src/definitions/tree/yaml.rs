@@ -1,14 +1,14 @@
 //! YAML to a tree with places.
 //!
 //! js-yaml, which the repository's own checks use, takes a tab wherever a space may stand except in
-//! indentation; 16 public files hold some at line ends. A document that does not parse as it is gets a
-//! second chance with such tabs as spaces.
+//! indentation; 16 public files hold some at line ends. A document that does not parse as it is
+//! gets a second chance with such tabs as spaces.
 
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::{Error, Location, Spanned};
+use serde::de::{self, DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::{DuplicateKeyPolicy, Error, Location, Spanned};
 
 use super::{At, DEPTH_MAX, Entry, Node, Value};
 use crate::definitions::error::{DefinitionError, Place};
@@ -18,16 +18,31 @@ use crate::definitions::source::Source;
 const NODES_MAX: usize = 50_000;
 
 /// Reads the one document of `source`.
-pub(super) fn parse(source: Source<'_>) -> Result<Node, DefinitionError> {
-    read(source.text)
-        .or_else(|error| match spaces_for_tabs(source.text) {
-            Some(text) => read(&text),
+pub(super) fn parse(source: Source<'_>, problems: &mut Vec<DefinitionError>) -> Option<Node> {
+    let tabless = spaces_for_tabs(source.text);
+    let either = |keys| {
+        read(source.text, keys).or_else(|error| match &tabless {
+            Some(text) => read(text, keys),
             None => Err(error),
         })
-        .map_err(|error| problem(source, error.without_snippet()))
+    };
+    let mut keep = |error: &Error| {
+        let problem = problem(source, error.without_snippet());
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
+    };
+    either(DuplicateKeyPolicy::Error)
+        .or_else(|error| {
+            let is_twice = matches!(error.without_snippet(), Error::DuplicateMappingKey { .. });
+            keep(&error);
+            if is_twice { either(DuplicateKeyPolicy::FirstWins) } else { Err(error) }
+        })
+        .map_err(|error| keep(&error))
+        .ok()
 }
 
-pub(super) fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Error> {
+pub(super) fn read<T: DeserializeOwned>(text: &str, keys: DuplicateKeyPolicy) -> Result<T, Error> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_depth: DEPTH_MAX,
@@ -35,6 +50,7 @@ pub(super) fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Erro
             max_aliases: 1_000,
         },
         alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: NODES_MAX },
+        duplicate_keys: keys,
         // As YAML 1.2 and js-yaml have it: `y` and `on` are text.
         strict_booleans: true,
         with_snippet: false,
@@ -71,7 +87,12 @@ pub(super) fn problem(source: Source<'_>, error: &Error) -> DefinitionError {
     let place = Place { file: source.path.to_owned(), line, column };
     let (problem, fix) = match error {
         Error::DuplicateMappingKey { key: Some(key), .. } => {
-            (format!("key `{key}` is given twice"), "keep one of them")
+            let told = (format!("key `{key}` is given twice"), "keep one of them");
+            // Nothing is lost with a second key that has no value, as a tag without options.
+            return match has_value(source.text, line) {
+                true => DefinitionError::error(place, "key-twice", told.0, told.1),
+                false => DefinitionError::warning(place, "key-twice", told.0, told.1),
+            };
         }
         Error::MultipleDocuments { .. } => {
             ("a second document begins".to_owned(), "write one document in a file")
@@ -85,6 +106,16 @@ pub(super) fn problem(source: Source<'_>, error: &Error) -> DefinitionError {
         }
     };
     DefinitionError::error(place, "yaml", problem, fix)
+}
+
+/// Whether the key on this line has a value, on the line or below it.
+fn has_value(text: &str, line: u64) -> bool {
+    let indentation = |line: &str| line.len() - line.trim_start().len();
+    let mut lines = text.lines().skip(line.saturating_sub(1) as usize);
+    let Some(first) = lines.next() else { return true };
+    let plain = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+    let deeper = |next: &str| indentation(next) > indentation(first);
+    !first.trim_end().ends_with(':') || lines.find(plain).is_some_and(deeper)
 }
 
 impl<'de> Deserialize<'de> for Node {

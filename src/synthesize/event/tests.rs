@@ -294,6 +294,7 @@ fn complete(kind: EntityKind) -> EntityState {
         EntityKind::ConsumerGroup => EntityKey::Group { provider, cluster, group: name },
     });
     MetricId::of_kind(kind).for_each(|id| state.metrics.set(id, 1.0));
+    state.window = Some(Window::of(1));
     for def in ATTRIBUTES.iter().filter(|def| def.entity == kind) {
         state.attributes.set(def.id, AttributeValue::Integer(1));
     }
@@ -330,6 +331,13 @@ fn definitions_rest_on_what_events_carry() {
             let metric = query.select.split('`').nth(1).expect("a name in back-quotes");
             check("golden metric", metric);
             assert!(MetricId::lookup(kind, metric).is_some(), "{name}: `{metric}`");
+        }
+        for template in definition.dashboards.values() {
+            let widgets = template.dashboard.iter().flat_map(|dashboard| &dashboard.widgets);
+            for query in widgets.flat_map(|widget| &widget.queries) {
+                // Every second part stands between back-quotes.
+                query.split('`').skip(1).step_by(2).for_each(|name| check("widget", name));
+            }
         }
         for point in definition.tests.iter().flat_map(|test| &test.points) {
             point.keys().for_each(|name| check("test data", name));
