@@ -9,7 +9,6 @@ mod nrql;
 mod nrql_eval;
 mod points;
 
-use bytes::Bytes;
 use crate::collect::{kafka, prometheus};
 use crate::domain::units::UnixMillis;
 use crate::sim::fleet::wire::Connection;
@@ -17,6 +16,7 @@ use crate::sim::fleet::{Fleet, FleetSpec};
 use crate::sim::scenario;
 use crate::sim::seed::Seed;
 use crate::sim::time::SimTime;
+use bytes::Bytes;
 
 pub use definitions::definitions;
 pub use graphql::graphql;
