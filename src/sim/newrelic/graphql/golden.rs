@@ -137,7 +137,10 @@ fn is_provider(key: &str, entity: &StoredEntity) -> bool {
 
 /// The query of a golden metric for an entity: of a provider with its name, of its provider, else
 /// the first.
-fn query_for<'a>(metric: &'a GoldenMetric, entity: &StoredEntity) -> Option<&'a MetricQuery> {
+pub(super) fn query_for<'a>(
+    metric: &'a GoldenMetric,
+    entity: &StoredEntity,
+) -> Option<&'a MetricQuery> {
     let named = |(key, _): &(&String, &MetricQuery)| key.contains('/') && is_provider(key, entity);
     let plain = |(key, _): &(&String, &MetricQuery)| is_provider(key, entity);
     let found = metric.queries.iter().find(named).or_else(|| metric.queries.iter().find(plain));

@@ -1,6 +1,8 @@
 //! One entity and what hangs on it.
 
 use super::*;
+use crate::definitions::{GoldenMetric, MetricQuery};
+use crate::sim::newrelic::graphql::golden;
 
 /// A broker of ours, made from data, with tags of data and of users.
 fn broker(service: &Service) -> String {
@@ -251,4 +253,41 @@ fn who_asks() {
         },
     });
     assert_eq!(data, expected);
+}
+
+#[test]
+fn the_provider_of_an_entity_chooses_its_golden_queries() {
+    let query = |select: &str| MetricQuery {
+        select: select.to_owned(),
+        from: "A".to_owned(),
+        filter: None,
+        event_id: "entity.guid".to_owned(),
+        event_name: "entity.name".to_owned(),
+        facet: None,
+    };
+    let keys = ["newRelic", "kafka", "kafka/otel"];
+    let metric = GoldenMetric {
+        title: "t".to_owned(),
+        display_as_value: false,
+        unit: None,
+        queries: keys.iter().map(|key| ((*key).to_owned(), query(key))).collect(),
+    };
+    // instrumentation.provider, instrumentation.name, the key that serves.
+    let cases = [
+        ("kafka", "otel", "kafka/otel"),
+        ("kafka", "other", "kafka"),
+        ("other", "otel", "newRelic"),
+        ("newRelic", "otel", "newRelic"),
+    ];
+    for (provider, name, expected) in cases {
+        let service = Service::new();
+        let guid = service.register(1, "INFRA", "KAFKATOPIC", "t");
+        let tags = [("instrumentation.provider", provider), ("instrumentation.name", name)]
+            .map(|(key, value)| (key.to_owned(), vec![value.to_owned()]));
+        let mut state = service.newrelic.state();
+        state.entities.add_tags(&guid, &tags, service.now).expect("few");
+        let entity = state.entities.get(&guid, service.now).expect("there");
+        let chosen = golden::query_for(&metric, &entity).map(|query| query.select.as_str());
+        assert_eq!(chosen, Some(expected), "{provider} {name}");
+    }
 }
