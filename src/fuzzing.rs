@@ -4,6 +4,10 @@
 
 use bytes::Bytes;
 
+mod nrql;
+
+pub use nrql::nrql;
+
 use crate::collect::{kafka, prometheus};
 use crate::domain::units::UnixMillis;
 use crate::sim::fleet::wire::Connection;
@@ -77,5 +81,6 @@ mod tests {
         replay("scenario", scenario);
         replay("points", points);
         replay("definitions", definitions);
+        replay("nrql", nrql);
     }
 }

@@ -15,6 +15,7 @@ mod definitions;
 mod fleet;
 mod input;
 mod meta;
+mod nrql;
 mod pipeline;
 mod run;
 mod scenario;
@@ -137,6 +138,8 @@ enum Verb {
     Spool(spool::SpoolArgs),
     /// Works with a checkout of New Relic's entity-definitions repository, or a folder like it.
     Definitions(definitions::DefinitionsArgs),
+    /// Works with queries in New Relic's query language.
+    Nrql(nrql::NrqlArgs),
     /// Serves a simulated fleet on real ports.
     Fleet(FleetArgs),
 }
@@ -167,6 +170,7 @@ pub fn main() -> ExitCode {
         Verb::Pipeline(args) => args.run(),
         Verb::Spool(args) => args.run().into(),
         Verb::Definitions(args) => args.run().into(),
+        Verb::Nrql(args) => args.run().into(),
         Verb::Fleet(FleetArgs { verb: FleetVerb::Serve(args) }) => args.run().into(),
     }
 }

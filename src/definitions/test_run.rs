@@ -13,6 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::explain::{ExplainOptions, explain};
 use super::farmhash::identifier_hash;
 use super::load::Definitions;
 use super::matching::{Match, Point, Scalar};
@@ -195,6 +196,7 @@ impl PointRun {
                 let note = "the point carries entity.guid: it counts as synthesized already";
                 run.notes.push(note.to_owned());
             }
+            run.notes.extend(nearest_rule(definitions, &domain_type, event, options));
         }
         let mut foreign: Vec<&str> = Vec::new();
         for entity in run.entities.iter().filter(|entity| entity.domain_type != domain_type) {
@@ -246,6 +248,27 @@ impl PointRun {
             tags: found.tags.iter().map(|tag| format!("{}={}", tag.key, tag.value)).collect(),
         });
     }
+}
+
+/// What the point lacks for the rule of its type that nearly matches.
+fn nearest_rule(
+    definitions: &Definitions,
+    domain_type: &str,
+    point: Point<'_>,
+    options: TestOptions,
+) -> Option<String> {
+    let types = vec![domain_type.to_owned()];
+    let wanted = ExplainOptions { types, near_max: 1, account: options.account };
+    let explanation = explain(definitions, point, &wanted);
+    let near = explanation.near.first()?;
+    let lacks = near.steps.iter().filter(|step| !step.holds).map(|step| {
+        let actual = step.actual.as_ref().map(|actual| format!(" (it is `{actual}`)"));
+        let hint = step.hint.as_ref().map(|hint| format!(", {hint}"));
+        format!("{}{}{}", step.need, actual.unwrap_or_default(), hint.unwrap_or_default())
+    });
+    let lacks: Vec<String> = lacks.collect();
+    let name = &near.rule.name;
+    (!lacks.is_empty()).then(|| format!("rule `{name}` wants that {}", lacks.join("; ")))
 }
 
 /// A point's attributes as rules see them: objects are metric objects; lists and nothing are left

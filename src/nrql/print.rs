@@ -55,7 +55,9 @@ impl Display for Query {
         }
         f.write_str("SELECT ")?;
         list(f, &self.select)?;
-        write!(f, " FROM {}", self.from)?;
+        if !matches!(&self.from, From::EventTypes(names) if names.is_empty()) {
+            write!(f, " FROM {}", self.from)?;
+        }
         for join in &self.joins {
             write!(f, " {join}")?;
         }
@@ -360,7 +362,12 @@ impl Display for ExprKind {
                 list(f, arguments)?;
                 f.write_char(')')
             }
-            Self::Negate(inner) => write!(f, "-{}", Operand(inner, binding::POSTFIX)),
+            Self::Negate(inner) => {
+                // Two dashes in a row would begin a comment.
+                let twice = matches!(inner.kind, Self::Negate(_));
+                f.write_str(if twice { "- " } else { "-" })?;
+                Operand(inner, binding::NEGATE).fmt(f)
+            }
             Self::Not(inner) => write!(f, "NOT {}", Operand(inner, binding::NOT)),
             Self::Binary { operator, left, right } => binary(f, *operator, left, right),
             Self::In { negated, operand, set } => {
@@ -441,10 +448,14 @@ impl Display for Text<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_char('\'')?;
         for c in self.0.chars() {
-            if matches!(c, '\'' | '\\') {
-                f.write_char('\\')?;
+            match c {
+                '\'' | '\\' => write!(f, "\\{c}")?,
+                // A query stays on its line.
+                '\n' => f.write_str("\\n")?,
+                '\r' => f.write_str("\\r")?,
+                '\t' => f.write_str("\\t")?,
+                c => f.write_char(c)?,
             }
-            f.write_char(c)?;
         }
         f.write_char('\'')
     }

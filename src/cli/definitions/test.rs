@@ -259,6 +259,13 @@ mod tests {
                 let told = text(&run, false);
                 assert_eq!(outcome(&run), Exit::Ok, "{told}");
                 assert_eq!(lacking(&run).count(), 0, "{told}");
+                let points = run.types.iter().flat_map(|one| &one.points);
+                for entity in points.flat_map(|point| &point.entities) {
+                    // Where a point names its own GUID, the rule makes the same.
+                    assert_ne!(entity.verified, Some(false), "{told}");
+                    let names_it = folder == "definitions" || entity.rule.contains("legacy");
+                    assert_eq!(entity.verified.is_some(), names_it, "{told}");
+                }
                 for one in &run.types {
                     assert_eq!(one.unmatched_rules, Vec::<String>::new(), "{}", one.domain_type);
                 }

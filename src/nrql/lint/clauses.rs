@@ -1,7 +1,7 @@
 //! Clauses: what they may hold and which go together.
 
 use super::walk::{self, Role};
-use super::{Report, aggregates};
+use super::{Catalogue, Report, aggregates};
 use crate::domain::units::UnixMillis;
 use crate::nrql::ast::{
     BucketWidth, Expr, ExprKind, FacetBy, InSet, Limit, Query, TimeExpr, TimeKind,
@@ -20,10 +20,10 @@ const ANY_TIME: UnixMillis = UnixMillis(1_702_902_896_789);
 /// Functions that choose and order facets by their value. Source: "NRQL reference", FACET clause.
 const ORDERING: &[&str] = &["min", "max", "average", "percentile", "count", "median"];
 
-pub(super) fn check(query: &Query, role: Role, report: &mut Report) {
+pub(super) fn check(query: &Query, role: Role, catalogue: Option<&Catalogue>, report: &mut Report) {
     times(query.since.as_ref(), query.until.as_ref(), query.timezone.as_deref(), report);
     role_clauses(query, role, report);
-    facet_of(query, report);
+    facet_of(query, catalogue, report);
     limit(query, role, report);
     order(query, report);
     buckets(query, report);
@@ -84,8 +84,8 @@ pub(super) fn times(
         }
     }
     if let Err(error) = time::window_of(since, until, &zone, ANY_TIME)
-        && since.is_none_or(|expr| is_steady(expr))
-        && until.is_none_or(|expr| is_steady(expr))
+        && since.is_none_or(is_steady)
+        && until.is_none_or(is_steady)
     {
         let span = error.span.unwrap_or(span);
         report.add("window-backwards", span, error.message, error.help.unwrap_or_default());
@@ -137,7 +137,7 @@ fn role_clauses(query: &Query, role: Role, report: &mut Report) {
     }
 }
 
-fn facet_of(query: &Query, report: &mut Report) {
+fn facet_of(query: &Query, catalogue: Option<&Catalogue>, report: &mut Report) {
     let aggregated = aggregates(query);
     if !aggregated && !query.select.iter().any(|item| is_template(&item.expr)) {
         let span = query.timeseries.as_ref().map(|series| series.span).or_else(|| {
@@ -170,22 +170,36 @@ fn facet_of(query: &Query, report: &mut Report) {
         return;
     }
     let Some(first) = query.select.first() else { return };
-    let Some(name) = leading_aggregate(&first.expr) else { return };
-    if ["latest", "earliest", "uniques"].contains(&name.as_str()) {
+    facet_choice(&first.expr, catalogue, report);
+}
+
+/// Says so where the first item does not choose facets by its value.
+fn facet_choice(first: &Expr, catalogue: Option<&Catalogue>, report: &mut Report) {
+    let Some(leading) = leading_aggregate(first) else { return };
+    let name = walk::called(leading).unwrap_or_default();
+    let message = format!("{name}() comes first, so facets are chosen by how often they occur");
+    let texts = ["latest", "earliest", "uniques"].contains(&name.as_str());
+    if texts && !reads_number(leading, catalogue) {
         report.add(
             "facet-order-of-text",
-            first.expr.span,
-            format!("{name}() comes first, so facets are chosen by how often they occur"),
+            first.span,
+            message,
             "put the number that matters first, write FACET … ORDER BY max(…), or LIMIT MAX",
         );
     } else if !ORDERING.contains(&name.as_str()) {
-        report.add(
-            "facet-frequency",
-            first.expr.span,
-            format!("{name}() comes first, so facets are chosen by how often they occur"),
-            format!("write FACET … ORDER BY {} if the greatest are meant", first.expr),
-        );
+        let help = format!("write FACET … ORDER BY {first} if the greatest are meant");
+        report.add("facet-frequency", first.span, message, help);
     }
+}
+
+/// Whether the catalogue knows the first argument as a number.
+fn reads_number(call: &Expr, catalogue: Option<&Catalogue>) -> bool {
+    let (Some(catalogue), Some(argument)) = (catalogue, walk::first_argument(call)) else {
+        return false;
+    };
+    let ExprKind::Attribute { name, .. } = &argument.kind else { return false };
+    let mut kinds = catalogue.event_types.values().filter_map(|attributes| attributes.get(name));
+    kinds.any(|kind| kind.is_numeric() == Some(true))
 }
 
 fn is_template(expr: &Expr) -> bool {
@@ -193,11 +207,11 @@ fn is_template(expr: &Expr) -> bool {
 }
 
 /// The aggregate that an item begins with, within arithmetic and scalar functions.
-fn leading_aggregate(expr: &Expr) -> Option<String> {
+fn leading_aggregate(expr: &Expr) -> Option<&Expr> {
     let mut found = None;
     walk::each(expr, &mut |inner| {
         if found.is_none() && walk::is_aggregate(inner) {
-            found = walk::called(inner);
+            found = Some(inner);
         }
     });
     found

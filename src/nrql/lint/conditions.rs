@@ -55,7 +55,7 @@ fn compared(expr: &Expr, operator: Operator, left: &Expr, right: &Expr, report: 
                     format!("write {other} IS {not}{word}"),
                 );
             }
-            ExprKind::Text(text) if equality && text.contains('%') && text.len() > 1 => {
+            ExprKind::Text(text) if equality && is_pattern(text) => {
                 report.add(
                     "wildcard-in-equality",
                     side.span,
@@ -147,4 +147,9 @@ fn timestamp(filter: &Expr, report: &mut Report) {
             );
         }
     }
+}
+
+/// Whether a text looks as if its `%` stood for anything; one alone is a unit.
+fn is_pattern(text: &str) -> bool {
+    text.contains('%') && text.len() > 1 && !text.contains("{{")
 }

@@ -64,8 +64,14 @@ impl Parser<'_> {
                 self.next();
                 timezone = Some(self.text_literal("a time zone in quotes")?);
             } else {
-                return Ok(Statement::ShowEventTypes { since, until, timezone });
+                break;
             }
+        }
+        match self.peek() {
+            TokenKind::End | TokenKind::Symbol(Symbol::Semicolon) => {
+                Ok(Statement::ShowEventTypes { since, until, timezone })
+            }
+            _ => Err(self.unexpected("SINCE, UNTIL, WITH TIMEZONE or the end of the query")),
         }
     }
 
@@ -80,7 +86,9 @@ impl Parser<'_> {
         let Some(select) = draft.select else {
             return Err(self.unexpected("SELECT"));
         };
-        let Some(from) = draft.from else {
+        // `WITH '{…}' AS json SELECT jparse(json)` reads no events. Source: "NRQL reference", jparse.
+        let constant = (!draft.bindings.is_empty()).then(|| From::EventTypes(Vec::new()));
+        let Some(from) = draft.from.or(constant) else {
             return Err(self.unexpected("FROM"));
         };
         let query = Query {
@@ -274,6 +282,11 @@ impl Parser<'_> {
             draft.metric_format = Some(self.text_literal("a pattern in quotes")?);
             return Ok(());
         }
+        if self.is_word_at(1, "TIMEZONE") && !self.is_word_at(2, "AS") && draft.timezone.is_none() {
+            self.next();
+            self.next();
+            return Err(self.unexpected("a time zone in quotes, as in 'Europe/Berlin'"));
+        }
         if !draft.bindings.is_empty() || draft.timezone.is_some() && self.is_word_at(1, "TIMEZONE")
         {
             return Err(self
@@ -334,7 +347,8 @@ impl Parser<'_> {
             let span = Span { start, end: self.last_end() };
             let message =
                 format!("FACET takes at most {FACETS_MAX} attributes, not {}", items.len());
-            return Err(NrqlError::semantic(message, span));
+            let error = NrqlError::semantic(message, span);
+            return Err(error.with_help("join attributes, as in concat(a, '/', b)"));
         }
         let by = match cases_of(items) {
             Ok(cases) => FacetBy::Cases(cases),
@@ -441,11 +455,26 @@ impl Parser<'_> {
     }
 }
 
-fn begins_clause(word: &str) -> bool {
-    is_hard_keyword(word)
-        || ["ORDER", "OFFSET", "COMPARE", "EXTRAPOLATE", "RAW"]
-            .iter()
-            .any(|keyword| keyword.eq_ignore_ascii_case(word))
+/// Words that clauses begin with.
+const CLAUSES: &[&str] = &[
+    "SELECT",
+    "FROM",
+    "WITH",
+    "WHERE",
+    "FACET",
+    "ORDER",
+    "LIMIT",
+    "OFFSET",
+    "SINCE",
+    "UNTIL",
+    "COMPARE",
+    "TIMESERIES",
+    "EXTRAPOLATE",
+    "RAW",
+];
+
+pub(super) fn begins_clause(word: &str) -> bool {
+    CLAUSES.iter().any(|clause| clause.eq_ignore_ascii_case(word))
 }
 
 /// The cases that are all of a FACET: `CASES (…)` or `CASES (…) OR other`; else the items back.

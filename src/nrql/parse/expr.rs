@@ -326,7 +326,11 @@ impl Parser<'_> {
         self.open(Symbol::Open, "(")?;
         let mut arguments = Vec::new();
         let mut height = 0;
-        while !self.is_symbol_at(0, Symbol::Close) {
+        let cases = name.eq_ignore_ascii_case("cases");
+        while cases && arguments.is_empty() || !self.is_symbol_at(0, Symbol::Close) {
+            if cases && !self.begins_branch(arguments.is_empty()) {
+                return Err(self.unexpected("WHERE"));
+            }
             let argument = self.argument()?;
             height = height.max(argument.height);
             arguments.push(argument.node);
@@ -341,6 +345,13 @@ impl Parser<'_> {
         let span = Span { start, end: self.last_end() };
         let kind = ExprKind::Call { name, arguments };
         Ok(Tall { node: Expr { kind, span }, height: self.grown(height)? })
+    }
+
+    /// Whether an argument of `cases` begins here: WHERE, or after the first OR.
+    fn begins_branch(&self, first: bool) -> bool {
+        self.is_word("WHERE")
+            || !first && self.is_word("OR")
+            || matches!(self.peek(), TokenKind::Template(_))
     }
 
     fn argument(&mut self) -> Result<Tall<Argument>, NrqlError> {

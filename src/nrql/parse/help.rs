@@ -1,6 +1,6 @@
 //! What to write instead.
 
-use super::{Parser, TokenKind};
+use super::{Parser, Symbol, TokenKind};
 use crate::nrql::error::Span;
 
 /// Words of other query languages, and what NRQL has for them.
@@ -22,6 +22,11 @@ const FOREIGN: &[(&str, &str)] = &[
     ("RIGHT", "only INNER JOIN and LEFT JOIN exist"),
     ("FULL", "only INNER JOIN and LEFT JOIN exist"),
     ("CROSS", "only INNER JOIN and LEFT JOIN exist"),
+    ("JOIN", "JOIN follows right behind FROM: FROM A JOIN (SELECT …) ON key SELECT …"),
+    ("SLIDE", "SLIDE BY follows right behind TIMESERIES: TIMESERIES 5 minutes SLIDE BY 1 minute"),
+    ("HOURLY", "write TIMESERIES 1 hour"),
+    ("DAILY", "write TIMESERIES 1 day"),
+    ("ESCAPE", "LIKE knows no ESCAPE; write RLIKE for a literal %"),
     ("INSERT", "NRQL only reads"),
     ("UPDATE", "NRQL only reads"),
     ("DELETE", "NRQL only reads"),
@@ -105,46 +110,99 @@ pub(super) fn character(c: char) -> Option<String> {
     Some(text.to_owned())
 }
 
+/// What may be meant as a name where a keyword stands.
+const NAMES_EXPECTED: &[&str] =
+    &["an attribute", "a condition", "an expression", "a label", "an event type"];
+
 impl Parser<'_> {
     /// Where the error that this token makes really is, and what to write instead.
     pub(super) fn advice(&self, expected: &str) -> (Span, String) {
         let span = self.span();
-        if let Some(at) = self.at.checked_sub(1)
-            && let Some(before) = self.tokens.get(at)
-            && before.kind == TokenKind::Word
-            && let Some(word) = self.text.get(before.span.start..before.span.end)
-            && PREFIXES.iter().any(|prefix| prefix.eq_ignore_ascii_case(word))
-            && let Some(help) = foreign(word)
-            && self.peek() != &TokenKind::End
-        {
-            // `SELECT DISTINCT a` is read as an attribute of that name, and `a` is too much.
-            return (before.span, help.to_owned());
+        if let Some(found) = self.foreign_here() {
+            return found;
         }
-        let written = self.text.get(span.start..span.end).unwrap_or_default();
-        if let Some(help) = foreign(written) {
-            return (span, help.to_owned());
-        }
-        if written == "=" && self.text.get(span.end..).is_some_and(|rest| rest.starts_with('=')) {
-            return (span, "write = to compare".to_owned());
-        }
-        if let TokenKind::Text(_) = self.peek()
-            && self.at > 0
-            && matches!(self.tokens.get(self.at - 1).map(|t| &t.kind), Some(TokenKind::Text(_)))
-        {
-            return (
-                span,
-                "inside a text write \\' for a quote, or use the other quotes".to_owned(),
-            );
+        if let Some(help) = self.after_the_last(span) {
+            return (span, help);
         }
         let mut help = format!("expected {expected}");
-        if let Some(word) = self.word() {
-            if super::is_hard_keyword(word) && !expected.contains("clause") {
-                help = format!("{help}; write `{word}` in back-quotes if it is a name");
-            } else if let Some(nearest) = nearest(word) {
-                help = format!("{help}; did you mean {nearest}?");
-            }
+        let Some(word) = self.word() else { return (span, help) };
+        let keyword = super::is_hard_keyword(word);
+        if keyword && NAMES_EXPECTED.iter().any(|name| expected.starts_with(name)) {
+            help = format!("{help}; write `{word}` in back-quotes if it is a name");
+        } else if super::clause::begins_clause(word) && expected.starts_with("another clause") {
+            help = format!("one {} is allowed", word.to_ascii_uppercase());
+        } else if let Some(nearest) = nearest(word) {
+            help = format!("{help}; did you mean {nearest}?");
+        } else if !keyword && expected == "FROM" {
+            help = format!("{help}; a label needs AS: write AS '{word}'");
         }
         (span, help)
+    }
+
+    /// A word of another language here or right before.
+    fn foreign_here(&self) -> Option<(Span, String)> {
+        let span = self.span();
+        if let Some((before, word)) = self.word_before()
+            && PREFIXES.iter().any(|prefix| prefix.eq_ignore_ascii_case(word))
+            && let Some(help) = foreign(word)
+        {
+            // `SELECT DISTINCT a` is read as an attribute of that name, and `a` is too much.
+            return Some((before, help.to_owned()));
+        }
+        let written = self.text.get(span.start..span.end).unwrap_or_default();
+        let (by, word, place) = match self.word_at(1) {
+            Some(next) if written.eq_ignore_ascii_case("NOT") => (1, next, self.ahead(1)?.span),
+            _ => (0, written, span),
+        };
+        let help = foreign(word)?;
+        let rewritten = self.between(by).filter(|_| word.eq_ignore_ascii_case("BETWEEN"));
+        Some((place, rewritten.unwrap_or_else(|| help.to_owned())))
+    }
+
+    /// `a BETWEEN 1 AND 5` as NRQL says it; BETWEEN stands `by` tokens ahead.
+    fn between(&self, by: usize) -> Option<String> {
+        let text = |token: &super::Token| self.text.get(token.span.start..token.span.end);
+        let operand = text(self.tokens.get(self.at.checked_sub(1)?)?)?;
+        let (low, high) = (text(self.ahead(by + 1)?)?, text(self.ahead(by + 3)?)?);
+        let named = operand.starts_with(super::lex::begins_word) || operand.starts_with('`');
+        if !named || !self.is_word_at(by + 2, "AND") {
+            return None;
+        }
+        Some(match by {
+            0 => format!("NRQL has no BETWEEN: write {operand} >= {low} AND {operand} <= {high}"),
+            _ => format!("NRQL has no BETWEEN: write ({operand} < {low} OR {operand} > {high})"),
+        })
+    }
+
+    fn word_before(&self) -> Option<(Span, &str)> {
+        let before = self.tokens.get(self.at.checked_sub(1)?)?;
+        let word = self.text.get(before.span.start..before.span.end)?;
+        (before.kind == TokenKind::Word).then_some((before.span, word))
+    }
+
+    /// Help that only the token before this one explains.
+    fn after_the_last(&self, span: Span) -> Option<String> {
+        let before = self.tokens.get(self.at.checked_sub(1)?)?;
+        let adjacent = before.span.end == span.start;
+        let written = self.text.get(span.start..span.end).unwrap_or_default();
+        let help = match (&before.kind, self.peek()) {
+            (TokenKind::Symbol(Symbol::Equal), TokenKind::Symbol(Symbol::Equal)) if adjacent => {
+                "write = to compare"
+            }
+            (TokenKind::Text(_), TokenKind::Text(_)) => {
+                "inside a text write \\' for a quote, or use the other quotes"
+            }
+            (TokenKind::Text(_), TokenKind::Word) if adjacent => {
+                "inside a text write \\' for a quote, or use the other quotes"
+            }
+            (TokenKind::Word, _)
+                if written == "-" && self.word_before()?.1.eq_ignore_ascii_case("now") =>
+            {
+                "write 1 hour ago"
+            }
+            _ => return None,
+        };
+        Some(help.to_owned())
     }
 }
 
@@ -155,7 +213,10 @@ fn foreign(word: &str) -> Option<&'static str> {
 /// The keyword that `word` most probably means.
 fn nearest(word: &str) -> Option<&'static str> {
     let plain = word.to_ascii_lowercase();
-    if plain.len() > 16 {
+    if plain.len() > 16 || plain.len() < 3 {
+        return None;
+    }
+    if KEYWORDS.iter().any(|keyword| keyword.eq_ignore_ascii_case(word)) {
         return None;
     }
     let distance =
@@ -163,7 +224,7 @@ fn nearest(word: &str) -> Option<&'static str> {
     KEYWORDS
         .iter()
         .map(|keyword| (distance(keyword), *keyword))
-        .filter(|(distance, keyword)| (1..=(keyword.len() / 3).max(1)).contains(distance))
+        .filter(|(distance, keyword)| *distance <= keyword.len().div_ceil(3))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, keyword)| keyword)
 }

@@ -235,6 +235,10 @@ impl Parser<'_> {
                     help::character(*c).unwrap_or_else(|| format!("expected {expected}")),
                 )
             }
+            TokenKind::Word if self.cut_off(expected) => {
+                let open = self.open.last().copied().unwrap_or(span);
+                self.unbalanced(span, open)
+            }
             _ => {
                 let (span, help) = self.advice(expected);
                 let written = self.text.get(span.start..span.end).unwrap_or_default();
@@ -242,6 +246,13 @@ impl Parser<'_> {
                     .with_help(help)
             }
         }
+    }
+
+    /// Whether a clause begins where a parenthesis should be closed.
+    fn cut_off(&self, expected: &str) -> bool {
+        !self.open.is_empty()
+            && ["`)`", "`]`", "`}`"].contains(&expected)
+            && self.word().is_some_and(clause::begins_clause)
     }
 
     fn unbalanced(&self, at: Span, open: Span) -> NrqlError {
