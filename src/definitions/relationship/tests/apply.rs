@@ -1,3 +1,5 @@
+//! What points prove, and why they prove nothing.
+
 use super::*;
 use crate::definitions::{Point, Scalar};
 

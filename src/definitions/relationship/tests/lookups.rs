@@ -1,3 +1,5 @@
+//! Searches: modes, several matches, misses, accounts.
+
 use super::*;
 use crate::definitions::{Point, Scalar};
 
