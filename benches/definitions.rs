@@ -40,7 +40,7 @@ fn provider(service: usize) -> &'static str {
 fn rule(n: usize) -> Rule {
     let text = |suffix: &str| format!("svc{n}.{suffix}");
     let mut conditions = Vec::new();
-    if n % 3 == 0 {
+    if n.is_multiple_of(3) {
         conditions.push(Condition::Value("eventType".into(), format!("Svc{n}Sample")));
     } else {
         conditions.push(Condition::Value("eventType".into(), "Metric".into()));
@@ -346,8 +346,9 @@ fn synthesis_figures(out: &mut String) {
     let per = counted.bytes_current as f64 / ENTITIES as f64;
     let _ = writeln!(
         out,
-        "\n{ENTITIES} entities (points made, matched, GUID, name, tags kept): {:.2} s CPU, {:.1} MB \
-         kept, {per:.0} bytes each",
+        "\n{ENTITIES} entities (points made, matched; GUID, name, tags kept): {:.2} s CPU, \
+         {:.1} MB kept, \
+         {per:.0} bytes each",
         time.as_secs_f64(),
         counted.bytes_current as f64 / 1e6,
     );

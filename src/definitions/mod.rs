@@ -1,13 +1,13 @@
-//! New Relic's entity-definition language: load, validate, match, GUIDs. Pure.
+//! New Relic's entity-definition language: load, validate, match, explain, GUIDs, relationships.
+//! Pure.
 //!
-//! Source: `docs/entities` and the schemas of newrelic/entity-definitions. What is here: entity
-//! definitions with synthesis rules, golden and summary metrics.
+//! Source: `docs/entities`, `docs/relationships` and the schemas of newrelic/entity-definitions.
 //!
 //! Invariants:
 //! - An unknown key, a missing one or a value out of range is an error with file, line and fix;
 //!   nothing is skipped.
-//! - Matching depends on the point and the definitions only: rules are tried in the order in which
-//!   they were loaded.
+//! - Matching depends on the point and the definitions only: what matches comes in the order of
+//!   loading, and its cost does not follow the number of rules.
 
 mod builtin;
 mod check;

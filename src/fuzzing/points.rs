@@ -47,7 +47,9 @@ const RULES: &str = r"relationships:
 const CANDIDATES: &str = r"category: THING
 lookups:
   - entityTypes: [THING]
-    tags: {matchingMode: ANY, predicates: [{tagKeys: [k], field: name}, {tagKeys: [l], field: other}]}
+    tags:
+      matchingMode: ANY
+      predicates: [{tagKeys: [k], field: name}, {tagKeys: [l], field: other}]
     onMatch: {onMultipleMatches: RELATE_ALL}
     onMiss: {action: CREATE_UNINSTRUMENTED, uninstrumented: {type: THING}}
 ";

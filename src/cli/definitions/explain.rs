@@ -14,6 +14,9 @@ use crate::definitions::{
     json_attributes,
 };
 
+/// Ten digits.
+const ACCOUNT_MAX: u64 = 9_999_999_999;
+
 /// Arguments of `shakedown definitions explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
@@ -29,7 +32,7 @@ pub struct ExplainArgs {
     #[arg(long = "type")]
     types: Vec<String>,
     /// The account in GUIDs, a number of 1 to 10 digits.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(..=9_999_999_999))]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(..=ACCOUNT_MAX))]
     account: u64,
     /// Near misses per point.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=64))]

@@ -183,7 +183,7 @@ fn nearest_come_first_and_the_rest_is_counted() {
 fn an_identifier_that_fits_no_guid_is_a_near_miss() {
     let definitions = definitions();
     let long = "k".repeat(51);
-    let attributes = [("entityKey", Scalar::Text(&*long)), ("displayName", Scalar::Text("n"))];
+    let attributes = [("entityKey", Scalar::Text(&long)), ("displayName", Scalar::Text("n"))];
     let point = Point { event_type: "TopicSample", attributes: &attributes };
     let explained = explain(&definitions, point, &ExplainOptions::default());
     assert!(explained.matches.is_empty());

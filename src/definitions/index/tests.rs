@@ -46,7 +46,8 @@ fn by_index(
 
 const NAMES: [&str; 8] =
     ["eventType", "metricName", "provider", "topic", "broker.id", "a", "rare", "numeric"];
-const TEXTS: [&str; 14] = [
+// `kz` lies behind `kafka.broker` and begins with none of its beginnings but the shortest.
+const TEXTS: [&str; 16] = [
     "",
     "kafka",
     "kafka.",
@@ -54,6 +55,8 @@ const TEXTS: [&str; 14] = [
     "Kafka",
     "k",
     "ka",
+    "kz",
+    "kafkb",
     "5",
     "-1.5",
     "true",

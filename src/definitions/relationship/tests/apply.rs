@@ -1,3 +1,5 @@
+//! What points prove, and why they prove nothing.
+
 use super::*;
 use crate::definitions::{Point, Scalar};
 
@@ -223,7 +225,7 @@ fn types_that_a_guid_does_not_say_are_hinted() {
     let rules = sound(&text);
     let host = guid("NA", "42");
     let attributes = [
-        ("host.guid", Scalar::Text(&*host)),
+        ("host.guid", Scalar::Text(&host)),
         ("key", Scalar::Text("ka-cluster:kafka:cluster")),
         ("kind", Scalar::Text("VM")),
     ];
@@ -236,7 +238,7 @@ fn types_that_a_guid_does_not_say_are_hinted() {
     assert_eq!((&*parts.entity_type, &*parts.identifier), ("NA", "5406665865585790582"));
     // Where the GUID says the type, no hint is needed.
     let typed = guid("HOST", "42");
-    let attributes = [("host.guid", Scalar::Text(&*typed)), ("key", Scalar::Text("k"))];
+    let attributes = [("host.guid", Scalar::Text(&typed)), ("key", Scalar::Text("k"))];
     let point = Point { event_type: "KafkaBrokerSample", attributes: &attributes };
     assert_eq!(rules.apply(point, &[], 1, &NoEntities)[0].source_type, None);
 }

@@ -1,3 +1,5 @@
+//! What is said about wrong files, with place and fix.
+
 use super::*;
 
 /// Each wrong rule and everything that is said about it.

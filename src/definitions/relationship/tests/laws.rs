@@ -1,3 +1,5 @@
+//! Properties: the index changes nothing, damaged files do no harm.
+
 use proptest::prelude::*;
 
 use super::super::conditions::Facts;

@@ -1,3 +1,5 @@
+//! Searches: modes, several matches, misses, accounts.
+
 use super::*;
 use crate::definitions::{Point, Scalar};
 
@@ -184,7 +186,7 @@ fn an_account_is_found_by_where_the_entity_is() {
                   type: {value: HOST}, identifier: {fragments: [{attribute: id}]}}}";
     let rules = sound(&rule("r", "[{attribute: id}]", SOURCE, target));
     let from = guid("X", "1");
-    let attributes = [("from", Scalar::Text(&*from)), ("id", Scalar::Text("h"))];
+    let attributes = [("from", Scalar::Text(&from)), ("id", Scalar::Text("h"))];
     let point = Point { event_type: "Metric", attributes: &attributes };
     let elsewhere = crate::definitions::entity_guid(7u64, "INFRA", "HOST", "h", false)
         .expect("a good identifier");
@@ -210,7 +212,7 @@ fn the_source_may_be_the_one_that_is_looked_up() {
     let (rules, errors) = load_files(&files, View::Production);
     assert!(errors.is_empty(), "{errors:?}");
     let to = guid("Y", "2");
-    let attributes = [("c", Scalar::Text("u1")), ("to", Scalar::Text(&*to))];
+    let attributes = [("c", Scalar::Text("u1")), ("to", Scalar::Text(&to))];
     let point = Point { event_type: "Metric", attributes: &attributes };
     let found = rules.apply(point, &[], 1, &shop());
     assert_eq!(found.len(), 1);

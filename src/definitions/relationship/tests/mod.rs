@@ -52,10 +52,13 @@ fn guid(entity_type: &str, identifier: &str) -> String {
         .expect("a good identifier")
 }
 
+/// Keys and values; `#name` is a field of the entity.
+type Tags = Vec<(&'static str, &'static str)>;
+
 /// Entities with tags, in the order given.
 #[derive(Default)]
 struct World {
-    entities: Vec<(String, EntityKind, Vec<(&'static str, &'static str)>)>,
+    entities: Vec<(String, EntityKind, Tags)>,
     trusted: Vec<u64>,
 }
 

@@ -1,3 +1,5 @@
+//! Regular expressions: whole values, captures, bounded time.
+
 use super::*;
 
 #[test]
