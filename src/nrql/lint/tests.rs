@@ -75,6 +75,7 @@ const FINDINGS: &[(&str, &[&str])] = &[
     ("SELECT count(*) FROM X SINCE 1 hour ago UNTIL 2 hours ago", &["window-backwards"]),
     ("SELECT rate(count(*)) FROM X", &["wrong-arguments"]),
     ("SELECT percentage(count(*), a) FROM X", &["wrong-arguments"]),
+    ("SELECT average(a, b) FROM X", &["wrong-arguments"]),
 ];
 
 #[test]
@@ -107,6 +108,8 @@ fn sound_queries_are_left_in_peace() {
         "SELECT uniques(a) FROM X LIMIT 100",
         "SELECT count(*) FROM X SINCE 366 minutes ago TIMESERIES 1 minute",
         "SELECT a FROM X LIMIT 5000",
+        "SELECT average(newrelic.timeslice.value, exclusiveTime: true) FROM Metric",
+        "SELECT filter(percentage(count(*), WHERE error IS TRUE), WHERE 1 = 1) FROM X",
         "SELECT count(*) FROM X SINCE 100000000000",
         "SELECT count(*) FROM X SINCE monday UNTIL tuesday",
         "FROM MessageQueue WITH loadScore * 2 AS twice SELECT max(twice) WHERE twice > 1",
