@@ -10,8 +10,15 @@ use crate::nrql::parse::is_reserved;
 
 pub(super) fn check(query: &Query, report: &mut Report) {
     walk::roots(query, &mut |root, place| {
-        if place == Place::Where {
-            no_aggregates(root, report);
+        match place {
+            Place::Where => no_aggregates(root, report),
+            Place::Binding if walk::has_aggregate(root) => report.add(
+                "aggregate-in-with",
+                root.span,
+                format!("WITH names values of single rows and cannot name {root}"),
+                "nest the query: FROM (SELECT … AS 'x' FROM … FACET …) SELECT x",
+            ),
+            _ => {}
         }
         walk::each(root, &mut |expr| one(expr, report));
     });
@@ -86,8 +93,10 @@ fn call(expr: &Expr, name: &str, arguments: &[Argument], report: &mut Report) {
     let templated = arguments.iter().any(|argument| {
         matches!(&argument.value, ArgumentValue::Expr(Expr { kind: ExprKind::Template(_), .. }))
     });
+    // Named arguments are options, as in `average(a, exclusiveTime: true)`.
     let count = arguments.len();
-    if !(least..=most).contains(&count) && !templated {
+    let named = arguments.iter().filter(|argument| argument.name.is_some()).count();
+    if (count < least || count - named > most) && !templated {
         let wanted = match (least, most) {
             (least, usize::MAX) => format!("at least {least}"),
             (least, most) if least == most => least.to_string(),

@@ -20,7 +20,12 @@ fn check(text: &str, expected: &[&str]) {
 const FINDINGS: &[(&str, &[&str])] = &[
     ("SELECT count(*) FROM X WHERE max(a) > 1", &["aggregate-in-where"]),
     ("SELECT count(*) FROM X FACET CASES (WHERE count(*) > 1)", &["aggregate-in-where"]),
+    ("FROM X WITH max(a) AS b SELECT b", &["aggregate-in-with"]),
     ("SELECT count(*) FROM X SINCE 1702899296", &["ambiguous-time"]),
+    ("FROM X JOIN (SELECT * FROM Y) ON id SELECT count(*)", &["join-star"]),
+    ("FROM X JOIN (SELECT max(a) FROM Y FACET id) ON id SELECT count(*)", &["inner-facet-limit"]),
+    ("SELECT max(a) FROM X TIMESERIES AUTO SLIDE BY 1 minute", &["slide-by-width"]),
+    ("SELECT max(a) FROM X TIMESERIES 1 minute SLIDE BY 2 minutes", &["slide-gap"]),
     ("SELECT count(*) FROM X WHERE a RLIKE r'^a.*$'", &["anchored-pattern"]),
     ("SELECT count(*) FROM X WHERE a = true", &["boolean-comparison"]),
     (
@@ -75,6 +80,7 @@ const FINDINGS: &[(&str, &[&str])] = &[
     ("SELECT count(*) FROM X SINCE 1 hour ago UNTIL 2 hours ago", &["window-backwards"]),
     ("SELECT rate(count(*)) FROM X", &["wrong-arguments"]),
     ("SELECT percentage(count(*), a) FROM X", &["wrong-arguments"]),
+    ("SELECT average(a, b) FROM X", &["wrong-arguments"]),
 ];
 
 #[test]
@@ -103,10 +109,14 @@ fn sound_queries_are_left_in_peace() {
         "SELECT {{f}} FROM {{t}} FACET {{x}} TIMESERIES",
         "SELECT count(*) FROM X WHERE a = '{{x}}%' OR a = '%'",
         "SELECT count(*) FROM X SINCE '{{since}}' WITH TIMEZONE '{{zone}}'",
+        "SELECT max(a) FROM X TIMESERIES 5 minutes SLIDE BY 5 minutes",
+        "SELECT max(a) FROM X TIMESERIES 5 minutes SLIDE BY AUTO",
         "SELECT rate(sum(a), 1 minute), filter(count(*), WHERE b = 1) FROM X",
         "SELECT uniques(a) FROM X LIMIT 100",
         "SELECT count(*) FROM X SINCE 366 minutes ago TIMESERIES 1 minute",
         "SELECT a FROM X LIMIT 5000",
+        "SELECT average(newrelic.timeslice.value, exclusiveTime: true) FROM Metric",
+        "SELECT filter(percentage(count(*), WHERE error IS TRUE), WHERE 1 = 1) FROM X",
         "SELECT count(*) FROM X SINCE 100000000000",
         "SELECT count(*) FROM X SINCE monday UNTIL tuesday",
         "FROM MessageQueue WITH loadScore * 2 AS twice SELECT max(twice) WHERE twice > 1",
