@@ -61,7 +61,7 @@ pub(super) enum Table {
     /// Aggregates.
     Aggregated {
         /// Of which.
-        plan: Plan,
+        plan: Box<Plan>,
         /// Of the present window.
         lines: Lines,
         /// With COMPARE WITH.
@@ -168,7 +168,7 @@ impl<'c> Engine<'c> {
             Some(facet) => self.faceted(query, facet, scope, &question, &window, buckets, back)?,
         };
         let series = buckets.is_some();
-        Ok(Table::Aggregated { plan, lines, previous, series, window })
+        Ok(Table::Aggregated { plan: Box::new(plan), lines, previous, series, window })
     }
 
     fn plain(
