@@ -2,7 +2,12 @@
 //!
 //! Invariant: no input panics, hangs, or allocates beyond its own size's justification.
 
+mod nrql;
+mod nrql_eval;
+
 use bytes::Bytes;
+pub use nrql::nrql;
+pub use nrql_eval::nrql_eval;
 
 use crate::collect::{kafka, prometheus};
 use crate::domain::units::UnixMillis;
@@ -69,5 +74,7 @@ mod tests {
         replay("frames", frames);
         replay("exposition", exposition);
         replay("scenario", scenario);
+        replay("nrql_eval", nrql_eval);
+        replay("nrql", nrql);
     }
 }

@@ -13,6 +13,7 @@ pub mod ast;
 mod error;
 pub mod eval;
 pub mod hashing;
+mod legacy;
 mod lex;
 pub mod lint;
 mod parse;
@@ -25,6 +26,7 @@ mod value;
 
 pub use error::{ErrorKind, NrqlError, Span, line_column};
 pub use eval::{QueryContext, QueryLimits, run};
+pub use legacy::Content;
 pub use parse::{HEIGHT_MAX, NESTING_MAX, TEXT_BYTES_MAX, is_reserved, parse};
 pub use print::expression_text;
 pub use result::{Metadata, Outcome, QueryResult, Row, TimeWindow};

@@ -360,7 +360,12 @@ impl Display for ExprKind {
                 list(f, arguments)?;
                 f.write_char(')')
             }
-            Self::Negate(inner) => write!(f, "-{}", Operand(inner, binding::POSTFIX)),
+            Self::Negate(inner) => {
+                // Two dashes in a row would begin a comment.
+                let twice = matches!(inner.kind, Self::Negate(_));
+                f.write_str(if twice { "- " } else { "-" })?;
+                Operand(inner, binding::NEGATE).fmt(f)
+            }
             Self::Not(inner) => write!(f, "NOT {}", Operand(inner, binding::NOT)),
             Self::Binary { operator, left, right } => binary(f, *operator, left, right),
             Self::In { negated, operand, set } => {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use serde_json::{Value as Json, json};
 
+use super::legacy::Content;
 use super::value::{MetricKind, MetricValue, Value};
 use crate::domain::units::UnixMillis;
 
@@ -52,6 +53,8 @@ pub struct Metadata {
     pub messages: Vec<String>,
     /// The window.
     pub time_window: TimeWindow,
+    /// What the values of results are; empty for events.
+    pub contents: Vec<Content>,
 }
 
 /// The window of a query.

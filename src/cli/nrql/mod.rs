@@ -5,6 +5,10 @@ use clap::{Args, Subcommand};
 use super::Exit;
 
 mod check;
+mod eval;
+mod events;
+mod repl;
+mod table;
 
 /// Arguments of `shakedown nrql`.
 #[derive(Debug, Args)]
@@ -17,6 +21,10 @@ pub struct NrqlArgs {
 enum NrqlVerb {
     /// Checks queries: syntax, names, and what a reviewer would say.
     Check(check::CheckArgs),
+    /// Answers a query over events from a file.
+    Eval(eval::EvalArgs),
+    /// Answers queries that are typed, over events from a file.
+    Repl(repl::ReplArgs),
 }
 
 impl NrqlArgs {
@@ -24,6 +32,8 @@ impl NrqlArgs {
     pub fn run(self) -> Exit {
         match self.verb {
             NrqlVerb::Check(args) => args.run(),
+            NrqlVerb::Eval(args) => args.run(),
+            NrqlVerb::Repl(args) => args.run(),
         }
     }
 }

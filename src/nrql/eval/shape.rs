@@ -6,12 +6,13 @@
 use std::sync::Arc;
 
 use super::super::ast::{ArgumentValue, Expr, ExprKind, FacetBy, Query, SelectItem};
+use super::super::legacy::Content;
 use super::super::print::expression_text;
 use super::super::result::{Metadata, Outcome, QueryResult, Row};
 use super::super::value::Value;
 use super::aggregate;
 use super::answer::{Line, Lines};
-use super::plan::Plan;
+use super::plan::{Item, Plan};
 
 /// The name of the facet that CASES makes.
 pub(super) const CASES: &str = "cases";
@@ -82,6 +83,7 @@ pub(super) fn aggregated(
         if series { Some(Outcome::Many(rows)) } else { rows.pop().map(Outcome::One) }
     };
     let mut result = QueryResult { metadata, ..QueryResult::default() };
+    result.metadata.contents = contents(plan, query);
     if facet != Faceted::No {
         result.other_result = outcome(&lines.other);
         result.total_result = outcome(&lines.total);
@@ -99,6 +101,28 @@ pub(super) fn aggregated(
     result.current_results = Some(current);
     result.previous_results = Some(previous);
     result
+}
+
+/// What the values are, for the old form of answers.
+fn contents(plan: &Plan, query: &Query) -> Vec<Content> {
+    let describe = |(item, planned): (&SelectItem, &Item)| {
+        let (function, attribute) = match &item.expr.kind {
+            ExprKind::Call { name, arguments } if aggregate::is_aggregate(name) => {
+                let attribute = match arguments.first().map(|argument| &argument.value) {
+                    Some(ArgumentValue::Expr(expr)) => match &expr.kind {
+                        ExprKind::Attribute { name, .. } => Some(name.clone()),
+                        _ => None,
+                    },
+                    _ => None,
+                };
+                (Some(name.clone()), attribute)
+            }
+            _ => (None, None),
+        };
+        let alias = item.alias.as_ref().map(|alias| alias.text.clone());
+        Content { key: Arc::clone(&planned.key), function, attribute, alias }
+    };
+    query.select.iter().zip(&plan.items).map(describe).collect()
 }
 
 /// How a line shows its facet.

@@ -119,11 +119,6 @@ impl Buckets {
         let begin = self.begin.saturating_add(index.saturating_mul(self.slide));
         (begin, begin.saturating_add(self.width))
     }
-
-    /// Behind the last bucket.
-    pub(super) fn end(&self) -> i64 {
-        self.bounds(self.count.saturating_sub(1)).1
-    }
 }
 
 fn width_ms(width: &BucketWidth, span: i64, slides: bool) -> Result<i64, NrqlError> {
@@ -193,7 +188,7 @@ mod tests {
         let window = window(1_703_030_699_000, 1_703_116_992_000);
         let buckets = Buckets::of(&series(minutes(5.0), None), &window).expect("buckets");
         assert_eq!(buckets.begin, 1_703_030_892_000);
-        assert_eq!(buckets.end(), window.end.0);
+        assert_eq!(buckets.bounds(286).1, window.end.0);
         assert_eq!(buckets.count, 287);
     }
 

@@ -159,13 +159,10 @@ impl Catalogue {
     }
 
     /// The names of `known` that `written` most probably means, nearest first, at most three.
-    pub(super) fn nearest<'a>(
-        written: &str,
-        known: impl Iterator<Item = &'a String>,
-    ) -> Vec<&'a str> {
+    pub(super) fn nearest<'a>(written: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
         let plain = written.to_lowercase();
         let mut near: Vec<(usize, &str)> = known
-            .map(|name| (strsim::damerau_levenshtein(&plain, &name.to_lowercase()), name.as_str()))
+            .map(|name| (strsim::damerau_levenshtein(&plain, &name.to_lowercase()), name))
             .filter(|(distance, name)| *distance <= (name.chars().count() / 3).clamp(1, 6))
             .collect();
         near.sort_unstable();

@@ -1,6 +1,6 @@
 //! Names: event types and attributes that nobody sends, and what is done to the known ones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::walk::{self, Place};
 use super::{AttributeKind, Catalogue, Report};
@@ -35,18 +35,17 @@ pub(super) fn check(query: &Query, catalogue: Option<&Catalogue>, report: &mut R
         event_type(name, catalogue, report);
     }
     let Some(known) = known(names, catalogue) else { return };
-    let bound: Vec<&str> = query
-        .bindings
+    let bound: BTreeSet<&str> =
+        query.bindings.iter().flat_map(|b| &b.names).map(|name| name.text.as_str()).collect();
+    let labels: BTreeSet<&str> = query
+        .select
         .iter()
-        .flat_map(|binding| &binding.names)
-        .chain(query.select.iter().filter_map(|item| item.alias.as_ref()))
-        .map(|name| name.text.as_str())
+        .filter_map(|item| item.alias.as_ref())
+        .map(|a| a.text.as_str())
         .collect();
     walk::roots(query, &mut |root, place| {
         each_read(root, &mut |expr, name| {
-            // Labels are visible to ORDER BY, names bound by WITH everywhere.
-            let visible = bound.contains(&name)
-                && (place == Place::Order || query.bindings.iter().any(|b| binds(b, name)));
+            let visible = bound.contains(name) || place == Place::Order && labels.contains(name);
             if query.joins.is_empty() && !visible {
                 attribute(expr, name, &known, names, report);
             }
@@ -58,15 +57,14 @@ pub(super) fn check(query: &Query, catalogue: Option<&Catalogue>, report: &mut R
     });
 }
 
-fn binds(binding: &crate::nrql::ast::Binding, name: &str) -> bool {
-    binding.names.iter().any(|bound| bound.text == name)
-}
-
 fn event_type(name: &Name, catalogue: &Catalogue, report: &mut Report) {
     if catalogue.event_types.contains_key(&name.text) || name.text.contains("{{") {
         return;
     }
-    let near = Catalogue::nearest(&name.text, catalogue.event_types.keys());
+    if report.is_full() {
+        return;
+    }
+    let near = Catalogue::nearest(&name.text, catalogue.event_types.keys().map(String::as_str));
     if !catalogue.complete && near.is_empty() {
         return;
     }
@@ -113,12 +111,14 @@ fn each_read<'a>(root: &'a Expr, f: &mut dyn FnMut(&'a Expr, &'a str)) {
 }
 
 fn attribute(expr: &Expr, name: &str, known: &Known<'_>, from: &[Name], report: &mut Report) {
+    if report.is_full() {
+        return;
+    }
     let free = FREE.iter().any(|beginning| name.starts_with(beginning));
     if known.contains_key(name) || EVERYWHERE.contains(&name) || free || name.contains("{{") {
         return;
     }
-    let names: Vec<String> = known.keys().map(|name| (*name).to_owned()).collect();
-    let near = Catalogue::nearest(name, names.iter());
+    let near = Catalogue::nearest(name, known.keys().copied());
     let types: Vec<&str> = from.iter().map(|name| name.text.as_str()).collect();
     let message = format!("no event of type {} has {name}", types.join(" or "));
     report.add("unknown-attribute", expr.span, message, did_you_mean(&near));

@@ -1,11 +1,11 @@
 //! Expressions: functions, labels, operators.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::functions::{WRAPPERS, function, nearest};
 use super::walk::{self, Place};
 use super::{Report, aggregates};
-use crate::nrql::ast::{Argument, ArgumentValue, Expr, ExprKind, Operator, Query, SelectItem};
+use crate::nrql::ast::{Argument, ArgumentValue, Expr, ExprKind, Operator, Query};
 use crate::nrql::parse::is_reserved;
 
 pub(super) fn check(query: &Query, report: &mut Report) {
@@ -74,6 +74,9 @@ fn reserved(expr: &Expr, name: &str, report: &mut Report) {
 }
 
 fn call(expr: &Expr, name: &str, arguments: &[Argument], report: &mut Report) {
+    if report.is_full() {
+        return;
+    }
     let Some((_, least, most)) = function(name) else {
         let help = nearest(name).map(|near| format!("did you mean {near}?"));
         let message = format!("Unknown function {name}()");
@@ -141,10 +144,14 @@ fn select(query: &Query, report: &mut Report) {
     if !aggregates(query) {
         return;
     }
+    let bound: BTreeSet<&str> =
+        query.bindings.iter().flat_map(|b| &b.names).map(|name| name.text.as_str()).collect();
     for item in &query.select {
         let single = match &item.expr.kind {
             ExprKind::Star => true,
-            ExprKind::Attribute { name, .. } => !name.contains("{{") && !is_bound(query, name),
+            ExprKind::Attribute { name, .. } => {
+                !name.contains("{{") && !bound.contains(name.as_str())
+            }
             _ => false,
         };
         if single {
@@ -158,21 +165,17 @@ fn select(query: &Query, report: &mut Report) {
     }
 }
 
-fn is_bound(query: &Query, name: &str) -> bool {
-    query.bindings.iter().any(|binding| binding.names.iter().any(|bound| bound.text == name))
-}
-
 fn labels(query: &Query, report: &mut Report) {
-    let mut seen: BTreeMap<String, &SelectItem> = BTreeMap::new();
-    let mut named: BTreeMap<&str, ()> = BTreeMap::new();
+    let mut seen: BTreeSet<String> = BTreeSet::new();
+    let mut named: BTreeSet<&str> = BTreeSet::new();
     for item in &query.select {
         if let Some(alias) = &item.alias
-            && named.insert(alias.text.as_str(), ()).is_some()
+            && !named.insert(alias.text.as_str())
         {
             let message = format!("another result is called '{}' too", alias.text);
             report.add("duplicate-label", alias.span, message, "choose another label");
         }
-        if seen.insert(item.expr.to_string(), item).is_some() {
+        if !seen.insert(item.expr.to_string()) {
             report.add(
                 "identical-series",
                 item.expr.span,
@@ -197,15 +200,19 @@ fn labels(query: &Query, report: &mut Report) {
 }
 
 fn bindings(query: &Query, report: &mut Report) {
-    for name in query.bindings.iter().flat_map(|binding| &binding.names) {
-        let mut used = false;
-        walk::roots(query, &mut |root, _| {
-            walk::each(root, &mut |expr| {
-                used |=
-                    matches!(&expr.kind, ExprKind::Attribute { name: n, .. } if *n == name.text);
-            });
+    if query.bindings.is_empty() {
+        return;
+    }
+    let mut read: BTreeSet<&str> = BTreeSet::new();
+    walk::roots(query, &mut |root, _| {
+        walk::each(root, &mut |expr| {
+            if let ExprKind::Attribute { name, .. } = &expr.kind {
+                read.insert(name);
+            }
         });
-        if !used {
+    });
+    for name in query.bindings.iter().flat_map(|binding| &binding.names) {
+        if !read.contains(name.text.as_str()) {
             let message = format!("nothing reads {}", name.text);
             report.add("unused-binding", name.span, message, "remove it from WITH");
         }

@@ -125,6 +125,9 @@ pub fn lint(statement: &Statement, catalogue: Option<&Catalogue>) -> Vec<Finding
     findings
 }
 
+/// Most findings about one text; a text that earns more has one fault that says enough.
+pub const FINDINGS_MAX: usize = 200;
+
 /// Findings on their way.
 #[derive(Default)]
 struct Report {
@@ -132,6 +135,11 @@ struct Report {
 }
 
 impl Report {
+    /// Whether no more findings are taken: then looking for help is not worth its time.
+    fn is_full(&self) -> bool {
+        self.findings.len() >= FINDINGS_MAX
+    }
+
     fn add(
         &mut self,
         code: &'static str,
@@ -139,6 +147,9 @@ impl Report {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
+        if self.is_full() {
+            return;
+        }
         let known = CODES.iter().find(|(known, ..)| *known == code);
         let severity = known.map_or(Severity::Error, |(_, severity, _)| *severity);
         let help = Some(help.into()).filter(|help| !help.is_empty());

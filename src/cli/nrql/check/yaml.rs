@@ -63,9 +63,14 @@ fn composed(file: &str, owner: &str, parts: &Parts) -> Option<FoundQuery> {
             continue;
         };
         let place = place(file, part);
-        // A keyword that the file does not have stands where its part does.
-        query.places.push((query.text.len(), place.saturating_sub(keyword.len())));
-        query.text.push_str(keyword);
+        // The keyword is the key before the part: `from: X`, or on the line above it.
+        let line_start = file.get(..place).and_then(|before| before.rfind('\n'));
+        let word = keyword.trim_end();
+        let key = place.saturating_sub(word.trim_start().len() + 2);
+        let key = key.max(line_start.map_or(0, |newline| newline + 1));
+        query.text.push_str(word.get(..word.len() - word.trim_start().len()).unwrap_or_default());
+        query.places.push((query.text.len(), key));
+        query.text.push_str(keyword.trim_start());
         query.places.push((query.text.len(), place));
         query.text.push_str(part.value.trim_end());
     }

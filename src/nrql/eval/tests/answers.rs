@@ -391,3 +391,32 @@ fn what_means_nothing_is_refused() {
         refused(&store, text, message);
     }
 }
+
+#[test]
+fn the_old_form_of_answers() {
+    let store = requests();
+    let raw = |text: &str| ask(&store, text).expect("an answer").raw_response();
+    let plain = raw("SELECT count(*), sum(ms) AS 'S', uniques(host) FROM E");
+    assert_eq!(plain["results"], json!([{"count": 4}, {"sum": 60}, {"members": ["a", "b"]}]));
+    assert_eq!(
+        plain["metadata"]["contents"],
+        json!([
+            {"function": "count", "simple": true},
+            {"function": "alias", "alias": "S",
+             "contents": {"function": "sum", "attribute": "ms", "simple": true}},
+            {"function": "uniques", "attribute": "host", "simple": true},
+        ])
+    );
+    assert_eq!(plain["metadata"]["rawSince"], json!("60 MINUTES AGO"));
+    assert_eq!(plain["performanceStats"], json!({"inspectedCount": 4}));
+    let facets = raw("SELECT count(*) FROM E FACET extra");
+    assert_eq!(facets["facets"], json!([{"name": 1, "results": [{"count": 1}]}]));
+    assert_eq!(facets["unknownGroup"], json!({"results": [{"count": 3}]}));
+    assert_eq!(facets["totalResult"], json!({"results": [{"count": 4}]}));
+    let series = raw("SELECT count(*) FROM E FACET host SINCE 4 minutes ago TIMESERIES 2 minutes");
+    assert_eq!(series["facets"][1]["timeSeries"][0]["results"], json!([{"count": 1}]));
+    let compared = raw("SELECT count(*) FROM E SINCE 2 minutes ago COMPARE WITH 2 minutes ago");
+    assert_eq!(compared["previous"]["results"], json!([{"count": 2}]));
+    let events = raw("SELECT host FROM E LIMIT 1");
+    assert_eq!(events["results"][0]["events"][0]["host"], json!("a"));
+}

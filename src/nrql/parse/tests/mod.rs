@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::{HEIGHT_MAX, NESTING_MAX, TEXT_BYTES_MAX, parse};
 use crate::nrql::ErrorKind;
+use crate::nrql::lint::{Catalogue, FINDINGS_MAX, lint};
 
 /// Queries of a corpus file, with their lines.
 fn corpus(text: &str) -> Vec<(usize, &str)> {
@@ -122,7 +123,7 @@ fn one_form_for_all_that_mean_the_same() {
         ),
         (
             "SELECT a-(b-c), (a-b)-c, -(-a), (-a) ^ 2 FROM X",
-            "SELECT a - (b - c), a - b - c, -(-a), -a ^ 2 FROM X",
+            "SELECT a - (b - c), a - b - c, - -a, -a ^ 2 FROM X",
         ),
         (
             "SELECT a FROM X WHERE NOT (a AND b) AND NOT a = 1",
@@ -185,7 +186,13 @@ fn positions_count_lines_and_characters() {
 
 #[test]
 fn depth_height_and_length_are_bounded() {
-    let select = |what: &str| parse(&format!("SELECT {what} FROM X"));
+    // What is accepted can be printed, judged and dropped as well.
+    let select = |what: &str| {
+        parse(&format!("SELECT {what} FROM X")).inspect(|tree| {
+            assert_eq!(parse(&tree.to_string()).as_ref(), Ok(tree));
+            drop(lint(tree, Some(&Catalogue::message_queue())));
+        })
+    };
     let limited = |what: String| select(&what).expect_err("too much").kind == ErrorKind::Limit;
     for (open, close) in [("(", ")"), ("f(", ")"), ("NOT ", ""), ("- ", ""), ("[", "]"), ("+", "")]
     {
@@ -199,7 +206,7 @@ fn depth_height_and_length_are_bounded() {
     assert!(limited(nested(NESTING_MAX + 1)));
     for operator in [" + ", " OR ", " = 1 AND "] {
         let chain = |length: usize| vec!["a"; length].join(operator);
-        assert!(select(&chain(HEIGHT_MAX / 2)).is_ok(), "{operator}");
+        assert!(select(&chain(HEIGHT_MAX / 2 - 1)).is_ok(), "{operator}");
         assert!(limited(chain(HEIGHT_MAX + 2)), "{operator}");
     }
     assert!(limited(format!("a{}", "[0]".repeat(HEIGHT_MAX + 1))));
@@ -208,4 +215,35 @@ fn depth_height_and_length_are_bounded() {
     assert!(parse(&long).is_ok());
     let clauses = format!("SELECT a FROM X {}", "WHERE a ".repeat(HEIGHT_MAX + 1));
     assert_eq!(parse(&clauses).expect_err("too much").kind, ErrorKind::Limit);
+}
+
+/// Texts as long as may be that make the most of every loop; a quadratic one would take minutes.
+#[test]
+fn the_longest_texts_take_no_longer_than_their_length() {
+    let fill = |head: &str, part: &str, tail: &str| {
+        let room = TEXT_BYTES_MAX - head.len() - tail.len();
+        format!("{head}{}{tail}", part.repeat(room / part.len()))
+    };
+    for text in [
+        fill("", "(", ""),
+        fill("SELECT ", "a,", "a FROM X"),
+        fill("SELECT ", "q(),", "a FROM MessageQueue"),
+        fill("SELECT ", "lagg,", "a FROM MessageQueue"),
+        fill("SELECT a FROM ", "MesageQueue,", "X"),
+        fill("SELECT max(a) FROM MessageQueue WITH a AS (", "b,", "c)"),
+        fill("SELECT ", "{{", ""),
+        fill("SELECT a FROM X WHERE b IN (", "'',", "'')"),
+        fill("SELECT ", "/**/", "a FROM X"),
+        fill("SELECT a FROM X ", "\n", ""),
+        fill("SELECT a", ".a", " FROM X"),
+        fill("SELECT ", "`", ""),
+        fill("SELECT a FROM X WHERE a = '", "\\", ""),
+        fill("SELECT f(", "WHERE a,", "b) FROM X"),
+        fill("SELECT a FROM X ", ";", ""),
+    ] {
+        if let Ok(tree) = parse(&text) {
+            assert!(lint(&tree, Some(&Catalogue::message_queue())).len() <= FINDINGS_MAX);
+            drop(tree.to_string());
+        }
+    }
 }
