@@ -85,7 +85,8 @@ pub(super) struct Engine<'c> {
     pub(super) budget: Budget,
     pub(super) messages: Vec<String>,
     pub(super) event_types: Vec<String>,
-    subqueries: usize,
+    /// Those answered so far; one that is answered for two windows counts once.
+    subqueries: Vec<&'c Query>,
 }
 
 type Batches<'b> = Box<dyn Iterator<Item = Result<Batch<'b>, NrqlError>> + 'b>;
@@ -98,7 +99,7 @@ impl<'c> Engine<'c> {
             budget: Budget::new(context.limits),
             messages: Vec::new(),
             event_types: Vec::new(),
-            subqueries: 0,
+            subqueries: Vec::new(),
         }
     }
 
@@ -289,9 +290,11 @@ impl<'c> Engine<'c> {
         is_set: bool,
         window: &TimeWindow,
     ) -> Result<Value, NrqlError> {
-        self.subqueries += 1;
+        if !self.subqueries.iter().any(|known| std::ptr::eq(*known, query)) {
+            self.subqueries.push(query);
+        }
         let most = self.budget.limits().subqueries_max;
-        if self.subqueries > most {
+        if self.subqueries.len() > most {
             return Err(limit(
                 format!("A query may have at most {most} subqueries"),
                 "use a nested aggregation or a JOIN instead",
