@@ -67,7 +67,8 @@ pub struct Query {
 /// What a query reads.
 #[derive(Debug, Clone, PartialEq)]
 pub enum From {
-    /// One or more event types; back-quoted ones without their quotes.
+    /// Event types; back-quoted ones without their quotes. None at all beside WITH: the query
+    /// reads no events, and its bindings make one row.
     EventTypes(Vec<Name>),
     /// The rows of another query.
     Query(Box<Query>),

@@ -179,7 +179,8 @@ impl Lexer<'_> {
         Token { kind: TokenKind::Bad(fault), span: Span { start, end } }
     }
 
-    /// `'text'`: a backslash takes the next quote or backslash as it is, and stays before others.
+    /// `'text'`: a backslash takes the next quote or backslash as it is, makes control characters of
+    /// `n`, `r` and `t` as the documentation's patterns for log lines need, and stays before others.
     fn quoted_text(&mut self, quote: char) -> TokenKind {
         let opener = if quote == '\'' { "'" } else { "\"" };
         let mut value = String::new();
@@ -199,6 +200,14 @@ impl Lexer<'_> {
             match escaped {
                 Some(c @ ('\'' | '"' | '\\')) => {
                     value.push(c);
+                    self.at += 1;
+                }
+                Some(c @ ('n' | 'r' | 't')) => {
+                    value.push(match c {
+                        'n' => '\n',
+                        'r' => '\r',
+                        _ => '\t',
+                    });
                     self.at += 1;
                 }
                 _ => value.push('\\'),

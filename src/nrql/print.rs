@@ -55,7 +55,9 @@ impl Display for Query {
         }
         f.write_str("SELECT ")?;
         list(f, &self.select)?;
-        write!(f, " FROM {}", self.from)?;
+        if !matches!(&self.from, From::EventTypes(names) if names.is_empty()) {
+            write!(f, " FROM {}", self.from)?;
+        }
         for join in &self.joins {
             write!(f, " {join}")?;
         }
@@ -446,10 +448,14 @@ impl Display for Text<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_char('\'')?;
         for c in self.0.chars() {
-            if matches!(c, '\'' | '\\') {
-                f.write_char('\\')?;
+            match c {
+                '\'' | '\\' => write!(f, "\\{c}")?,
+                // A query stays on its line.
+                '\n' => f.write_str("\\n")?,
+                '\r' => f.write_str("\\r")?,
+                '\t' => f.write_str("\\t")?,
+                c => f.write_char(c)?,
             }
-            f.write_char(c)?;
         }
         f.write_char('\'')
     }

@@ -59,20 +59,23 @@ struct Source<'c> {
 /// What a query gives.
 pub(super) enum Table {
     /// Aggregates.
-    Aggregated {
-        /// Of which.
-        plan: Plan,
-        /// Of the present window.
-        lines: Lines,
-        /// With COMPARE WITH.
-        previous: Option<Lines>,
-        /// Whether lines are buckets.
-        series: bool,
-        /// The window, its begin snapped.
-        window: TimeWindow,
-    },
+    Aggregated(Box<Aggregated>),
     /// Events, or what describes them.
     Rows(Vec<Row>),
+}
+
+/// What a query with aggregates gives.
+pub(super) struct Aggregated {
+    /// Its aggregates.
+    pub plan: Plan,
+    /// Of the present window.
+    pub lines: Lines,
+    /// With COMPARE WITH.
+    pub previous: Option<Lines>,
+    /// Whether lines are buckets.
+    pub series: bool,
+    /// The window, its begin snapped.
+    pub window: TimeWindow,
 }
 
 /// Runs one text.
@@ -168,7 +171,7 @@ impl<'c> Engine<'c> {
             Some(facet) => self.faceted(query, facet, scope, &question, &window, buckets, back)?,
         };
         let series = buckets.is_some();
-        Ok(Table::Aggregated { plan, lines, previous, series, window })
+        Ok(Table::Aggregated(Box::new(Aggregated { plan, lines, previous, series, window })))
     }
 
     fn plain(
@@ -299,7 +302,8 @@ impl<'c> Engine<'c> {
         }
         let window = self.own_window(query, window)?;
         let values = match self.select(query, &window, Place::Subquery)? {
-            Table::Aggregated { plan, lines, .. } => {
+            Table::Aggregated(table) => {
+                let Aggregated { plan, lines, .. } = *table;
                 let by_facet = is_set && !plan.facet_names.is_empty();
                 let value = |line: &super::answer::Line| {
                     let from = if by_facet { &line.facet } else { &line.values };
@@ -366,7 +370,7 @@ impl<'c> Engine<'c> {
 
     fn as_batch(&self, table: Table) -> Result<Batch<'static>, NrqlError> {
         let batch = match table {
-            Table::Aggregated { plan, lines, series, .. } => lines.into_batch(&plan, series),
+            Table::Aggregated(table) => table.lines.into_batch(&table.plan, table.series),
             Table::Rows(rows) => Batch::from_rows("", &rows),
         };
         self.budget.hold(batch.len().saturating_mul(batch.names().len()).saturating_mul(32))?;

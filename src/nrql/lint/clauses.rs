@@ -84,8 +84,8 @@ pub(super) fn times(
         }
     }
     if let Err(error) = time::window_of(since, until, &zone, ANY_TIME)
-        && since.is_none_or(|expr| is_steady(expr))
-        && until.is_none_or(|expr| is_steady(expr))
+        && since.is_none_or(is_steady)
+        && until.is_none_or(is_steady)
     {
         let span = error.span.unwrap_or(span);
         report.add("window-backwards", span, error.message, error.help.unwrap_or_default());

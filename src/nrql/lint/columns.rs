@@ -82,6 +82,9 @@ fn did_you_mean(near: &[&str]) -> String {
 
 /// The attributes of all of `names`, if all are known.
 fn known<'a>(names: &[Name], catalogue: &'a Catalogue) -> Option<Known<'a>> {
+    if names.is_empty() {
+        return None;
+    }
     let mut known = Known::new();
     for name in names {
         let attributes = catalogue.event_types.get(&name.text)?;

@@ -86,8 +86,10 @@ fn call(expr: &Expr, name: &str, arguments: &[Argument], report: &mut Report) {
     let templated = arguments.iter().any(|argument| {
         matches!(&argument.value, ArgumentValue::Expr(Expr { kind: ExprKind::Template(_), .. }))
     });
+    // Named arguments are options, as in `average(a, exclusiveTime: true)`.
     let count = arguments.len();
-    if !(least..=most).contains(&count) && !templated {
+    let named = arguments.iter().filter(|argument| argument.name.is_some()).count();
+    if (count < least || count - named > most) && !templated {
         let wanted = match (least, most) {
             (least, usize::MAX) => format!("at least {least}"),
             (least, most) if least == most => least.to_string(),

@@ -58,6 +58,7 @@ const FINDINGS: &[(&str, &[&str])] = &[
     ("SELECT a FROM X WHERE timestamp > 5", &["timestamp-filter"]),
     ("SELECT count(*) FROM X SINCE 1 day ago TIMESERIES 1 minute", &["too-many-buckets"]),
     ("SELECT count(*) FROM X TIMESERIES 5 minutes SLIDE BY 1 second", &["too-many-buckets"]),
+    ("SELECT count(*) FROM X SINCE 367 minutes ago TIMESERIES 1 minute", &["too-many-buckets"]),
     (
         "SELECT a FROM X WHERE a > (SELECT max(a) FROM X) AND b > (SELECT max(b) FROM X) AND \
          c > (SELECT max(c) FROM X) AND d IN (SELECT uniques(d) FROM X)",
@@ -74,6 +75,7 @@ const FINDINGS: &[(&str, &[&str])] = &[
     ("SELECT count(*) FROM X SINCE 1 hour ago UNTIL 2 hours ago", &["window-backwards"]),
     ("SELECT rate(count(*)) FROM X", &["wrong-arguments"]),
     ("SELECT percentage(count(*), a) FROM X", &["wrong-arguments"]),
+    ("SELECT average(a, b) FROM X", &["wrong-arguments"]),
 ];
 
 #[test]
@@ -104,7 +106,11 @@ fn sound_queries_are_left_in_peace() {
         "SELECT count(*) FROM X SINCE '{{since}}' WITH TIMEZONE '{{zone}}'",
         "SELECT rate(sum(a), 1 minute), filter(count(*), WHERE b = 1) FROM X",
         "SELECT uniques(a) FROM X LIMIT 100",
-        "SELECT count(*) FROM X SINCE 6 hours ago TIMESERIES 1 minute",
+        "SELECT count(*) FROM X SINCE 366 minutes ago TIMESERIES 1 minute",
+        "SELECT a FROM X LIMIT 5000",
+        "SELECT average(newrelic.timeslice.value, exclusiveTime: true) FROM Metric",
+        "SELECT filter(percentage(count(*), WHERE error IS TRUE), WHERE 1 = 1) FROM X",
+        "SELECT count(*) FROM X SINCE 100000000000",
         "SELECT count(*) FROM X SINCE monday UNTIL tuesday",
         "FROM MessageQueue WITH loadScore * 2 AS twice SELECT max(twice) WHERE twice > 1",
         "SELECT loadScore AS 'load' FROM MessageQueue ORDER BY load",

@@ -35,7 +35,7 @@ impl Value {
 }
 
 /// All queries of a JSON text: an array of texts or of objects with `query`, or a dashboard, whose
-/// `nrqlQueries` and `nrqlQuery` hold them at any depth.
+/// `nrqlQueries` (or `queries`) and `nrqlQuery` hold them at any depth.
 pub(super) fn queries(name: &str, text: &str) -> Result<Vec<FoundQuery>, Vec<String>> {
     let mut reader = Reader { text, at: text.len() - text.trim_start_matches('\u{feff}').len() };
     let value = reader.document().map_err(|fault| {
@@ -104,7 +104,7 @@ fn walk(value: &Value, owner: Option<&str>, found: &mut Vec<FoundQuery>) -> bool
             for (key, member) in members {
                 dashboard |= ["pages", "widgets", "nrqlQueries"].contains(&key.as_str());
                 match (key.as_str(), member) {
-                    ("nrqlQueries", Value::List(items)) => {
+                    ("nrqlQueries" | "nrql_queries" | "queries", Value::List(items)) => {
                         items.iter().for_each(|item| one(item, owner, found));
                     }
                     ("nrqlQuery", object) => one(object, owner, found),
@@ -114,7 +114,11 @@ fn walk(value: &Value, owner: Option<&str>, found: &mut Vec<FoundQuery>) -> bool
             dashboard
         }
         Value::List(items) => {
-            items.iter().fold(false, |before, item| walk(item, owner, found) || before)
+            let mut dashboard = false;
+            for item in items {
+                dashboard |= walk(item, owner, found);
+            }
+            dashboard
         }
         Value::Text(_) | Value::Other => false,
     }

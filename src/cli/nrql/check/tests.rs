@@ -89,6 +89,8 @@ fn dashboards_are_searched_at_every_place_that_holds_queries() {
     let place = &found[2];
     let from = &lines[place.1 as usize - 1][place.2 as usize - 1..];
     assert!(from.starts_with("FORM X"), "{from}");
+    let own = r#"{"pages": [{"rawConfiguration": {"queries": [{"query": "SELECT a FORM X"}]}}]}"#;
+    check("d.json", own, &[("syntax", 1, 66)]);
     // A dashboard without queries is one all the same.
     check("d.json", r#"{"pages": [{"widgets": []}]}"#, &[]);
 }

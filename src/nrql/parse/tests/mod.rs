@@ -159,6 +159,8 @@ fn one_form_for_all_that_mean_the_same() {
             "SELECT cardinality(m, include: [a, b]) FROM X",
         ),
         ("SELECT rate(count(*), 1 minutes) FROM X", "SELECT rate(count(*), 1 minute) FROM X"),
+        ("SELECT 'a\\n\\t\\q\\\\n' FROM X", "SELECT 'a\\n\\t\\\\q\\\\n' FROM X"),
+        (r"SELECT 'a\n\t\q\\n' FROM X", r"SELECT 'a\n\t\\q\\n' FROM X"),
         ("SELECT 1.0, 1e3, .5 FROM X", "SELECT 1.0, 1000.0, 0.5 FROM X"),
     ] {
         check(text, expected);
@@ -211,6 +213,10 @@ fn depth_height_and_length_are_bounded() {
     }
     assert!(limited(format!("a{}", "[0]".repeat(HEIGHT_MAX + 1))));
     assert!(limited(" ".repeat(TEXT_BYTES_MAX)));
+    // What stands side by side is not nested.
+    for part in ["f(a), ", "(a), ", "NOT a, ", "-a, ", "[a], ", "a[0], ", "+a, "] {
+        assert!(select(&format!("{}b", part.repeat(2 * NESTING_MAX))).is_ok(), "{part}");
+    }
     let long = format!("SELECT a FROM X WHERE b IN ({}1)", "1,".repeat(30_000));
     assert!(parse(&long).is_ok());
     let clauses = format!("SELECT a FROM X {}", "WHERE a ".repeat(HEIGHT_MAX + 1));
