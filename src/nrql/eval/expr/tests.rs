@@ -129,6 +129,8 @@ const CONDITIONS: &[(&str, bool)] = &[
     ("big = 9223372036854775807", true),
     ("big > 9223372036854775806", true),
     ("big = 9223372036854775806", false),
+    ("big - 9223372036854775806 < 1.5", true),
+    ("big - 9223372036854775806 > 0.5", true),
     ("big > n", true),
     ("n < big", true),
     ("gauge > 2", true),
@@ -211,6 +213,18 @@ fn choices() {
     for (text, expected) in cases {
         check(text, &expected);
     }
+}
+
+/// Of several branches that hold the first counts, row by row.
+#[test]
+fn earlier_branches_win() {
+    let numbers = [1.0, 5.0, 3.0];
+    let rows = numbers.map(|number| row(&[("n", Value::Number(number))]).0);
+    let batch = Batch::from_rows("Sample", &rows);
+    let text = "cases(WHERE n > 4 AS 'great', WHERE n > 2 AS 'some')";
+    let column = compiled(text, &scope()).expect("compiles").eval(&batch);
+    let expected = [Value::Null, Value::text("great"), Value::text("some")];
+    assert_eq!([column.value(0), column.value(1), column.value(2)], expected);
 }
 
 #[test]
