@@ -343,6 +343,11 @@ impl<'c> Engine<'c> {
     ) -> Result<Source<'c>, NrqlError> {
         let mut source = Source { events: Vec::new(), rows: None, sides: Vec::new(), wanted: None };
         match &query.from {
+            // Without FROM there is one row, of nothing but what WITH binds.
+            From::EventTypes(types) if types.is_empty() => {
+                let now = Some(vec![self.context.now.0]);
+                source.rows = Some(Batch::from_columns("", 1, now, []));
+            }
             From::EventTypes(types) => {
                 source.events = types.iter().map(|name| name.text.as_str()).collect();
                 for name in &source.events {

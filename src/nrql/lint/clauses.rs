@@ -27,6 +27,7 @@ pub(super) fn check(query: &Query, role: Role, catalogue: Option<&Catalogue>, re
     limit(query, role, report);
     order(query, report);
     buckets(query, report);
+    slide(query, report);
     if let Some(compare) = &query.compare_with
         && query.since.is_none()
         && query.until.is_none()
@@ -126,12 +127,17 @@ fn role_clauses(query: &Query, role: Role, report: &mut Report) {
             report.add("sub-query-clause", span, message, format!("remove {clause}"));
         }
     }
+    let star = query.select.iter().find(|item| item.expr.kind == ExprKind::Star);
+    if let (Role::Join, Some(star)) = (role, star) {
+        let message = "a joined query names what it selects";
+        report.add("join-star", star.expr.span, message, "write the attributes that are needed");
+    }
     let inner_facets = query.facet.is_some() && query.limit.is_none() && query.timeseries.is_none();
-    if role == Role::Source && inner_facets {
+    if matches!(role, Role::Source | Role::Join) && inner_facets {
         report.add(
             "inner-facet-limit",
             query.span,
-            "the inner FACET keeps its ten first facets; the outer query sees no others",
+            "the inner FACET keeps ten facets; the outer query sees no others",
             "write LIMIT MAX inside the parentheses",
         );
     }
@@ -281,6 +287,30 @@ fn buckets(query: &Query, report: &mut Report) {
             format!("{count} buckets of {amount}, at most {BUCKETS_MAX} are allowed"),
             "write wider buckets, a shorter window, or TIMESERIES MAX",
         );
+    }
+}
+
+/// Source: "NRQL reference", SLIDE BY clause.
+fn slide(query: &Query, report: &mut Report) {
+    let Some(series) = &query.timeseries else { return };
+    match (&series.width, &series.slide_by) {
+        (BucketWidth::Auto | BucketWidth::Max, Some(_)) => report.add(
+            "slide-by-width",
+            series.span,
+            "SLIDE BY needs a window of a fixed width",
+            "write TIMESERIES 5 minutes SLIDE BY 1 minute",
+        ),
+        (BucketWidth::Fixed(width), Some(BucketWidth::Fixed(step)))
+            if time::amount_ms(*step) > time::amount_ms(*width) =>
+        {
+            report.add(
+                "slide-gap",
+                series.span,
+                format!("steps of {step} leave gaps between windows of {width}"),
+                "write a step that is at most as wide as the window",
+            );
+        }
+        _ => {}
     }
 }
 

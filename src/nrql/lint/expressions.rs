@@ -10,8 +10,15 @@ use crate::nrql::parse::is_reserved;
 
 pub(super) fn check(query: &Query, report: &mut Report) {
     walk::roots(query, &mut |root, place| {
-        if place == Place::Where {
-            no_aggregates(root, report);
+        match place {
+            Place::Where => no_aggregates(root, report),
+            Place::Binding if walk::has_aggregate(root) => report.add(
+                "aggregate-in-with",
+                root.span,
+                format!("WITH names values of single rows and cannot name {root}"),
+                "nest the query: FROM (SELECT … AS 'x' FROM … FACET …) SELECT x",
+            ),
+            _ => {}
         }
         walk::each(root, &mut |expr| one(expr, report));
     });

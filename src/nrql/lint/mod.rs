@@ -23,6 +23,7 @@ use super::error::Span;
 /// Every code and what it says; findings carry no other.
 pub const CODES: &[(&str, Severity, &str)] = &[
     ("aggregate-in-where", Severity::Error, "WHERE looks at single rows"),
+    ("aggregate-in-with", Severity::Error, "WITH names values of single rows"),
     ("ambiguous-time", Severity::Warning, "an epoch in seconds where milliseconds are documented"),
     ("anchored-pattern", Severity::Advice, "RLIKE matches the whole value anyway"),
     ("boolean-comparison", Severity::Warning, "= with a truth value instead of IS"),
@@ -39,6 +40,7 @@ pub const CODES: &[(&str, Severity, &str)] = &[
     ("inner-facet-limit", Severity::Warning, "an inner FACET keeps ten facets"),
     ("invalid-pattern", Severity::Error, "a regular expression that RE2 does not take"),
     ("invalid-time", Severity::Error, "a text that is no time, or an unknown time zone"),
+    ("join-star", Severity::Error, "SELECT * in a joined query"),
     ("limit-above-maximum", Severity::Error, "LIMIT above 5,000"),
     ("limit-without-effect", Severity::Advice, "LIMIT where there is one row"),
     ("missing-alias", Severity::Advice, "arithmetic without a label"),
@@ -47,6 +49,8 @@ pub const CODES: &[(&str, Severity, &str)] = &[
     ("null-comparison", Severity::Warning, "= NULL instead of IS NULL"),
     ("order-with-timeseries", Severity::Error, "ORDER BY beside TIMESERIES or FACET"),
     ("reserved-word", Severity::Warning, "a reserved word in a name without back-quotes"),
+    ("slide-by-width", Severity::Error, "SLIDE BY behind TIMESERIES AUTO or MAX"),
+    ("slide-gap", Severity::Warning, "steps wider than their window"),
     ("sub-query-clause", Severity::Error, "TIMESERIES or COMPARE WITH in a sub-query"),
     ("sum-of-gauge", Severity::Warning, "samples of a level added up"),
     ("timestamp-filter", Severity::Advice, "a window in WHERE instead of SINCE"),

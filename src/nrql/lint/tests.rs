@@ -20,7 +20,12 @@ fn check(text: &str, expected: &[&str]) {
 const FINDINGS: &[(&str, &[&str])] = &[
     ("SELECT count(*) FROM X WHERE max(a) > 1", &["aggregate-in-where"]),
     ("SELECT count(*) FROM X FACET CASES (WHERE count(*) > 1)", &["aggregate-in-where"]),
+    ("FROM X WITH max(a) AS b SELECT b", &["aggregate-in-with"]),
     ("SELECT count(*) FROM X SINCE 1702899296", &["ambiguous-time"]),
+    ("FROM X JOIN (SELECT * FROM Y) ON id SELECT count(*)", &["join-star"]),
+    ("FROM X JOIN (SELECT max(a) FROM Y FACET id) ON id SELECT count(*)", &["inner-facet-limit"]),
+    ("SELECT max(a) FROM X TIMESERIES AUTO SLIDE BY 1 minute", &["slide-by-width"]),
+    ("SELECT max(a) FROM X TIMESERIES 1 minute SLIDE BY 2 minutes", &["slide-gap"]),
     ("SELECT count(*) FROM X WHERE a RLIKE r'^a.*$'", &["anchored-pattern"]),
     ("SELECT count(*) FROM X WHERE a = true", &["boolean-comparison"]),
     (
@@ -104,6 +109,8 @@ fn sound_queries_are_left_in_peace() {
         "SELECT {{f}} FROM {{t}} FACET {{x}} TIMESERIES",
         "SELECT count(*) FROM X WHERE a = '{{x}}%' OR a = '%'",
         "SELECT count(*) FROM X SINCE '{{since}}' WITH TIMEZONE '{{zone}}'",
+        "SELECT max(a) FROM X TIMESERIES 5 minutes SLIDE BY 5 minutes",
+        "SELECT max(a) FROM X TIMESERIES 5 minutes SLIDE BY AUTO",
         "SELECT rate(sum(a), 1 minute), filter(count(*), WHERE b = 1) FROM X",
         "SELECT uniques(a) FROM X LIMIT 100",
         "SELECT count(*) FROM X SINCE 366 minutes ago TIMESERIES 1 minute",

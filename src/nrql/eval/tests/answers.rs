@@ -292,6 +292,7 @@ fn raw_events() {
         ]),
     );
     check(&store, "SHOW EVENT TYPES", json!([{"eventType": "E"}]));
+    check(&store, "WITH 6 * 7 AS n SELECT n + 1 AS m", json!([{"m": 43, "timestamp": NOW}]));
 }
 
 #[test]
