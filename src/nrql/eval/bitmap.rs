@@ -267,7 +267,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn all_ways_agree(bits in prop::collection::vec(any::<bool>(), 0..300), cut in 0usize..300) {
+        fn all_ways_agree(
+            bits in prop::collection::vec(any::<bool>(), 0..300),
+            cut in 0usize..300,
+        ) {
             let bitmap = plain(&bits);
             prop_assert_eq!(&Bitmap::from_slice(&bits, |bit| bit), &bitmap);
             prop_assert_eq!(&Bitmap::from_fn(bits.len(), |row| bits[row]), &bitmap);

@@ -191,7 +191,8 @@ fn sealed_segments_are_tight() {
     assert!(per_event <= 22, "{per_event} bytes per event");
 }
 
-/// More texts than a byte can tell apart, and none twice; what only finding them took is given back.
+/// More texts than a byte can tell apart, and none twice; what only finding them took is given
+/// back.
 #[test]
 fn many_texts_come_back_from_sealed_segments() {
     for distinct in [256, 257, 32_768] {
@@ -371,8 +372,8 @@ proptest! {
                     for time in 0..*times {
                         let timestamp = timestamp + time as i64;
                         let rare = format!("rare{}", time % 7);
-                        let mut own: Vec<(&str, Cell<'_>)> =
-                            cells.iter().map(|(name, kind)| (NAMES[*name], value(*kind).0)).collect();
+                        let cell = |(name, kind): &(usize, u8)| (NAMES[*name], value(*kind).0);
+                        let mut own: Vec<(&str, Cell<'_>)> = cells.iter().map(cell).collect();
                         let mut values: BTreeMap<String, Value> = cells
                             .iter()
                             .map(|(name, kind)| (NAMES[*name].to_owned(), value(*kind).1))
