@@ -1,10 +1,10 @@
 //! What a query costs per row: filter, facets, time series with percentiles, distinct counts over
 //! one and ten million events of twelve attributes; and what storing them costs.
 //!
-//! `cargo bench --bench nrql -- --figures` prints a table; with `--json FILE` it writes the same for
-//! `ci/figures/nrql_duckdb.py`, which puts DuckDB's figures beside it. `--rows N` (several times)
-//! changes the sizes. One thread; each figure is the best of several rounds, as whatever else runs
-//! on the machine only ever adds time.
+//! `cargo bench --bench nrql -- --figures` prints a table; with `--json FILE` it writes the same
+//! for `ci/figures/nrql_duckdb.py`, which puts DuckDB's figures beside it. `--rows N` (several
+//! times) changes the sizes. One thread; each figure is the best of several rounds, as whatever
+//! else runs on the machine only ever adds time.
 
 use std::fmt::Write as _;
 use std::hint::black_box;

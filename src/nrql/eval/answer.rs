@@ -65,6 +65,10 @@ pub(super) struct Chosen {
     groups: Vec<usize>,
 }
 
+/// Memory of one result and of each of its values, in bytes, about.
+const LINE_BYTES: usize = 128;
+const VALUE_BYTES: usize = 96;
+
 type Batches<'i, 'b> = &'i mut (dyn Iterator<Item = Result<Batch<'b>, NrqlError>> + 'i);
 
 impl Question<'_> {
@@ -130,6 +134,8 @@ impl Question<'_> {
         budget: &Budget,
     ) -> Result<Lines, NrqlError> {
         let count = chosen.groups.len();
+        let series = buckets.map_or(1, |buckets| buckets.count);
+        budget.hold((count + 3) * series * (LINE_BYTES + VALUE_BYTES * self.plan.items.len()))?;
         let mut places = vec![OTHER; chosen.grouper.len()];
         for (place, group) in (0..).zip(&chosen.groups) {
             places[*group] = place;

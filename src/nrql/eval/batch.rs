@@ -83,7 +83,7 @@ impl<'a> Batch<'a> {
         debug_assert!(columns.values().all(|column| column.len() == len));
         Self {
             len,
-            timestamps: timestamps.map_or_else(|| vec![0; len], |own| own).into(),
+            timestamps: timestamps.unwrap_or_else(|| vec![0; len]).into(),
             event_type,
             account: None,
             source: Source::Columns(Arc::new(columns)),

@@ -192,6 +192,25 @@ impl Bitmap {
         })
     }
 
+    /// The rows set, in order, as a list.
+    #[expect(clippy::cast_possible_truncation, reason = "batches have far fewer than 2³² rows")]
+    pub fn to_rows(&self) -> Vec<u32> {
+        let mut rows = Vec::with_capacity(self.count());
+        for (at, word) in self.words.iter().enumerate() {
+            let start = (at * BITS) as u32;
+            if *word == u64::MAX {
+                rows.extend(start..start + u64::BITS);
+                continue;
+            }
+            let mut rest = *word;
+            while rest != 0 {
+                rows.push(start + rest.trailing_zeros());
+                rest &= rest - 1;
+            }
+        }
+        rows
+    }
+
     /// Calls `visit` with each row set, in order; whole words without a test per row.
     #[inline]
     pub fn for_each(&self, mut visit: impl FnMut(usize)) {
@@ -248,7 +267,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn all_ways_agree(bits in prop::collection::vec(any::<bool>(), 0..300), cut in 0usize..300) {
+        fn all_ways_agree(
+            bits in prop::collection::vec(any::<bool>(), 0..300),
+            cut in 0usize..300,
+        ) {
             let bitmap = plain(&bits);
             prop_assert_eq!(&Bitmap::from_slice(&bits, |bit| bit), &bitmap);
             prop_assert_eq!(&Bitmap::from_fn(bits.len(), |row| bits[row]), &bitmap);
@@ -257,6 +279,7 @@ mod tests {
             let mut visited = Vec::new();
             bitmap.for_each(|row| visited.push(row));
             prop_assert_eq!(&visited, &set);
+            prop_assert!(bitmap.to_rows().into_iter().map(|row| row as usize).eq(visited));
             prop_assert_eq!(bitmap.count(), set.len());
             prop_assert_eq!(bitmap.all(), bits.iter().all(|bit| *bit));
             prop_assert_eq!(bitmap.none(), set.is_empty());

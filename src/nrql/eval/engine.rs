@@ -59,20 +59,23 @@ struct Source<'c> {
 /// What a query gives.
 pub(super) enum Table {
     /// Aggregates.
-    Aggregated {
-        /// Of which.
-        plan: Plan,
-        /// Of the present window.
-        lines: Lines,
-        /// With COMPARE WITH.
-        previous: Option<Lines>,
-        /// Whether lines are buckets.
-        series: bool,
-        /// The window, its begin snapped.
-        window: TimeWindow,
-    },
+    Aggregated(Box<Aggregated>),
     /// Events, or what describes them.
     Rows(Vec<Row>),
+}
+
+/// What a query with aggregates gives.
+pub(super) struct Aggregated {
+    /// Its aggregates.
+    pub plan: Plan,
+    /// Of the present window.
+    pub lines: Lines,
+    /// With COMPARE WITH.
+    pub previous: Option<Lines>,
+    /// Whether lines are buckets.
+    pub series: bool,
+    /// The window, its begin snapped.
+    pub window: TimeWindow,
 }
 
 /// Runs one text.
@@ -82,7 +85,8 @@ pub(super) struct Engine<'c> {
     pub(super) budget: Budget,
     pub(super) messages: Vec<String>,
     pub(super) event_types: Vec<String>,
-    subqueries: usize,
+    /// Those answered so far; one that is answered for two windows counts once.
+    subqueries: Vec<&'c Query>,
 }
 
 type Batches<'b> = Box<dyn Iterator<Item = Result<Batch<'b>, NrqlError>> + 'b>;
@@ -95,7 +99,7 @@ impl<'c> Engine<'c> {
             budget: Budget::new(context.limits),
             messages: Vec::new(),
             event_types: Vec::new(),
-            subqueries: 0,
+            subqueries: Vec::new(),
         }
     }
 
@@ -168,7 +172,7 @@ impl<'c> Engine<'c> {
             Some(facet) => self.faceted(query, facet, scope, &question, &window, buckets, back)?,
         };
         let series = buckets.is_some();
-        Ok(Table::Aggregated { plan, lines, previous, series, window })
+        Ok(Table::Aggregated(Box::new(Aggregated { plan, lines, previous, series, window })))
     }
 
     fn plain(
@@ -286,9 +290,11 @@ impl<'c> Engine<'c> {
         is_set: bool,
         window: &TimeWindow,
     ) -> Result<Value, NrqlError> {
-        self.subqueries += 1;
+        if !self.subqueries.iter().any(|known| std::ptr::eq(*known, query)) {
+            self.subqueries.push(query);
+        }
         let most = self.budget.limits().subqueries_max;
-        if self.subqueries > most {
+        if self.subqueries.len() > most {
             return Err(limit(
                 format!("A query may have at most {most} subqueries"),
                 "use a nested aggregation or a JOIN instead",
@@ -299,7 +305,8 @@ impl<'c> Engine<'c> {
         }
         let window = self.own_window(query, window)?;
         let values = match self.select(query, &window, Place::Subquery)? {
-            Table::Aggregated { plan, lines, .. } => {
+            Table::Aggregated(table) => {
+                let Aggregated { plan, lines, .. } = *table;
                 let by_facet = is_set && !plan.facet_names.is_empty();
                 let value = |line: &super::answer::Line| {
                     let from = if by_facet { &line.facet } else { &line.values };
@@ -339,6 +346,11 @@ impl<'c> Engine<'c> {
     ) -> Result<Source<'c>, NrqlError> {
         let mut source = Source { events: Vec::new(), rows: None, sides: Vec::new(), wanted: None };
         match &query.from {
+            // Without FROM there is one row, of nothing but what WITH binds.
+            From::EventTypes(types) if types.is_empty() => {
+                let now = Some(vec![self.context.now.0]);
+                source.rows = Some(Batch::from_columns("", 1, now, []));
+            }
             From::EventTypes(types) => {
                 source.events = types.iter().map(|name| name.text.as_str()).collect();
                 for name in &source.events {
@@ -366,7 +378,7 @@ impl<'c> Engine<'c> {
 
     fn as_batch(&self, table: Table) -> Result<Batch<'static>, NrqlError> {
         let batch = match table {
-            Table::Aggregated { plan, lines, series, .. } => lines.into_batch(&plan, series),
+            Table::Aggregated(table) => table.lines.into_batch(&table.plan, table.series),
             Table::Rows(rows) => Batch::from_rows("", &rows),
         };
         self.budget.hold(batch.len().saturating_mul(batch.names().len()).saturating_mul(32))?;

@@ -103,13 +103,9 @@ fn answer_of(table: Table, query: &Query, time_window: TimeWindow) -> QueryResul
     let metadata = Metadata { time_window, ..Metadata::default() };
     match table {
         Table::Rows(results) => QueryResult { results, metadata, ..QueryResult::default() },
-        Table::Aggregated { plan, lines, previous, series, window } => shape::aggregated(
-            &plan,
-            lines,
-            previous,
-            series,
-            query,
-            Metadata { time_window: window, ..metadata },
-        ),
+        Table::Aggregated(table) => {
+            let metadata = Metadata { time_window: table.window.clone(), ..metadata };
+            shape::aggregated(*table, query, metadata)
+        }
     }
 }

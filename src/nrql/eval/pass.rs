@@ -101,7 +101,7 @@ impl Reading<'_> {
             pass.update(self, &prepared, &target, batch);
             return Ok(());
         }
-        let rows: Vec<u32> = rows.iter().map(|row| u32::try_from(row).unwrap_or(0)).collect();
+        let rows = rows.to_rows();
         let facets = facet.of_rows(batch, &rows);
         budget.groups(facet.places())?;
         pass.grow(facet.places(), budget)?;

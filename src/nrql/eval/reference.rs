@@ -290,6 +290,11 @@ fn shown(
         let facet = |group: &Group| group.facet.iter().map(sortable).collect::<Vec<_>>();
         by_rank.then_with(|| facet(one).cmp(&facet(other)))
     });
+    cut(query, groups)
+}
+
+/// The groups that LIMIT and OFFSET leave.
+fn cut(query: &Query, groups: Vec<Group>) -> Vec<Group> {
     let limit = match query.limit {
         None => 10,
         Some(Limit::Rows(rows)) => rows,

@@ -11,7 +11,8 @@ use super::super::print::expression_text;
 use super::super::result::{Metadata, Outcome, QueryResult, Row};
 use super::super::value::Value;
 use super::aggregate;
-use super::answer::{Line, Lines};
+use super::answer::Line;
+use super::engine::Aggregated;
 use super::plan::{Item, Plan};
 
 /// The name of the facet that CASES makes.
@@ -66,14 +67,9 @@ fn computed_key(expr: &Expr, text: &str) -> Arc<str> {
 }
 
 /// The answer of an aggregated query. Source: newrelic.md 3.4 and 4.4.
-pub(super) fn aggregated(
-    plan: &Plan,
-    lines: Lines,
-    previous: Option<Lines>,
-    series: bool,
-    query: &Query,
-    metadata: Metadata,
-) -> QueryResult {
+pub(super) fn aggregated(table: Aggregated, query: &Query, metadata: Metadata) -> QueryResult {
+    let Aggregated { plan, lines, previous, series, .. } = table;
+    let plan = &plan;
     let facet = Faceted::of(query);
     let rows = |lines: &[Line], facet: Faceted, comparison: Option<&str>| -> Vec<Row> {
         lines.iter().map(|line| row(plan, line, facet, series, comparison)).collect()

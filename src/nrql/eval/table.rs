@@ -72,7 +72,6 @@ impl Table {
 #[inline]
 fn place(key: u64, mask: usize) -> usize {
     let mixed = (key ^ key >> 32).wrapping_mul(MIX);
-    #[expect(clippy::cast_possible_truncation, reason = "masked")]
     let at = (mixed >> 20) as usize;
     at & mask
 }

@@ -48,13 +48,13 @@ impl<T: Copy + Default> Part<T> {
             rows.push(row as u32);
             self.values.push(value);
             if self.values.len() * DENSE_SHARE > row {
-                return self.to_dense() + size_of::<T>();
+                return self.make_dense() + size_of::<T>();
             }
             return size_of::<T>() + size_of::<u32>();
         }
         let gap = row - self.values.len();
         if gap > 0 && self.count * SPARSE_SHARE <= row {
-            self.to_sparse();
+            self.make_sparse();
             return self.append(row, value);
         }
         if gap > 0 && matches!(self.layout, Layout::Full) {
@@ -70,7 +70,7 @@ impl<T: Copy + Default> Part<T> {
     }
 
     /// Returns the bytes that this added.
-    fn to_dense(&mut self) -> usize {
+    fn make_dense(&mut self) -> usize {
         let Layout::Sparse(rows) = std::mem::replace(&mut self.layout, Layout::Full) else {
             return 0;
         };
@@ -87,7 +87,7 @@ impl<T: Copy + Default> Part<T> {
         added
     }
 
-    fn to_sparse(&mut self) {
+    fn make_sparse(&mut self) {
         let rows: Vec<u32> = match &self.layout {
             Layout::Full => (0..self.values.len() as u32).collect(),
             Layout::Dense(valid) => valid.iter().map(|row| row as u32).collect(),
@@ -102,9 +102,9 @@ impl<T: Copy + Default> Part<T> {
         let dense = self.count * DENSE_SHARE > rows;
         match (&self.layout, dense) {
             (Layout::Sparse(_), true) => {
-                self.to_dense();
+                self.make_dense();
             }
-            (Layout::Full | Layout::Dense(_), false) => self.to_sparse(),
+            (Layout::Full | Layout::Dense(_), false) => self.make_sparse(),
             _ => {}
         }
         if dense && self.values.len() < rows {

@@ -94,6 +94,22 @@ fn event_types_are_known_by_window() {
 }
 
 #[test]
+fn one_millisecond_out_of_order_is_out_of_order() {
+    let mut store = store(1 << 20);
+    push(&mut store, "A", 10, &[]);
+    push(&mut store, "A", 9, &[]);
+    let times = |store: &EventStore, from, until| {
+        let batches = store.scan(&[account(1)], &["A"], UnixMillis(from), UnixMillis(until));
+        batches.flat_map(|batch| batch.timestamps().to_vec()).collect::<Vec<_>>()
+    };
+    assert_eq!(times(&store, 0, 100), [9, 10]);
+    assert_eq!(times(&store, 9, 10), [9]);
+    assert_eq!(times(&store, 10, 11), [10]);
+    store.expire(UnixMillis(10));
+    assert_eq!(times(&store, 0, 100), [10]);
+}
+
+#[test]
 fn memory_is_capped_and_losses_are_counted() {
     let mut store = store(400_000);
     let events = 20_000u64;
@@ -173,6 +189,25 @@ fn sealed_segments_are_tight() {
     let per_event = store.bytes() / events as usize;
     // Timestamp and number 8 bytes each, a code 1, when it was stored 4.
     assert!(per_event <= 22, "{per_event} bytes per event");
+}
+
+/// More texts than a byte can tell apart, and none twice; what only finding them took is given
+/// back.
+#[test]
+fn many_texts_come_back_from_sealed_segments() {
+    for distinct in [256, 257, 32_768] {
+        let mut store = store(1 << 30);
+        let text = |n: i64| format!("text {:04}", n % distinct);
+        for n in 0..32_768 {
+            push(&mut store, "A", n, &[("text", Cell::Text(&text(n)))]);
+        }
+        let rows = store.rows(None, "A");
+        for (n, row) in rows.iter().enumerate() {
+            assert_eq!(row.get("text"), Some(Value::text(&text(n as i64))), "of {distinct}");
+        }
+        let per_event = store.bytes() / 32_768;
+        assert!(per_event <= 65, "{per_event} bytes per event with {distinct} texts");
+    }
 }
 
 const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
@@ -337,8 +372,8 @@ proptest! {
                     for time in 0..*times {
                         let timestamp = timestamp + time as i64;
                         let rare = format!("rare{}", time % 7);
-                        let mut own: Vec<(&str, Cell<'_>)> =
-                            cells.iter().map(|(name, kind)| (NAMES[*name], value(*kind).0)).collect();
+                        let cell = |(name, kind): &(usize, u8)| (NAMES[*name], value(*kind).0);
+                        let mut own: Vec<(&str, Cell<'_>)> = cells.iter().map(cell).collect();
                         let mut values: BTreeMap<String, Value> = cells
                             .iter()
                             .map(|(name, kind)| (NAMES[*name].to_owned(), value(*kind).1))

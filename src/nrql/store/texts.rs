@@ -105,16 +105,16 @@ impl Texts {
         let mut dictionary = Vec::new();
         let mut codes = vec![u32::MAX; self.dictionary.len()];
         let mut text_bytes = 0;
-        let mut code = |old: u32| {
-            let code = &mut codes[old as usize];
+        let mut code = |old: usize| {
+            let code = &mut codes[old];
             if *code == u32::MAX {
                 *code = dictionary.len() as u32;
-                text_bytes += self.dictionary[old as usize].len();
-                dictionary.push(Arc::clone(&self.dictionary[old as usize]));
+                text_bytes += self.dictionary[old].len();
+                dictionary.push(Arc::clone(&self.dictionary[old]));
             }
             *code
         };
-        let codes = each_width!(&self.codes, part => part.take(rows, |old| code(old.into())));
+        let codes = each_width!(&self.codes, part => part.take(rows, |old| code(old as usize)));
         let codes = CodePart::Wide(codes);
         Self { dictionary, index: IndexSet::default(), codes, last: 0, text_bytes }
     }

@@ -77,77 +77,80 @@ fn check(text: &str, expected: &Value) {
     assert_eq!(&expr.eval(&batch).value(0), expected, "{text}, by column");
 }
 
+const CONDITIONS: &[(&str, bool)] = &[
+    ("n = 5", true),
+    ("n != 5", false),
+    ("5 = n", true),
+    ("4 < n", true),
+    ("n <= 4", false),
+    ("absent = 5", false),
+    ("absent != 5", false),
+    ("NOT absent = 5", true),
+    ("absent IS NULL", true),
+    ("n IS NOT NULL", true),
+    ("digits = 5", false),
+    ("digits != 5", true),
+    ("digits < 6", false),
+    ("numeric(digits) = 5", true),
+    ("text = 'hello world'", false),
+    ("text LIKE 'hello%'", true),
+    ("text LIKE '%O w%d'", true),
+    ("text LIKE 'h_llo%'", false),
+    ("text LIKE 'hello'", false),
+    ("text NOT LIKE '%xyz%'", true),
+    ("absent NOT LIKE '%xyz%'", false),
+    ("n LIKE '5'", false),
+    ("text RLIKE r'Hello'", false),
+    ("text RLIKE r'H.*d'", true),
+    ("absent NOT RLIKE r'.*'", false),
+    ("text NOT IN ('a', 'b')", true),
+    ("absent NOT IN ('a')", false),
+    ("n IN ('5', 4, 5)", true),
+    ("digits IN (5)", false),
+    ("digits IN ('5', 4)", true),
+    ("n IN (4, zero, n)", true),
+    ("-zero IN (0)", true),
+    ("big IN (9223372036854775807)", true),
+    ("big IN (9223372036854775806)", false),
+    ("gauge IN (2.5, 7)", true),
+    ("truth IN ('true')", true),
+    ("flag IS TRUE", true),
+    ("flag = true", true),
+    ("flag IN (true)", true),
+    ("truth IS TRUE", true),
+    ("truth IS NOT FALSE", true),
+    ("n IS TRUE", false),
+    ("flag", true),
+    ("text OR flag", true),
+    ("absent OR n = 5", true),
+    ("(absent OR n) = 5", true),
+    ("(absent OR zero) = 5", false),
+    ("n = 4 OR n = 5 AND text = 'x'", false),
+    ("big = 9223372036854775807", true),
+    ("big > 9223372036854775806", true),
+    ("big = 9223372036854775806", false),
+    ("big - 9223372036854775806 < 1.5", true),
+    ("big - 9223372036854775806 > 0.5", true),
+    ("big > n", true),
+    ("n < big", true),
+    ("gauge > 2", true),
+    ("gauge[count] = 1", true),
+    ("text > 'Hello'", true),
+    ("'b' > 'a'", true),
+    ("eventType() = 'Sample'", true),
+    ("text = digits", false),
+    ("text != digits", true),
+    ("n != digits", true),
+];
+
 #[test]
 fn conditions() {
-    let cases = [
-        ("n = 5", true),
-        ("n != 5", false),
-        ("5 = n", true),
-        ("4 < n", true),
-        ("n <= 4", false),
-        ("absent = 5", false),
-        ("absent != 5", false),
-        ("NOT absent = 5", true),
-        ("absent IS NULL", true),
-        ("n IS NOT NULL", true),
-        ("digits = 5", false),
-        ("digits != 5", true),
-        ("digits < 6", false),
-        ("numeric(digits) = 5", true),
-        ("text = 'hello world'", false),
-        ("text LIKE 'hello%'", true),
-        ("text LIKE '%O w%d'", true),
-        ("text LIKE 'h_llo%'", false),
-        ("text LIKE 'hello'", false),
-        ("text NOT LIKE '%xyz%'", true),
-        ("absent NOT LIKE '%xyz%'", false),
-        ("n LIKE '5'", false),
-        ("text RLIKE r'Hello'", false),
-        ("text RLIKE r'H.*d'", true),
-        ("absent NOT RLIKE r'.*'", false),
-        ("text NOT IN ('a', 'b')", true),
-        ("absent NOT IN ('a')", false),
-        ("n IN ('5', 4, 5)", true),
-        ("digits IN (5)", false),
-        ("digits IN ('5', 4)", true),
-        ("n IN (4, zero, n)", true),
-        ("-zero IN (0)", true),
-        ("big IN (9223372036854775807)", true),
-        ("big IN (9223372036854775806)", false),
-        ("gauge IN (2.5, 7)", true),
-        ("truth IN ('true')", true),
-        ("flag IS TRUE", true),
-        ("flag = true", true),
-        ("flag IN (true)", true),
-        ("truth IS TRUE", true),
-        ("truth IS NOT FALSE", true),
-        ("n IS TRUE", false),
-        ("flag", true),
-        ("text OR flag", true),
-        ("absent OR n = 5", true),
-        ("(absent OR n) = 5", true),
-        ("(absent OR zero) = 5", false),
-        ("n = 4 OR n = 5 AND text = 'x'", false),
-        ("big = 9223372036854775807", true),
-        ("big > 9223372036854775806", true),
-        ("big = 9223372036854775806", false),
-        ("big > n", true),
-        ("n < big", true),
-        ("gauge > 2", true),
-        ("gauge[count] = 1", true),
-        ("text > 'Hello'", true),
-        ("'b' > 'a'", true),
-        ("eventType() = 'Sample'", true),
-        ("text = digits", false),
-        ("text != digits", true),
-        ("n != digits", true),
-    ];
     let row = sample();
     let batch = Batch::from_rows("Sample", std::slice::from_ref(&row.0));
-    for (text, expected) in cases {
+    for (text, expected) in CONDITIONS {
         let condition = condition(text);
-        assert_eq!(condition.is_true(&row), expected, "{text}");
-        assert_eq!(condition.select(&batch).get(0), expected, "{text}, by column");
+        assert_eq!(condition.is_true(&row), *expected, "{text}");
+        assert_eq!(condition.select(&batch).get(0), *expected, "{text}, by column");
     }
 }
 
@@ -210,6 +213,18 @@ fn choices() {
     for (text, expected) in cases {
         check(text, &expected);
     }
+}
+
+/// Of several branches that hold the first counts, row by row.
+#[test]
+fn earlier_branches_win() {
+    let numbers = [1.0, 5.0, 3.0];
+    let rows = numbers.map(|number| row(&[("n", Value::Number(number))]).0);
+    let batch = Batch::from_rows("Sample", &rows);
+    let text = "cases(WHERE n > 4 AS 'great', WHERE n > 2 AS 'some')";
+    let column = compiled(text, &scope()).expect("compiles").eval(&batch);
+    let expected = [Value::Null, Value::text("great"), Value::text("some")];
+    assert_eq!([column.value(0), column.value(1), column.value(2)], expected);
 }
 
 #[test]

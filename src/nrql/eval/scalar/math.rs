@@ -79,7 +79,8 @@ fn round(known: &[Known], _: &Scope) -> Result<Arc<Apply>, String> {
         1 => Ok(Arc::new(|values| values[0].as_f64().map_or(Value::Null, |v| number(half_up(v))))),
         2 => Ok(Arc::new(|values| match (values[0].as_f64(), values[1].as_f64()) {
             (Some(value), Some(nearest)) if nearest < 1.0 && (1.0 / nearest).fract() == 0.0 => {
-                // Dividing by the whole reciprocal gives 0.3 where multiplying gives 0.30000000000000004.
+                // Dividing by the whole reciprocal gives 0.3 where multiplying by 0.1 gives a digit
+                // more.
                 let per = 1.0 / nearest;
                 number(half_up(value * per) / per)
             }

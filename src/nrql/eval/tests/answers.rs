@@ -250,6 +250,22 @@ fn sub_queries_and_joins() {
          ON host = h SELECT max(n), count(*) FACET host",
         json!([{"facet": "a", "host": "a", "max.n": 1, "count": 3}]),
     );
+    for (join, count) in [("JOIN", 3), ("INNER JOIN", 3), ("LEFT JOIN", 4)] {
+        check(
+            &store,
+            &format!(
+                "FROM E {join} (FROM E SELECT count(*) AS n WHERE code = 'bad' FACET host) \
+                 ON host SELECT count(*)"
+            ),
+            json!([{"count": count}]),
+        );
+    }
+    check(
+        &store,
+        "SELECT sum(n) FROM (SELECT count(*) AS n FROM E WHERE host IN (SELECT uniques(host) \
+         FROM E) AND ms <= (SELECT max(ms) FROM E)) SINCE 2 minutes ago COMPARE WITH 2 minutes ago",
+        json!([{"comparison": "current", "sum.n": 1}, {"comparison": "previous", "sum.n": 2}]),
+    );
     refused(
         &store,
         "SELECT count(*) FROM E WHERE ms > (SELECT max(ms) FROM E) AND ms > (SELECT min(ms) FROM E) \
@@ -292,6 +308,7 @@ fn raw_events() {
         ]),
     );
     check(&store, "SHOW EVENT TYPES", json!([{"eventType": "E"}]));
+    check(&store, "WITH 6 * 7 AS n SELECT n + 1 AS m", json!([{"m": 43, "timestamp": NOW}]));
 }
 
 #[test]

@@ -259,7 +259,7 @@ proptest! {
             return Err(TestCaseError::fail(format!("{text}: {:?}", parse(&text))));
         };
         let expected = reference::answer(&query, &events, NOW);
-        let answer = ask(&stored(&events), &text).map_err(|e| TestCaseError::fail(e))?.to_json();
+        let answer = ask(&stored(&events), &text).map_err(TestCaseError::fail)?.to_json();
         let found = (&answer["results"], &answer["totalResult"], &answer["otherResult"]);
         let results = Json::Array(expected.results);
         prop_assert!(
