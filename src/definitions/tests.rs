@@ -368,6 +368,47 @@ fn an_alias_bomb_is_an_error() {
     assert!(load(&format!("{text}goldenTags: *a11\n")).is_err());
 }
 
+/// Every kind of problem that a set of files can have has its example in fixtures/definitions_bad.
+#[test]
+fn every_kind_of_problem_is_found() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/definitions_bad");
+    let (mut folders, mut files) = (vec![root], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let text = std::fs::read_to_string(&path).expect("text");
+                files.push((path.display().to_string(), text));
+            }
+        }
+    }
+    let sources = || files.iter().map(|(path, text)| Source { path, text });
+    let (set, problems) = Definitions::check(sources(), View::Production);
+    let mut codes: Vec<&str> = problems.iter().map(|problem| problem.code).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    let expected = "condition-count condition-empty condition-kinds condition-twice \
+        dashboard-pages dashboard-permissions definition-missing disabled-rules domain-name \
+        expiration file-unknown file-unused folder-name fragment golden-tag golden-tag-twice \
+        golden-unknown identifier-long identifier-parts json key-twice layout layout-overlap \
+        metric-count metric-name missing-key missing-value owner query-empty query-form \
+        query-missing rule-broad rule-choice rule-conflict rule-form rule-name rule-name-twice \
+        rule-never rule-overlap rules-missing summary-choice tag-ttl template-missing \
+        template-name test-empty test-file-name test-nested test-null tests-missing \
+        tests-useless type type-name type-twice uninstrumented uninstrumented-missing unit \
+        unknown-key visualization widget-account widget-linked widget-query widget-source yaml";
+    assert_eq!(codes.join(" "), expected);
+    // What is bad is left out, the rest serves.
+    assert!(set.get("EXT", "METRICS").is_some_and(|one| one.golden_metrics.len() == 6));
+    assert!(set.get("EXT", "RULE_NAMELESS").is_some_and(|one| one.rules.len() == 1));
+    assert!(set.get("EXT", "CONDITIONS").is_some_and(|one| one.rules.is_empty()));
+    let (_, errors) = Definitions::load_lenient(sources(), View::Production);
+    let is_error = |problem: &&DefinitionError| problem.severity == Severity::Error;
+    assert_eq!(errors.len(), problems.iter().filter(is_error).count());
+}
+
 proptest! {
     /// Whatever a file holds, loading it ends with definitions or with complaints.
     #[test]
