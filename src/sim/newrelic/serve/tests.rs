@@ -263,7 +263,7 @@ fn other_accounts_refuse_what_is_played_back() {
 fn a_crash_loses_at_most_the_last_unsynced_inputs() {
     const REQUESTS: u32 = 24;
     let (mut crashes, mut shortest) = (0, u64::MAX);
-    for operations in (1..400).step_by(13) {
+    for operations in (1..400).step_by(7) {
         let clock = TestClock::default();
         let store = DiskStore::new(Seed(operations));
         let recorder = Recorder::default();
