@@ -164,7 +164,12 @@ const CASES: &[Case] = &[
         "newrelic_accounts_wrong",
         &["newrelic", "serve", "--accounts", "fixtures/accounts/wrong.toml"],
         3,
-        &["wrong.toml:4:1", "`nmae`", "did you mean `name`?", "wrong.toml:2:1"],
+        &[
+            "wrong.toml:5:17",
+            "a license key is 40 letters",
+            "wrong.toml:8:11",
+            "accounts are 1234567",
+        ],
     ),
     (
         "newrelic_without_definitions",

@@ -91,8 +91,8 @@ fn key_fault(text: &str, kind: KeyKind) -> Option<(&'static str, &'static str)> 
         }
         KeyKind::Ingest => {
             let shaped = text.len() == INGEST_KEY_CHARS && text.ends_with("NRAL") && is_plain(text);
-            let help = "an ingest key is 40 letters and digits, the last four NRAL";
-            (!shaped).then_some(("this is not an ingest key", help))
+            let help = "a license key is 40 letters and digits, the last four NRAL";
+            (!shaped).then_some(("this is not a license key", help))
         }
         KeyKind::User => {
             let rest = text.strip_prefix("NRAK-");
@@ -305,7 +305,7 @@ mod tests {
         check("", &["a.toml:1", "account"]);
         check("[[account]]\nid = 0\nname = \"x\"\n", &["a.toml:2:6", "1 to 9999999999"]);
         check("[[account]]\nid = 1\nnmae = \"x\"\n", &["a.toml:3:1", "name"]);
-        check(&account(1, "\"short\""), &["a.toml:4:17", "not an ingest key", "40 letters"]);
+        check(&account(1, "\"short\""), &["a.toml:4:17", "not a license key", "40 letters"]);
         check(&account(1, &format!("\"{USER}\"")), &["user key", "under [[user]]"]);
         let twice = format!("{}{}", account(1, &key), account(2, &key));
         check(&twice, &["a.toml:8", "one of account 1 already"]);

@@ -171,5 +171,7 @@ mod tests {
         check(Method::GET, &[("sec-fetch-site", "same-site")], Some("site"));
         check(Method::GET, &[("sec-fetch-site", "same-origin")], None);
         check(Method::GET, &[("sec-fetch-site", "none")], None);
+        let rebound = headers(&[("host", "evil.example"), ("origin", "http://evil.example")]);
+        assert!(guard.check(&Method::GET, &rebound).is_err(), "its own origin does not help it");
     }
 }

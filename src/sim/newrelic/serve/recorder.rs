@@ -131,8 +131,9 @@ fn presented(parts: &Parts) -> Option<KeyDigest> {
     let header = KEY_HEADERS.iter().find_map(|name| parts.headers.get(*name)?.to_str().ok());
     let query = parts.uri.query().unwrap_or_default();
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    let query = pairs.filter(|(name, _)| name.eq_ignore_ascii_case("api-key")).map(|(_, key)| key);
-    header.or(query.last()).map(KeyDigest::of)
+    let mut keys =
+        pairs.filter(|(name, _)| name.eq_ignore_ascii_case("api-key")).map(|(_, key)| key);
+    header.or_else(|| keys.next_back()).map(KeyDigest::of)
 }
 
 fn kept_headers(headers: &HeaderMap) -> Vec<(String, String)> {

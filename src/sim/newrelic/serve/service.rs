@@ -52,6 +52,8 @@ struct Inner<C: Clock> {
     guard: Guard,
     options: ServiceOptions,
     recorder: Option<Recorder>,
+    /// New Relic's own routes; making them is dear, a clone is not.
+    apis: Router,
     started: UnixMillis,
     state: Mutex<State>,
 }
@@ -102,7 +104,9 @@ impl<C: Clock> Service<C> {
     ) -> Self {
         let guard = Guard::new(options.hosts.iter().cloned());
         let (started, state) = (clock.wall(), Mutex::default());
-        let inner = Inner { clock, newrelic, accounts, guard, options, recorder, started, state };
+        let apis = router(clock.clone(), newrelic.clone());
+        let inner =
+            Inner { clock, newrelic, accounts, guard, options, recorder, apis, started, state };
         Self(Arc::new(inner))
     }
 
@@ -137,22 +141,17 @@ impl<C: Clock> Service<C> {
         self.0.started
     }
 
-    /// New Relic's own routes.
-    fn apis(&self) -> Router {
-        router(self.0.clock.clone(), self.0.newrelic.clone())
-    }
-
     /// New Relic's routes and the page.
     pub fn public_router(&self) -> Router {
         let routes = match &self.0.recorder {
-            None => self.apis(),
+            None => self.0.apis.clone(),
             Some(recorder) => {
                 let (clock, newrelic) = (self.0.clock.clone(), self.0.newrelic.clone());
-                recorder::record(self.apis(), recorder.clone(), clock, newrelic)
+                recorder::record(self.0.apis.clone(), recorder.clone(), clock, newrelic)
             }
         };
         let routes = drained(routes, self.0.clock.real().clone());
-        page::router(self.clone(), self.apis()).fallback_service(routes)
+        page::router(self.clone(), self.0.apis.clone()).fallback_service(routes)
     }
 
     /// The administrator's routes.
@@ -165,7 +164,7 @@ impl<C: Clock> Service<C> {
     /// # Errors
     /// [`JournalError`]
     pub async fn replay<D: Disk>(&self, journal: &Journal<D>) -> Result<Replayed, JournalError> {
-        let routes = self.apis();
+        let routes = &self.0.apis;
         let keys = self.0.accounts.accounts.iter().flat_map(|account| &account.keys);
         let keys: BTreeMap<KeyDigest, &ApiKey> =
             keys.map(|key| (KeyDigest::of(key.expose()), key)).collect();
@@ -186,7 +185,7 @@ impl<C: Clock> Service<C> {
                     _ => None,
                 };
                 let (clock, newrelic) = (&self.0.clock, &self.0.newrelic);
-                match recorder::play(&routes, clock, newrelic, key.copied(), entry).await {
+                match recorder::play(routes, clock, newrelic, key.copied(), entry).await {
                     true => replayed.taken += 1,
                     false => replayed.refused += 1,
                 }
