@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use tower::ServiceExt;
 
 use super::*;
-use crate::definitions::builtin;
+use crate::definitions::{builtin, entity_guid};
 use crate::newrelic::{ApiKey, EventApi, Region};
 use crate::ports::testing::{EPOCH, TestClock, TestPorts};
 use crate::ports::{Clock, Http, HttpError, HttpLimits, HttpRequest, HttpResponse};
@@ -573,13 +573,18 @@ fn an_identifier_that_fits_no_guid_makes_no_entity() {
 #[test]
 fn relationships_come_from_their_events() {
     let service = Service::new(config());
-    let event = r#"{"eventType":"MessageQueueRelationship","sourceEntityGuid":"A",
+    let guid = |kind: &str, id: &str| entity_guid(1, "INFRA", kind, id, false).expect("a GUID");
+    let (a, topic) = (guid("MESSAGE_QUEUE_CLUSTER", "1"), "MESSAGE_QUEUE_TOPIC");
+    let (b, c) = (guid(topic, "1"), guid(topic, "2"));
+    let event = format!(
+        r#"{{"eventType":"MessageQueueRelationship","sourceEntityGuid":"{a}",
         "sourceEntityType":"MESSAGE_QUEUE_CLUSTER","relationshipType":"CONTAINS",
-        "targetEntityType":"MESSAGE_QUEUE_TOPIC","targetEntityGuid":"B"}"#;
-    service.post(event);
+        "targetEntityType":"MESSAGE_QUEUE_TOPIC","targetEntityGuid":"{b}"}}"#
+    );
+    service.post(&event);
     service.settle();
-    service.post(event);
-    service.post(&event.replace(r#""B""#, r#""C""#));
+    service.post(&event);
+    service.post(&event.replace(&b, &c));
     service.post(&event.replace("targetEntityGuid", "target"));
     // No rule knows these.
     service.post(&event.replace("CONTAINS", "HOSTS"));
@@ -588,7 +593,7 @@ fn relationships_come_from_their_events() {
     let found = service.newrelic.relationships();
     let texts: Vec<_> =
         found.iter().map(|r| format!("{} {} {}", r.source, r.kind, r.target)).collect();
-    assert_eq!(texts, ["A CONTAINS B", "A CONTAINS C"]);
+    assert_eq!(texts, [format!("{a} CONTAINS {b}"), format!("{a} CONTAINS {c}")]);
     assert!(found[0].last_seen > found[0].first_seen);
     assert!(found[0].visible_at > found[0].first_seen);
 }
