@@ -240,9 +240,11 @@ fn the_envelope_is_checked_to_the_letter() {
 #[test]
 fn get_is_not_allowed() {
     let service = Service::new(config());
-    let request = Request::builder().uri(PATH).body(Body::empty()).expect("valid");
-    let answer = service.clock.run(service.http.router.clone().oneshot(request));
-    assert_eq!(answer.expect("infallible").status(), StatusCode::METHOD_NOT_ALLOWED);
+    for path in [PATH, "/v1/accounts/events", "/metric/v1", "/infra/v2/metrics/events/bulk"] {
+        let request = Request::builder().uri(path).body(Body::empty()).expect("valid");
+        let answer = service.clock.run(service.http.router.clone().oneshot(request));
+        assert_eq!(answer.expect("infallible").status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
+    }
 }
 
 #[test]

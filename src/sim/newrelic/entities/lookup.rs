@@ -12,6 +12,9 @@ use super::Entities;
 use crate::definitions::relationship::{EntityKind, EntityLookup, Property, RelationshipRules};
 use crate::domain::units::UnixMillis;
 
+/// Most pairs of key and value that are indexed; entities with further ones are not found by them.
+/// Our own guard.
+const PLACES_MAX: usize = 4_000_000;
 /// Key under which names are found.
 const NAME: &str = "\nname";
 
@@ -46,10 +49,13 @@ impl Index {
     }
 
     pub(super) fn add(&mut self, key: &str, value: &str, place: usize) {
-        if self.keys.contains(key)
-            && let Ok(place) = u32::try_from(place)
-        {
-            self.places.entry(hash(key, value)).or_default().insert(place);
+        let Ok(place) = u32::try_from(place) else { return };
+        if !self.keys.contains(key) {
+            return;
+        }
+        let hash = hash(key, value);
+        if self.places.len() < PLACES_MAX || self.places.contains_key(&hash) {
+            self.places.entry(hash).or_default().insert(place);
         }
     }
 

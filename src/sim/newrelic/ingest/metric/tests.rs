@@ -106,7 +106,7 @@ fn the_envelope_is_checked_to_the_letter() {
 }
 
 #[test]
-fn other_paths_and_methods_are_told_apart() {
+fn other_paths_are_not_found() {
     let service = Service::new(config());
     assert_eq!(service.send("/metric/v2", OK).0, 404);
     assert_eq!(service.send("/", OK).0, 404);
