@@ -270,6 +270,7 @@ fn the_provider_of_an_entity_chooses_its_golden_queries() {
         title: "t".to_owned(),
         display_as_value: false,
         unit: None,
+        places: Vec::new(),
         queries: keys.iter().map(|key| ((*key).to_owned(), query(key))).collect(),
     };
     // instrumentation.provider, instrumentation.name, the key that serves.
