@@ -97,6 +97,7 @@ const CONDITIONS: &[(&str, bool)] = &[
     ("text LIKE '%O w%d'", true),
     ("text LIKE 'h_llo%'", false),
     ("text LIKE 'hello'", false),
+    ("text LIKE 'hello%wor'", false),
     ("text NOT LIKE '%xyz%'", true),
     ("absent NOT LIKE '%xyz%'", false),
     ("n LIKE '5'", false),
