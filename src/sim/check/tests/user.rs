@@ -7,6 +7,8 @@ use crate::domain::entity::EntityKind;
 use crate::newrelic::nerdgraph::{EntityDetail, EntityOutline, GoldenMetricQuery, RelatedEntity};
 use crate::sim::check::user::{Question, Told, UserAnswer, Window};
 
+type Rows = Vec<Map<String, Value>>;
+
 const NAME: &str = "as a user sees it";
 const LAG: &str = "topic.lag";
 
@@ -134,7 +136,7 @@ fn right_answers_hold() {
 
 #[test]
 fn a_wrong_row_is_found() {
-    let check = |answer: usize, change: &dyn Fn(&mut Vec<Map<String, Value>>), words: &str| {
+    let check = |answer: usize, change: &dyn Fn(&mut Rows), words: &str| {
         let mut record = asked();
         match &mut record.user.answers[answer].answer {
             Ok(Told::Rows(rows)) => change(rows),
@@ -143,9 +145,7 @@ fn a_wrong_row_is_found() {
         breaks(&record, NAME, words);
     };
     let set = |row: usize, key: &'static str, value: Value| {
-        move |rows: &mut Vec<Map<String, Value>>| {
-            drop(rows[row].insert(key.to_owned(), value.clone()))
-        }
+        move |rows: &mut Rows| drop(rows[row].insert(key.to_owned(), value.clone()))
     };
     check(COUNTS, &set(0, "count", json!(2)), "is Some(2.0), must be Some(3.0)");
     check(COUNTS, &Vec::clear, "is None, must be Some(3.0)");
