@@ -180,10 +180,11 @@ fn registered_entities_stay_until_they_are_deleted() {
 #[test]
 fn relationships_of_users_stand_beside_those_of_data() {
     let service = Service::new(config());
-    let event = r#"{"eventType":"MessageQueueRelationship","sourceEntityGuid":"A",
-        "relationshipType":"CONTAINS","targetEntityGuid":"B"}"#;
-    report(&service, event);
     let at = now(&service);
+    let (ends, life) = (("A", "CONTAINS", "B"), Duration::from_secs(75 * MINUTE));
+    let kept =
+        service.newrelic.state().entities.relate(account(), ends, at, life, || Duration::ZERO);
+    assert!(kept);
     service.newrelic.define_relationship(account(), ("A", "CONTAINS", "B"), at);
     service.newrelic.define_relationship(account(), ("A", "CALLS", "B"), at);
     service.newrelic.define_relationship(account(), ("C", "CALLS", "A"), at);
