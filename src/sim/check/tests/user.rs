@@ -40,6 +40,17 @@ fn outline(event: &StoredEvent) -> EntityOutline {
     }
 }
 
+fn whole(event: &StoredEvent) -> Value {
+    let mut row = json!({"timestamp": event.timestamp.0, "entity.name": "added", "no": null});
+    for (name, value) in event.numbers() {
+        row[name] = json!(value);
+    }
+    for (name, value) in event.names.texts.iter().zip(&event.texts) {
+        row[&**name] = json!(&**value);
+    }
+    row
+}
+
 /// Topics a and b in two minutes, and everything that a user may ask about them, told right.
 fn asked() -> Record {
     let mut record = steady();
@@ -49,16 +60,6 @@ fn asked() -> Record {
     let window = Window { begin: wall(&record, at(0)), end: wall(&record, at(120)) };
     let kind = EntityKind::Topic;
     let (guid_a, guid_b) = (a1.text("entityGuid").to_owned(), b.text("entityGuid").to_owned());
-    let whole = |event: &StoredEvent| {
-        let mut row = json!({"timestamp": event.timestamp.0, "entity.name": "added", "no": null});
-        for (name, value) in event.numbers() {
-            row[name] = json!(value);
-        }
-        for (name, value) in event.names.texts.iter().zip(&event.texts) {
-            row[&**name] = json!(&**value);
-        }
-        row
-    };
     let bucket = |events: u64, average: f64, min: f64, max: f64, entities: u64| json!({"events": events, "average": average, "min": min, "max": max, "entities": entities});
     let manages = ("c".to_owned(), "CONTAINS".to_owned(), guid_a.clone());
     let detail = EntityDetail {
