@@ -1,7 +1,7 @@
 //! Evaluation of queries: expressions over columns, aggregates, groups, windows.
 //!
 //! Invariants:
-//! - Values are evaluated column by column; boxed [`Value`](super::Value)s stay off the hot path.
+//! - Values are evaluated column by column; boxed [`Value`]s stay off the hot path.
 //! - Whatever the data, an expression has a value for each row: what cannot be computed is null.
 //! - Work and memory are bounded by [`QueryLimits`]; time is an argument.
 

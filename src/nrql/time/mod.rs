@@ -1,7 +1,7 @@
 //! Times: from what a query says to instants, and back to the texts that answers show.
 //!
 //! Source: "Set a query's time range"; its worked examples are the tests. Texts with a date or a
-//! time are read by [`text`].
+//! time are read by `text`.
 //!
 //! Invariants: everything is counted from the caller's `now`; whatever a text says, the answer is
 //! an instant or an error. Not modelled: snapping to the roll-ups of metrics.

@@ -15,7 +15,7 @@ use super::super::window::amount_ms;
 const POINTS_MAX: usize = 50;
 /// Source: "Use funnels to evaluate related event data".
 const FUNNEL_STEPS_MAX: usize = 10;
-/// Source: "uniques(attribute [,limit])".
+/// Source: `uniques(attribute [,limit])`.
 const UNIQUES_DEFAULT: usize = 1_000;
 const UNIQUES_MAX: usize = 10_000;
 /// Source: "histogram(attribute…)".

@@ -58,7 +58,7 @@ impl Scope {
     /// Adds `WITH … AS …`; later ones see earlier ones.
     ///
     /// # Errors
-    /// As [`compile`].
+    /// As [`compile()`].
     pub fn bind(&mut self, binding: &Binding) -> Result<(), NrqlError> {
         let value = Arc::new(compile::bounded(&binding.expr, self)?);
         if let [name] = binding.names.as_slice() {
