@@ -197,6 +197,71 @@ def value(samples, *words):
     return sum(number for name, number in samples.items() if all(word in name for word in words))
 
 
+def ask(address, key, query, **variables):
+    """`data` of NerdGraph's answer."""
+    body = json.dumps({"query": query, "variables": variables}).encode()
+    headers = {"API-Key": key, "Content-Type": "application/json"}
+    with urllib.request.urlopen(urllib.request.Request(f"{address}/graphql", body, headers)) as answer:
+        answer = json.load(answer)
+    if "errors" in answer:
+        raise SystemExit(f"FAIL NerdGraph says {answer['errors']}")
+    return answer["data"]["actor"]
+
+
+def check_newrelic(sink):
+    """The same pipeline posts to `newrelic serve`, and a user asks what became of it."""
+    newrelic = start("newrelic", "newrelic", "serve", "--port", "0", "--admin-port", "0",
+                     "--speed", "20", "--format", "json")
+    until(lambda: lines("newrelic", "out") or newrelic.poll() is not None, "New Relic")
+    served = json.loads(lines("newrelic", "out")[0])
+    account = served["accounts"][0]
+    config = (FOLDER / "pipeline.toml").read_text(encoding="utf-8")
+    config = config.replace(sink.base, served["newrelic"] + "/v1")
+    config = config.replace(f"account_id = {ACCOUNT}", f"account_id = {account['id']}")
+    (FOLDER / "newrelic.toml").write_text(config, encoding="utf-8")
+    once = start("once", "pipeline", "--config", str(FOLDER / "newrelic.toml"), "--once",
+                 NEW_RELIC_LICENSE_KEY=account["license_key"])
+    check("a cycle is delivered to newrelic serve", once.wait(DEADLINE_S) == 0)
+    address, key = served["newrelic"], account["user_key"]
+    nrql = ("query($q: Nrql!, $a: Int!) { actor { account(id: $a) { nrql(query: $q) "
+            "{ results } } } }")
+
+    def rows(query):
+        return ask(address, key, nrql, q=query, a=account["id"])["account"]["nrql"]["results"]
+
+    expected = {"MESSAGE_QUEUE_BROKER": 3, "MESSAGE_QUEUE_CLUSTER": 1,
+                "MESSAGE_QUEUE_CONSUMER_GROUP": 5, "MESSAGE_QUEUE_TOPIC": 10}
+
+    def counted():
+        found = rows("SELECT uniqueCount(entityGuid) AS 'n' FROM MessageQueue FACET entityType")
+        return {row["facet"]: row["n"] for row in found} == expected
+
+    until(counted, "events in NRQL")
+    check("NRQL counts the fleet's objects", True)
+    search = ("query($q: String) { actor { entitySearch(query: $q) { count results { entities "
+              "{ guid name type } } } } }")
+    query = "domain = 'INFRA' AND type IN (" + ", ".join(f"'{kind}'" for kind in expected) + ")"
+
+    def entities():
+        return ask(address, key, search, q=query)["entitySearch"]
+
+    until(lambda: entities()["count"] == sum(expected.values()), "entities")
+    found = entities()["results"]["entities"]
+    check("every object has its entity", collections.Counter(e["type"] for e in found) == expected)
+    known = {row["facet"] for row in rows("SELECT count(*) FROM MessageQueue FACET entityGuid LIMIT MAX")}
+    check("their GUIDs are those of the events", {e["guid"] for e in found} == known)
+    cluster = next(e["guid"] for e in found if e["type"] == "MESSAGE_QUEUE_CLUSTER")
+    related = ("query($g: EntityGuid!) { actor { entity(guid: $g) { goldenMetrics { metrics { query } } "
+               "relatedEntities { count } } } }")
+    until(lambda: ask(address, key, related, g=cluster)["entity"]["relatedEntities"]["count"] == 18,
+          "relationships")
+    golden = ask(address, key, related, g=cluster)["entity"]["goldenMetrics"]["metrics"]
+    check("golden metrics run", golden and all(rows(metric["query"]) for metric in golden),
+          f"{len(golden)} of a cluster")
+    newrelic.send_signal(signal.SIGTERM)
+    check("newrelic serve exits 0 on SIGTERM", newrelic.wait(DEADLINE_S) == 0)
+
+
 def main():
     global pipeline
     sink = Sink()
@@ -259,6 +324,7 @@ port = 0
     check("the key is in no output", KEY not in said)
     check_entities(sink, topics)
     check_requests(sink)
+    check_newrelic(sink)
     fleet.send_signal(signal.SIGTERM)
     check("the fleet exits 0 on SIGTERM", fleet.wait(DEADLINE_S) == 0)
 
