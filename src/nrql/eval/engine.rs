@@ -14,6 +14,7 @@ use super::super::error::NrqlError;
 use super::super::result::{Row, TimeWindow};
 use super::super::time::{self, Zone};
 use super::super::value::Value;
+use super::super::walk;
 use super::answer::{Chosen, Lines, Question};
 use super::batch::Batch;
 use super::expr::{self, CompiledExpr, Scope};
@@ -492,7 +493,7 @@ fn collect<'q>(expr: &'q Expr, into: &mut Vec<(&'q Query, bool)>) {
         ExprKind::In { set: InSet::Query(query), .. } => into.push((query, true)),
         _ => {}
     }
-    rewrite::children(expr, &mut |child| collect(child, into));
+    walk::children(expr, &mut |child| collect(child, into));
 }
 
 /// The attributes that `query` reads; `None`: all.

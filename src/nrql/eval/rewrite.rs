@@ -1,10 +1,11 @@
-//! Walks over expressions: one that rebuilds, one that looks.
+//! Expressions rebuilt, and what stands in them.
 //!
-//! Invariant: every child of every kind of expression is visited here and nowhere else, so that a
-//! new kind cannot be forgotten in one of many walks.
+//! Invariant: children are visited here (rebuilt) and in `nrql::walk` (looked at) and nowhere
+//! else, so that a new kind of expression cannot be forgotten in one of many walks.
 
 use super::super::ast::{Argument, ArgumentValue, Case, Expr, ExprKind, InSet};
 use super::super::error::NrqlError;
+use super::super::walk::each;
 
 /// `expr` with each direct child replaced by what `f` makes of it. Sub-queries stay.
 pub(super) fn map_children(
@@ -69,61 +70,9 @@ fn map_argument(
     Ok(Argument { name: argument.name.clone(), value })
 }
 
-/// Calls `f` on `expr` and everything below it, parents first. Sub-queries are not entered.
-pub(super) fn visit(expr: &Expr, f: &mut dyn FnMut(&Expr)) {
-    f(expr);
-    children(expr, &mut |child| visit(child, f));
-}
-
-/// Calls `f` on each direct child of `expr`. Sub-queries are not entered.
-pub(super) fn children<'e>(expr: &'e Expr, f: &mut dyn FnMut(&'e Expr)) {
-    match &expr.kind {
-        ExprKind::Negate(child) | ExprKind::Not(child) => f(child),
-        ExprKind::Is { operand, .. } => f(operand),
-        ExprKind::Binary { left, right, .. } => {
-            f(left);
-            f(right);
-        }
-        ExprKind::Like { operand, pattern, .. } | ExprKind::Rlike { operand, pattern, .. } => {
-            f(operand);
-            f(pattern);
-        }
-        ExprKind::In { operand, set, .. } => {
-            f(operand);
-            if let InSet::Values(values) = set {
-                values.iter().for_each(f);
-            }
-        }
-        ExprKind::Index { operand, index } => {
-            f(operand);
-            f(index);
-        }
-        ExprKind::List(members) => members.iter().for_each(f),
-        ExprKind::Call { arguments, .. } => {
-            for argument in arguments {
-                match &argument.value {
-                    ArgumentValue::Expr(expr) | ArgumentValue::Other(expr) => f(expr),
-                    ArgumentValue::Where(case) => f(&case.condition),
-                    ArgumentValue::Amount(_) => {}
-                }
-            }
-        }
-        ExprKind::Star
-        | ExprKind::Null
-        | ExprKind::Bool(_)
-        | ExprKind::Integer(_)
-        | ExprKind::Number(_)
-        | ExprKind::Text(_)
-        | ExprKind::Regex(_)
-        | ExprKind::Attribute { .. }
-        | ExprKind::Template(_)
-        | ExprKind::Subquery(_) => {}
-    }
-}
-
 /// The names of the attributes that `expr` reads.
 pub(super) fn attributes(expr: &Expr, into: &mut std::collections::BTreeSet<String>) {
-    visit(expr, &mut |expr| {
+    each(expr, &mut |expr| {
         if let ExprKind::Attribute { name, .. } = &expr.kind {
             into.insert(name.clone());
         }
@@ -133,6 +82,6 @@ pub(super) fn attributes(expr: &Expr, into: &mut std::collections::BTreeSet<Stri
 /// Whether `test` holds for `expr` or anything below it.
 pub(super) fn any(expr: &Expr, test: &dyn Fn(&Expr) -> bool) -> bool {
     let mut found = false;
-    visit(expr, &mut |expr| found = found || test(expr));
+    each(expr, &mut |expr| found = found || test(expr));
     found
 }

@@ -1,7 +1,8 @@
 //! Ways through a tree. Trees are bounded in height by the parser, so recursion is.
 
 use super::functions::{FunctionKind, function};
-use crate::nrql::ast::{ArgumentValue, Case, Expr, ExprKind, FacetBy, From, InSet, Query};
+use crate::nrql::ast::{ArgumentValue, Expr, ExprKind, FacetBy, From, InSet, Query};
+pub(super) use crate::nrql::walk::{children, each};
 
 /// What a query is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,58 +91,6 @@ pub(super) fn roots<'a>(query: &'a Query, f: &mut dyn FnMut(&'a Expr, Place)) {
     }
     for order in &query.order {
         f(&order.expr, Place::Order);
-    }
-}
-
-/// Calls `f` with `expr` and everything below it, but does not enter sub-queries.
-pub(super) fn each<'a>(expr: &'a Expr, f: &mut dyn FnMut(&'a Expr)) {
-    f(expr);
-    children(expr, &mut |child| each(child, f));
-}
-
-/// Calls `f` with the expressions right below `expr`.
-pub(super) fn children<'a>(expr: &'a Expr, f: &mut dyn FnMut(&'a Expr)) {
-    match &expr.kind {
-        ExprKind::Call { arguments, .. } => {
-            for argument in arguments {
-                match &argument.value {
-                    ArgumentValue::Expr(inner) | ArgumentValue::Other(inner) => f(inner),
-                    ArgumentValue::Where(Case { condition, .. }) => f(condition),
-                    ArgumentValue::Amount(_) => {}
-                }
-            }
-        }
-        ExprKind::Negate(inner) | ExprKind::Not(inner) => f(inner),
-        ExprKind::Binary { left, right, .. } => {
-            f(left);
-            f(right);
-        }
-        ExprKind::In { operand, set, .. } => {
-            f(operand);
-            if let InSet::Values(values) = set {
-                values.iter().for_each(f);
-            }
-        }
-        ExprKind::Like { operand, pattern, .. } | ExprKind::Rlike { operand, pattern, .. } => {
-            f(operand);
-            f(pattern);
-        }
-        ExprKind::Is { operand, .. } => f(operand),
-        ExprKind::Index { operand, index } => {
-            f(operand);
-            f(index);
-        }
-        ExprKind::List(members) => members.iter().for_each(f),
-        ExprKind::Star
-        | ExprKind::Null
-        | ExprKind::Bool(_)
-        | ExprKind::Integer(_)
-        | ExprKind::Number(_)
-        | ExprKind::Text(_)
-        | ExprKind::Regex(_)
-        | ExprKind::Attribute { .. }
-        | ExprKind::Template(_)
-        | ExprKind::Subquery(_) => {}
     }
 }
 
