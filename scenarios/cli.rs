@@ -391,6 +391,8 @@ fn taken_newrelic() -> Result<(), Failed> {
 fn readme_commands() -> Result<(), Failed> {
     let readme = std::fs::read_to_string(README)?;
     let folder = tempfile::tempdir()?;
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");
+    std::os::unix::fs::symlink(fixtures, folder.path().join("fixtures"))?;
     let scenario = block(&readme, "```toml\n").ok_or("the README has no scenario")?;
     std::fs::write(folder.path().join("my.toml"), scenario)?;
     let spans = readme.split('`').skip(1).step_by(2);
@@ -403,7 +405,7 @@ fn readme_commands() -> Result<(), Failed> {
     }
     for line in commands {
         let line = line.replace("--seeds 100", "--seeds 1");
-        let mut arguments: Vec<&str> = line.split(' ').collect();
+        let mut arguments = words(&line);
         if ["pipeline", "fleet", "newrelic"].contains(&arguments[0]) {
             arguments.push("--help");
         }
@@ -412,6 +414,17 @@ fn readme_commands() -> Result<(), Failed> {
             .map_err(|error| format!("{line}: {}", error.message().unwrap_or_default()))?;
     }
     Ok(())
+}
+
+/// The words of a command line, as a shell sees them; double quotes hold words together.
+fn words(line: &str) -> Vec<&str> {
+    let parts = line.split('"').enumerate();
+    parts
+        .flat_map(|(at, part)| match at % 2 {
+            0 => part.split_whitespace().collect(),
+            _ => vec![part],
+        })
+        .collect()
 }
 
 /// The block of `text` that begins with `fence`.

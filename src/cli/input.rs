@@ -3,7 +3,7 @@
 //! Invariant: at most [`FILE_BYTES_MAX`] and one byte are read, whatever the file claims to be.
 
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, Read};
 use std::path::Path;
 
 use crate::config::toml_file::FILE_BYTES_MAX;
@@ -37,11 +37,30 @@ pub enum InputError {
 /// [`InputError`]
 pub fn text(path: &Path) -> Result<String, InputError> {
     let name = path.display().to_string();
+    match File::open(path) {
+        Ok(file) => text_of(name, file),
+        Err(source) => Err(InputError::Read { name, source }),
+    }
+}
+
+/// The name and the text of the file at `path`, or of standard input when that is `-`.
+///
+/// # Errors
+/// [`InputError`]
+pub fn text_or_stdin(path: &Path) -> Result<(String, String), InputError> {
+    if path == Path::new("-") {
+        let name = "standard input".to_owned();
+        return text_of(name.clone(), io::stdin().lock()).map(|text| (name, text));
+    }
+    text(path).map(|text| (path.display().to_string(), text))
+}
+
+fn text_of(name: String, from: impl Read) -> Result<String, InputError> {
     let mut bytes = Vec::new();
     let limit = FILE_BYTES_MAX as u64 + 1;
-    File::open(path)
-        .and_then(|file| file.take(limit).read_to_end(&mut bytes))
-        .map_err(|source| InputError::Read { name: name.clone(), source })?;
+    if let Err(source) = from.take(limit).read_to_end(&mut bytes) {
+        return Err(InputError::Read { name, source });
+    }
     if bytes.len() > FILE_BYTES_MAX {
         // Too long whatever it holds; a character that the cut halved is not the reason.
         return Ok(String::from_utf8_lossy(&bytes).into_owned());

@@ -11,6 +11,9 @@ use crate::definitions::{DefinitionError, Definitions, Severity, View};
 
 /// Arguments of `shakedown definitions check`.
 #[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 ok, 1 what --deny names was found, 2 usage,\n\
+    3 a file is not valid.\n\
+    Example: shakedown definitions check fixtures/definitions --deny warnings")]
 pub struct CheckArgs {
     #[command(flatten)]
     folder: FolderArgs,
@@ -36,6 +39,9 @@ impl CheckArgs {
             Ok(files) => files,
             Err(exit) => return exit,
         };
+        if let Err(exit) = files.hold_definitions(&self.folder.folder) {
+            return exit;
+        }
         let report = Report::of(&files, self.folder.view());
         let told = match self.format {
             ReportFormat::Text => print(&report.text()),

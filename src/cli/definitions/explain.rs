@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::{Files, FolderArgs};
+use super::{Files, FolderArgs, no_such_type, tell_problems};
 use crate::cli::{Exit, ReportFormat, complain, input, print, print_json};
 use crate::definitions::relationship::{Applied, NoEntities, PointEntity};
 use crate::definitions::{
@@ -19,10 +19,14 @@ const ACCOUNT_MAX: u64 = 9_999_999_999;
 
 /// Arguments of `shakedown definitions explain`.
 #[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 ok, 1 a point makes no entity, 2 usage, 3 a file\n\
+    is not valid.\n\
+    Example: shakedown definitions explain fixtures/definitions point.json --event-type Log")]
 pub struct ExplainArgs {
     #[command(flatten)]
     folder: FolderArgs,
-    /// A JSON file with a data point, or a list of them.
+    /// A JSON file with a data point, or a list of them; - is standard input.
+    #[arg(value_name = "POINT.json")]
     point: PathBuf,
     /// The kind of event, such as Metric, of points without an eventType; that of a file in a
     /// `tests` folder is the file's name.
@@ -49,12 +53,14 @@ impl ExplainArgs {
             Ok(files) => files,
             Err(exit) => return exit,
         };
+        if let Err(exit) = files.hold_definitions(&self.folder.folder) {
+            return exit;
+        }
         let (definitions, problems) =
             Definitions::load_lenient(files.sources(), self.folder.view());
-        let name = self.point.display().to_string();
-        let points = match input::text(&self.point)
+        let points = match input::text_or_stdin(&self.point)
             .map_err(|error| error.to_string())
-            .and_then(|text| points(&name, &text))
+            .and_then(|(name, text)| points(&name, &text))
         {
             Ok(points) => points,
             Err(error) => {
@@ -67,9 +73,7 @@ impl ExplainArgs {
             return Exit::Usage;
         }
         // What is left out cannot match: the reader must know, or would search in vain.
-        for problem in &problems {
-            complain(&problem.to_string());
-        }
+        tell_problems(&problems);
         let event_type = self.event_type.clone().or_else(|| test_name(&self.point));
         let event_type = event_type.unwrap_or_default();
         let options = ExplainOptions {
@@ -91,7 +95,7 @@ impl ExplainArgs {
 /// The data points of a file.
 fn points(name: &str, text: &str) -> Result<Vec<Map<String, Value>>, String> {
     let value: Value = serde_json::from_str(text).map_err(|error| {
-        let (line, column) = (error.line(), error.column());
+        let (line, column) = (error.line(), error.column().max(1));
         let told = error.to_string();
         let told = told.split(" at line ").next().unwrap_or_default();
         format!("{name}:{line}:{column}: {told}\nhelp: write a JSON object, or a list of them")
@@ -130,14 +134,7 @@ fn unknown(definitions: &Definitions, types: &[String]) -> Option<String> {
         })
     };
     let name = types.iter().find(|name| !known(name))?;
-    let near = all()
-        .map(|one| (strsim::damerau_levenshtein(&name.to_uppercase(), &one.entity_type), one))
-        .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, _)| *distance <= 3);
-    let help = near.map_or_else(String::new, |(_, one)| {
-        format!("\nhelp: did you mean `{}`?", one.domain_type())
-    });
-    Some(format!("{name}: no such type in this folder{help}"))
+    Some(no_such_type(definitions, name))
 }
 
 /// What is told of all points, in both forms.
@@ -245,8 +242,19 @@ impl Told<'_> {
         match self.explained.near_more {
             0 => {}
             more => {
-                let _ = writeln!(out, "  … and {more} rules that are farther: --near, --type");
+                let _ = writeln!(
+                    out,
+                    "  … and {more} more rules that are no nearer: --near shows more of them, \
+                     --type all of a type"
+                );
             }
+        }
+        if self.explained.matches.is_empty() && self.explained.near.is_empty() {
+            let _ = writeln!(
+                out,
+                "  no rule comes near: the point meets no condition of any; --type explains those \
+                 of a type"
+            );
         }
         self.relationships_text(out);
     }
@@ -495,7 +503,7 @@ mod tests {
             let error = points("p.json", text).expect_err(text);
             assert!(error.starts_with(expected), "{error}");
         };
-        check("", "p.json:1:0: EOF while parsing a value");
+        check("", "p.json:1:1: EOF while parsing a value");
         check("{\"a\": }", "p.json:1:7: expected value");
         check("[]", "p.json: the list is empty");
         check("7", "p.json: the file holds no object");

@@ -4,14 +4,18 @@ use std::fmt::Write as _;
 
 use clap::{Args, ValueEnum};
 
-use super::{Files, FolderArgs, counted};
+use super::{Files, FolderArgs, counted, no_such_type, tell_problems};
 use crate::cli::{Exit, Format, complain, print, print_json};
 use crate::definitions::{
-    Definitions, EntityDefinition, EntityRun, PointRun, Severity, TestOptions, TestRun, TypeRun,
+    DefinitionError, Definitions, EntityDefinition, EntityRun, PointRun, Severity, TestOptions,
+    TestRun, TypeRun,
 };
 
 /// Arguments of `shakedown definitions test`.
 #[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 ok, 1 a point failed or none was examined,\n\
+    2 usage, 3 a file is not valid.\n\
+    Example: shakedown definitions test fixtures/definitions MESSAGE_QUEUE_BROKER --tags")]
 pub struct TestArgs {
     #[command(flatten)]
     folder: FolderArgs,
@@ -45,9 +49,12 @@ impl TestArgs {
             Ok(files) => files,
             Err(exit) => return exit,
         };
+        if let Err(exit) = files.hold_definitions(&self.folder.folder) {
+            return exit;
+        }
         let (definitions, problems) = Definitions::check(files.sources(), self.folder.view());
         if let Some(unknown) = self.unknown(&definitions) {
-            complain(&format!("{unknown}: no such type in this folder"));
+            complain(&no_such_type(&definitions, unknown));
             return Exit::Usage;
         }
         let wanted = |definition: &EntityDefinition| self.wants(definition);
@@ -62,14 +69,14 @@ impl TestArgs {
         };
         // A definition that is left out would make its own tests fail for a reason not its own.
         let folders: Vec<&str> = run.types.iter().filter_map(|one| folder(&one.file)).collect();
-        let mut broken = files.unreadable > 0;
-        for problem in problems.iter().filter(|problem| problem.severity == Severity::Error) {
+        let concerns = |problem: &&DefinitionError| {
             let concerned = |folder: &&str| problem.place.file.starts_with(&format!("{folder}/"));
-            if self.types.is_empty() || folders.iter().any(concerned) {
-                complain(&problem.to_string());
-                broken = true;
-            }
-        }
+            problem.severity == Severity::Error
+                && (self.types.is_empty() || folders.iter().any(concerned))
+        };
+        let concerning: Vec<_> = problems.iter().filter(concerns).collect();
+        tell_problems(&concerning);
+        let broken = files.unreadable > 0 || !concerning.is_empty();
         outcome(&run).or(if broken { Exit::InvalidFile } else { Exit::Ok }).or(told)
     }
 
@@ -110,7 +117,9 @@ fn summary(run: &TestRun) -> String {
         "examined nothing: no point of test data in what was chosen".to_owned()
     } else {
         format!(
-            "{examined} points of {tested} types examined: {} ok, {failed} failed",
+            "{} of {} examined: {} ok, {failed} failed",
+            counted(examined, "point"),
+            counted(tested, "type"),
             examined - failed
         )
     };

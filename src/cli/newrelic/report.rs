@@ -101,12 +101,14 @@ pub fn stopped(summary: &Summary, format: ReportFormat) -> String {
     let statuses: Vec<String> =
         summary.requests.iter().map(|(status, count)| format!("{status} {count}")).collect();
     let statuses = if statuses.is_empty() { "none".to_owned() } else { statuses.join(", ") };
-    let kept = summary.inputs_kept.map(|n| format!("; {n} inputs in the journal"));
+    let counted =
+        |count: u64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let kept = summary.inputs_kept.map(|n| format!("; {} in the journal", counted(n, "new input")));
     format!(
-        "stopped after {} s: requests {statuses}; {} events and {} points stored, {} rejected{}\n",
+        "stopped after {} s: requests {statuses}; {} and {} stored, {} rejected{}\n",
         summary.virtual_seconds,
-        summary.events_stored,
-        summary.points_stored,
+        counted(summary.events_stored, "event"),
+        counted(summary.points_stored, "point"),
         summary.rejected,
         kept.unwrap_or_default(),
     )

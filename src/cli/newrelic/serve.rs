@@ -34,6 +34,11 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// Serves a simulated New Relic on this machine until interrupted.
 #[derive(Debug, Clone, clap::Args)]
+#[command(
+    after_help = "Exit codes: 0 after SIGINT or SIGTERM, 1 the journal's disk failed, 2 usage, \
+    3 a file is not valid,\n4 a port is taken or the data folder is in use.\n\
+    Example: shakedown newrelic serve --definitions fixtures/definitions --data var/newrelic"
+)]
 pub struct ServeArgs {
     /// Address to listen on; anything but a loopback address is open to the network.
     #[arg(long, default_value = "127.0.0.1")]
@@ -60,7 +65,7 @@ pub struct ServeArgs {
     #[arg(long)]
     no_builtin: bool,
     /// Virtual seconds per real second: lags, limits and expiries follow.
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
     speed: f64,
     /// Seed of everything random.
     #[arg(long, default_value_t = 1)]

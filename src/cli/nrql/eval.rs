@@ -7,11 +7,12 @@ use clap::{Args, ValueEnum};
 use super::super::{Exit, complain, print, print_json};
 use super::events::{EventsArgs, Loaded};
 use super::table;
+use crate::nrql::lint::{Catalogue, Finding, lint};
 use crate::nrql::{NrqlError, QueryContext, QueryLimits, QueryResult, line_column, parse, run};
 
 /// Arguments of `shakedown nrql eval`.
 #[derive(Debug, Args)]
-#[command(after_help = "Exit codes: 0 ok, 1 the query failed, 3 the file is not valid.\n\
+#[command(after_help = "Exit codes: 0 ok, 1 the query failed, 2 usage, 3 the file is not valid.\n\
     Example: shakedown nrql eval 'SELECT count(*) FROM E FACET host' --events e.ndjson")]
 pub struct EvalArgs {
     /// The query.
@@ -45,13 +46,51 @@ impl EvalArgs {
         }
         let Some(loaded) = self.events.load() else { return Exit::InvalidFile };
         match ask(&self.query, &loaded) {
-            Ok(result) => shown(&result, self.format),
+            Ok(result) => {
+                notes(&self.query, &loaded).iter().for_each(|note| complain(note));
+                shown(&result, self.format)
+            }
             Err(error) => {
-                complain(&explained(&self.query, &error));
+                complain(&explained(&self.query, &with_help(&self.query, error)));
                 Exit::Failed
             }
         }
     }
+}
+
+/// What the linter says of `text` with `codes`; of unknown names, when it knows the names.
+fn findings(text: &str, catalogue: Option<&Catalogue>, codes: &[&str]) -> Vec<Finding> {
+    let Ok(statement) = parse(text) else { return Vec::new() };
+    let mut found = lint(&statement, catalogue);
+    found.retain(|finding| codes.contains(&finding.code));
+    found
+}
+
+/// Names of the query that no event has: an answer that says 0 or nothing would not tell.
+pub fn notes(text: &str, loaded: &Loaded) -> Vec<String> {
+    let Ok(catalogue) = Catalogue::from_json(&loaded.catalogue().to_string()) else {
+        return Vec::new();
+    };
+    findings(text, Some(&catalogue), &["unknown-event-type", "unknown-attribute"])
+        .into_iter()
+        .map(|finding| match finding.help.filter(|help| !help.is_empty()) {
+            Some(help) => format!("note: {}; {help}", finding.message),
+            None => format!("note: {}", finding.message),
+        })
+        .collect()
+}
+
+/// `error`, with the nearest name when it is about one that NRQL does not have.
+pub fn with_help(text: &str, mut error: NrqlError) -> NrqlError {
+    if error.help.is_none() && error.message.starts_with("Unknown function") {
+        let found = findings(text, None, &["unknown-function"]);
+        error.help = found
+            .into_iter()
+            .find(|finding| finding.message == error.message)
+            .and_then(|finding| finding.help)
+            .filter(|help| !help.is_empty());
+    }
+    error
 }
 
 /// Runs `text` over what is loaded.

@@ -75,11 +75,29 @@ pub struct Loaded {
     pub events: u64,
 }
 
+impl Loaded {
+    /// The names that there are, as the linter takes them.
+    pub fn catalogue(&self) -> Value {
+        let types = self.store.counts().into_keys().map(|(account, event_type)| {
+            let attributes = self.store.attributes(account, &event_type);
+            let names: Vec<Value> =
+                attributes.keys().map(|name| Value::String(name.to_string())).collect();
+            (event_type, Value::Array(names))
+        });
+        Value::Object(types.collect())
+    }
+}
+
 impl EventsArgs {
+    /// Whether the events come from standard input.
+    pub fn are_standard_input(&self) -> bool {
+        self.events == Path::new("-")
+    }
+
     /// Reads the file; tells what is wrong with it, and then gives nothing.
     pub fn load(&self) -> Option<Loaded> {
         let name = self.events.display().to_string();
-        let opened: Box<dyn BufRead> = if self.events == Path::new("-") {
+        let opened: Box<dyn BufRead> = if self.are_standard_input() {
             Box::new(BufReader::new(std::io::stdin()))
         } else {
             match File::open(&self.events) {
@@ -95,6 +113,10 @@ impl EventsArgs {
         reader.read(opened);
         if !reader.problems.is_empty() {
             complain(&reader.problems.join("\n"));
+            return None;
+        }
+        if reader.events == 0 {
+            complain(&format!("{name} holds no events\nhelp: write one JSON object a line"));
             return None;
         }
         let dropped: u64 = reader.store.evicted().values().sum();
@@ -163,8 +185,10 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// `what` may begin with the column that it is about, and a colon.
     fn problem(&mut self, line: usize, what: &str) {
-        self.problems.push(format!("{}:{line}: {what}", self.name));
+        let gap = if what.starts_with(|first: char| first.is_ascii_digit()) { "" } else { " " };
+        self.problems.push(format!("{}:{line}:{gap}{what}", self.name));
     }
 
     fn line(&mut self, line: &[u8]) -> Result<(), String> {
@@ -175,7 +199,11 @@ impl<'a> Reader<'a> {
                 _ => Err("an event is a JSON object".to_owned()),
             }),
             Ok(_) => Err("an event is a JSON object".to_owned()),
-            Err(error) => Err(format!("column {}: not JSON: {error}", error.column())),
+            Err(error) => {
+                let told = error.to_string();
+                let told = told.split(" at line ").next().unwrap_or_default();
+                Err(format!("{}: not JSON: {told}", error.column().max(1)))
+            }
         }
     }
 
@@ -300,7 +328,7 @@ mod tests {
     #[test]
     fn bad_lines_are_named() {
         for (line, expected) in [
-            ("{\"eventType\":\"A\"", "x.ndjson:2: column 16: not JSON: "),
+            ("{\"eventType\":\"A\"", "x.ndjson:2:16: not JSON: EOF"),
             ("7", "x.ndjson:2: an event is a JSON object"),
             ("[7]", "x.ndjson:2: an event is a JSON object"),
             ("{\"timestamp\":1}", "x.ndjson:2: the event has no eventType"),

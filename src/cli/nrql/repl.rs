@@ -1,11 +1,13 @@
 //! `shakedown nrql repl`: queries by hand over events from a file.
 //!
-//! A query ends with `;` or an empty line, so it may go over several lines. Commands begin with a
-//! backslash.
+//! A query ends with `;` or an empty line, so it may go over several lines; when nobody sits at a
+//! terminal, a line that is a whole query and is followed by another query's beginning ends too.
+//! Commands begin with a backslash; `help`, `quit` and `exit` alone are understood as well.
 //!
 //! Invariants: what a line does is decided in [`Session::line`], without a terminal; the history is
 //! kept in the user's state folder or not at all.
 
+use std::io::BufRead;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -13,9 +15,10 @@ use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 
 use super::super::{Exit, complain, print};
-use super::eval::{AnswerFormat, ask, explained};
+use super::eval::{AnswerFormat, ask, explained, notes, with_help};
 use super::events::{EventsArgs, Loaded};
 use super::table;
+use crate::nrql::parse;
 use crate::nrql::store::Kind;
 
 /// Letters of one query.
@@ -29,6 +32,11 @@ const HELP: &str = "A query ends with ; or an empty line.\n\
 
 /// Arguments of `shakedown nrql repl`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "A query ends with ; or an empty line; \\h lists the commands. Queries may \
+    also be piped in, then a query that failed is exit code 1.\n\
+    Exit codes: 0 ok, 1 a piped query failed, 2 usage, 3 the file is not valid."
+)]
 pub struct ReplArgs {
     #[command(flatten)]
     events: EventsArgs,
@@ -37,7 +45,14 @@ pub struct ReplArgs {
 impl ReplArgs {
     /// Carries the verb out.
     pub fn run(self) -> Exit {
+        if self.events.are_standard_input() {
+            complain("--events - leaves no standard input for the queries\nhelp: give a file");
+            return Exit::Usage;
+        }
         let Some(loaded) = self.events.load() else { return Exit::InvalidFile };
+        if !std::io::IsTerminal::is_terminal(&std::io::stdin()) {
+            return piped(Session::new(loaded), std::io::stdin().lock());
+        }
         let mut editor = match DefaultEditor::new() {
             Ok(editor) => editor,
             Err(error) => {
@@ -79,6 +94,35 @@ impl ReplArgs {
         }
         exit
     }
+}
+
+/// Answers queries that a program or a file sends: no prompt, no history; mistakes go to standard
+/// error and count.
+fn piped(mut session: Session, from: impl BufRead) -> Exit {
+    let mut exit = Exit::Ok;
+    // An empty line ends the last query.
+    for line in from.lines().chain(std::iter::once(Ok(String::new()))) {
+        let line = match line {
+            Ok(line) => line,
+            Err(error) => {
+                complain(&format!("standard input cannot be read: {error}"));
+                return Exit::InvalidFile;
+            }
+        };
+        let before = session.before(&line);
+        for step in before.into_iter().chain(std::iter::once_with(|| session.line(&line))) {
+            if step.told.starts_with("error: ") {
+                complain(&step.told);
+                exit = Exit::Failed;
+            } else if print(&step.told) != Exit::Ok {
+                return Exit::Failed;
+            }
+            if step.leaves {
+                return exit;
+            }
+        }
+    }
+    exit
 }
 
 fn keep(editor: &mut DefaultEditor, file: &PathBuf) {
@@ -139,11 +183,28 @@ impl Session {
         Step { leaves, ..Step::default() }
     }
 
+    /// Ends the query so far when it is whole and `line` begins another one, or a command.
+    fn before(&mut self, line: &str) -> Option<Step> {
+        let first = line.split_whitespace().next().unwrap_or_default();
+        let begins =
+            ["SELECT", "FROM", "SHOW", "WITH"].iter().any(|w| w.eq_ignore_ascii_case(first));
+        let whole = !self.query.is_empty()
+            && (begins || first.starts_with('\\'))
+            && parse(&self.query).is_ok()
+            && parse(&format!("{}\n{line}", self.query)).is_err();
+        whole.then(|| self.line(""))
+    }
+
     fn line(&mut self, line: &str) -> Step {
         let trimmed = line.trim();
         if self.query.is_empty() {
             if trimmed.is_empty() {
                 return Step::default();
+            }
+            match trimmed.trim_end_matches(';').to_ascii_lowercase().as_str() {
+                "help" => return self.command("h"),
+                "quit" | "exit" => return self.command("q"),
+                _ => {}
             }
             if let Some(command) = trimmed.strip_prefix('\\') {
                 let mut step = self.command(command);
@@ -167,9 +228,13 @@ impl Session {
         }
         let text = std::mem::take(&mut self.query);
         let told = match ask(&text, &self.loaded) {
-            Err(error) => explained(&text, &error),
+            Err(error) => explained(&text, &with_help(&text, error)),
             Ok(result) => match self.format {
-                AnswerFormat::Table => table::render(&result),
+                AnswerFormat::Table => {
+                    let notes: String =
+                        notes(&text, &self.loaded).iter().map(|note| format!("{note}\n")).collect();
+                    table::render(&result) + &notes
+                }
                 AnswerFormat::Csv => table::csv(&result),
                 AnswerFormat::Json => format!("{:#}\n", result.to_json()),
             },
@@ -265,6 +330,36 @@ mod tests {
         session.line("SELECT count(*)");
         assert!(!session.abandon().leaves && session.query.is_empty());
         assert!(session.abandon().leaves);
+    }
+
+    #[test]
+    fn queries_that_are_piped_need_no_end() {
+        let check = |text: &str, expected: Exit| {
+            assert_eq!(piped(session(), text.as_bytes()), expected, "{text}");
+        };
+        check("SELECT max(ms) FROM Request\nSELECT min(ms)\nFROM Request\n\\d\n", Exit::Ok);
+        check("SELECT max(ms) FROM Request\nSELECT max(ms) FORM Request", Exit::Failed);
+        check("nonsense\n\nexit\n", Exit::Failed);
+        check("\\x\n", Exit::Failed);
+        check("quit\nnonsense\n", Exit::Ok);
+        let mut session = session();
+        session.line("SELECT max(ms) FROM Request");
+        let ended = session.before("SELECT 1").expect("a whole query");
+        assert!(ended.told.contains("max.ms"), "{}", ended.told);
+        session.line("SELECT max(ms)");
+        assert_eq!(session.before("FROM Request"), None);
+    }
+
+    #[test]
+    fn names_that_no_event_has_are_told() {
+        let mut session = session();
+        let told = session.line("SELECT count(*) FROM Requests;").told;
+        assert!(told.contains("note: ") && told.contains("did you mean Request?"), "{told}");
+        let told = session.line("SELECT max(mss) FROM Request;").told;
+        assert!(told.contains("note: "), "{told}");
+        assert!(!session.line("SELECT max(ms) FROM Request;").told.contains("note: "));
+        let told = session.line("SELECT averge(ms) FROM Request;").told;
+        assert!(told.contains("help: did you mean average?"), "{told}");
     }
 
     #[test]

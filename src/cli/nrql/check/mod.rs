@@ -24,7 +24,7 @@ use queries::{Document, FoundQuery};
 #[derive(Debug, Args)]
 #[command(after_help = "Files: one query a line, JSON with queries, dashboard JSON (also New \
     Relic's export), a folder of entity definitions, or - for standard input.\n\
-    Exit codes: 0 ok, 1 findings, 3 a file is not valid.")]
+    Exit codes: 0 ok, 1 findings, 2 usage, 3 a file is not valid.")]
 pub struct CheckArgs {
     /// Files and folders; - is standard input.
     #[arg(required = true)]

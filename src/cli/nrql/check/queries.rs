@@ -3,7 +3,6 @@
 //! Invariants: folders are walked in the order of names, symbolic links are not followed, and no
 //! more than [`FILES_MAX`] files are read.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::super::super::input;
@@ -51,8 +50,8 @@ impl FoundQuery {
 /// The documents that `path` names.
 pub(super) fn read(path: &Path) -> Result<Vec<Document>, Vec<String>> {
     if path == Path::new("-") {
-        let text = standard_input().map_err(|reason| vec![reason])?;
-        return Ok(vec![document("standard input".to_owned(), text, None)]);
+        let (name, text) = input::text_or_stdin(path).map_err(|error| vec![error.to_string()])?;
+        return Ok(vec![document(name, text, None)]);
     }
     if path.is_dir() {
         return folder(path);
@@ -62,20 +61,12 @@ pub(super) fn read(path: &Path) -> Result<Vec<Document>, Vec<String>> {
     Ok(vec![document(path.display().to_string(), text, extension)])
 }
 
-fn standard_input() -> Result<String, String> {
-    let mut bytes = Vec::new();
-    let limit = FILE_BYTES_MAX as u64 + 1;
-    std::io::stdin()
-        .lock()
-        .take(limit)
-        .read_to_end(&mut bytes)
-        .map_err(|error| format!("standard input cannot be read: {error}"))?;
-    String::from_utf8(bytes).map_err(|_| "standard input is not UTF-8".to_owned())
-}
-
-/// Reads a text by its extension, or by its first character.
-pub(super) fn document(name: String, text: String, extension: Option<&str>) -> Document {
-    let first = text.trim_start_matches('\u{feff}').trim_start().chars().next();
+/// Reads a text by its extension, or by its first character. A byte order mark is no part of it.
+pub(super) fn document(name: String, mut text: String, extension: Option<&str>) -> Document {
+    if text.starts_with('\u{feff}') {
+        text.drain(..'\u{feff}'.len_utf8());
+    }
+    let first = text.trim_start().chars().next();
     let found = if text.len() > FILE_BYTES_MAX {
         Err(vec![format!("{name}: longer than {FILE_BYTES_MAX} bytes, which is the limit")])
     } else {
@@ -85,7 +76,12 @@ pub(super) fn document(name: String, text: String, extension: Option<&str>) -> D
             _ if matches!(first, Some('{' | '[')) && !text.trim_start().starts_with("{{") => {
                 json::queries(&name, &text)
             }
-            _ => Ok(lines(&text)),
+            _ => match lines(&text) {
+                none if none.is_empty() => Err(vec![format!(
+                    "{name}: no queries here: expected one query a line, or JSON with queries"
+                )]),
+                found => Ok(found),
+            },
         }
     };
     match found {
@@ -103,10 +99,8 @@ fn lines(text: &str) -> Vec<FoundQuery> {
         let comment = query.starts_with("--") || query.starts_with("//");
         if !query.is_empty() && !comment {
             let place = start + (line.len() - line.trim_start().len());
-            let text = query.trim_start_matches('\u{feff}');
-            let place = place + (query.len() - text.len());
             queries.push(FoundQuery {
-                text: text.to_owned(),
+                text: query.to_owned(),
                 owner: None,
                 places: vec![(0, place)],
             });

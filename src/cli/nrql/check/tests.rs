@@ -50,7 +50,7 @@ fn check(name: &str, text: &str, expected: &[(&str, u64, u64)]) {
 fn a_remark_names_the_place_in_the_file() {
     check("a.nrql", "-- comment\n\nSELECT count(*) FROM X\n", &[]);
     check("a.nrql", "// comment\r\n  SELECT a FORM X\r\n", &[("syntax", 2, 12)]);
-    check("a.nrql", "\u{feff}SELECT 'ü' FORM X", &[("syntax", 1, 13)]);
+    check("a.nrql", "\u{feff}SELECT 'ü' FORM X", &[("syntax", 1, 12)]);
     check("a.nrql", "SELECT a\nSELECT b FROM X", &[("syntax", 1, 9)]);
     // Through JSON's escapes, each of which is more than one character of the file.
     check("a.json", r#"["SELECT \"x\" FORM X"]"#, &[("syntax", 1, 16)]);
@@ -146,6 +146,12 @@ fn folders_of_definitions_are_walked() {
     assert_eq!(outcome.exit(None), Exit::Failed);
     let empty = tempfile::tempdir().expect("a folder");
     assert!(read(empty.path()).is_err());
+    for text in ["", "\n-- a comment\n"] {
+        let file = empty.path().join("none.nrql");
+        std::fs::write(&file, text).expect("written");
+        let documents = read(&file).expect("a document");
+        assert!(documents[0].problems[0].contains("no queries here"), "{text:?}");
+    }
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/definitions");
     let outcome = self::outcome(read(&own).unwrap_or_else(|reasons| panic!("{reasons:?}")));
     assert!(outcome.checked.len() >= 20, "{} queries", outcome.checked.len());

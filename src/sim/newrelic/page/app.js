@@ -6,6 +6,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const POLL_MS = 1000;
 const SLOW_POLL_MS = 5000;
 const SERIES_MAX = 20;
+const LONG = ["guid", "message", "tags"];
 let key = "";
 let keyNeeded = false;
 
@@ -71,7 +72,7 @@ function table(caption, columns, rows, cell = (row, column) => show(row[column])
   if (rows.length === 0) return element("p", { class: "empty" }, `No ${caption}.`);
   const isNumber = columns.map((column) =>
     rows.every((row) => row[column] === null || row[column] === undefined || typeof row[column] === "number"));
-  const kind = (at) => (isNumber[at] ? { class: "number" } : {});
+  const kind = (at) => (LONG.includes(columns[at]) ? { class: "long" } : isNumber[at] ? { class: "number" } : {});
   const head = element("tr", {}, ...columns.map((column, at) =>
     element("th", { scope: "col", ...kind(at) }, String(column))));
   const body = rows.map((row) => element("tr", {}, ...columns.map((column, at) =>
@@ -286,7 +287,20 @@ function chart(found) {
   if (rows.length === 0) return null;
   if (rows[0].beginTimeSeconds !== undefined) return lineChart(rows, facetKeys);
   if (rows[0].facet !== undefined) return barChart(rows, facetKeys);
+  // Histograms, percentiles, funnels: one row whose parts are what there is to see.
+  const parts = rows.length === 1 ? Object.values(rows[0]).filter((value) => value && typeof value === "object" && !Array.isArray(value)) : [];
+  const bars = parts.length === 1 ? Object.entries(parts[0]).filter(([, value]) => typeof value === "number") : [];
+  if (bars.length > 1) return barChart(bars.map(([facet, value]) => ({ facet, value })), []);
   return null;
+}
+
+/** The columns of a table: when and what first, then the figures; a facet that has its own name once. */
+function columnsOf(rows, facetKeys) {
+  const all = [...new Set(rows.slice(0, 500).flatMap(Object.keys))];
+  const named = facetKeys.length > 0 && facetKeys.every((name) => all.includes(name));
+  const first = ["timestamp", "comparison", ...(named ? facetKeys : ["facet"]), "beginTimeSeconds", "endTimeSeconds"]
+    .filter((name) => all.includes(name));
+  return [...first, ...all.filter((name) => !first.includes(name) && name !== "facet")];
 }
 
 /** Rows as a table reads them: times as text, every key that any row has. */
@@ -304,13 +318,13 @@ async function run() {
   try {
     const found = await nrql(query, $("account").value);
     const rows = readable(found.results ?? []);
-    const columns = [...new Set(rows.slice(0, 500).flatMap(Object.keys))];
+    const columns = columnsOf(rows, found.metadata?.facets ?? []);
     const picture = chart(found);
     $("chart").hidden = !picture;
     $("chart").replaceChildren(...(picture ? [picture] : []));
     put("nrql-table", table("results", columns, rows));
     const messages = (found.metadata?.messages ?? []).join(" ");
-    $("nrql-status").textContent = `${rows.length} rows ${messages}`.trim();
+    $("nrql-status").textContent = `${rows.length} ${rows.length === 1 ? "row" : "rows"} ${messages}`.trim();
   } catch (error) {
     $("nrql-status").textContent = "";
     // Results of another query below an error would be read as this one's.
