@@ -129,6 +129,9 @@ impl<'c> Engine<'c> {
             expr::compile(filter, &scope)
         });
         let filter = filter.transpose()?;
+        if query.facet.is_some() && !query.order.is_empty() {
+            self.remark("ORDER BY has no effect on facets unless it stands right behind FACET");
+        }
         let limits = self.limit_and_offset(query, place)?;
         if plan::aggregates(query) {
             return self.aggregated(query, window, &scope, filter.as_ref(), limits);

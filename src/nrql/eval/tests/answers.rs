@@ -109,7 +109,7 @@ fn facets() {
     check(
         &store,
         "SELECT count(*) FROM E FACET host AS h ORDER BY count(*) ASC",
-        json!([{"facet": "b", "h": "b", "count": 1}, {"facet": "a", "h": "a", "count": 3}]),
+        json!([{"facet": "a", "h": "a", "count": 3}, {"facet": "b", "h": "b", "count": 1}]),
     );
     check(&store, "SELECT count(*) FROM E FACET nothing", json!([]));
     let result = ask(&store, "SELECT count(*) FROM E FACET code LIMIT 1").expect("an answer");
@@ -118,6 +118,35 @@ fn facets() {
     assert_eq!(json["totalResult"], json!({"count": 4}));
     assert_eq!(json["metadata"]["facets"], json!(["code"]));
     assert_eq!(json["metadata"]["eventTypes"], json!(["E"]));
+}
+
+#[test]
+fn facet_order_by_chooses_and_the_first_function_sorts() {
+    let store = store(&[
+        json!({"h": "a", "n": 1, "w": 30}),
+        json!({"h": "b", "n": 2, "w": 20}),
+        json!({"h": "c", "n": 3, "w": 10}),
+    ]);
+    let row = |h: &str, n: u32| json!({"facet": h, "h": h, "max.n": n});
+    for (order, expected) in [
+        ("", [row("c", 3), row("b", 2)]),
+        (" ORDER BY max(w)", [row("b", 2), row("a", 1)]),
+        (" ORDER BY max(w) DESC", [row("b", 2), row("a", 1)]),
+        (" ORDER BY max(w) ASC", [row("b", 2), row("a", 1)]),
+        (" ORDER BY max(w) + max(n)", [row("b", 2), row("a", 1)]),
+        // Not right behind FACET it is about rows of events.
+        (" SINCE 1 hour ago ORDER BY w", [row("c", 3), row("b", 2)]),
+    ] {
+        let text = format!("SELECT max(n) FROM E FACET h{order} LIMIT 2");
+        check(&store, &text, json!(expected));
+    }
+    let ordered = "SELECT max(n) FROM E FACET h ORDER BY max(w) LIMIT 1 SINCE 2 minutes ago \
+                   TIMESERIES 2 minutes";
+    let json = ask(&store, ordered).expect("an answer").to_json();
+    assert_eq!(json["results"][0]["facet"], json!("a"));
+    let elsewhere = "SELECT max(n) FROM E FACET h LIMIT 2 ORDER BY w";
+    let messages = ask(&store, elsewhere).expect("an answer").metadata.messages;
+    assert!(messages[0].contains("right behind FACET"), "{messages:?}");
 }
 
 #[test]
