@@ -143,7 +143,8 @@ impl<'c> Engine<'c> {
         } else {
             let question =
                 RawQuestion::new(&query.select, &query.order, limits, self.text, &scope)?;
-            question.run(&mut batches, filter.as_ref(), &self.budget)?
+            let nested = source.rows.is_some();
+            question.run(&mut batches, filter.as_ref(), nested, &self.budget)?
         };
         Ok(Table::Rows(rows))
     }
@@ -281,6 +282,11 @@ impl<'c> Engine<'c> {
             scope.answer(subquery.clone(), value);
         }
         for binding in &query.bindings {
+            if plan::has_aggregate(&binding.expr) {
+                return Err(semantic(
+                    "WITH … AS takes functions of one row, no aggregator function",
+                ));
+            }
             scope.bind(binding)?;
         }
         Ok(scope)
