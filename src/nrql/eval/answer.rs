@@ -104,8 +104,13 @@ impl Question<'_> {
         let wanted = if with_lines { self.all() } else { self.ordering_leaves() };
         let reading = self.reading(wanted, None);
         let mut pass = reading.run(batches, Facet::All(&mut grouper), budget)?;
-        let groups = self.ordered(&pass, &grouper, window);
-        let groups: Vec<usize> = groups.into_iter().skip(self.offset).take(self.limit).collect();
+        let all = (1..grouper.len()).collect();
+        let groups = self.ordered(&self.plan.order, all, &pass, &grouper, window);
+        let mut groups: Vec<usize> =
+            groups.into_iter().skip(self.offset).take(self.limit).collect();
+        if let Some(shown) = &self.plan.shown {
+            groups = self.ordered(shown, groups, &pass, &grouper, window);
+        }
         let mut lines = Lines::default();
         if with_lines {
             for group in &groups {
@@ -158,33 +163,40 @@ impl Question<'_> {
 
     fn ordering_leaves(&self) -> Vec<bool> {
         let mut wanted = vec![false; self.plan.leaves.len()];
-        match &self.plan.order {
-            FacetOrder::Frequency => {}
-            FacetOrder::Value { shape: Shape::Leaf(leaf), .. } => wanted[*leaf] = true,
-            FacetOrder::Value { shape: Shape::Computed(expr), .. } => {
-                for leaf in expr.attributes().iter().filter_map(|name| plan::leaf_of(name)) {
-                    wanted[leaf] = true;
+        for order in [Some(&self.plan.order), self.plan.shown.as_ref()].into_iter().flatten() {
+            match order {
+                FacetOrder::Frequency => {}
+                FacetOrder::Value(Shape::Leaf(leaf)) => wanted[*leaf] = true,
+                FacetOrder::Value(Shape::Computed(expr)) => {
+                    for leaf in expr.attributes().iter().filter_map(|name| plan::leaf_of(name)) {
+                        wanted[leaf] = true;
+                    }
                 }
             }
         }
         wanted
     }
 
-    /// The numbers of facets that may show, in order.
-    fn ordered(&self, pass: &Pass, grouper: &Grouper, window: &TimeWindow) -> Vec<usize> {
+    /// Of the facets `groups` those that may show, as `order` says.
+    fn ordered(
+        &self,
+        order: &FacetOrder,
+        groups: Vec<usize>,
+        pass: &Pass,
+        grouper: &Grouper,
+        window: &TimeWindow,
+    ) -> Vec<usize> {
         let bounds = (window.begin.0, window.end.0);
         let mut found: Vec<(Option<Key>, Vec<Key>, usize)> = Vec::new();
-        let mut descends = true;
-        for group in 1..grouper.len() {
+        for group in groups {
             let present = pass.present()[group];
             if present == 0 {
                 continue;
             }
             let keys = grouper.values(group);
-            let rank = match &self.plan.order {
+            let rank = match order {
                 FacetOrder::Frequency => Value::Integer(i64::try_from(present).unwrap_or(i64::MAX)),
-                FacetOrder::Value { shape, descending } => {
-                    descends = *descending;
+                FacetOrder::Value(shape) => {
                     let row = ResultRow::new(self.plan, pass, pass.slot(group, 0), bounds, &keys);
                     scalar(&row.item(shape))
                 }
@@ -193,7 +205,7 @@ impl Question<'_> {
             found.push((rank, keys, group));
         }
         found.sort_by(|(one, one_keys, _), (other, other_keys, _)| {
-            ranked(one.as_ref(), other.as_ref(), descends).then_with(|| one_keys.cmp(other_keys))
+            ranked(one.as_ref(), other.as_ref(), true).then_with(|| one_keys.cmp(other_keys))
         });
         found.into_iter().map(|(_, _, group)| group).collect()
     }

@@ -130,6 +130,9 @@ impl<'c> Engine<'c> {
             expr::compile(filter, &scope)
         });
         let filter = filter.transpose()?;
+        if query.facet.is_some() && !query.order.is_empty() {
+            self.remark("ORDER BY has no effect on facets unless it stands right behind FACET");
+        }
         let limits = self.limit_and_offset(query, place)?;
         if plan::aggregates(query) {
             return self.aggregated(query, window, &scope, filter.as_ref(), limits);
@@ -141,7 +144,8 @@ impl<'c> Engine<'c> {
         } else {
             let question =
                 RawQuestion::new(&query.select, &query.order, limits, self.text, &scope)?;
-            question.run(&mut batches, filter.as_ref(), &self.budget)?
+            let nested = source.rows.is_some();
+            question.run(&mut batches, filter.as_ref(), nested, &self.budget)?
         };
         Ok(Table::Rows(rows))
     }
@@ -279,6 +283,11 @@ impl<'c> Engine<'c> {
             scope.answer(subquery.clone(), value);
         }
         for binding in &query.bindings {
+            if plan::has_aggregate(&binding.expr) {
+                return Err(semantic(
+                    "WITH … AS takes functions of one row, no aggregator function",
+                ));
+            }
             scope.bind(binding)?;
         }
         Ok(scope)

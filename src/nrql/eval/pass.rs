@@ -111,7 +111,7 @@ impl Reading<'_> {
             pass.update(self, &prepared, &target, batch);
             return Ok(());
         };
-        for back in 0..buckets.overlap() {
+        for back in 0..buckets.turns() {
             budget.work(rows.len(), usize::from(back > 0))?;
             let (rows, slots) = in_buckets(&buckets, back, &rows, &facets, batch.timestamps());
             let target = Target::Many { rows: &rows, slots: &slots };
@@ -199,10 +199,10 @@ fn in_buckets(
     for (row, facet) in rows.iter().zip(facets) {
         let at = times[*row as usize];
         if at < from || at >= until {
-            let bucket = buckets.bucket(at, back);
+            let bucket = buckets.bucket_in(at, back);
             known = bucket.and_then(|bucket| u32::try_from(bucket).ok());
             (from, until) = match bucket {
-                Some(bucket) => buckets.span(bucket, back),
+                Some(bucket) => buckets.span_in(bucket, back),
                 None => (i64::MAX, i64::MIN),
             };
         }

@@ -71,13 +71,8 @@ pub(super) struct Item {
 pub(super) enum FacetOrder {
     /// How often each came.
     Frequency,
-    /// A value.
-    Value {
-        /// Which.
-        shape: Shape,
-        /// Greatest first.
-        descending: bool,
-    },
+    /// A value, greatest first.
+    Value(Shape),
 }
 
 /// A query's aggregates.
@@ -88,8 +83,10 @@ pub(super) struct Plan {
     pub conditions: Vec<CompiledExpr>,
     /// After SELECT.
     pub items: Vec<Item>,
-    /// Of facets.
+    /// Which facets are chosen.
     pub order: FacetOrder,
+    /// In which order the chosen ones stand, where it is not that in which they were chosen.
+    pub shown: Option<FacetOrder>,
     /// The first function's attribute: facets without it do not show.
     pub first: Option<CompiledExpr>,
     /// Names of facets, one per attribute; empty without FACET.
@@ -135,9 +132,14 @@ pub(super) fn plan(
         items.push(Item { key, short, shape: planned(&residual, &facet_names, scope)? });
     }
     let first = first_attribute(&planner.leaves, scope)?;
-    let order = facet_order(query, &mut planner, &items, &facet_names, scope)?;
+    let chosen = chosen_by(query, &mut planner, &items, &facet_names, scope)?;
+    let first_order = first_order(&planner, &items);
+    let (order, shown) = match chosen {
+        Some(order) => (order, Some(first_order)),
+        None => (first_order, None),
+    };
     let (leaves, conditions) = compile_leaves(&planner.leaves, scope)?;
-    Ok(Plan { leaves, conditions, items, order, first, facet_names })
+    Ok(Plan { leaves, conditions, items, order, shown, first, facet_names })
 }
 
 struct Planner {
@@ -283,31 +285,36 @@ fn first_attribute(leaves: &[PlainLeaf], scope: &Scope) -> Result<Option<Compile
     first.map(|argument| expr::compile(argument, scope)).transpose()
 }
 
-fn facet_order(
+/// What `FACET … ORDER BY` chooses facets by. It has one direction: ASC and DESC change nothing.
+/// An ORDER BY elsewhere is about rows of events and says nothing of facets. Source: "FACET …
+/// ORDER BY".
+fn chosen_by(
     query: &Query,
     planner: &mut Planner,
     items: &[Item],
     facet_names: &[Arc<str>],
     scope: &Scope,
-) -> Result<FacetOrder, NrqlError> {
-    let Some(facet) = &query.facet else { return Ok(FacetOrder::Frequency) };
-    if let Some(order) = facet.order.as_ref().or(query.order.first()) {
-        let descending = order.descending;
-        if let ExprKind::Attribute { name, .. } = &order.expr.kind
-            && let Some(item) = items.iter().find(|item| *item.key == **name)
-        {
-            return Ok(FacetOrder::Value { shape: item.shape.clone(), descending });
-        }
-        let residual = planner.extract(&order.expr, None)?;
-        let shape = planned(&residual, facet_names, scope)?;
-        return Ok(FacetOrder::Value { shape, descending });
+) -> Result<Option<FacetOrder>, NrqlError> {
+    let Some(order) = query.facet.as_ref().and_then(|facet| facet.order.as_ref()) else {
+        return Ok(None);
+    };
+    if let ExprKind::Attribute { name, .. } = &order.expr.kind
+        && let Some(item) = items.iter().find(|item| *item.key == **name)
+    {
+        return Ok(Some(FacetOrder::Value(item.shape.clone())));
     }
-    // Source: "FACET": by the first function where it is one of these, else by how often.
+    let residual = planner.extract(&order.expr, None)?;
+    planned(&residual, facet_names, scope).map(|shape| Some(FacetOrder::Value(shape)))
+}
+
+/// The order of facets without ORDER BY. Source: "FACET": by the first function where it is one of
+/// these, else by how often.
+fn first_order(planner: &Planner, items: &[Item]) -> FacetOrder {
     match items.first().map(|item| &item.shape) {
         Some(Shape::Leaf(leaf)) if orders(&planner.leaves[*leaf]) => {
-            Ok(FacetOrder::Value { shape: Shape::Leaf(*leaf), descending: true })
+            FacetOrder::Value(Shape::Leaf(*leaf))
         }
-        _ => Ok(FacetOrder::Frequency),
+        _ => FacetOrder::Frequency,
     }
 }
 

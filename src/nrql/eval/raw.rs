@@ -72,11 +72,12 @@ impl RawQuestion {
         })
     }
 
-    /// The events that show.
+    /// The events that show; rows of a `nested` query of the same time keep its order.
     pub(super) fn run<'b>(
         &self,
         batches: &mut dyn Iterator<Item = Result<Batch<'b>, NrqlError>>,
         filter: Option<&CompiledExpr>,
+        nested: bool,
         budget: &Budget,
     ) -> Result<Vec<Row>, NrqlError> {
         let wanted = self.limit.saturating_add(self.offset);
@@ -89,7 +90,11 @@ impl RawQuestion {
                 found.push(Candidate {
                     ranks: ranks.iter().map(|column| rank(&column.value(row))).collect(),
                     timestamp: batch.timestamps()[row],
-                    arrival: batch.arrival(row),
+                    arrival: if nested {
+                        u64::MAX - batch.arrival(row)
+                    } else {
+                        batch.arrival(row)
+                    },
                     batch: kept.len(),
                     row: u32::try_from(row).unwrap_or(u32::MAX),
                 });

@@ -258,19 +258,31 @@ fn shown(
         None => group.rows.len(),
     };
     groups.retain(|group| present(group) > 0);
-    let order = facet.order.as_ref().or(query.order.first());
-    let (by, descending) = match order {
-        Some(order) => {
-            let named = query.select.iter().find(|item| match &order.expr.kind {
-                ExprKind::Attribute { name, .. } => {
-                    item.alias.as_ref().is_some_and(|alias| alias.text == *name)
-                }
-                _ => false,
-            });
-            (Some(named.map_or(&order.expr, |item| &item.expr)), order.descending)
-        }
-        None => (by_first(first).then_some(first), true),
+    let default = by_first(first).then_some(first);
+    let Some(order) = &facet.order else {
+        sort(&mut groups, default, &present, window);
+        return cut(query, groups);
     };
+    let named = query.select.iter().find(|item| match &order.expr.kind {
+        ExprKind::Attribute { name, .. } => {
+            item.alias.as_ref().is_some_and(|alias| alias.text == *name)
+        }
+        _ => false,
+    });
+    let by = named.map_or(&order.expr, |item| &item.expr);
+    sort(&mut groups, Some(by), &present, window);
+    let mut groups = cut(query, groups);
+    sort(&mut groups, default, &present, window);
+    groups
+}
+
+/// Greatest first by a function, or by how often.
+fn sort(
+    groups: &mut [Group],
+    by: Option<&Expr>,
+    present: &dyn Fn(&Group) -> usize,
+    window: Window,
+) {
     let rank = |group: &Group| match by {
         Some(expr) => match aggregate(expr, &group.rows, window) {
             Value::Null => None,
@@ -283,14 +295,12 @@ fn shown(
     groups.sort_by(|one, other| {
         let (a, b) = (rank(one), rank(other));
         let by_rank = match (&a, &b) {
-            (Some(a), Some(b)) if descending => b.cmp(a),
-            (Some(a), Some(b)) => a.cmp(b),
+            (Some(a), Some(b)) => b.cmp(a),
             _ => a.is_none().cmp(&b.is_none()),
         };
         let facet = |group: &Group| group.facet.iter().map(sortable).collect::<Vec<_>>();
         by_rank.then_with(|| facet(one).cmp(&facet(other)))
     });
-    cut(query, groups)
 }
 
 /// The groups that LIMIT and OFFSET leave.

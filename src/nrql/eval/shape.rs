@@ -36,7 +36,7 @@ pub(super) fn item_key(item: &SelectItem, text: &str) -> Arc<str> {
 pub(super) fn short_key(item: &SelectItem) -> Option<Arc<str>> {
     match &item.expr.kind {
         ExprKind::Call { name, .. } if item.alias.is_none() && aggregate::is_aggregate(name) => {
-            Some(Arc::from(name.as_str()))
+            Some(Arc::from(aggregate::canonical(name).unwrap_or(name)))
         }
         _ => None,
     }
@@ -48,6 +48,7 @@ fn call_key(name: &str, expr: &Expr) -> Option<Arc<str>> {
     if !aggregate::is_aggregate(name) {
         return None;
     }
+    let name = aggregate::canonical(name).unwrap_or(name);
     match arguments.first().map(|argument| &argument.value) {
         None => Some(Arc::from(name)),
         Some(ArgumentValue::Expr(first)) => match &first.kind {
@@ -111,7 +112,7 @@ fn contents(plan: &Plan, query: &Query) -> Vec<Content> {
                     },
                     _ => None,
                 };
-                (Some(name.clone()), attribute)
+                (Some(aggregate::canonical(name).unwrap_or(name).to_owned()), attribute)
             }
             _ => (None, None),
         };
@@ -170,7 +171,15 @@ fn row(plan: &Plan, line: &Line, facet: Faceted, series: bool, comparison: Optio
         row.insert(Arc::from("comparison"), Value::text(comparison));
     }
     for (item, value) in plan.items.iter().zip(&line.values) {
-        row.insert(Arc::clone(&item.key), value.clone());
+        match (row.get_mut(&item.key), value) {
+            // percentile(a, 50), percentile(a, 95): one key, and nothing lost.
+            (Some(Value::Map(known)), Value::Map(more)) if plan.is_percentile(&item.shape) => {
+                known.extend(more.clone());
+            }
+            _ => {
+                row.insert(Arc::clone(&item.key), value.clone());
+            }
+        }
     }
     row
 }

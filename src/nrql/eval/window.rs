@@ -52,15 +52,24 @@ impl Buckets {
     /// The buckets that `series` makes of `window`.
     pub(super) fn of(series: &Timeseries, window: &TimeWindow) -> Result<Self, NrqlError> {
         let span = window.end.millis_since(window.begin).max(1);
-        let width = width_ms(&series.width, span, series.slide_by.is_some())?;
+        if series.slide_by.is_some() && matches!(series.width, BucketWidth::Auto | BucketWidth::Max)
+        {
+            return Err(semantic(
+                "NRQL Syntax Error: SLIDE BY needs a length of time behind TIMESERIES, not AUTO or \
+                 MAX",
+            ));
+        }
+        let width = width_ms(&series.width, span)?;
         let slide = match &series.slide_by {
             None => width,
             Some(BucketWidth::Fixed(amount)) => positive_ms(*amount)?,
             Some(BucketWidth::Max) => ceil_to_second(span, BUCKETS_MAX),
-            Some(BucketWidth::Auto) => auto_ms(span).min(width),
+            Some(BucketWidth::Auto) => auto_ms(span),
             Some(BucketWidth::Template(_)) => return Err(template()),
         };
-        if slide > width {
+        // What New Relic picks itself may leave gaps between buckets.
+        let picked = !matches!(series.slide_by, Some(BucketWidth::Fixed(_)));
+        if slide > width && !picked {
             return Err(semantic(
                 "NRQL Syntax Error: SLIDE BY must not be greater than the TIMESERIES window",
             ));
@@ -86,8 +95,28 @@ impl Buckets {
     }
 
     /// How many buckets an instant may be in at once.
-    pub(super) fn overlap(&self) -> usize {
+    fn overlap(&self) -> usize {
         usize::try_from((self.width + self.slide - 1) / self.slide).unwrap_or(1).max(1)
+    }
+
+    /// How often rows are gone through for all buckets.
+    pub(super) fn turns(&self) -> usize {
+        self.overlap().min(self.count)
+    }
+
+    /// The bucket of `at` in one of [`turns`](Self::turns), if any: where fewer buckets than
+    /// overlap there are each turn is about one bucket.
+    pub(super) fn bucket_in(&self, at: i64, turn: usize) -> Option<usize> {
+        if self.overlap() <= self.count {
+            return self.bucket(at, turn);
+        }
+        let (begin, end) = self.bounds(turn);
+        (at >= begin && at < end).then_some(turn)
+    }
+
+    /// From when until when rows are in `bucket` in a turn.
+    pub(super) fn span_in(&self, bucket: usize, turn: usize) -> (i64, i64) {
+        if self.overlap() <= self.count { self.span(bucket, turn) } else { self.bounds(bucket) }
     }
 
     /// The newest bucket that `at` may be in, seen by begin alone, and how far into it.
@@ -100,14 +129,14 @@ impl Buckets {
     }
 
     /// The bucket `back` before the newest that `at` may be in, when it holds `at`.
-    pub(super) fn bucket(&self, at: i64, back: usize) -> Option<usize> {
+    fn bucket(&self, at: i64, back: usize) -> Option<usize> {
         let bucket = self.newest(at)?.checked_sub(back)?;
         let (begin, end) = self.bounds(bucket);
         (bucket < self.count && at >= begin && at < end).then_some(bucket)
     }
 
     /// From when until when rows are in `bucket` as the one `back` before their newest.
-    pub(super) fn span(&self, bucket: usize, back: usize) -> (i64, i64) {
+    fn span(&self, bucket: usize, back: usize) -> (i64, i64) {
         let (begin, end) = self.bounds(bucket);
         let (newest_begin, _) = self.bounds(bucket + back);
         (begin.max(newest_begin), end.min(newest_begin.saturating_add(self.slide)))
@@ -121,10 +150,9 @@ impl Buckets {
     }
 }
 
-fn width_ms(width: &BucketWidth, span: i64, slides: bool) -> Result<i64, NrqlError> {
+fn width_ms(width: &BucketWidth, span: i64) -> Result<i64, NrqlError> {
     Ok(match width {
         BucketWidth::Auto => auto_ms(span),
-        BucketWidth::Max if slides => auto_ms(span),
         BucketWidth::Max => ceil_to_second(span, BUCKETS_MAX),
         BucketWidth::Fixed(amount) => positive_ms(*amount)?,
         BucketWidth::Template(_) => return Err(template()),
@@ -216,6 +244,39 @@ mod tests {
         assert!(Buckets::of(&series(minutes(0.0), None), &hour).is_err());
         assert!(Buckets::of(&series(minutes(-1.0), None), &hour).is_err());
         assert!(Buckets::of(&series(minutes(f64::NAN), None), &hour).is_err());
+    }
+
+    #[test]
+    fn new_relic_picks_a_slide_wider_than_the_bucket() {
+        let week = window(0, 7 * DAY);
+        for (slide, expected, count) in
+            [(BucketWidth::Auto, 6 * HOUR, 28), (BucketWidth::Max, 1_653_000, 366)]
+        {
+            let buckets = Buckets::of(&series(minutes(5.0), Some(slide)), &week).expect("buckets");
+            assert_eq!((buckets.slide, buckets.count, buckets.turns()), (expected, count, 1));
+            assert_eq!(buckets.bounds(buckets.count - 1), (7 * DAY - 5 * MINUTE, 7 * DAY));
+            assert_eq!(buckets.bucket_in(7 * DAY - 5 * MINUTE - 1, 0), None);
+            assert_eq!(buckets.bucket_in(7 * DAY - 5 * MINUTE, 0), Some(count - 1));
+        }
+        for width in [BucketWidth::Auto, BucketWidth::Max] {
+            assert!(Buckets::of(&series(width, Some(minutes(1.0))), &week).is_err());
+        }
+    }
+
+    #[test]
+    fn few_buckets_that_overlap_often_take_few_turns() {
+        let second = BucketWidth::Fixed(Amount { count: 1.0, unit: TimeUnit::Second });
+        let window = window(0, DAY + 2_000);
+        let day = BucketWidth::Fixed(Amount { count: 1.0, unit: TimeUnit::Day });
+        let buckets = Buckets::of(&series(day, Some(second)), &window).expect("buckets");
+        assert_eq!((buckets.count, buckets.overlap(), buckets.turns()), (3, 86_400, 3));
+        let of = |at: i64| -> Vec<usize> {
+            (0..buckets.turns()).filter_map(|turn| buckets.bucket_in(at, turn)).collect()
+        };
+        assert_eq!(of(0), [0]);
+        assert_eq!(of(1_500), [0, 1]);
+        assert_eq!(of(HOUR), [0, 1, 2]);
+        assert_eq!(of(DAY + 1_000), [2]);
     }
 
     #[test]

@@ -4,15 +4,20 @@
 //! the query, not a null in its answer.
 //!
 //! Source: "NRQL syntax, clauses, and functions", aggregator functions. Assumed: the interval of
-//! rate and derivative where none is written (one second), the precision of uniqueCount.
+//! rate and derivative where none is written (one second), what the precision of uniqueCount counts in.
 
 use super::super::super::ast::{Amount, Argument, ArgumentValue, Expr, ExprKind, TimeUnit};
 use super::super::super::error::NrqlError;
 use super::super::limits::semantic;
+use super::super::sketch::PRECISION;
 use super::super::window::amount_ms;
 
-/// Percentiles, thresholds and steps of one call.
+/// Percentiles of one call.
 const POINTS_MAX: usize = 50;
+/// Source: "cdfPercentage(attribute, threshold…)".
+const THRESHOLDS_MAX: usize = 10;
+/// What a sketch of distinct values can be made with.
+const PRECISIONS: std::ops::RangeInclusive<f64> = 4.0..=18.0;
 /// Source: "Use funnels to evaluate related event data".
 const FUNNEL_STEPS_MAX: usize = 10;
 /// Source: `uniques(attribute [,limit])`.
@@ -46,8 +51,11 @@ pub(in super::super) enum Kind {
     Stddev,
     /// `stdvar(a)`.
     Stdvar,
-    /// `uniqueCount(a, …)`.
-    UniqueCount,
+    /// `uniqueCount(a, …, precision: p)`.
+    UniqueCount {
+        /// Registers beyond 256 values are two to this power.
+        precision: u8,
+    },
     /// `uniques(a, limit)`.
     Uniques {
         /// Values kept.
@@ -121,17 +129,17 @@ pub(in super::super) struct Call {
     pub arguments: Vec<Expr>,
 }
 
-/// Names, in lower case, of all functions that aggregate by themselves.
+/// Names of all functions that aggregate by themselves, as keys of results spell them.
 const NAMES: &[&str] = &[
     "aggregationendtime",
     "apdex",
     "average",
-    "bucketpercentile",
+    "bucketPercentile",
     "bytecountestimate",
     "cardinality",
-    "cdfpercentage",
+    "cdfPercentage",
     "count",
-    "datapointcount",
+    "datapointCount",
     "derivative",
     "earliest",
     "funnel",
@@ -142,18 +150,27 @@ const NAMES: &[&str] = &[
     "median",
     "min",
     "percentile",
-    "predictlinear",
+    "predictLinear",
     "stddev",
     "stdvar",
     "sum",
-    "uniquecount",
+    "uniqueCount",
     "uniques",
 ];
 
+/// Those that take one attribute and nothing else, in lower case.
+const ONE_ARGUMENT: &[&str] =
+    &["average", "count", "earliest", "latest", "max", "median", "min", "stddev", "stdvar", "sum"];
+
+/// The name of an aggregate as keys of results spell it, however the query does.
+pub(in super::super) fn canonical(name: &str) -> Option<&'static str> {
+    NAMES.iter().copied().find(|known| known.eq_ignore_ascii_case(name))
+}
+
 /// Whether `name` aggregates, by itself or around another that does.
 pub(in super::super) fn is_aggregate(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    NAMES.contains(&name.as_str()) || matches!(name.as_str(), "filter" | "percentage" | "rate")
+    canonical(name).is_some()
+        || ["filter", "percentage", "rate"].iter().any(|own| own.eq_ignore_ascii_case(name))
 }
 
 /// The aggregate that a call asks for; `None` when the function does not aggregate by itself.
@@ -161,10 +178,10 @@ pub(in super::super) fn read(
     name: &str,
     arguments: &[Argument],
 ) -> Result<Option<Call>, NrqlError> {
-    let lower = name.to_ascii_lowercase();
-    if !NAMES.contains(&lower.as_str()) {
+    if canonical(name).is_none() {
         return Ok(None);
     }
+    let lower = name.to_ascii_lowercase();
     let given = Given { name, arguments };
     if matches!(lower.as_str(), "datapointcount" | "aggregationendtime" | "bytecountestimate") {
         let kind = match lower.as_str() {
@@ -184,6 +201,9 @@ pub(in super::super) fn read(
     }
     if first.kind == ExprKind::Star {
         return Err(semantic(format!("{name}() needs an attribute, not *")));
+    }
+    if ONE_ARGUMENT.contains(&lower.as_str()) && arguments.len() > 1 {
+        return Err(semantic(format!("{name}() takes one argument, found {}", arguments.len())));
     }
     let (kind, more) = given.kind_of(&lower)?;
     let mut read = vec![first];
@@ -243,12 +263,15 @@ impl Given<'_> {
                     }
                     _ => None,
                 });
-                Ok((Kind::UniqueCount, more.collect()))
+                Ok((Kind::UniqueCount { precision: self.precision()? }, more.collect()))
             }
             "cdfpercentage" => {
                 let thresholds = self.constants()?;
                 if thresholds.is_empty() {
                     return Err(semantic("cdfPercentage() requires at least one threshold"));
+                }
+                if thresholds.len() > THRESHOLDS_MAX {
+                    return Err(semantic("cdfPercentage() takes at most 10 thresholds"));
                 }
                 simple(Kind::CdfPercentage { thresholds })
             }
@@ -294,6 +317,23 @@ impl Given<'_> {
             return Err(semantic("funnel() requires between 2 and 10 steps"));
         }
         Ok((Kind::Funnel { labels }, steps))
+    }
+
+    /// `precision:` of uniqueCount, or a number behind its attributes.
+    fn precision(&self) -> Result<u8, NrqlError> {
+        let is_number = |argument: &Argument| matches!(&argument.value, ArgumentValue::Expr(expr) if numeric_constant(expr).is_some());
+        let position = self.arguments.iter().skip(1).position(is_number);
+        let given = self.number("precision", position.map_or(usize::MAX, |at| at + 1))?;
+        let Some(given) = given else { return Ok(PRECISION) };
+        if !PRECISIONS.contains(&given) {
+            return Err(semantic("uniqueCount() takes a precision from 4 to 18"));
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between 4 and 18"
+        )]
+        Ok(given as u8)
     }
 
     /// The number named `name`, or without a name at `position`.

@@ -19,7 +19,7 @@ use std::fmt::Debug;
 use super::super::value::Value;
 
 pub(super) use input::{Input, Part, Target, numbers};
-pub(super) use kind::{Call, Kind, interval_ms, is_aggregate, read};
+pub(super) use kind::{Call, Kind, canonical, interval_ms, is_aggregate, read};
 
 /// The values of one aggregate, by slot.
 pub(super) trait Accumulator: Debug {
@@ -64,7 +64,7 @@ pub(super) fn accumulator(kind: &Kind) -> Box<dyn Accumulator> {
         Kind::Earliest => Box::new(ends::End::new(false)),
         Kind::Stddev => Box::new(moments::Deviation::new(true)),
         Kind::Stdvar => Box::new(moments::Deviation::new(false)),
-        Kind::UniqueCount => Box::new(sets::UniqueCount::default()),
+        Kind::UniqueCount { precision } => Box::new(sets::UniqueCount::new(*precision)),
         Kind::Cardinality => Box::new(sets::UniqueCount::cardinality()),
         Kind::Uniques { limit } => Box::new(sets::Uniques::new(*limit)),
         Kind::Percentile { points } => Box::new(spread::Percentile::new(points.clone())),

@@ -275,44 +275,51 @@ impl Spread {
     }
 }
 
-/// `stddev(a)` and `stdvar(a)`, of the whole population (assumed).
+/// `stddev(a)` and `stdvar(a)`, of the whole population (assumed). Where there are values and none
+/// is a number they are 0 (source: "stddev(attribute)"), where there is nothing null (assumed).
 #[derive(Debug)]
 pub(super) struct Deviation {
     root: bool,
     slots: Vec<Spread>,
+    /// Whether there was a value of any type.
+    seen: Vec<bool>,
 }
 
 impl Deviation {
     pub(super) const fn new(root: bool) -> Self {
-        Self { root, slots: Vec::new() }
+        Self { root, slots: Vec::new(), seen: Vec::new() }
     }
 }
 
 impl Accumulator for Deviation {
     fn grow(&mut self, slots: usize) {
-        self.slots.resize(slots.max(self.slots.len()), Spread::default());
+        let slots = slots.max(self.slots.len());
+        self.slots.resize(slots, Spread::default());
+        self.seen.resize(slots, false);
     }
 
     fn update(&mut self, target: &Target<'_>, input: &Input<'_>) {
         let Some(column) = input.columns.first() else { return };
         let (values, valid) = numbers(column, Part::Mean);
         target.each(&valid, |row, slot| self.slots[slot].add(values[row]));
+        target.each(&column.validity(), |_, slot| self.seen[slot] = true);
     }
 
     fn merge(&mut self, into: usize, from: usize) {
+        self.seen[into] |= self.seen[from];
         merge_with(&mut self.slots, into, from, |into, from| into.merge(from));
     }
 
     fn finish(&self, slot: usize, _: (i64, i64)) -> Value {
         let spread = self.slots[slot];
         if spread.count == 0.0 {
-            return Value::Null;
+            return if self.seen[slot] { Value::Number(0.0) } else { Value::Null };
         }
         let variance = (spread.squares / spread.count).max(0.0);
         finite(if self.root { variance.sqrt() } else { variance })
     }
 
     fn bytes(&self) -> usize {
-        self.slots.capacity() * size_of::<Spread>()
+        self.slots.capacity() * (size_of::<Spread>() + 1)
     }
 }

@@ -10,7 +10,7 @@ use super::super::super::value::Value;
 use super::super::bitmap::Bitmap;
 use super::super::column::{Column, Validity};
 use super::super::key::Key;
-use super::super::sketch::{HyperLogLog, hash_number, hash_pair, hash_text, hash_value};
+use super::super::sketch::{HyperLogLog, PRECISION, hash_number, hash_pair, hash_text, hash_value};
 use super::super::table::Table;
 use super::input::{Input, Target};
 use super::moments::whole;
@@ -61,22 +61,28 @@ fn row_hashes<'c>(columns: &'c [Column<'_>]) -> (Vec<u64>, Validity<'c>) {
 }
 
 /// `uniqueCount(a, …)`, and `cardinality(a)` whose columns are all attributes of the rows.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct UniqueCount {
     slots: Vec<HyperLogLog>,
+    precision: u8,
     /// `cardinality()`: a null is a value like any other, except in the first column.
     whole_rows: bool,
 }
 
 impl UniqueCount {
+    pub(super) const fn new(precision: u8) -> Self {
+        Self { slots: Vec::new(), precision, whole_rows: false }
+    }
+
     pub(super) const fn cardinality() -> Self {
-        Self { slots: Vec::new(), whole_rows: true }
+        Self { slots: Vec::new(), precision: PRECISION, whole_rows: true }
     }
 }
 
 impl Accumulator for UniqueCount {
     fn grow(&mut self, slots: usize) {
-        self.slots.resize_with(slots.max(self.slots.len()), HyperLogLog::default);
+        let precision = self.precision;
+        self.slots.resize_with(slots.max(self.slots.len()), || HyperLogLog::new(precision));
     }
 
     fn update(&mut self, target: &Target<'_>, input: &Input<'_>) {

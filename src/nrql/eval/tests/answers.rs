@@ -32,7 +32,11 @@ fn aggregates_without_facet() {
             "uniqueCount.host": 2, "uniques.host": ["a", "b"],
         }]),
     );
-    check(&store, "SELECT stdvar(ms) FROM E WHERE host = 'a'", json!([{"stdvar.ms": 25}]));
+    check(
+        &store,
+        "SELECT stdvar(ms), stddev(host), stddev(none) FROM E WHERE host = 'a'",
+        json!([{"stdvar.ms": 25, "stddev.host": 0, "stddev.none": null}]),
+    );
     check(
         &store,
         "SELECT sum(host), average(host), max(host), count(host) FROM E",
@@ -109,7 +113,7 @@ fn facets() {
     check(
         &store,
         "SELECT count(*) FROM E FACET host AS h ORDER BY count(*) ASC",
-        json!([{"facet": "b", "h": "b", "count": 1}, {"facet": "a", "h": "a", "count": 3}]),
+        json!([{"facet": "a", "h": "a", "count": 3}, {"facet": "b", "h": "b", "count": 1}]),
     );
     check(&store, "SELECT count(*) FROM E FACET nothing", json!([]));
     let result = ask(&store, "SELECT count(*) FROM E FACET code LIMIT 1").expect("an answer");
@@ -121,6 +125,35 @@ fn facets() {
 }
 
 #[test]
+fn facet_order_by_chooses_and_the_first_function_sorts() {
+    let store = store(&[
+        json!({"h": "a", "n": 1, "w": 30}),
+        json!({"h": "b", "n": 2, "w": 20}),
+        json!({"h": "c", "n": 3, "w": 10}),
+    ]);
+    let row = |h: &str, n: u32| json!({"facet": h, "h": h, "max.n": n});
+    for (order, expected) in [
+        ("", [row("c", 3), row("b", 2)]),
+        (" ORDER BY max(w)", [row("b", 2), row("a", 1)]),
+        (" ORDER BY max(w) DESC", [row("b", 2), row("a", 1)]),
+        (" ORDER BY max(w) ASC", [row("b", 2), row("a", 1)]),
+        (" ORDER BY max(w) + max(n)", [row("b", 2), row("a", 1)]),
+        // Not right behind FACET it is about rows of events.
+        (" SINCE 1 hour ago ORDER BY w", [row("c", 3), row("b", 2)]),
+    ] {
+        let text = format!("SELECT max(n) FROM E FACET h{order} LIMIT 2");
+        check(&store, &text, json!(expected));
+    }
+    let ordered = "SELECT max(n) FROM E FACET h ORDER BY max(w) LIMIT 1 SINCE 2 minutes ago \
+                   TIMESERIES 2 minutes";
+    let json = ask(&store, ordered).expect("an answer").to_json();
+    assert_eq!(json["results"][0]["facet"], json!("a"));
+    let elsewhere = "SELECT max(n) FROM E FACET h LIMIT 2 ORDER BY w";
+    let messages = ask(&store, elsewhere).expect("an answer").metadata.messages;
+    assert!(messages[0].contains("right behind FACET"), "{messages:?}");
+}
+
+#[test]
 fn a_facet_needs_the_first_functions_attribute() {
     let store = store(&[json!({"host": "a", "ms": 1}), json!({"host": "b"})]);
     check(
@@ -128,6 +161,55 @@ fn a_facet_needs_the_first_functions_attribute() {
         "SELECT average(ms), count(*) FROM E FACET host",
         json!([{"facet": "a", "host": "a", "average.ms": 1, "count": 1}]),
     );
+}
+
+#[test]
+fn keys_are_spelled_one_way() {
+    let store = requests();
+    check(&store, "select COUNT(*), Sum(ms) from E", json!([{"count": 4, "sum.ms": 60}]));
+    check(
+        &store,
+        "SELECT UNIQUECOUNT(host) AS n, max(COUNT) FROM (SELECT Count(*) FROM E FACET host)",
+        json!([{"n": 2, "max.COUNT": null}]),
+    );
+    check(
+        &store,
+        "SELECT sum(count) FROM (SELECT COUNT(*) FROM E FACET host)",
+        json!([{"sum.count": 4}]),
+    );
+    let raw = ask(&store, "SELECT SUM(ms) FROM E").expect("an answer").raw_response();
+    assert_eq!(raw["metadata"]["contents"][0]["function"], json!("sum"));
+}
+
+#[test]
+fn the_precision_of_unique_count() {
+    let events: Vec<_> = (0..3_000).map(|n| json!({"n": n, "k": n % 200})).collect();
+    let store = store(&events);
+    let count = |text: &str| {
+        let json = ask(&store, &format!("SELECT {text} AS u FROM E")).expect(text).to_json();
+        json["results"][0]["u"].as_f64().expect("a number")
+    };
+    let off = |text: &str| (count(text) - 3_000.0).abs() / 3_000.0;
+    assert!(off("uniqueCount(n)") < 0.02);
+    assert_eq!(count("uniqueCount(n)"), count("uniqueCount(n, precision: 14)"));
+    assert!(off("uniqueCount(n, precision: 18)") < 0.005);
+    assert!(off("uniqueCount(n, precision: 4)") > 0.02, "sixteen registers tell less");
+    assert_eq!(count("uniqueCount(n, 4)"), count("uniqueCount(n, precision: 4)"));
+    assert_eq!(count("uniqueCount(n, k, 4)"), count("uniqueCount(n, k, precision: 4)"));
+    assert!((count("uniqueCount(k, precision: 4)") - 200.0).abs() < 1e-9, "exact up to 256");
+    for wrong in ["precision: 3", "precision: 19", "20", "precision: 'x'"] {
+        let text = format!("SELECT uniqueCount(n, {wrong}) FROM E");
+        refused(&store, &text, "precision");
+    }
+}
+
+#[test]
+fn percentiles_of_one_attribute_share_a_key() {
+    let store = store(&[json!({"x": 1}), json!({"x": 1})]);
+    let json =
+        ask(&store, "SELECT percentile(x, 50), percentile(x, 99) FROM E").expect("an answer");
+    let members = json.to_json()["results"][0]["percentile.x"].clone();
+    assert_eq!(members.as_object().expect("a map").len(), 2, "{members}");
 }
 
 #[test]
@@ -208,6 +290,14 @@ fn nested() {
         &store,
         "SELECT sum(count) FROM (SELECT count(*) FROM E FACET host LIMIT 1)",
         json!([{"sum.count": 3}]),
+    );
+    check(
+        &store,
+        "SELECT host, n FROM (SELECT count(*) AS n FROM E FACET host)",
+        json!([
+            {"host": "a", "n": 3, "timestamp": NOW - 3_600_000},
+            {"host": "b", "n": 1, "timestamp": NOW - 3_600_000},
+        ]),
     );
     check(
         &store,
@@ -401,6 +491,11 @@ fn what_means_nothing_is_refused() {
         ("SELECT count(*) FROM E TIMESERIES 1 second", "366"),
         ("SELECT rate(ms, 1 minute) FROM E", "rate() requires an aggregator"),
         ("SELECT percentage(count(*)) FROM E", "percentage() requires"),
+        ("SELECT average(ms, host) FROM E", "average() takes one argument"),
+        ("SELECT count(ms, host) FROM E", "count() takes one argument"),
+        ("SELECT cdfPercentage(ms,1,2,3,4,5,6,7,8,9,10,11) FROM E", "at most 10"),
+        ("FROM E WITH sum(ms) AS s SELECT s", "no aggregator function"),
+        ("SELECT count(*) FROM E TIMESERIES MAX SLIDE BY 1 minute", "not AUTO or MAX"),
         ("SELECT histogram(ms, 10, 501) FROM E", "between 1 and 500"),
         ("SELECT funnel(ms, WHERE ms > 1) FROM E", "between 2 and 10"),
         ("SELECT count(*) FROM E FACET a, b, c, d, e, f", "at most 5"),

@@ -158,7 +158,13 @@ fn window() -> impl Strategy<Value = String> {
 fn body() -> impl Strategy<Value = String> {
     let filter = prop::option::of(condition())
         .prop_map(|filter| filter.map_or(String::new(), |filter| format!(" WHERE {filter}")));
-    let order = prop::sample::select(vec!["", "", "", " ORDER BY a0", " ORDER BY a0 DESC"]);
+    let order = prop::sample::select(vec![
+        "",
+        "",
+        " ORDER BY a0",
+        " ORDER BY max(n)",
+        " ORDER BY sum(k) ASC",
+    ]);
     (items(), filter, facet(), order, series(), limit()).prop_map(
         |(items, filter, facet, order, series, limit)| {
             let (order, limit) =
