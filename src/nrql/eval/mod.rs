@@ -31,6 +31,7 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
+pub use aggregate::{aggregate_names, is_aggregate};
 pub use limits::QueryLimits;
 
 use engine::{Engine, Place, Table};

@@ -150,10 +150,18 @@ const NAMES: &[&str] = &[
     "uniques",
 ];
 
-/// Whether `name` aggregates, by itself or around another that does.
-pub(in super::super) fn is_aggregate(name: &str) -> bool {
+/// Names, in lower case, of those that change another aggregate.
+const AROUND: &[&str] = &["filter", "percentage", "rate"];
+
+/// Names of all aggregates, in lower case.
+pub fn aggregate_names() -> impl Iterator<Item = &'static str> {
+    NAMES.iter().chain(AROUND).copied()
+}
+
+/// Whether `name` (any case) aggregates, by itself or around another that does.
+pub fn is_aggregate(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    NAMES.contains(&name.as_str()) || matches!(name.as_str(), "filter" | "percentage" | "rate")
+    aggregate_names().any(|known| known == name)
 }
 
 /// The aggregate that a call asks for; `None` when the function does not aggregate by itself.
