@@ -10,12 +10,13 @@ use super::{HEIGHT_MAX, NESTING_MAX, TEXT_BYTES_MAX};
 const HEAD: &str = "\
 # NRQL
 
-The query language as it is understood here: by `shakedown nrql check` and `eval`, by the simulated \
-New Relic and by every check that asks it. Generated from the tables of `src/nrql/`; a test compares \
-this file with them. Write it anew with `SHAKEDOWN_BLESS=1 cargo test --lib nrql::document`.
+The query language as it is understood here: by `shakedown nrql check` and `eval`, by the \
+simulated New Relic and by every check that asks it. Generated from the tables of `src/nrql/`; a \
+test compares this file with them. Write it anew with \
+`SHAKEDOWN_BLESS=1 cargo test --lib nrql::document`.
 
-*Documented* is what New Relic's pages say, *assumed* what they leave open and was chosen here. How \
-well founded each behaviour is stands in the claims of `docs/NEWRELIC.md`, areas `nrql` and \
+*Documented* is what New Relic's pages say, *assumed* what they leave open and was chosen here. \
+How well founded each behaviour is stands in the claims of `docs/NEWRELIC.md`, areas `nrql` and \
 `nrql service`.
 ";
 
@@ -40,6 +41,11 @@ const CLAUSES: &[(&str, &str, &str)] = &[
         "`WITH e AS name`",
         "–",
         "a name for a value of the row; several names for a list, as of `aparse`",
+    ),
+    (
+        "`a.%.b`, `%.b`",
+        "–",
+        "every attribute that fits, in `SELECT` and `WHERE`; of one row the first that it has",
     ),
     (
         "`FACET a, …`",

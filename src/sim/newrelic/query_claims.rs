@@ -72,6 +72,13 @@ pub(super) const CLAIMS: &[Claim] = &[
         Assumed,
         "documented: back-quotes are needed",
     ),
+    claim(
+        "nrql",
+        "names with % behind or before a dot stand for all that fit",
+        Documented,
+        METRICS,
+    ),
+    claim("nrql", "of one row such a name reads the first attribute by alphabet", Assumed, NONE),
     claim("nrql", "LIKE knows % alone and ignores case", Documented, REFERENCE),
     claim("nrql", "RLIKE: RE2 over the whole text", Documented, REFERENCE),
     claim("nrql", "a comparison with null is false, != and NOT IN, NOT LIKE too", Assumed, NONE),
