@@ -93,6 +93,31 @@ pub(super) fn continues_word(c: char) -> bool {
     begins_word(c) || c.is_numeric() || is_mark(c)
 }
 
+/// Whether `text` begins with a name like `%.duration`; no operand begins with a dot and a letter,
+/// so this is never a remainder.
+fn begins_wildcard(text: &str) -> bool {
+    let rest = text.strip_prefix("%.");
+    rest.and_then(|rest| rest.chars().next()).is_some_and(|c| begins_word(c) || c == '%')
+}
+
+/// Whether `%` belongs to the name that began with `before`.
+fn wildcard_goes_on(before: &str) -> bool {
+    before.is_empty() || before.ends_with('.') || before.contains('%')
+}
+
+/// Whether `name`, without quotes, stands for all attributes that fit it: its first `%` is a whole
+/// beginning, or comes behind a dot, since elsewhere `%` is the operator.
+pub(super) fn is_wildcard(name: &str) -> bool {
+    let begins = match name.find('%') {
+        None => false,
+        Some(0) => begins_wildcard(name),
+        Some(at) => name.chars().next().is_some_and(begins_word) && name[..at].ends_with('.'),
+    };
+    let is_part =
+        |part: &str| !part.is_empty() && part.chars().all(|c| c == '%' || continues_word(c));
+    begins && name.split('.').all(is_part)
+}
+
 /// Marks that letters of some scripts consist of beside their base.
 fn is_mark(c: char) -> bool {
     matches!(c, '\u{300}'..='\u{36f}' | '\u{900}'..='\u{dff}' | '\u{200c}' | '\u{200d}')
@@ -164,7 +189,7 @@ impl Lexer<'_> {
             c if c.is_ascii_digit() => self.number(),
             '.' if self.second().is_some_and(|next| next.is_ascii_digit()) => self.number(),
             '{' if self.rest().starts_with("{{") => self.word(),
-            c if begins_word(c) => self.word(),
+            c if begins_word(c) || begins_wildcard(self.rest()) => self.word(),
             c => self.symbol(c),
         };
         match kind {
@@ -269,7 +294,12 @@ impl Lexer<'_> {
                     self.at += end;
                 }
                 _ => {
-                    while let Some(c) = self.peek().filter(|c| continues_word(*c)) {
+                    while let Some(c) = self.peek() {
+                        let before = self.text.get(start..self.at).unwrap_or_default();
+                        let fits = c == '%' && quoted.is_none() && wildcard_goes_on(before);
+                        if !fits && !continues_word(c) {
+                            break;
+                        }
                         self.advance(c);
                     }
                     let part = self.text.get(part_start..self.at).unwrap_or_default();
@@ -297,8 +327,9 @@ impl Lexer<'_> {
         }
         let rest = self.rest().get(1..).unwrap_or_default();
         let next = rest.chars().next();
-        let more =
-            next.is_some_and(|next| next == '`' || continues_word(next)) || rest.starts_with("{{");
+        let fits =
+            |next: char| next == '`' || continues_word(next) || (next == '%' && quoted.is_none());
+        let more = next.is_some_and(fits) || rest.starts_with("{{");
         if more {
             if let Some(name) = quoted {
                 name.push('.');

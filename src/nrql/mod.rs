@@ -10,6 +10,8 @@
 //! - parse → print → parse is the identity.
 
 pub mod ast;
+#[cfg(test)]
+mod document;
 mod error;
 pub mod eval;
 pub mod hashing;

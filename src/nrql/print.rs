@@ -483,7 +483,7 @@ fn reads_as_name(name: &str) -> bool {
     if literal || is_hard_keyword(name) {
         return false;
     }
-    if name.contains("{{") {
+    if name.contains("{{") || lex::is_wildcard(name) {
         return true;
     }
     let whole = name.chars().next().is_some_and(lex::begins_word);

@@ -24,6 +24,7 @@ pub mod scalar;
 mod shape;
 pub mod sketch;
 mod table;
+mod wildcard;
 mod window;
 
 #[cfg(test)]
@@ -31,6 +32,7 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
+pub use aggregate::{aggregate_names, is_aggregate};
 pub use limits::QueryLimits;
 
 use engine::{Engine, Place, Table};
@@ -85,6 +87,8 @@ pub fn run(
 }
 
 fn select(text: &str, query: &Query, context: &QueryContext<'_>) -> Result<QueryResult, NrqlError> {
+    let expanded = wildcard::expand(text, query, context)?;
+    let query = expanded.as_ref().unwrap_or(query);
     let window = time::window(query, context.now)?;
     let mut engine = Engine::new(text, context);
     let table = engine.select(query, &window, Place::Top)?;

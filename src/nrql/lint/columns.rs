@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::walk::{self, Place};
 use super::{AttributeKind, Catalogue, Report};
 use crate::nrql::ast::{Expr, ExprKind, From, Name, Operator, Query};
+use crate::nrql::lex;
 
 /// Attributes that New Relic puts on events itself.
 const EVERYWHERE: &[&str] = &[
@@ -118,7 +119,8 @@ fn attribute(expr: &Expr, name: &str, known: &Known<'_>, from: &[Name], report: 
         return;
     }
     let free = FREE.iter().any(|beginning| name.starts_with(beginning));
-    if known.contains_key(name) || EVERYWHERE.contains(&name) || free || name.contains("{{") {
+    let is_pattern = name.contains("{{") || lex::is_wildcard(name);
+    if known.contains_key(name) || EVERYWHERE.contains(&name) || free || is_pattern {
         return;
     }
     let near = Catalogue::nearest(name, known.keys().copied());

@@ -1,5 +1,8 @@
 //! The functions of NRQL, as its reference lists them.
 
+pub use super::function_table::Basis;
+use super::function_table::TABLES;
+
 /// What a function works on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FunctionKind {
@@ -9,113 +12,42 @@ pub enum FunctionKind {
     Scalar,
 }
 
-use FunctionKind::{Aggregate, Scalar};
+/// One function of NRQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Function {
+    /// In lower case.
+    pub name: &'static str,
+    /// What it works on.
+    pub kind: FunctionKind,
+    /// How well founded its meaning is.
+    pub basis: Basis,
+    /// Least arguments.
+    pub least: usize,
+    /// Most arguments; `usize::MAX` for any number.
+    pub most: usize,
+    /// What becomes of nulls.
+    pub nulls: &'static str,
+    /// A call, with defaults in their places.
+    pub written: &'static str,
+    /// What it gives.
+    pub meaning: &'static str,
+}
 
-/// No upper bound.
-const MANY: usize = usize::MAX;
-
-/// Name in lower case, kind, least and most arguments.
-const FUNCTIONS: &[(&str, FunctionKind, usize, usize)] = &[
-    ("abs", Scalar, 1, 1),
-    ("accountid", Scalar, 0, 0),
-    ("aggregationendtime", Aggregate, 0, 0),
-    ("aparse", Scalar, 2, 2),
-    ("apdex", Aggregate, 1, 2),
-    ("average", Aggregate, 1, 1),
-    ("blob", Scalar, 1, 1),
-    ("boolean", Scalar, 1, 1),
-    ("bucketpercentile", Aggregate, 1, MANY),
-    ("buckets", Scalar, 1, 4),
-    ("bytecountestimate", Aggregate, 0, 1),
-    ("capture", Scalar, 2, 2),
-    ("cardinality", Aggregate, 0, 3),
-    ("cases", Scalar, 1, MANY),
-    ("cdfpercentage", Aggregate, 2, 11),
-    ("ceil", Scalar, 1, 1),
-    ("cidraddress", Scalar, 2, 3),
-    ("clamp_max", Scalar, 2, 2),
-    ("clamp_min", Scalar, 2, 2),
-    ("concat", Scalar, 0, 21),
-    ("contains", Scalar, 2, 2),
-    ("convert", Scalar, 3, 3),
-    ("correlation", Aggregate, 2, 2),
-    ("count", Aggregate, 1, 1),
-    ("covariance", Aggregate, 2, 2),
-    ("datapointcount", Aggregate, 0, 1),
-    ("dateof", Scalar, 1, 1),
-    ("datetimeof", Scalar, 1, 1),
-    ("dayofmonthof", Scalar, 1, 1),
-    ("decode", Scalar, 2, 2),
-    ("derivative", Aggregate, 1, 2),
-    ("dimensions", Scalar, 0, 2),
-    ("earliest", Aggregate, 1, 1),
-    ("encode", Scalar, 2, 2),
-    ("entitymetadata", Scalar, 0, 1),
-    ("eventtype", Scalar, 0, 0),
-    ("exp", Scalar, 1, 1),
-    ("filter", Aggregate, 2, 2),
-    ("floor", Scalar, 1, 1),
-    ("fromdatetime", Scalar, 1, 3),
-    ("fromtimestamp", Scalar, 1, 3),
-    ("funnel", Aggregate, 2, MANY),
-    ("getcdfcount", Scalar, 2, 2),
-    ("getfield", Scalar, 2, 2),
-    ("histogram", Aggregate, 1, 4),
-    ("hourof", Scalar, 1, 1),
-    ("if", Scalar, 2, 3),
-    ("indexof", Scalar, 2, 3),
-    ("join", Scalar, 1, 2),
-    ("jparse", Scalar, 1, 2),
-    ("keyset", Aggregate, 0, 0),
-    ("latest", Aggregate, 1, 1),
-    ("latestrate", Aggregate, 1, 2),
-    ("length", Scalar, 1, 1),
-    ("ln", Scalar, 1, 1),
-    ("log", Scalar, 1, 2),
-    ("log10", Scalar, 1, 1),
-    ("log2", Scalar, 1, 1),
-    ("lookup", Scalar, 1, 1),
-    ("lower", Scalar, 1, 1),
-    ("mapkeys", Scalar, 1, 1),
-    ("mapvalues", Scalar, 1, 1),
-    ("max", Aggregate, 1, 1),
-    ("median", Aggregate, 1, 1),
-    ("min", Aggregate, 1, 1),
-    ("minuteof", Scalar, 1, 1),
-    ("mod", Scalar, 2, 2),
-    ("mode", Aggregate, 1, 1),
-    ("monthof", Scalar, 1, 1),
-    ("newrelicblob", Scalar, 1, 1),
-    ("numeric", Scalar, 1, 1),
-    ("percentage", Aggregate, 2, 2),
-    ("percentile", Aggregate, 1, MANY),
-    ("position", Scalar, 2, 3),
-    ("pow", Scalar, 2, 2),
-    ("predictlinear", Aggregate, 2, 2),
-    ("quarterof", Scalar, 1, 1),
-    ("rate", Aggregate, 2, 2),
-    ("round", Scalar, 1, 2),
-    ("row_id", Scalar, 0, 0),
-    ("secondof", Scalar, 1, 1),
-    ("split", Scalar, 2, 2),
-    ("sqrt", Scalar, 1, 1),
-    ("stddev", Aggregate, 1, 1),
-    ("stdvar", Aggregate, 1, 1),
-    ("string", Scalar, 1, 2),
-    ("substring", Scalar, 2, 3),
-    ("sum", Aggregate, 1, 1),
-    ("timestamp", Scalar, 0, 1),
-    ("todatetime", Scalar, 1, 3),
-    ("totimestamp", Scalar, 1, 3),
-    ("trim", Scalar, 1, 1),
-    ("tuple", Scalar, 1, MANY),
-    ("uniquecount", Aggregate, 1, MANY),
-    ("uniques", Aggregate, 1, MANY),
-    ("upper", Scalar, 1, 1),
-    ("weekdayof", Scalar, 1, 1),
-    ("weekof", Scalar, 1, 1),
-    ("yearof", Scalar, 1, 1),
-];
+/// All functions: aggregates, then those of single rows.
+pub fn all() -> impl Iterator<Item = Function> {
+    TABLES.iter().flat_map(|(kind, basis, rows)| {
+        rows.iter().map(|&(name, least, most, nulls, written, meaning)| Function {
+            name,
+            kind: *kind,
+            basis: *basis,
+            least,
+            most,
+            nulls,
+            written,
+            meaning,
+        })
+    })
+}
 
 /// Aggregates whose first argument is an aggregate.
 pub(super) const WRAPPERS: &[&str] =
@@ -123,9 +55,8 @@ pub(super) const WRAPPERS: &[&str] =
 
 /// Kind, least and most arguments of the function called `name`, whose case does not count.
 pub fn function(name: &str) -> Option<(FunctionKind, usize, usize)> {
-    let plain = name.to_ascii_lowercase();
-    let at = FUNCTIONS.binary_search_by(|(known, ..)| (*known).cmp(&plain)).ok()?;
-    FUNCTIONS.get(at).map(|(_, kind, least, most)| (*kind, *least, *most))
+    let found = all().find(|function| function.name.eq_ignore_ascii_case(name))?;
+    Some((found.kind, found.least, found.most))
 }
 
 /// The function that `name` most probably means.
@@ -143,16 +74,14 @@ pub(super) fn nearest(name: &str) -> Option<&'static str> {
         ("ifnull", "a OR b"),
         ("isnull", "a IS NULL"),
         ("cast", "numeric"),
-        ("replace", "concat"),
         ("now", "SINCE and UNTIL"),
     ];
     let plain = name.to_ascii_lowercase();
     if let Some((_, ours)) = OTHERS.iter().find(|(other, _)| *other == plain) {
         return Some(ours);
     }
-    FUNCTIONS
-        .iter()
-        .map(|(known, ..)| (strsim::damerau_levenshtein(&plain, known), *known))
+    all()
+        .map(|function| (strsim::damerau_levenshtein(&plain, function.name), function.name))
         .filter(|(distance, known)| *distance <= (known.len() / 3).max(1))
         .min()
         .map(|(_, known)| known)
@@ -161,15 +90,43 @@ pub(super) fn nearest(name: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nrql::eval;
 
     #[test]
-    fn the_table_is_sorted_and_found_in_any_case() {
-        assert!(FUNCTIONS.is_sorted_by(|a, b| a.0 < b.0));
-        assert_eq!(function("uniqueCount"), Some((Aggregate, 1, MANY)));
-        assert_eq!(function("LATEST").map(|(kind, ..)| kind), Some(Aggregate));
+    fn a_name_stands_once_and_is_found_in_any_case() {
+        let mut names: Vec<_> = all().map(|function| function.name).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+        assert!(names.iter().all(|name| *name == name.to_ascii_lowercase()));
+        assert!(all().all(|function| function.least <= function.most));
+        assert_eq!(function("uniqueCount"), Some((FunctionKind::Aggregate, 1, usize::MAX)));
+        assert_eq!(function("LATEST").map(|(kind, ..)| kind), Some(FunctionKind::Aggregate));
         assert_eq!(function("baseline"), None);
         assert_eq!(nearest("averge"), Some("average"));
         assert_eq!(nearest("avg"), Some("average"));
         assert_eq!(nearest("zzzzzz"), None);
+    }
+
+    /// The evaluator computes what the tables do not call refused, and nothing else.
+    #[test]
+    fn the_tables_and_the_evaluator_know_the_same_functions() {
+        // A form of whole queries: neither an aggregate nor a function of a row's values.
+        const FORMS: &[&str] = &["keyset"];
+        for function in all() {
+            let name = function.name;
+            let is_evaluated =
+                eval::is_aggregate(name) || eval::expr::is_scalar(name) || FORMS.contains(&name);
+            assert_eq!(is_evaluated, function.basis != Basis::Refused, "{name}");
+            if is_evaluated && !FORMS.contains(&name) {
+                let is_aggregate = function.kind == FunctionKind::Aggregate;
+                assert_eq!(is_aggregate, eval::is_aggregate(name), "{name}");
+            }
+        }
+        let known = eval::expr::scalar_names().chain(eval::aggregate_names());
+        for name in known {
+            assert!(function(name).is_some(), "{name} has no row");
+        }
     }
 }

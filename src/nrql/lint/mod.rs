@@ -9,13 +9,14 @@ mod clauses;
 mod columns;
 mod conditions;
 mod expressions;
+mod function_table;
 mod functions;
 #[cfg(test)]
 mod tests;
 mod walk;
 
 pub use catalogue::{AttributeKind, Catalogue, CatalogueError};
-pub use functions::{FunctionKind, function};
+pub use functions::{Basis, Function, FunctionKind, all as functions, function};
 
 use super::ast::{Query, Statement};
 use super::error::Span;

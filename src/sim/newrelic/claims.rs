@@ -54,8 +54,13 @@ pub(super) const fn claim(
 }
 
 /// Every behaviour of the simulated New Relic, area by area.
-pub const CLAIMS: &[&[Claim]] =
-    &[super::ingest::claims::CLAIMS, super::graphql::claims::CLAIMS, super::serve::CLAIMS];
+pub const CLAIMS: &[&[Claim]] = &[
+    super::ingest::claims::CLAIMS,
+    super::definition_claims::CLAIMS,
+    super::query_claims::CLAIMS,
+    super::graphql::claims::CLAIMS,
+    super::serve::CLAIMS,
+];
 
 /// Every behaviour of the simulated New Relic.
 pub fn claims() -> impl Iterator<Item = &'static Claim> {

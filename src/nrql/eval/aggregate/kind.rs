@@ -167,10 +167,17 @@ pub(in super::super) fn canonical(name: &str) -> Option<&'static str> {
     NAMES.iter().copied().find(|known| known.eq_ignore_ascii_case(name))
 }
 
-/// Whether `name` aggregates, by itself or around another that does.
-pub(in super::super) fn is_aggregate(name: &str) -> bool {
-    canonical(name).is_some()
-        || ["filter", "percentage", "rate"].iter().any(|own| own.eq_ignore_ascii_case(name))
+/// Names, in lower case, of those that change another aggregate.
+const AROUND: &[&str] = &["filter", "percentage", "rate"];
+
+/// Names of all aggregates, as keys of results spell them.
+pub fn aggregate_names() -> impl Iterator<Item = &'static str> {
+    NAMES.iter().chain(AROUND).copied()
+}
+
+/// Whether `name` (any case) aggregates, by itself or around another that does.
+pub fn is_aggregate(name: &str) -> bool {
+    aggregate_names().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 /// The aggregate that a call asks for; `None` when the function does not aggregate by itself.

@@ -19,7 +19,8 @@ use std::fmt::Debug;
 use super::super::value::Value;
 
 pub(super) use input::{Input, Part, Target, numbers};
-pub(super) use kind::{Call, Kind, canonical, interval_ms, is_aggregate, read};
+pub(super) use kind::{Call, Kind, canonical, interval_ms, read};
+pub use kind::{aggregate_names, is_aggregate};
 
 /// The values of one aggregate, by slot.
 pub(super) trait Accumulator: Debug {

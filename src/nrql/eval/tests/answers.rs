@@ -52,6 +52,29 @@ fn aggregates_without_facet() {
 }
 
 #[test]
+fn wildcards_stand_for_all_names_that_fit() {
+    let store = store(&[
+        json!({"ago": 50, "a.in.depth": 1, "host": "x"}),
+        json!({"ago": 40, "a.out.depth": 5, "host": "x"}),
+        json!({"ago": 30, "a.in.delay": 9, "host": "y"}),
+        json!({"ago": 20, "a.in.depth": 3, "a.out.depth": 70, "host": "y"}),
+    ]);
+    check(
+        &store,
+        "SELECT sum(a.%.depth), count(%.depth), max(a.%in%) * 2 AS m, sum(b.%) FROM E",
+        json!([{"sum.a.%.depth": 9, "count.%.depth": 3, "m": 18, "sum.b.%": 0}]),
+    );
+    check(&store, "SELECT count(*) FROM E WHERE %.delay > 8", json!([{"count": 1}]));
+    check(
+        &store,
+        "SELECT max(d) FROM (SELECT sum(%.depth) AS d FROM E FACET host)",
+        json!([{"max.d": 6}]),
+    );
+    // A quoted name is that name.
+    check(&store, "SELECT sum(`a.%.depth`) FROM E", json!([{"sum.a.%.depth": 0}]));
+}
+
+#[test]
 fn arithmetic_around_aggregates() {
     let store = requests();
     check(
