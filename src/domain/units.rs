@@ -35,7 +35,11 @@ impl UnixMillis {
     /// An instant that a source gave in seconds or milliseconds: below 10¹¹ it is seconds.
     #[must_use]
     pub fn from_seconds_or_millis(number: i64) -> Self {
-        if number.abs() < SECONDS_BELOW { Self(number * 1_000) } else { Self(number) }
+        if (-SECONDS_BELOW + 1..SECONDS_BELOW).contains(&number) {
+            Self(number * 1_000)
+        } else {
+            Self(number)
+        }
     }
 }
 
@@ -97,6 +101,10 @@ mod tests {
             (99_999_999_999, 99_999_999_999_000),
             (100_000_000_000, 100_000_000_000),
             (0, 0),
+            (-99_999_999_999, -99_999_999_999_000),
+            (-100_000_000_000, -100_000_000_000),
+            (i64::MIN, i64::MIN),
+            (i64::MAX, i64::MAX),
         ];
         for (number, expected) in cases {
             assert_eq!(UnixMillis::from_seconds_or_millis(number), UnixMillis(expected));

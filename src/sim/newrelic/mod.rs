@@ -167,7 +167,7 @@ impl NewRelic {
     /// which of them a query finds.
     pub fn entities(&self) -> Vec<StoredEntity> {
         let state = self.state();
-        state.entities.all(state.now).collect()
+        state.entities.all(state.now).map(|found| found.copied()).collect()
     }
 
     /// Every relationship ever made, in the order of their making.

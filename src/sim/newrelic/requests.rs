@@ -9,6 +9,9 @@ use super::fault::Target;
 use crate::domain::account::AccountId;
 use crate::domain::units::UnixMillis;
 
+/// Most bytes of a sender's `X-Request-Id` that are remembered; the UUIDs of senders have 36.
+const REQUEST_ID_BYTES_MAX: usize = 128;
+
 /// One POST.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestRecord {
@@ -20,7 +23,8 @@ pub struct RequestRecord {
     pub part: Target,
     /// The account, when there is such a one.
     pub account: Option<AccountId>,
-    /// The sender's `X-Request-Id`; empty when it sent none. Equal ids mean a repetition.
+    /// The sender's `X-Request-Id`, at most 128 bytes of it; empty when it sent none. Equal ids
+    /// mean a repetition.
     pub request_id: String,
     /// The status that was answered; 200 or 202 also when the answer was then lost or spoilt.
     pub status: u16,
@@ -54,11 +58,14 @@ impl RequestLog {
     pub(super) fn push(&mut self, mut record: RequestRecord) -> u32 {
         let count = u32::try_from(self.records.len()).unwrap_or(u32::MAX);
         record.number = self.first.saturating_add(count);
+        let end = record.request_id.floor_char_boundary(REQUEST_ID_BYTES_MAX);
+        record.request_id.truncate(end);
+        record.request_id.shrink_to_fit();
         let number = record.number;
         self.records.push_back(record);
         while self.records.len() > self.max {
             self.records.pop_front();
-            self.first += 1;
+            self.first = self.first.saturating_add(1);
         }
         number
     }
@@ -73,5 +80,34 @@ impl RequestLog {
 
     pub(super) fn records(&self) -> impl DoubleEndedIterator<Item = &RequestRecord> {
         self.records.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_go_on_and_long_ids_of_senders_are_cut() {
+        let mut log = RequestLog::new(2);
+        let mut push = |request_id: &str| {
+            log.push(RequestRecord {
+                number: 0,
+                at: UnixMillis(0),
+                part: Target::Event,
+                account: None,
+                request_id: request_id.to_owned(),
+                status: 200,
+                uuid: None,
+                body_bytes: 0,
+                fault: None,
+                events_stored: 0,
+                events_rejected: 0,
+            })
+        };
+        assert_eq!((push("first"), push("second"), push(&"é".repeat(100))), (0, 1, 2));
+        assert!(log.get(0).is_none());
+        let kept: Vec<_> = log.records().map(|record| record.request_id.len()).collect();
+        assert_eq!(kept, ["second".len(), 128]);
     }
 }

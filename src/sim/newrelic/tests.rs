@@ -271,6 +271,15 @@ fn the_rate_limit_lasts_until_the_minute_ends() {
 }
 
 #[test]
+fn what_waits_is_bounded_also_when_it_is_many_small_bodies() {
+    let service = Service::new(NewRelicConfig { queue_bytes_max: 600, ..config() });
+    let statuses = |count| (0..count).map(|_| service.post("{}").0).collect::<Vec<_>>();
+    assert_eq!(statuses(3), [200, 200, 503]);
+    service.settle();
+    assert_eq!((service.newrelic.queued(), statuses(3)), (0, vec![200, 200, 503]));
+}
+
+#[test]
 fn bad_events_become_rows_with_the_documented_messages() {
     let long = |n: usize| "x".repeat(n);
     let check = |event: &str, expected: Option<(&str, Option<&str>)>| {
@@ -480,6 +489,7 @@ fn timestamps_are_read_in_seconds_and_milliseconds() {
     check("\"soon\"", now);
     check("null", now);
     check("1e300", now);
+    check("-1e300", now);
 }
 
 #[test]

@@ -23,7 +23,7 @@ use crate::pipeline::{
 use crate::ports::{Clock, Endpoint, Ports};
 use crate::resilience::breaker::{BreakerConfig, BreakerRegistry};
 use crate::rt::{self, ShutdownHandle};
-use crate::sim::fault::{NewRelicAnswer, NewRelicFaultSpec};
+use crate::sim::fault::NewRelicFaultSpec;
 use crate::sim::fleet::{Fleet, JMX_PORT, WIRE_PORT, broker_host, serve_broker};
 use crate::sim::newrelic::{
     self, Account, DelayRange, FaultWindow, IngestFault, NewRelic, NewRelicConfig,
@@ -345,31 +345,16 @@ fn new_newrelic(scenario: &Scenario, seed: Seed) -> NewRelic {
 
 /// Lets New Relic misbehave like this from `now` on.
 pub fn misbehave(setup: &Setup, fault: &NewRelicFaultSpec, now: SimTime) {
-    let status = |code| IngestFault::Status { code, retry_after_seconds: None };
-    let asking =
-        |code| IngestFault::Status { code, retry_after_seconds: fault.retry_after_seconds() };
-    let ingest = match fault.answer {
-        NewRelicAnswer::TooManyRequests => asking(429),
-        NewRelicAnswer::Unavailable => asking(503),
-        NewRelicAnswer::Error => status(500),
-        NewRelicAnswer::Forbidden => status(403),
-        NewRelicAnswer::RequestTimeout => status(408),
-        NewRelicAnswer::PayloadTooLarge => {
-            IngestFault::BodyTooLarge { body_bytes_max: fault.body_max.map_or(0, |size| size.0) }
-        }
-        NewRelicAnswer::Slow => {
-            IngestFault::Slow(fault.after.map(|text| text.0).unwrap_or_default())
-        }
-        NewRelicAnswer::AcceptedThenLost => IngestFault::LostAnswer,
-        NewRelicAnswer::Truncated => IngestFault::TruncatedBody,
-        NewRelicAnswer::Garbage => IngestFault::GarbageBody,
-        NewRelicAnswer::LateSynthesis => {
+    match IngestFault::ordered(fault) {
+        None => {
             let extra = fault.lag.map(|text| text.0).unwrap_or_default();
-            return setup.newrelic.delay_synthesis(setup.wall(now), extra);
+            setup.newrelic.delay_synthesis(setup.wall(now), extra);
         }
-    };
-    let window = FaultWindow::always(ingest, setup.wall(now));
-    setup.newrelic.inject(FaultWindow { share: fault.share.unwrap_or(1.0), ..window });
+        Some(ingest) => {
+            let window = FaultWindow::always(ingest, setup.wall(now));
+            setup.newrelic.inject(FaultWindow { share: fault.share.unwrap_or(1.0), ..window });
+        }
+    }
 }
 
 /// Ends what [`misbehave`] began: faults of ingest do not overlap.

@@ -6,7 +6,8 @@
 //! Invariants:
 //! - A dashboard and each of its pages are entities of type DASHBOARD with GUIDs of their own;
 //!   pages and widgets keep theirs as long as updates name them.
-//! - Deleting is logical: undeleting brings the same dashboard back, without the tags of users.
+//! - Deleting is logical: undeleting brings the same dashboard back, without the tags of users,
+//!   unless its room was needed for another one.
 //! - NRQL of typed configurations is checked; that of raw ones is not, as in the live service: its
 //!   widgets then fail when they are looked at.
 //!

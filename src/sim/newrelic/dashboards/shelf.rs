@@ -25,8 +25,9 @@ pub(in crate::sim::newrelic) struct Found<'a> {
 }
 
 /// All of them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::sim::newrelic) struct Dashboards {
+    max: usize,
     all: IndexMap<String, Dashboard>,
     /// The dashboard of each page.
     pages: IndexMap<String, String>,
@@ -46,7 +47,27 @@ fn guid(account: AccountId, numbers: &mut Numbers) -> String {
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text)
 }
 
+impl Default for Dashboards {
+    fn default() -> Self {
+        Self::new(DASHBOARDS_MAX)
+    }
+}
+
 impl Dashboards {
+    /// Room for `max` of them, deleted ones included: these go when there is no other room.
+    pub(super) fn new(max: usize) -> Self {
+        let (all, pages) = (IndexMap::new(), IndexMap::new());
+        Self { max, all, pages, numbers: Numbers::default() }
+    }
+
+    /// Forgets the dashboard that was made first of those that are deleted.
+    fn forget_a_deleted_one(&mut self) {
+        let Some(place) = self.all.values().position(|dashboard| dashboard.deleted) else { return };
+        if let Some((guid, _)) = self.all.shift_remove_index(place) {
+            self.pages.retain(|_, owner| *owner != guid);
+        }
+    }
+
     /// What `guid` names, deleted dashboards left out.
     pub(in crate::sim::newrelic) fn find(&self, guid: &str) -> Option<Found<'_>> {
         let owner = self.pages.get(guid).map_or(guid, String::as_str);
@@ -63,13 +84,16 @@ impl Dashboards {
         editor: Editor,
     ) -> Result<String, Refusal> {
         validate::dashboard(input)?;
-        if self.all.len() >= DASHBOARDS_MAX {
-            return Err(Refusal::input(format!("There are {DASHBOARDS_MAX} dashboards already")));
-        }
         if let Some(page) = input.pages.iter().find(|page| page.guid.is_some()) {
             let message =
                 format!("Invalid page input: page '{}' is new and has no guid", page.name);
             return Err(Refusal::input(message));
+        }
+        if self.all.len() >= self.max {
+            self.forget_a_deleted_one();
+        }
+        if self.all.len() >= self.max {
+            return Err(Refusal::input(format!("There are {} dashboards already", self.max)));
         }
         let guid = guid(account, &mut self.numbers);
         let dashboard = Dashboard {
@@ -92,7 +116,7 @@ impl Dashboards {
 
     /// Gives a dashboard new pages, those that it has under their GUIDs.
     fn set_pages(&mut self, guid: &str, inputs: &[PageInput], at: UnixMillis) {
-        let Self { all, pages, numbers } = self;
+        let Self { all, pages, numbers, .. } = self;
         let Some(dashboard) = all.get_mut(guid) else { return };
         let old = std::mem::take(&mut dashboard.pages);
         pages.retain(|_, owner| owner != guid);

@@ -3,7 +3,9 @@
 use serde_json::json;
 
 use super::model::Layout;
-use super::{configuration_of, place};
+use super::{DashboardInput, Dashboards, Editor, configuration_of, place};
+use crate::domain::account::AccountId;
+use crate::domain::units::UnixMillis;
 
 fn layout(column: i64, row: i64, width: i64, height: i64) -> Layout {
     Layout { column, row, width, height }
@@ -49,4 +51,22 @@ fn typed_forms_of_raw_configurations() {
     for (visualization, raw, expected) in cases {
         assert_eq!(configuration_of(visualization, &raw), expected, "{visualization}");
     }
+}
+
+#[test]
+fn deleted_dashboards_make_room_when_there_is_no_other() {
+    let page = json!({"name": "page", "widgets": []});
+    let input = json!({"name": "n", "permissions": "PRIVATE", "pages": [page]});
+    let input: DashboardInput = serde_json::from_value(input).expect("valid");
+    let account = AccountId::try_from(1).expect("valid");
+    let editor = Editor { user: 1, at: UnixMillis(0) };
+    let mut all = Dashboards::new(2);
+    let create = |all: &mut Dashboards| all.create(account, &input, editor);
+    let (first, second) = (create(&mut all).expect("room"), create(&mut all).expect("room"));
+    let refusal = create(&mut all).expect_err("full");
+    assert_eq!(refusal.description, "There are 2 dashboards already");
+    all.delete(&second, editor).expect("there");
+    let third = create(&mut all).expect("the room of the second one");
+    assert!(all.find(&first).is_some() && all.find(&third).is_some());
+    assert!(all.undelete(&second, editor).is_err(), "gone for good");
 }

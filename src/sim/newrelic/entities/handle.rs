@@ -1,4 +1,4 @@
-//! Entities as users of the service see and edit them.
+//! Entities as users of the service see and edit them, for tests: programs ask NerdGraph.
 
 use super::{NewEntity, StoredEntity, StoredRelationship, TagEdits, TagFault};
 use crate::domain::account::AccountId;
@@ -10,7 +10,7 @@ impl NewRelic {
     pub fn visible_entities(&self, now: UnixMillis) -> Vec<StoredEntity> {
         let mut state = self.state();
         state.advance(now);
-        state.entities.visible(now).collect()
+        state.entities.visible(now).map(|found| found.copied()).collect()
     }
 
     /// The entity that a query at `now` finds under `guid`.

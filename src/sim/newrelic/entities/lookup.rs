@@ -8,9 +8,10 @@ use std::sync::Arc;
 use indexmap::{IndexMap, IndexSet};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::Entities;
+use super::{Entities, Entity};
 use crate::definitions::relationship::{EntityKind, EntityLookup, Property, RelationshipRules};
 use crate::domain::units::UnixMillis;
+use crate::nrql::hashing::FixedState;
 
 /// Most pairs of key and value that are indexed; entities with further ones are not found by them.
 /// Our own guard.
@@ -22,9 +23,9 @@ const NAME: &str = "\nname";
 #[derive(Debug, Default)]
 pub(super) struct Index {
     /// Keys that some candidate looks at; no other is indexed.
-    keys: IndexSet<String>,
+    keys: IndexSet<String, FixedState>,
     /// Places of entities by hash of key and value; what no longer holds is sorted out by looking.
-    places: IndexMap<u64, IndexSet<u32>>,
+    places: IndexMap<u64, IndexSet<u32, FixedState>, FixedState>,
 }
 
 fn hash(key: &str, value: &str) -> u64 {
@@ -41,7 +42,7 @@ impl Index {
             Property::Tag(key) => key.clone(),
             Property::Attribute(_) => NAME.to_owned(),
         });
-        Self { keys: keys.collect(), places: IndexMap::new() }
+        Self { keys: keys.collect(), places: IndexMap::default() }
     }
 
     pub(super) fn add_name(&mut self, name: &str, place: usize) {
@@ -57,6 +58,20 @@ impl Index {
         if self.places.len() < PLACES_MAX || self.places.contains_key(&hash) {
             self.places.entry(hash).or_default().insert(place);
         }
+    }
+
+    /// Begins anew, with these entities in these places.
+    pub(super) fn rebuild<'e>(&mut self, entities: impl Iterator<Item = &'e Entity>) {
+        self.places.clear();
+        for (place, entity) in entities.enumerate() {
+            self.add_name(&entity.name, place);
+            entity.tags.visit(|key, value| self.add(key, value, place));
+        }
+    }
+
+    /// Whether there is no room for further pairs.
+    pub(super) fn is_full(&self) -> bool {
+        self.places.len() >= PLACES_MAX
     }
 
     fn find(&self, key: &str, value: &str) -> impl Iterator<Item = usize> {
@@ -98,7 +113,7 @@ impl EntityLookup for Living<'_> {
         properties: &[Property],
         value: &str,
     ) -> Vec<Arc<str>> {
-        let mut places = IndexSet::new();
+        let mut places: IndexSet<usize, FixedState> = IndexSet::default();
         for property in properties {
             let key = match property {
                 Property::Tag(key) => key,

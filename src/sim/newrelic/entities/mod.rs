@@ -5,9 +5,12 @@
 //! - It becomes visible a drawn lag after its first point and stays at least the lifetime that its
 //!   definition guarantees after the last one; seen again later, it is made anew.
 //! - What users gave survives synthesis; what data gave no user can change.
+//! - What has expired makes room when there is no other; until then its place is kept.
 //!
 //! Not modelled: an upper bound of life (expired means gone here), limits of entities per account.
 
+mod glance;
+#[cfg(test)]
 mod handle;
 mod lookup;
 mod relations;
@@ -23,6 +26,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
+pub(super) use glance::Glance;
 pub(super) use lookup::Living;
 pub use stored::{RelationshipOrigin, StoredEntity, StoredRelationship, entity_kind};
 
@@ -30,9 +34,14 @@ use crate::definitions::Match;
 use crate::definitions::relationship::RelationshipRules;
 use crate::domain::account::AccountId;
 use crate::domain::units::UnixMillis;
+use crate::nrql::hashing::FixedState;
 use lookup::Index;
 use relations::Relationships;
 use tags::Tags;
+
+/// What has expired is looked for again after one in so many of what there is found no room:
+/// looking reads everything.
+const PURGE_SHARE: usize = 16;
 
 /// Why a user's edit of tags was refused; nothing of it was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
@@ -110,8 +119,10 @@ pub(super) struct Entities {
     max: usize,
     silence: Duration,
     account_names: BTreeMap<AccountId, String>,
-    entities: IndexMap<Arc<str>, Entity>,
+    entities: IndexMap<Arc<str>, Entity, FixedState>,
     relationships: Relationships,
+    /// How often there may be no room before what has expired is looked for again.
+    patience: usize,
     index: Index,
     /// Domains and types, once each.
     words: BTreeMap<String, Arc<str>>,
@@ -130,8 +141,9 @@ impl Entities {
             max,
             silence,
             account_names,
-            entities: IndexMap::new(),
+            entities: IndexMap::default(),
             relationships: Relationships::default(),
+            patience: 0,
             index: Index::of(rules),
             words: BTreeMap::new(),
         }
@@ -144,6 +156,18 @@ impl Entities {
         let new: Arc<str> = Arc::from(word);
         self.words.insert(word.to_owned(), Arc::clone(&new));
         new
+    }
+
+    /// Forgets what has expired by `at`, unless that was done lately.
+    fn purge(&mut self, at: UnixMillis) {
+        if self.patience > 0 {
+            self.patience -= 1;
+            return;
+        }
+        self.relationships.purge(at);
+        self.entities.retain(|_, entity| entity.lives(at));
+        self.index.rebuild(self.entities.values());
+        self.patience = (self.entities.len() + self.relationships.len()) / PURGE_SHARE;
     }
 
     /// Notes that a point stored at `at` made or confirmed an entity; `false` when there is no
@@ -241,6 +265,9 @@ impl Entities {
         let index = match self.entities.get_index_of(new.guid) {
             Some(index) => index,
             None => {
+                if self.entities.len() >= self.max || self.index.is_full() {
+                    self.purge(at);
+                }
                 if self.entities.len() >= self.max {
                     return None;
                 }
@@ -280,52 +307,32 @@ impl Entities {
         lifetime: Duration,
         lag: impl FnOnce() -> Duration,
     ) -> bool {
+        if self.relationships.len() >= self.max {
+            self.purge(at);
+        }
         self.relationships.observe(account, ends, (at, lifetime), self.max, lag)
     }
 
-    fn seen(&self, guid: &Arc<str>, entity: &Entity, now: UnixMillis) -> StoredEntity {
-        let mut tags = entity.tags.living(now);
-        let account = entity.account.to_string();
-        let name = self.account_names.get(&entity.account).cloned().unwrap_or_default();
-        tags.insert("account".to_owned(), vec![name]);
-        tags.insert("accountId".to_owned(), vec![account.clone()]);
-        tags.insert("trustedAccountId".to_owned(), vec![account]);
-        let silent_at = entity.last_seen.plus(self.silence);
-        let reporting = entity.silent || now < silent_at;
-        StoredEntity {
-            guid: Arc::clone(guid),
-            account: entity.account,
-            domain: entity.domain.to_string(),
-            entity_type: entity.entity_type.to_string(),
-            name: entity.name.clone(),
-            tags,
-            user_tags: entity.tags.of_users().clone(),
-            first_seen: entity.first_seen,
-            visible_at: entity.visible_at,
-            last_seen: entity.last_seen,
-            expires_at: entity.expires_at,
-            events: entity.events,
-            alertable: entity.alertable,
-            reporting,
-            reporting_changed_at: if reporting { entity.reporting_since } else { silent_at },
-        }
-    }
-
-    /// Every entity ever made, in the order of their making, with the tags that live at `now`.
-    pub(super) fn all(&self, now: UnixMillis) -> impl Iterator<Item = StoredEntity> {
-        self.entities.iter().map(move |(guid, entity)| self.seen(guid, entity, now))
+    /// Every entity ever made, in the order of their making, as it is at `now`.
+    pub(super) fn all(&self, now: UnixMillis) -> impl Iterator<Item = Glance<'_>> {
+        self.entities.iter().map(move |entry| Glance::new(self, entry, now))
     }
 
     /// What a query at `now` finds, in the order of their making.
-    pub(super) fn visible(&self, now: UnixMillis) -> impl Iterator<Item = StoredEntity> {
+    pub(super) fn visible(&self, now: UnixMillis) -> impl Iterator<Item = Glance<'_>> {
         let visible = self.entities.iter().filter(move |(_, entity)| entity.is_visible(now));
-        visible.map(move |(guid, entity)| self.seen(guid, entity, now))
+        visible.map(move |entry| Glance::new(self, entry, now))
     }
 
     /// The entity that a query at `now` finds under `guid`.
-    pub(super) fn get(&self, guid: &str, now: UnixMillis) -> Option<StoredEntity> {
+    pub(super) fn glance(&self, guid: &str, now: UnixMillis) -> Option<Glance<'_>> {
         let (_, guid, entity) = self.entities.get_full(guid)?;
-        entity.is_visible(now).then(|| self.seen(guid, entity, now))
+        entity.is_visible(now).then(|| Glance::new(self, (guid, entity), now))
+    }
+
+    /// A copy of the entity that a query at `now` finds under `guid`.
+    pub(super) fn get(&self, guid: &str, now: UnixMillis) -> Option<StoredEntity> {
+        self.glance(guid, now).map(|found| found.copied())
     }
 
     /// Every relationship ever made, in the order of their making.

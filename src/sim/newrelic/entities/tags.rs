@@ -21,7 +21,7 @@ const KEY_CHARS_MAX: usize = 128;
 /// Characters of a value.
 const VALUE_CHARS_MAX: usize = 256;
 /// Keys that every entity has; users cannot change them.
-const FIXED_KEYS: [&str; 3] = ["account", "accountId", "trustedAccountId"];
+pub(super) const FIXED_KEYS: [&str; 3] = ["account", "accountId", "trustedAccountId"];
 
 #[derive(Debug)]
 struct TagValue {
@@ -61,6 +61,9 @@ impl Tags {
     ) -> bool {
         let fresh = || TagValue { value: text.to_owned(), last_seen: at, ttl };
         let Some(values) = self.data.get_mut(key) else {
+            if self.data.len() >= TAG_KEYS_MAX {
+                self.data.retain(|_, values| values.iter().any(|value| value.lives(at)));
+            }
             let room = self.data.len() < TAG_KEYS_MAX;
             if room {
                 self.data.insert(key.to_owned(), vec![fresh()]);
@@ -82,24 +85,27 @@ impl Tags {
         true
     }
 
+    /// Shows living values key by key, those of users last.
+    pub(super) fn visit_living(&self, now: UnixMillis, mut visit: impl FnMut(&str, &str)) {
+        for (key, values) in &self.data {
+            let living = values.iter().filter(|known| known.lives(now));
+            living.for_each(|known| visit(key, &known.value));
+            let own = self.users.get(key).into_iter().flatten();
+            let lives = |text: &str| values.iter().any(|v| v.value == text && v.lives(now));
+            own.filter(|value| !lives(value)).for_each(|value| visit(key, value));
+        }
+        for (key, values) in self.users.iter().filter(|(key, _)| !self.data.contains_key(*key)) {
+            values.iter().for_each(|value| visit(key, value));
+        }
+    }
+
     /// Living values by key, those of users last.
     pub(super) fn living(&self, now: UnixMillis) -> BTreeMap<String, Vec<String>> {
-        let mut living = BTreeMap::new();
-        for (key, values) in &self.data {
-            let values: Vec<String> =
-                values.iter().filter(|v| v.lives(now)).map(|v| v.value.clone()).collect();
-            if !values.is_empty() {
-                living.insert(key.clone(), values);
-            }
-        }
-        for (key, values) in &self.users {
-            let all: &mut Vec<String> = living.entry(key.clone()).or_default();
-            for value in values {
-                if !all.contains(value) {
-                    all.push(value.clone());
-                }
-            }
-        }
+        let mut living: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        self.visit_living(now, |key, value| match living.get_mut(key) {
+            Some(values) => values.push(value.to_owned()),
+            None => drop(living.insert(key.to_owned(), vec![value.to_owned()])),
+        });
         living
     }
 
@@ -109,6 +115,16 @@ impl Tags {
             values.iter().any(|known| known.value == value && known.lives(now))
         });
         data || self.users.get(key).is_some_and(|values| values.iter().any(|v| v == value))
+    }
+
+    /// Shows every key with every value, dead ones included.
+    pub(super) fn visit(&self, mut visit: impl FnMut(&str, &str)) {
+        for (key, values) in &self.data {
+            values.iter().for_each(|known| visit(key, &known.value));
+        }
+        for (key, values) in &self.users {
+            values.iter().for_each(|value| visit(key, value));
+        }
     }
 
     /// The values of users.

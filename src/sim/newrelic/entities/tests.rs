@@ -347,3 +347,63 @@ fn what_is_stamped_follows_the_rule() {
     assert_eq!(only(&service).events, 1);
     assert!(EPOCH < now(&service));
 }
+
+#[test]
+fn what_has_expired_makes_room() {
+    let service = Service::new(NewRelicConfig { entities_max: 2, ..config() });
+    let names = |service: &Service| {
+        let visible = service.newrelic.visible_entities(now(service));
+        visible.into_iter().map(|entity| entity.name).collect::<Vec<_>>()
+    };
+    let event = |broker: u32| broker_event(broker).replace("1700000000000", "0");
+    for broker in [1, 2, 3] {
+        report(&service, &event(broker));
+    }
+    assert_eq!(names(&service), ["orders-broker-1", "orders-broker-2"]);
+    assert_eq!(service.newrelic.counters().entities_refused, 1);
+    after(&service, 8 * DAY - MINUTE);
+    report(&service, &event(2));
+    after(&service, MINUTE);
+    report(&service, &event(3));
+    assert_eq!(names(&service), ["orders-broker-2", "orders-broker-3"], "1 is over");
+    assert_eq!(service.newrelic.entities().len(), 2);
+}
+
+#[test]
+fn relationships_that_have_expired_make_room_and_lookups_still_find() {
+    let definitions = shop("{action: NO_OP}");
+    let config = NewRelicConfig { entities_max: 4, ..config() };
+    let service = Service::with(config, definitions);
+    let seller = |id: &str| format!(r#"{{"eventType":"Seller","id":"{id}","city":"Rome"}}"#);
+    let queue = |id: &str| format!(r#"{{"eventType":"Queue","id":"{id}","from":"Rome"}}"#);
+    let edges = |service: &Service| {
+        let known = service.newrelic.relationships();
+        let source = |guid: &str| service.newrelic.entity(guid, now(service)).map(|e| e.name);
+        known.iter().map(|edge| (source(&edge.source), source(&edge.target))).collect::<Vec<_>>()
+    };
+    let pair = |from: &str, to: &str| (Some(from.to_owned()), Some(to.to_owned()));
+    report(&service, &seller("old"));
+    report(&service, &queue("q"));
+    assert_eq!(edges(&service), [pair("old", "q")]);
+    after(&service, 4 * 3_600);
+    // The first one is over: its place is given away, and those behind it move up.
+    for event in [seller("a"), seller("b"), seller("c"), queue("q")] {
+        report(&service, &event);
+    }
+    assert_eq!(service.newrelic.entities().len(), 4);
+    assert_eq!(edges(&service), [pair("a", "q"), pair("b", "q"), pair("c", "q")]);
+}
+
+#[test]
+fn dead_tags_make_room_for_others() {
+    let mut tags = super::tags::Tags::default();
+    let hour = Some(Duration::from_secs(3_600));
+    let at = |hours: u64| EPOCH.plus(Duration::from_secs(3_600 * hours));
+    for key in 0..300 {
+        tags.observe(&format!("k{key}"), "v", at(0), true, hour.filter(|_| key > 0));
+    }
+    assert_eq!(tags.living(at(0)).len(), 250);
+    assert!(!tags.observe("late", "v", at(0), true, None), "all of them live");
+    assert!(tags.observe("late", "v", at(2), true, None));
+    assert_eq!(tags.living(at(2)).into_keys().collect::<Vec<_>>(), ["k0", "late"]);
+}

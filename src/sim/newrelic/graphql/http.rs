@@ -16,7 +16,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use super::request::{BODY_BYTES_MAX, GraphAnswer, IN_FLIGHT_MAX, refused_by};
 use crate::ports::Clock;
 use crate::sim::newrelic::NewRelic;
-use crate::sim::newrelic::fault::{IngestFault, Target};
+use crate::sim::newrelic::fault::IngestFault;
 
 /// How long the body may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -71,13 +71,8 @@ async fn graphql<C: Clock>(State(app): State<App<C>>, request: Request) -> Respo
     let Some(_in_flight) = InFlight::begin(&app.newrelic, user.id) else {
         return response(&GraphAnswer::too_many());
     };
-    let fault = {
-        let mut state = app.newrelic.state();
-        state.advance(app.clock.wall());
-        let at = state.now;
-        state.faults.draw(Target::NerdGraph, at)
-    };
-    if let Some(answer) = fault.as_ref().and_then(refused_by) {
+    let fault = app.newrelic.graph_fault(app.clock.wall());
+    if let Some(answer) = fault.as_ref().and_then(|fault| refused_by(fault, 0)) {
         return response(&answer);
     }
     let told = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
@@ -95,6 +90,9 @@ async fn graphql<C: Clock>(State(app): State<App<C>>, request: Request) -> Respo
             return response(&GraphAnswer::error(StatusCode::REQUEST_TIMEOUT, "Request timeout"));
         }
     };
+    if let Some(answer) = fault.as_ref().and_then(|fault| refused_by(fault, body.len())) {
+        return response(&answer);
+    }
     let answer = app.newrelic.graphql_as(app.clock.wall(), user, &body);
     match fault {
         Some(IngestFault::Slow(delay)) => {

@@ -76,16 +76,18 @@ impl NewRelic {
             Ok(user) => user,
             Err(answer) => return answer,
         };
-        let fault = {
-            let mut state = self.state();
-            state.advance(now);
-            let at = state.now;
-            state.faults.draw(Target::NerdGraph, at)
-        };
-        if let Some(answer) = fault.as_ref().and_then(refused_by) {
+        let fault = self.graph_fault(now);
+        if let Some(answer) = fault.as_ref().and_then(|fault| refused_by(fault, body.len())) {
             return answer;
         }
         self.graphql_as(now, user, body)
+    }
+
+    /// The fault that hits a request to NerdGraph at `now`, counted.
+    pub(super) fn graph_fault(&self, now: UnixMillis) -> Option<IngestFault> {
+        let mut state = self.state();
+        state.advance(now);
+        state.draw_fault(Target::NerdGraph)
     }
 
     /// The schema, in GraphQL's own language.
@@ -153,13 +155,16 @@ fn bad_variables() -> GraphAnswer {
     GraphAnswer::error(StatusCode::BAD_REQUEST, "The variable values could not be decoded")
 }
 
-/// The answer of a fault that needs no connection.
-pub(super) fn refused_by(fault: &IngestFault) -> Option<GraphAnswer> {
+/// The answer of a fault that needs no connection, to a body of `bytes`.
+pub(super) fn refused_by(fault: &IngestFault, bytes: usize) -> Option<GraphAnswer> {
     match fault {
         IngestFault::Status { code, retry_after_seconds } => {
             let status = StatusCode::from_u16(*code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             let answer = GraphAnswer::error(status, "Injected fault");
             Some(GraphAnswer { retry_after_seconds: *retry_after_seconds, ..answer })
+        }
+        IngestFault::BodyTooLarge { body_bytes_max } if bytes as u64 > *body_bytes_max => {
+            Some(GraphAnswer::error(StatusCode::PAYLOAD_TOO_LARGE, "Injected fault"))
         }
         _ => None,
     }

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use indexmap::IndexMap;
 
-use crate::sim::newrelic::entities::StoredEntity;
+use crate::sim::newrelic::entities::{Glance, StoredEntity};
 use crate::sim::newrelic::search::Subject;
 
 /// Which of the two forms of an entity.
@@ -56,8 +56,8 @@ fn integration(domain: &str, entity_type: &str) -> Option<&'static str> {
 }
 
 /// `NOT_CONFIGURED` for whatever alerts could watch: conditions are not modelled.
-pub(super) fn alert_severity(entity: &StoredEntity) -> Option<&'static str> {
-    entity.alertable.then_some("NOT_CONFIGURED")
+pub(super) fn alert_severity(alertable: bool) -> Option<&'static str> {
+    alertable.then_some("NOT_CONFIGURED")
 }
 
 /// An entity with the fields that all types share; `keys` restricts the tags that are shown.
@@ -81,7 +81,7 @@ pub(super) fn entity(entity: &StoredEntity, form: Form, keys: Option<&[String]>)
     put("type", entity.entity_type.as_str().into());
     put("entityType", entity.kind().into());
     put("reporting", entity.reporting.into());
-    put("alertSeverity", alert_severity(entity).map_or(Value::Null, Value::from));
+    put("alertSeverity", alert_severity(entity.alertable).map_or(Value::Null, Value::from));
     put("firstIndexedAt", entity.visible_at.0.into());
     put("indexedAt", entity.last_seen.0.max(entity.visible_at.0).into());
     put("lastReportingChangeAt", entity.reporting_changed_at.0.into());
@@ -108,50 +108,48 @@ pub(super) fn tags_with_metadata(entity: &StoredEntity) -> Value {
     Value::List(entity.tags.iter().map(tag).collect())
 }
 
-impl Subject for StoredEntity {
+impl Subject for Glance<'_> {
     fn name(&self) -> &str {
-        &self.name
+        self.name()
     }
 
     fn domain(&self) -> &str {
-        &self.domain
+        self.domain()
     }
 
     fn entity_type(&self) -> &str {
-        &self.entity_type
+        self.entity_type()
     }
 
     fn guid(&self) -> &str {
-        &self.guid
+        self.guid()
     }
 
     fn account_id(&self) -> String {
-        self.account.to_string()
+        self.account().to_string()
     }
 
     fn domain_id(&self) -> Option<String> {
-        domain_id(&self.guid)
+        domain_id(self.guid())
     }
 
     fn alert_severity(&self) -> Option<&str> {
-        alert_severity(self)
+        alert_severity(self.is_alertable())
     }
 
     fn is_alertable(&self) -> bool {
-        self.alertable
+        self.is_alertable()
     }
 
     fn is_reporting(&self) -> bool {
-        self.reporting
+        self.is_reporting()
     }
 
     fn integration_type(&self) -> Option<&str> {
-        integration(&self.domain, &self.entity_type)
+        integration(self.domain(), self.entity_type())
     }
 
-    fn visit_tags(&self, visit: &mut dyn FnMut(&str, &[String])) {
-        for (key, values) in &self.tags {
-            visit(key, values);
-        }
+    fn visit_tags(&self, visit: &mut dyn FnMut(&str, &str)) {
+        self.visit_tags(visit);
     }
 }

@@ -11,7 +11,7 @@ use rand_core::Rng;
 use super::envelope::{self, Arrival, Head, Refusal};
 use super::minutes::{Counted, rest_seconds};
 use super::report::RateLimit;
-use super::{Pending, Ticket, body, event, infra, metric};
+use super::{PENDING_BYTES, Pending, Ticket, body, event, infra, metric};
 use crate::domain::account::AccountId;
 use crate::domain::units::UnixMillis;
 use crate::newrelic::limits::API_KEY_PREFIX_CHARS;
@@ -36,7 +36,7 @@ impl State {
                 break;
             }
             let pending = entry.remove();
-            self.ingest.queue_bytes -= pending.body.len();
+            self.ingest.queue_bytes -= pending.bytes();
             match pending.part {
                 Target::Metric => metric::parse(self, &pending, at),
                 Target::Infra => infra::parse(self, &pending, at),
@@ -129,14 +129,14 @@ impl State {
             Target::Metric => self.config.metric_posts_per_minute,
             _ => self.config.posts_per_minute,
         });
-        let limit = if posts > posts_max {
-            RateLimit::RequestsPerMinute
+        let (limit, counted) = if posts > posts_max {
+            (RateLimit::RequestsPerMinute, Counted::Posts(part))
         } else if part == Target::Metric && points > self.config.metric_points_per_minute {
-            RateLimit::DatapointsPerMinute
+            (RateLimit::DatapointsPerMinute, Counted::Points)
         } else {
             return Ok(());
         };
-        if part == Target::Metric && minutes.tell_once(account, Counted::Posts(part), at) {
+        if part == Target::Metric && minutes.tell_once(account, counted, at) {
             self.report_rate_limit(account, at, limit);
         }
         let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, "Too many requests");
@@ -166,7 +166,8 @@ impl State {
             let refusal = Refusal::new(StatusCode::BAD_REQUEST, "Payload is not a JSON array");
             return Err(self.refuse(ticket, refusal));
         }
-        if self.ingest.queue_bytes + body.len() > self.config.queue_bytes_max {
+        let room = self.config.queue_bytes_max.saturating_sub(self.ingest.queue_bytes);
+        if body.len() + PENDING_BYTES > room {
             let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "Try again later");
             return Err(self.refuse(ticket, refusal));
         }
@@ -181,7 +182,6 @@ impl State {
         entry.uuid = Some(Arc::clone(&uuid));
         let request = self.log(entry);
         let due = self.now.plus(draw(&mut self.ingest.delays, self.config.parse_delay));
-        self.ingest.queue_bytes += body.len();
         let received_at = self.now;
         let uuid_kept = Arc::clone(&uuid);
         let pending = Pending {
@@ -194,7 +194,9 @@ impl State {
             encoding,
             body,
         };
-        self.ingest.queue.insert((due, request), pending);
+        self.ingest.queue_bytes += pending.bytes();
+        self.ingest.queue.insert((due, self.ingest.arrivals), pending);
+        self.ingest.arrivals += 1;
         Ok(uuid)
     }
 

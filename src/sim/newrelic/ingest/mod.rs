@@ -42,6 +42,9 @@ use census::Census;
 use envelope::{Encoding, Head};
 use minutes::Minutes;
 
+/// Memory of a waiting body beside its bytes, roughly.
+const PENDING_BYTES: usize = 256;
+
 /// A body that was accepted and waits to be parsed.
 #[derive(Debug)]
 pub(super) struct Pending {
@@ -53,6 +56,13 @@ pub(super) struct Pending {
     uuid: Arc<str>,
     encoding: Encoding,
     body: Bytes,
+}
+
+impl Pending {
+    /// What it takes of the queue's room.
+    fn bytes(&self) -> usize {
+        self.body.len() + PENDING_BYTES
+    }
 }
 
 /// A request whose head passed.
@@ -73,7 +83,9 @@ pub(super) struct Ingest {
     delays: ChaCha8Rng,
     lags: ChaCha8Rng,
     /// By the time at which they are parsed, then by arrival.
-    queue: BTreeMap<(UnixMillis, u32), Pending>,
+    queue: BTreeMap<(UnixMillis, u64), Pending>,
+    /// Bodies that were accepted so far.
+    arrivals: u64,
     queue_bytes: usize,
     minutes: Minutes,
     census: Census,
@@ -86,6 +98,7 @@ impl Ingest {
             delays: seed.stream("newrelic/parse-delay"),
             lags: seed.stream("newrelic/synthesis-lag"),
             queue: BTreeMap::new(),
+            arrivals: 0,
             queue_bytes: 0,
             minutes: Minutes::default(),
             census: Census::default(),

@@ -15,8 +15,8 @@ pub(in crate::sim::newrelic) trait Subject {
     fn is_alertable(&self) -> bool;
     fn is_reporting(&self) -> bool;
     fn integration_type(&self) -> Option<&str>;
-    /// Shows every tag with its values.
-    fn visit_tags(&self, visit: &mut dyn FnMut(&str, &[String]));
+    /// Shows every value of every tag.
+    fn visit_tags(&self, visit: &mut dyn FnMut(&str, &str));
 }
 
 /// How tags are compared.
@@ -78,9 +78,9 @@ impl Condition {
     fn some_tag_passes(&self, key: &str, subject: &dyn Subject, options: Options) -> bool {
         let sensitive = options.case_sensitive_tags;
         let mut passes = false;
-        subject.visit_tags(&mut |known, values| {
+        subject.visit_tags(&mut |known, value| {
             let same = known == key || !sensitive && same_but_for_case(known, key);
-            passes |= same && values.iter().any(|value| self.test.passes(value, sensitive));
+            passes |= same && self.test.passes(value, sensitive);
         });
         passes
     }
@@ -98,7 +98,10 @@ impl Test {
 }
 
 fn same_but_for_case(left: &str, right: &str) -> bool {
-    left == right || left.to_lowercase() == right.to_lowercase()
+    if left.is_ascii() && right.is_ascii() {
+        return left.eq_ignore_ascii_case(right);
+    }
+    left.to_lowercase() == right.to_lowercase()
 }
 
 /// Whether lower-cased `value` fits the pattern; every piece takes its first fitting place, and

@@ -49,9 +49,9 @@ impl Subject for Thing {
     fn integration_type(&self) -> Option<&str> {
         Some("KAFKA_BROKER")
     }
-    fn visit_tags(&self, visit: &mut dyn FnMut(&str, &[String])) {
+    fn visit_tags(&self, visit: &mut dyn FnMut(&str, &str)) {
         for (key, values) in &self.tags {
-            visit(key, values);
+            values.iter().for_each(|value| visit(key, value));
         }
     }
 }

@@ -214,30 +214,6 @@ impl FaultOrder {
             lag: self.lag,
         }
     }
-
-    /// What it does to requests; `None` when it spares them.
-    fn ingest(&self) -> Option<IngestFault> {
-        let retry_after_seconds = self.spec().retry_after_seconds();
-        let status = |code| Some(IngestFault::Status { code, retry_after_seconds });
-        match self.answer {
-            NewRelicAnswer::TooManyRequests => status(429),
-            NewRelicAnswer::Unavailable => status(503),
-            NewRelicAnswer::Error => status(500),
-            NewRelicAnswer::Forbidden => status(403),
-            NewRelicAnswer::RequestTimeout => status(408),
-            NewRelicAnswer::PayloadTooLarge => {
-                let body_bytes_max = self.body_max.map_or(0, |size| size.0);
-                Some(IngestFault::BodyTooLarge { body_bytes_max })
-            }
-            NewRelicAnswer::Slow => {
-                Some(IngestFault::Slow(self.after.map(|text| text.0).unwrap_or_default()))
-            }
-            NewRelicAnswer::AcceptedThenLost => Some(IngestFault::LostAnswer),
-            NewRelicAnswer::Truncated => Some(IngestFault::TruncatedBody),
-            NewRelicAnswer::Garbage => Some(IngestFault::GarbageBody),
-            NewRelicAnswer::LateSynthesis => None,
-        }
-    }
 }
 
 /// A fault that is in force.
@@ -274,12 +250,13 @@ impl Switches {
         order: FaultOrder,
         now: UnixMillis,
     ) -> Result<ActiveFault, FaultError> {
+        self.expire(newrelic, now);
         if self.active.len() >= ACTIVE_MAX {
             let message = format!("{ACTIVE_MAX} faults are in force already");
             return Err(FaultError::new(message, "switch one off first"));
         }
         let until = order.lasts.map(|lasts| now.plus(lasts.0));
-        let windows = order.ingest().into_iter().flat_map(|fault| {
+        let windows = IngestFault::ordered(&order.spec()).into_iter().flat_map(|fault| {
             order.target.targets().iter().map(move |target| (fault.clone(), *target))
         });
         let ids = windows.map(|(fault, target)| {

@@ -13,7 +13,7 @@ use crate::sim::newrelic::dashboards::{
     Dashboard, DashboardInput, Editor, Found, Page, PageUpdateInput, Refusal, Widget, WidgetInput,
     WidgetUpdateInput, configuration_of,
 };
-use crate::sim::newrelic::entities::{NewEntity, StoredEntity};
+use crate::sim::newrelic::entities::{Glance, NewEntity};
 use crate::sim::newrelic::state::State;
 
 pub(super) fn find(object: &str, field: &str) -> Option<Resolver> {
@@ -33,11 +33,11 @@ pub(super) fn find(object: &str, field: &str) -> Option<Resolver> {
 }
 
 /// Whether a dashboard is somebody else's private one.
-pub(super) fn is_hidden(state: &State, entity: &StoredEntity, user: &User) -> bool {
-    if entity.entity_type != "DASHBOARD" {
+pub(super) fn is_hidden(state: &State, entity: Glance<'_>, user: &User) -> bool {
+    if entity.entity_type() != "DASHBOARD" {
         return false;
     }
-    let found = state.graph.dashboards.find(&entity.guid);
+    let found = state.graph.dashboards.find(entity.guid());
     found.is_some_and(|f| f.dashboard.permissions == "PRIVATE" && f.dashboard.owner != user.id)
 }
 

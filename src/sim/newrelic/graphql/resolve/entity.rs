@@ -35,10 +35,10 @@ pub(super) fn find_root(object: &str, field: &str) -> Option<Resolver> {
 
 /// The entity under `guid`, if it is visible and the key opens its account.
 pub(super) fn seen(call: &Call<'_>, state: &State, guid: &str) -> Option<StoredEntity> {
-    let found = state.entities.get(guid, state.now);
+    let found = state.entities.glance(guid, state.now);
     let user = &call.session.user;
-    let mine = found.filter(|entity| user.accounts.contains(&entity.account))?;
-    (!dashboard::is_hidden(state, &mine, user)).then_some(mine)
+    let mine = found.filter(|entity| user.accounts.contains(&entity.account()))?;
+    (!dashboard::is_hidden(state, mine, user)).then(|| mine.copied())
 }
 
 fn entity(call: &Call<'_>) -> Result<Answer, Failure> {
@@ -112,13 +112,15 @@ impl Filter<'_> {
     }
 }
 
-/// The relationships of the parent with the entities at both ends, as far as they can be seen.
+/// The relationships of `guid` that are wanted, with the entities at both ends, as far as they can
+/// be seen.
 fn edges(
     call: &Call<'_>,
     state: &State,
     guid: &str,
+    wanted: impl Fn(&StoredRelationship) -> bool,
 ) -> Vec<(StoredRelationship, [StoredEntity; 2])> {
-    let known = state.entities.relationships_of(guid, state.now);
+    let known = state.entities.relationships_of(guid, state.now).filter(|edge| wanted(edge));
     let with_ends = known.filter_map(|edge| {
         let ends = [seen(call, state, &edge.source)?, seen(call, state, &edge.target)?];
         Some((edge.clone(), ends))
@@ -139,13 +141,13 @@ fn related(call: &Call<'_>) -> Result<Answer, Failure> {
     let Some(guid) = call.parent_text("guid") else { return Ok(Answer::NULL) };
     let filter = Filter { wishes: call.args.get("filter").filter(|wishes| !wishes.is_null()) };
     let state = call.session.newrelic.state();
-    let passes = |(edge, [source, target]): &(StoredRelationship, [StoredEntity; 2])| {
-        let other = if &*source.guid == guid { target } else { source };
-        filter.direction_passes(guid, edge)
-            && filter.type_passes(&edge.kind)
-            && filter.domain_type_passes(other)
+    let wanted = |edge: &StoredRelationship| {
+        filter.direction_passes(guid, edge) && filter.type_passes(&edge.kind)
     };
-    let all: Vec<_> = edges(call, &state, guid).into_iter().filter(passes).collect();
+    let passes = |(_, [source, target]): &(StoredRelationship, [StoredEntity; 2])| {
+        filter.domain_type_passes(if &*source.guid == guid { target } else { source })
+    };
+    let all: Vec<_> = edges(call, &state, guid, wanted).into_iter().filter(passes).collect();
     let limit = call.number("limit").unwrap_or(RELATED_MAX as i64);
     let limit = usize::try_from(limit).unwrap_or(0).clamp(1, RELATED_MAX);
     let start = match call.text("cursor") {
@@ -180,15 +182,13 @@ fn relationships(call: &Call<'_>) -> Result<Answer, Failure> {
     const KNOWN: [&str; 6] = ["CALLS", "CONNECTS_TO", "CONTAINS", "HOSTS", "IS", "SERVES"];
     let Some(guid) = call.parent_text("guid") else { return Ok(Answer::NULL) };
     let state = call.session.newrelic.state();
-    let edges = edges(call, &state, guid).into_iter();
-    let shown = edges.filter(|(edge, _)| KNOWN.contains(&edge.kind.as_str())).map(
-        |(edge, [source, target])| {
-            value!({
-                "type": edge.kind.as_str(),
-                "source": vertex(&source),
-                "target": vertex(&target),
-            })
-        },
-    );
+    let known = |edge: &StoredRelationship| KNOWN.contains(&edge.kind.as_str());
+    let shown = edges(call, &state, guid, known).into_iter().map(|(edge, [source, target])| {
+        value!({
+            "type": edge.kind.as_str(),
+            "source": vertex(&source),
+            "target": vertex(&target),
+        })
+    });
     Ok(Answer::Value(Value::List(shown.collect())))
 }

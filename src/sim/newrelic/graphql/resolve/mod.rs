@@ -8,6 +8,7 @@ mod actor;
 mod dashboard;
 mod edit;
 mod entity;
+mod facets;
 mod golden;
 mod nrql;
 mod search;

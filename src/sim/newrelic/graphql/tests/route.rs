@@ -55,12 +55,19 @@ fn faults() {
         (IngestFault::LostAnswer, 200, "broken off"),
         (IngestFault::TruncatedBody, 200, &whole[..whole.len() / 2]),
         (IngestFault::GarbageBody, 200, "<html>upstream said something</html>"),
+        (
+            IngestFault::BodyTooLarge { body_bytes_max: 1 },
+            413,
+            r#"{"errors":[{"message":"Injected fault"}]}"#,
+        ),
+        (IngestFault::BodyTooLarge { body_bytes_max: 1_000 }, 200, whole),
     ];
     for (fault, status, body) in cases {
         let window = FaultWindow::always(fault.clone(), EPOCH).at(Target::NerdGraph);
         let id = service.newrelic.inject(window);
         let answer = send(&service.newrelic, "POST", Some(KEY), Body::from(QUERY));
         assert_eq!(answer, (status, body.to_owned()), "{fault:?}");
+        assert!(service.newrelic.counters().faults.get(fault.as_str()).is_some(), "{fault:?}");
         assert!(service.newrelic.clear(id));
     }
 }

@@ -188,5 +188,7 @@ fn timestamp(sent: Option<&Sent<'_>>, now: UnixMillis) -> UnixMillis {
     let millis = if number.abs() < FIRST_MILLIS { number.trunc() * 1_000.0 } else { *number };
     #[expect(clippy::cast_possible_truncation, reason = "saturates, and is then out of range")]
     let time = UnixMillis(millis as i64);
-    if time.millis_since(now).abs() <= EVENT_TIMESTAMP_WINDOW_MS { time } else { now }
+    // Unsigned: the furthest past has no positive counterpart.
+    let distance_ms = time.millis_since(now).unsigned_abs();
+    if distance_ms <= EVENT_TIMESTAMP_WINDOW_MS.unsigned_abs() { time } else { now }
 }

@@ -23,7 +23,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::Pending;
 use super::arrival::draw;
 use super::body::unpack;
-use super::event::{Faults, validate};
+use super::event::{Faults, admit, validate};
 use super::synthesis::NewPoint;
 use crate::definitions::farmhash::identifier_hash;
 use crate::definitions::{Scalar, entity_guid};
@@ -59,7 +59,9 @@ pub(super) fn parse(state: &mut State, pending: &Pending, at: UnixMillis) {
     let mut stored = 0;
     for post in &posts.posts {
         for event in posts.events_of(post) {
-            match validate(event, pending.received_at) {
+            match validate(event, pending.received_at)
+                .and_then(|event| admit(state, pending, at, event))
+            {
                 Ok(event) => {
                     let text = |name: &str| text_of(&event.cells, name);
                     let key = text("entityKey").or(post.external_key()).unwrap_or_default();
