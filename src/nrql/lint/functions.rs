@@ -32,7 +32,7 @@ const FUNCTIONS: &[(&str, FunctionKind, usize, usize)] = &[
     ("cases", Scalar, 1, MANY),
     ("cdfpercentage", Aggregate, 2, 11),
     ("ceil", Scalar, 1, 1),
-    ("cidraddress", Scalar, 2, 3),
+    ("cidraddress", Scalar, 1, 3),
     ("clamp_max", Scalar, 2, 2),
     ("clamp_min", Scalar, 2, 2),
     ("concat", Scalar, 0, 21),
@@ -44,7 +44,7 @@ const FUNCTIONS: &[(&str, FunctionKind, usize, usize)] = &[
     ("datapointcount", Aggregate, 0, 1),
     ("dateof", Scalar, 1, 1),
     ("datetimeof", Scalar, 1, 1),
-    ("dayofmonthof", Scalar, 1, 1),
+    ("dayofmonthof", Scalar, 1, 2),
     ("decode", Scalar, 2, 2),
     ("derivative", Aggregate, 1, 2),
     ("dimensions", Scalar, 0, 2),
@@ -61,7 +61,7 @@ const FUNCTIONS: &[(&str, FunctionKind, usize, usize)] = &[
     ("getcdfcount", Scalar, 2, 2),
     ("getfield", Scalar, 2, 2),
     ("histogram", Aggregate, 1, 4),
-    ("hourof", Scalar, 1, 1),
+    ("hourof", Scalar, 1, 2),
     ("if", Scalar, 2, 3),
     ("indexof", Scalar, 2, 3),
     ("join", Scalar, 1, 2),
@@ -81,19 +81,19 @@ const FUNCTIONS: &[(&str, FunctionKind, usize, usize)] = &[
     ("max", Aggregate, 1, 1),
     ("median", Aggregate, 1, 1),
     ("min", Aggregate, 1, 1),
-    ("minuteof", Scalar, 1, 1),
+    ("minuteof", Scalar, 1, 2),
     ("mod", Scalar, 2, 2),
     ("mode", Aggregate, 1, 1),
-    ("monthof", Scalar, 1, 1),
+    ("monthof", Scalar, 1, 2),
     ("newrelicblob", Scalar, 1, 1),
     ("numeric", Scalar, 1, 1),
     ("percentage", Aggregate, 2, 2),
     ("percentile", Aggregate, 1, MANY),
     ("position", Scalar, 2, 3),
     ("pow", Scalar, 2, 2),
-    ("predictlinear", Aggregate, 2, 2),
-    ("quarterof", Scalar, 1, 1),
-    ("rate", Aggregate, 2, 2),
+    ("predictlinear", Aggregate, 1, 2),
+    ("quarterof", Scalar, 1, 2),
+    ("rate", Aggregate, 1, 2),
     ("round", Scalar, 1, 2),
     ("row_id", Scalar, 0, 0),
     ("secondof", Scalar, 1, 1),
@@ -112,9 +112,9 @@ const FUNCTIONS: &[(&str, FunctionKind, usize, usize)] = &[
     ("uniquecount", Aggregate, 1, MANY),
     ("uniques", Aggregate, 1, MANY),
     ("upper", Scalar, 1, 1),
-    ("weekdayof", Scalar, 1, 1),
+    ("weekdayof", Scalar, 1, 2),
     ("weekof", Scalar, 1, 1),
-    ("yearof", Scalar, 1, 1),
+    ("yearof", Scalar, 1, 2),
 ];
 
 /// Aggregates whose first argument is an aggregate.
@@ -129,7 +129,7 @@ pub fn function(name: &str) -> Option<(FunctionKind, usize, usize)> {
 }
 
 /// The function that `name` most probably means.
-pub(super) fn nearest(name: &str) -> Option<&'static str> {
+pub(in crate::nrql) fn nearest(name: &str) -> Option<&'static str> {
     const OTHERS: &[(&str, &str)] = &[
         ("avg", "average"),
         ("mean", "average"),

@@ -15,6 +15,7 @@ mod tests;
 mod walk;
 
 pub use catalogue::{AttributeKind, Catalogue, CatalogueError};
+pub(super) use functions::nearest;
 pub use functions::{FunctionKind, function};
 
 use super::ast::{Query, Statement};

@@ -120,6 +120,20 @@ pub(in super::super) enum Kind {
     ByteCountEstimate,
 }
 
+impl Kind {
+    /// Members of its value; 1 for a plain one. What `uniques` holds is counted as it comes.
+    pub(in super::super) fn members(&self) -> usize {
+        match self {
+            Self::Percentile { points } | Self::BucketPercentile { points } => points.len(),
+            Self::CdfPercentage { thresholds } => thresholds.len(),
+            Self::Histogram { buckets, .. } => *buckets,
+            Self::Funnel { labels } => labels.len(),
+            Self::Apdex { .. } => 5,
+            _ => 1,
+        }
+    }
+}
+
 /// An aggregate and the arguments that are read per row.
 #[derive(Debug, Clone, PartialEq)]
 pub(in super::super) struct Call {
