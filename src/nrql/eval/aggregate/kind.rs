@@ -110,8 +110,13 @@ pub(in super::super) enum Kind {
         /// 0 to 100 each.
         points: Vec<f64>,
     },
-    /// `cardinality(a)`.
-    Cardinality,
+    /// `cardinality(a, include: {…}, exclude: {…})`.
+    Cardinality {
+        /// The only attributes that count; `None`: all.
+        include: Option<Vec<String>>,
+        /// Attributes that do not count.
+        exclude: Vec<String>,
+    },
     /// `datapointCount()`.
     DatapointCount,
     /// `aggregationendtime()`.
@@ -206,8 +211,7 @@ pub(in super::super) fn read(
         return Ok(Some(Call { kind, arguments: Vec::new() }));
     }
     if lower == "cardinality" {
-        let arguments = if arguments.is_empty() { Vec::new() } else { vec![given.first()?] };
-        return Ok(Some(Call { kind: Kind::Cardinality, arguments }));
+        return given.cardinality().map(Some);
     }
     let first = given.first()?;
     if lower == "count" && first.kind == ExprKind::Star {
@@ -333,6 +337,22 @@ impl Given<'_> {
         Ok((Kind::Funnel { labels }, steps))
     }
 
+    fn cardinality(&self) -> Result<Call, NrqlError> {
+        let (mut include, mut exclude, mut arguments) = (None, Vec::new(), Vec::new());
+        for (at, argument) in self.arguments.iter().enumerate() {
+            let ArgumentValue::Expr(value) = &argument.value else {
+                return Err(semantic("cardinality() takes a metric and lists of attributes"));
+            };
+            match argument.name.as_ref().map(|name| name.text.to_ascii_lowercase()).as_deref() {
+                Some("include") => include = Some(attribute_names(value)?),
+                Some("exclude") => exclude = attribute_names(value)?,
+                None if at == 0 => arguments.push(value.clone()),
+                _ => return Err(semantic("cardinality() takes include: and exclude:")),
+            }
+        }
+        Ok(Call { kind: Kind::Cardinality { include, exclude }, arguments })
+    }
+
     /// `precision:` of uniqueCount, or a number behind its attributes.
     fn precision(&self) -> Result<u8, NrqlError> {
         let is_number = |argument: &Argument| matches!(&argument.value, ArgumentValue::Expr(expr) if numeric_constant(expr).is_some());
@@ -410,6 +430,18 @@ pub(in super::super) fn interval_ms(
         Ok(millis)
     } else {
         Err(semantic(format!("{name}() requires a positive length of time")))
+    }
+}
+
+/// The names in `{a, b}`; one attribute needs no braces.
+fn attribute_names(expr: &Expr) -> Result<Vec<String>, NrqlError> {
+    let name = |expr: &Expr| match &expr.kind {
+        ExprKind::Attribute { name, .. } | ExprKind::Text(name) => Ok(name.clone()),
+        _ => Err(semantic("cardinality() takes names of attributes, as in include: {a, b}")),
+    };
+    match &expr.kind {
+        ExprKind::List(members) => members.iter().map(name).collect(),
+        _ => Ok(vec![name(expr)?]),
     }
 }
 

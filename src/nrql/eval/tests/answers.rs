@@ -433,6 +433,18 @@ fn metrics() {
         "SELECT cardinality(g), cardinality(c) FROM Metric",
         json!([{"cardinality.g": 2, "cardinality.c": 1}]),
     );
+    for (arguments, expected) in [
+        ("", 3),
+        ("exclude: {host}", 2),
+        ("include: {host}", 2),
+        ("g, exclude: {host}", 1),
+        ("g, include: {metricName, host}", 2),
+        ("include: {host}, exclude: {host}", 1),
+    ] {
+        let text = format!("SELECT cardinality({arguments}) AS c FROM Metric");
+        check(&store, &text, json!([{"c": expected}]));
+    }
+    refused(&store, "SELECT cardinality(g, include: {1}) FROM Metric", "names of attributes");
 }
 
 #[test]
