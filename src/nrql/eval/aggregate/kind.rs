@@ -4,7 +4,8 @@
 //! the query, not a null in its answer.
 //!
 //! Source: "NRQL syntax, clauses, and functions", aggregator functions. Assumed: the interval of
-//! rate and derivative where none is written (one second), what the precision of uniqueCount counts in.
+//! rate and derivative where none is written (one second), what the precision of uniqueCount counts
+//! in.
 
 use super::super::super::ast::{Amount, Argument, ArgumentValue, Expr, ExprKind, TimeUnit};
 use super::super::super::error::NrqlError;
@@ -355,7 +356,10 @@ impl Given<'_> {
 
     /// `precision:` of uniqueCount, or a number behind its attributes.
     fn precision(&self) -> Result<u8, NrqlError> {
-        let is_number = |argument: &Argument| matches!(&argument.value, ArgumentValue::Expr(expr) if numeric_constant(expr).is_some());
+        let is_number = |argument: &Argument| match &argument.value {
+            ArgumentValue::Expr(expr) => numeric_constant(expr).is_some(),
+            _ => false,
+        };
         let position = self.arguments.iter().skip(1).position(is_number);
         let given = self.number("precision", position.map_or(usize::MAX, |at| at + 1))?;
         let Some(given) = given else { return Ok(PRECISION) };
