@@ -80,6 +80,12 @@ impl Question<'_> {
         vec![true; self.plan.leaves.len()]
     }
 
+    /// Refuses results that would not fit, before any of them is made.
+    fn hold_lines(&self, facets: usize, buckets: usize, budget: &Budget) -> Result<(), NrqlError> {
+        let line = LINE_BYTES + VALUE_BYTES.saturating_mul(self.plan.values_per_line());
+        budget.hold(facets.saturating_mul(buckets).saturating_mul(line))
+    }
+
     /// The results without FACET.
     pub(super) fn plain(
         &self,
@@ -88,6 +94,7 @@ impl Question<'_> {
         buckets: Option<Buckets>,
         budget: &Budget,
     ) -> Result<Vec<Line>, NrqlError> {
+        self.hold_lines(1, buckets.map_or(1, |buckets| buckets.count), budget)?;
         let pass = self.reading(self.all(), buckets).run(batches, Facet::None, budget)?;
         Ok(self.lines(&pass, 0, &[], window, buckets))
     }
@@ -113,6 +120,7 @@ impl Question<'_> {
         }
         let mut lines = Lines::default();
         if with_lines {
+            self.hold_lines(groups.len() + 3, 1, budget)?;
             for group in &groups {
                 let keys = grouper.values(*group);
                 lines.lines.extend(self.lines(&pass, *group, &keys, window, None));
@@ -140,7 +148,7 @@ impl Question<'_> {
     ) -> Result<Lines, NrqlError> {
         let count = chosen.groups.len();
         let series = buckets.map_or(1, |buckets| buckets.count);
-        budget.hold((count + 3) * series * (LINE_BYTES + VALUE_BYTES * self.plan.items.len()))?;
+        self.hold_lines(count + 3, series, budget)?;
         let mut places = vec![OTHER; chosen.grouper.len()];
         for (place, group) in (0..).zip(&chosen.groups) {
             places[*group] = place;

@@ -30,6 +30,8 @@ use super::{QueryContext, rewrite};
 const RAW_LIMIT: u64 = 100;
 /// Facets without LIMIT, and rows of a joined sub-query.
 const FACET_LIMIT: u64 = 10;
+/// Source: "capture(attribute, regular expression)".
+const CAPTURES_MAX: usize = 5;
 /// OFFSET up to which results are found.
 const OFFSET_MAX: u64 = 100_000;
 /// The event type whose points stand for several values.
@@ -562,6 +564,16 @@ fn check(query: &Query, place: Place) -> Result<(), NrqlError> {
         _ => None,
     }) {
         return Err(template(name));
+    }
+    let mut captures = 0;
+    for expr in expressions(query) {
+        rewrite::visit(expr, &mut |expr| captures += usize::from(calls(expr, "capture")));
+    }
+    if captures > CAPTURES_MAX {
+        return Err(limit(
+            format!("A query may have at most {CAPTURES_MAX} calls of capture()"),
+            "capture several groups with one pattern, and name them with WITH … AS (a, b)",
+        ));
     }
     if aggregated {
         if query.select.iter().any(|item| item.expr.kind == ExprKind::Star) {

@@ -94,6 +94,15 @@ pub(super) struct Plan {
 }
 
 impl Plan {
+    /// Values in one line: a histogram has as many as it has buckets.
+    pub(super) fn values_per_line(&self) -> usize {
+        let width = |item: &Item| match &item.shape {
+            Shape::Leaf(leaf) => self.leaves[*leaf].kind.members(),
+            Shape::Computed(_) => 1,
+        };
+        self.items.iter().map(width).sum()
+    }
+
     /// Whether `shape` is a percentile as it is.
     pub(super) fn is_percentile(&self, shape: &Shape) -> bool {
         matches!(shape, Shape::Leaf(leaf)

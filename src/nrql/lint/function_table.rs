@@ -92,12 +92,12 @@ const AGGREGATES: &[Row] = &[
         "filtered aggregate by all, × 100",
     ),
     ("percentile", 1, MANY, SKIP, "percentile(a, 95, …)", "approximate; middle of the bucket hit"),
-    ("predictlinear", 2, 2, SKIP, "predictLinear(a, 1 hour)", "the line through the values, ahead"),
-    ("rate", 2, 2, INNER, "rate(f(a), 1 minute)", "an aggregate scaled to an interval"),
+    ("predictlinear", 1, 2, SKIP, "predictLinear(a, 1 hour)", "the line through the values, ahead"),
+    ("rate", 1, 2, INNER, "rate(f(a), 1 minute)", "an aggregate scaled to an interval"),
     ("stddev", 1, 1, SKIP, "stddev(a)", "standard deviation of a population"),
     ("stdvar", 1, 1, SKIP, "stdvar(a)", "variance of a population"),
     ("sum", 1, 1, ZERO, "sum(a)", "numbers added up; of metrics their sums or counts"),
-    ("uniquecount", 1, MANY, ZERO, "uniqueCount(a, …)", "distinct values; an estimate beyond 256"),
+    ("uniquecount", 1, MANY, ZERO, "uniqueCount(a, …, precision: 14)", "distinct values; an estimate beyond 256"),
     ("uniques", 1, MANY, "skipped", "uniques(a, 1000)", "distinct values, 10,000 at most"),
 ];
 

@@ -60,7 +60,7 @@ pub fn function(name: &str) -> Option<(FunctionKind, usize, usize)> {
 }
 
 /// The function that `name` most probably means.
-pub(super) fn nearest(name: &str) -> Option<&'static str> {
+pub(in crate::nrql) fn nearest(name: &str) -> Option<&'static str> {
     const OTHERS: &[(&str, &str)] = &[
         ("avg", "average"),
         ("mean", "average"),

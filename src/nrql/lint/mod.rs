@@ -16,6 +16,7 @@ mod tests;
 mod walk;
 
 pub use catalogue::{AttributeKind, Catalogue, CatalogueError};
+pub(super) use functions::nearest;
 pub use functions::{Basis, Function, FunctionKind, all as functions, function};
 
 use super::ast::{Query, Statement};

@@ -78,7 +78,7 @@ const FINDINGS: &[(&str, &[&str])] = &[
     ("FROM X WITH a * 2 AS b SELECT max(a)", &["unused-binding"]),
     ("SELECT count(*) FROM X WHERE a = 'b%'", &["wildcard-in-equality"]),
     ("SELECT count(*) FROM X SINCE 1 hour ago UNTIL 2 hours ago", &["window-backwards"]),
-    ("SELECT rate(count(*)) FROM X", &["wrong-arguments"]),
+    ("SELECT rate() FROM X", &["wrong-arguments"]),
     ("SELECT percentage(count(*), a) FROM X", &["wrong-arguments"]),
     ("SELECT average(a, b) FROM X", &["wrong-arguments"]),
 ];

@@ -4,7 +4,8 @@
 //! the query, not a null in its answer.
 //!
 //! Source: "NRQL syntax, clauses, and functions", aggregator functions. Assumed: the interval of
-//! rate and derivative where none is written (one second), what the precision of uniqueCount counts in.
+//! rate and derivative where none is written (one second), what the precision of uniqueCount counts
+//! in.
 
 use super::super::super::ast::{Amount, Argument, ArgumentValue, Expr, ExprKind, TimeUnit};
 use super::super::super::error::NrqlError;
@@ -110,14 +111,33 @@ pub(in super::super) enum Kind {
         /// 0 to 100 each.
         points: Vec<f64>,
     },
-    /// `cardinality(a)`.
-    Cardinality,
+    /// `cardinality(a, include: {…}, exclude: {…})`.
+    Cardinality {
+        /// The only attributes that count; `None`: all.
+        include: Option<Vec<String>>,
+        /// Attributes that do not count.
+        exclude: Vec<String>,
+    },
     /// `datapointCount()`.
     DatapointCount,
     /// `aggregationendtime()`.
     AggregationEndTime,
     /// `bytecountestimate()`.
     ByteCountEstimate,
+}
+
+impl Kind {
+    /// Members of its value; 1 for a plain one. What `uniques` holds is counted as it comes.
+    pub(in super::super) fn members(&self) -> usize {
+        match self {
+            Self::Percentile { points } | Self::BucketPercentile { points } => points.len(),
+            Self::CdfPercentage { thresholds } => thresholds.len(),
+            Self::Histogram { buckets, .. } => *buckets,
+            Self::Funnel { labels } => labels.len(),
+            Self::Apdex { .. } => 5,
+            _ => 1,
+        }
+    }
 }
 
 /// An aggregate and the arguments that are read per row.
@@ -199,8 +219,7 @@ pub(in super::super) fn read(
         return Ok(Some(Call { kind, arguments: Vec::new() }));
     }
     if lower == "cardinality" {
-        let arguments = if arguments.is_empty() { Vec::new() } else { vec![given.first()?] };
-        return Ok(Some(Call { kind: Kind::Cardinality, arguments }));
+        return given.cardinality().map(Some);
     }
     let first = given.first()?;
     if lower == "count" && first.kind == ExprKind::Star {
@@ -326,9 +345,28 @@ impl Given<'_> {
         Ok((Kind::Funnel { labels }, steps))
     }
 
+    fn cardinality(&self) -> Result<Call, NrqlError> {
+        let (mut include, mut exclude, mut arguments) = (None, Vec::new(), Vec::new());
+        for (at, argument) in self.arguments.iter().enumerate() {
+            let ArgumentValue::Expr(value) = &argument.value else {
+                return Err(semantic("cardinality() takes a metric and lists of attributes"));
+            };
+            match argument.name.as_ref().map(|name| name.text.to_ascii_lowercase()).as_deref() {
+                Some("include") => include = Some(attribute_names(value)?),
+                Some("exclude") => exclude = attribute_names(value)?,
+                None if at == 0 => arguments.push(value.clone()),
+                _ => return Err(semantic("cardinality() takes include: and exclude:")),
+            }
+        }
+        Ok(Call { kind: Kind::Cardinality { include, exclude }, arguments })
+    }
+
     /// `precision:` of uniqueCount, or a number behind its attributes.
     fn precision(&self) -> Result<u8, NrqlError> {
-        let is_number = |argument: &Argument| matches!(&argument.value, ArgumentValue::Expr(expr) if numeric_constant(expr).is_some());
+        let is_number = |argument: &Argument| match &argument.value {
+            ArgumentValue::Expr(expr) => numeric_constant(expr).is_some(),
+            _ => false,
+        };
         let position = self.arguments.iter().skip(1).position(is_number);
         let given = self.number("precision", position.map_or(usize::MAX, |at| at + 1))?;
         let Some(given) = given else { return Ok(PRECISION) };
@@ -403,6 +441,18 @@ pub(in super::super) fn interval_ms(
         Ok(millis)
     } else {
         Err(semantic(format!("{name}() requires a positive length of time")))
+    }
+}
+
+/// The names in `{a, b}`; one attribute needs no braces.
+fn attribute_names(expr: &Expr) -> Result<Vec<String>, NrqlError> {
+    let name = |expr: &Expr| match &expr.kind {
+        ExprKind::Attribute { name, .. } | ExprKind::Text(name) => Ok(name.clone()),
+        _ => Err(semantic("cardinality() takes names of attributes, as in include: {a, b}")),
+    };
+    match &expr.kind {
+        ExprKind::List(members) => members.iter().map(name).collect(),
+        _ => Ok(vec![name(expr)?]),
     }
 }
 

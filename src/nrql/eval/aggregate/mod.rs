@@ -66,7 +66,9 @@ pub(super) fn accumulator(kind: &Kind) -> Box<dyn Accumulator> {
         Kind::Stddev => Box::new(moments::Deviation::new(true)),
         Kind::Stdvar => Box::new(moments::Deviation::new(false)),
         Kind::UniqueCount { precision } => Box::new(sets::UniqueCount::new(*precision)),
-        Kind::Cardinality => Box::new(sets::UniqueCount::cardinality()),
+        Kind::Cardinality { include, exclude } => {
+            Box::new(sets::UniqueCount::cardinality(include.clone(), exclude.clone()))
+        }
         Kind::Uniques { limit } => Box::new(sets::Uniques::new(*limit)),
         Kind::Percentile { points } => Box::new(spread::Percentile::new(points.clone())),
         Kind::Histogram { width, buckets, start } => {

@@ -60,22 +60,38 @@ fn row_hashes<'c>(columns: &'c [Column<'_>]) -> (Vec<u64>, Validity<'c>) {
     (all, valid)
 }
 
+/// Which attributes tell time series apart.
+#[derive(Debug)]
+struct Dimensions {
+    include: Option<Vec<String>>,
+    exclude: Vec<String>,
+}
+
+impl Dimensions {
+    fn counts(&self, name: &str) -> bool {
+        let is = |known: &String| known == name;
+        self.include.as_ref().is_none_or(|include| include.iter().any(is))
+            && !self.exclude.iter().any(is)
+    }
+}
+
 /// `uniqueCount(a, …)`, and `cardinality(a)` whose columns are all attributes of the rows.
 #[derive(Debug)]
 pub(super) struct UniqueCount {
     slots: Vec<HyperLogLog>,
     precision: u8,
     /// `cardinality()`: a null is a value like any other, except in the first column.
-    whole_rows: bool,
+    whole_rows: Option<Dimensions>,
 }
 
 impl UniqueCount {
     pub(super) const fn new(precision: u8) -> Self {
-        Self { slots: Vec::new(), precision, whole_rows: false }
+        Self { slots: Vec::new(), precision, whole_rows: None }
     }
 
-    pub(super) const fn cardinality() -> Self {
-        Self { slots: Vec::new(), precision: PRECISION, whole_rows: true }
+    pub(super) const fn cardinality(include: Option<Vec<String>>, exclude: Vec<String>) -> Self {
+        let dimensions = Dimensions { include, exclude };
+        Self { slots: Vec::new(), precision: PRECISION, whole_rows: Some(dimensions) }
     }
 }
 
@@ -86,8 +102,8 @@ impl Accumulator for UniqueCount {
     }
 
     fn update(&mut self, target: &Target<'_>, input: &Input<'_>) {
-        if self.whole_rows {
-            let (hashes, valid) = dimension_hashes(input);
+        if let Some(dimensions) = &self.whole_rows {
+            let (hashes, valid) = dimension_hashes(input, dimensions);
             target.each(&valid, |row, slot| self.slots[slot].insert_hash(hashes[row]));
             return;
         }
@@ -109,9 +125,9 @@ impl Accumulator for UniqueCount {
 }
 
 /// What makes a time series of a metric's points: all texts and truth values that they carry.
-fn dimension_hashes<'c>(input: &'c Input<'_>) -> (Vec<u64>, Validity<'c>) {
+fn dimension_hashes<'c>(input: &'c Input<'_>, dimensions: &Dimensions) -> (Vec<u64>, Validity<'c>) {
     let mut all = vec![0_u64; input.batch.len()];
-    for name in input.batch.names() {
+    for name in input.batch.names().into_iter().filter(|name| dimensions.counts(name)) {
         let Some(column) = input.batch.column(&name) else { continue };
         let name = hash_text(&name);
         let texts = match &column {

@@ -8,6 +8,7 @@ use super::row;
 use crate::nrql::ast::{Argument, ArgumentValue, Cases, Expr, ExprKind, InSet, Operator, Query};
 use crate::nrql::error::{ErrorKind, NrqlError, Span};
 use crate::nrql::eval::scalar::{self, Built, Known};
+use crate::nrql::lint;
 use crate::nrql::value::Value;
 
 fn error(span: Span, message: impl Into<String>) -> NrqlError {
@@ -182,8 +183,8 @@ pub(super) fn is_scalar(name: &str) -> bool {
     BUILT_HERE.contains(&name.as_str()) || scalar::is_known(&name)
 }
 
-/// Functions that are forms of their own rather than functions of values; `dimensions` is a list
-/// of attributes that the query expands.
+/// Functions that are forms of their own rather than functions of values. Not modelled:
+/// `dimensions()`, whose answer New Relic describes nowhere.
 pub(super) const BUILT_HERE: &[&str] = &["if", "cases", "eventtype", "accountid", "getfield"];
 
 fn call(expr: &Expr, name: &str, arguments: &[Argument], scope: &Scope) -> Result<Node, NrqlError> {
@@ -241,7 +242,7 @@ fn function(
     scope: &Scope,
 ) -> Result<Node, NrqlError> {
     match scalar::build(&name.to_ascii_lowercase(), known, scope) {
-        None => Err(error(expr.span, format!("Unknown function {name}()"))),
+        None => Err(unknown(expr, name)),
         Some(Err(why)) => Err(error(expr.span, format!("{name}() {why}"))),
         Some(Ok(Built::Numeric(numeric))) => match nodes.into_iter().next() {
             Some(operand) => Ok(Node::Numeric(numeric, operand)),
@@ -250,6 +251,19 @@ fn function(
         Some(Ok(Built::Function(function))) => {
             Ok(Node::Call(Arc::new(Call { function, arguments: nodes })))
         }
+    }
+}
+
+/// New Relic's page lists some functions that are not here, which is another thing than a slip.
+fn unknown(expr: &Expr, name: &str) -> NrqlError {
+    if lint::function(name).is_some() {
+        let fault = error(expr.span, format!("{name}() is a function that is not simulated"));
+        return fault.with_help("the query may be right; only New Relic itself can answer it");
+    }
+    let fault = error(expr.span, format!("Unknown function {name}()"));
+    match lint::nearest(name) {
+        Some(near) => fault.with_help(format!("did you mean {near}?")),
+        None => fault,
     }
 }
 

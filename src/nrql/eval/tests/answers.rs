@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use super::{NOW, ask, check, refused, store};
+use super::super::{QueryContext, QueryLimits, run};
+use super::{NOW, account, ask, check, refused, store};
+use crate::domain::units::UnixMillis;
+use crate::nrql::parse;
 use crate::nrql::store::EventStore;
 
 /// Four requests of two hosts.
@@ -453,6 +456,18 @@ fn metrics() {
         "SELECT cardinality(g), cardinality(c) FROM Metric",
         json!([{"cardinality.g": 2, "cardinality.c": 1}]),
     );
+    for (arguments, expected) in [
+        ("", 3),
+        ("exclude: {host}", 2),
+        ("include: {host}", 2),
+        ("g, exclude: {host}", 1),
+        ("g, include: {metricName, host}", 2),
+        ("include: {host}, exclude: {host}", 1),
+    ] {
+        let text = format!("SELECT cardinality({arguments}) AS c FROM Metric");
+        check(&store, &text, json!([{"c": expected}]));
+    }
+    refused(&store, "SELECT cardinality(g, include: {1}) FROM Metric", "names of attributes");
 }
 
 #[test]
@@ -515,6 +530,15 @@ fn what_means_nothing_is_refused() {
         ("SELECT rate(ms, 1 minute) FROM E", "rate() requires an aggregator"),
         ("SELECT percentage(count(*)) FROM E", "percentage() requires"),
         ("SELECT average(ms, host) FROM E", "average() takes one argument"),
+        (
+            "SELECT correlation(ms, code) FROM E",
+            "correlation() is a function that is not simulated",
+        ),
+        (
+            "SELECT capture(a, r'(x)'), capture(b, r'(x)'), capture(c, r'(x)'), \
+             capture(d, r'(x)'), capture(e, r'(x)'), capture(f, r'(x)') FROM E",
+            "at most 5",
+        ),
         ("SELECT count(ms, host) FROM E", "count() takes one argument"),
         ("SELECT cdfPercentage(ms,1,2,3,4,5,6,7,8,9,10,11) FROM E", "at most 10"),
         ("FROM E WITH sum(ms) AS s SELECT s", "no aggregator function"),
@@ -525,6 +549,45 @@ fn what_means_nothing_is_refused() {
     ] {
         refused(&store, text, message);
     }
+}
+
+#[test]
+fn slips_in_names_of_functions_get_a_hint() {
+    let store = requests();
+    let statement = parse("SELECT averge(ms) FROM E").expect("a query");
+    let context = QueryContext {
+        store: &store,
+        accounts: &[account(1)],
+        now: UnixMillis(NOW),
+        limits: QueryLimits::default(),
+    };
+    let error = run("SELECT averge(ms) FROM E", &statement, &context).expect_err("a slip");
+    assert_eq!(error.help.as_deref(), Some("did you mean average?"));
+}
+
+#[test]
+fn answers_too_large_to_hold_are_refused_before_they_are_made() {
+    let events: Vec<_> = (0..2_000).map(|n| json!({"u": format!("u{n}"), "v": n})).collect();
+    let store = store(&events);
+    let points: Vec<String> = (1..50).map(|point| point.to_string()).collect();
+    for text in [
+        format!(
+            "SELECT percentile(v, {}) FROM E FACET u TIMESERIES MAX LIMIT MAX",
+            points.join(", ")
+        ),
+        "SELECT histogram(v, 10, 500) FROM E FACET u TIMESERIES 5 minutes LIMIT MAX".to_owned(),
+        format!(
+            "SELECT {} FROM E FACET u LIMIT MAX",
+            (0..6)
+                .map(|at| { format!("histogram(v, {}, 500)", at + 1) })
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
+    ] {
+        refused(&store, &text, "memory limit");
+    }
+    let fits = "SELECT histogram(v, 10, 500) FROM E FACET u LIMIT 100";
+    assert_eq!(ask(&store, fits).expect("an answer").results.len(), 100);
 }
 
 #[test]
