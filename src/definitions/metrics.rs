@@ -9,14 +9,15 @@ pub type GoldenMetrics = IndexMap<String, GoldenMetric>;
 /// Summary metrics by name, in the order of the file.
 pub type SummaryMetrics = IndexMap<String, SummaryMetric>;
 
-/// Units that the schema knows.
-pub(super) const UNITS: [&str; 18] = [
+/// Units that the schema knows, and NUMBER, which stands in public files.
+pub(super) const UNITS: [&str; 19] = [
     "REQUESTS_PER_SECOND",
     "REQUESTS_PER_MINUTE",
     "PAGES_PER_SECOND",
     "MESSAGES_PER_SECOND",
     "OPERATIONS_PER_SECOND",
     "COUNT",
+    "NUMBER",
     "SECONDS",
     "MS",
     "PERCENTAGE",

@@ -19,6 +19,39 @@ fn rule(body: &str) -> String {
 const RULE: &str = "    identifier: id\n    name: name\n    conditions: [{attribute: a}]\n";
 
 #[test]
+fn a_dashboard_of_two_providers_is_read_once() {
+    let definition = format!(
+        "domain: INFRA\ntype: THING\n{OWNER}dashboardTemplates:\n  a: {{template: d-dashboard.json}}\n  \
+         b/c: {{template: d-dashboard.json}}\n"
+    );
+    let sources = |dashboard: &'static str| {
+        Definitions::load([
+            Source { path: "types/infra-thing/definition.yml", text: &definition },
+            Source { path: "types/infra-thing/d-dashboard.json", text: dashboard },
+        ])
+    };
+    let sound = sources(r#"{"name": "d", "pages": [{"name": "p", "widgets": []}]}"#);
+    assert!(sound.is_ok(), "{sound:?}");
+    let errors = sources(r#"{"name": "d", "pages": []}"#).expect_err("no page");
+    assert_eq!(errors.len(), 1, "{errors:?}");
+}
+
+#[test]
+fn units_of_public_files_are_known() {
+    let definition = format!("domain: INFRA\ntype: THING\n{OWNER}");
+    let errors = |unit: &str| {
+        let golden = format!("a:\n  title: A\n  unit: {unit}\n  query: {{select: max(a)}}\n");
+        let loaded = Definitions::load([
+            Source { path: "types/infra-thing/definition.yml", text: &definition },
+            Source { path: "types/infra-thing/golden_metrics.yml", text: &golden },
+        ]);
+        loaded.err().unwrap_or_default().len()
+    };
+    assert_eq!(["NUMBER", "COUNT", "MS"].map(errors), [0; 3]);
+    assert_eq!(errors("NUMBERS"), 1);
+}
+
+#[test]
 fn errors_name_place_problem_and_fix() {
     let check = |definition: &str, expected: &str| {
         let errors = load(definition).expect_err(definition);

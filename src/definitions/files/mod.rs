@@ -8,9 +8,11 @@ mod metrics;
 mod rules;
 mod test_data;
 
+use std::collections::BTreeMap;
+
 use indexmap::IndexMap;
 
-use super::dashboard::DashboardTemplate;
+use super::dashboard::{Dashboard, DashboardTemplate};
 use super::error::DefinitionError;
 use super::model::{EntityDefinition, Expiration};
 use super::source::{Folder, Source, View};
@@ -55,10 +57,14 @@ pub(super) fn definition(
     }
     let mut dashboards = templates(&mut walk, fields, folder, view);
     let synthesis = synthesis.unwrap_or_default();
+    // Several providers may share a file; what is wrong with it is said once.
+    let mut known: BTreeMap<String, Option<Dashboard>> = BTreeMap::new();
     for template in dashboards.values_mut() {
-        template.dashboard = folder
-            .dashboard(&template.file, view)
-            .and_then(|source| dashboard::read(source, problems));
+        let read = || {
+            let source = folder.dashboard(&template.file, view);
+            source.and_then(|source| dashboard::read(source, problems))
+        };
+        template.dashboard = known.entry(template.file.clone()).or_insert_with(read).clone();
     }
     unused(folder, view, &dashboards, problems);
     let golden_metrics = metrics::golden(folder.yaml("golden_metrics", view), problems);

@@ -1,6 +1,6 @@
 //! Relationship and candidate files to validated rules.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
 use serde_saphyr::{Location, Spanned};
@@ -84,6 +84,8 @@ struct Loader {
     errors: Vec<DefinitionError>,
     rules: Vec<RelationshipRule>,
     candidates: IndexMap<String, Candidates>,
+    /// Files of candidates with faults, by the name that their category should have.
+    faulty: BTreeSet<String>,
     /// Where each rule's name was first used.
     names: BTreeMap<String, Place>,
 }
@@ -111,6 +113,15 @@ impl Loader {
     }
 
     fn candidate_file(&mut self, source: Source<'_>) {
+        let faults = self.errors.len();
+        self.read_candidates(source);
+        if self.errors.len() > faults {
+            let name = source.path.rsplit(['/', '\\']).next().unwrap_or(source.path);
+            self.faulty.extend(name.split('.').next().map(str::to_owned));
+        }
+    }
+
+    fn read_candidates(&mut self, source: Source<'_>) {
         match typed::<RawCandidates>(source) {
             Ok(raw) => self.candidate_category(source, raw),
             Err(error) => self.errors.push(error),
@@ -144,6 +155,10 @@ impl Loader {
             });
             let Some((category, fields)) = lookup else { continue };
             let Some(candidates) = self.candidates.get(category) else {
+                // The fault of the file has been told; that nobody knows it follows from that.
+                if self.faulty.contains(category) {
+                    continue;
+                }
                 let names: Vec<&str> = self.candidates.keys().map(String::as_str).collect();
                 let problem =
                     format!("rule `{}` looks among unknown candidates `{category}`", rule.name);
@@ -157,7 +172,7 @@ impl Loader {
                     "rule `{}` gives the field `{}`, which no lookup of {category} uses",
                     rule.name, field.field
                 );
-                let known: std::collections::BTreeSet<&str> = asked().collect();
+                let known: BTreeSet<&str> = asked().collect();
                 let known: Vec<&str> = known.into_iter().collect();
                 found.push((false, rule.place.clone(), problem, nearest(&field.field, &known)));
             }

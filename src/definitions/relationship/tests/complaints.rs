@@ -232,6 +232,17 @@ fn rules_and_candidates_must_fit() {
 }
 
 #[test]
+fn a_faulty_file_of_candidates_is_told_once() {
+    let target = "{lookupGuid: {candidateCategory: THING, fields: [{field: f, attribute: a}]}}";
+    let rule = rule("r", "[{attribute: a, present: true}]", SOURCE, target);
+    let text = format!("relationships:\n{rule}");
+    let broken = "category: THING\nlookups: [\"a\"\"b\"]\n";
+    let (_, errors) = load_files(&[(FILE, &text), (CANDIDATES, broken)], View::Production);
+    let files: Vec<&str> = errors.iter().map(|error| error.place.file.as_str()).collect();
+    assert_eq!(files, [CANDIDATES], "{errors:?}");
+}
+
+#[test]
 fn staging_files_replace_their_siblings_in_staging_only() {
     let named = |name: &str| {
         let rule = rule(name, "[{attribute: a, present: true}]", SOURCE, TARGET);
