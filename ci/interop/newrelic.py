@@ -412,6 +412,7 @@ def page_script(server, folder):
     check("facets are bars and rows", seen.get("bars") == seen.get("rows") == 5,
           f"{seen.get('bars')} {seen.get('rows')}")
     check("a time series is a line", seen.get("lines") == 1)
+    check("a histogram is bars", seen.get("histogram") == 10, str(seen.get("histogram")))
     check("a mistake is pointed at", (seen.get("mistake") or "").endswith("FORM QueueSample\n^"),
           seen.get("mistake"))
     check("a fault is switched on and off", "slow of ingest: after 1s" in (seen.get("faultOn") or "")

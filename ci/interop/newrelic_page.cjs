@@ -44,6 +44,8 @@ async function main() {
   seen.rows = $("nrql-table").querySelectorAll("tbody tr").length;
   await run("SELECT count(*) FROM QueueSample TIMESERIES 1 minute SINCE 10 minutes ago");
   seen.lines = $("chart").querySelectorAll("path.line").length;
+  await run("SELECT histogram(depth, 100, 10) FROM QueueSample SINCE 1 hour ago");
+  seen.histogram = $("chart").querySelectorAll("rect").length;
   await run("SELECT count(*)\nFORM QueueSample");
   seen.mistake = $("nrql-error").textContent;
   $("answer").value = "slow";

@@ -13,9 +13,7 @@ use crate::definitions::{
     Definitions, ExplainOptions, Explanation, Match, NearMiss, Point, explain, golden_queries,
     json_attributes,
 };
-
-/// Ten digits.
-const ACCOUNT_MAX: u64 = 9_999_999_999;
+use crate::domain::account::AccountId;
 
 /// Arguments of `shakedown definitions explain`.
 #[derive(Debug, Args)]
@@ -30,16 +28,16 @@ pub struct ExplainArgs {
     point: PathBuf,
     /// The kind of event, such as Metric, of points without an eventType; that of a file in a
     /// `tests` folder is the file's name.
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     event_type: Option<String>,
     /// Explains every rule of this type, such as KAFKABROKER or INFRA-KAFKABROKER, and no other.
-    #[arg(long = "type")]
+    #[arg(long = "type", value_name = "TYPE")]
     types: Vec<String>,
     /// The account in GUIDs, a number of 1 to 10 digits.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(..=ACCOUNT_MAX))]
-    account: u64,
+    #[arg(long, value_name = "ID", default_value = "1")]
+    account: AccountId,
     /// Near misses per point.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=64))]
+    #[arg(long, value_name = "COUNT", default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=64))]
     near: u8,
     /// How the explanation is printed.
     #[arg(long, value_enum, default_value_t)]
@@ -79,7 +77,7 @@ impl ExplainArgs {
         let options = ExplainOptions {
             types: self.types.clone(),
             near_max: self.near.into(),
-            account: self.account,
+            account: self.account.get(),
         };
         let report = Report::new(&definitions, &points, &event_type, &options);
         let told = match self.format {

@@ -10,6 +10,7 @@ use crate::definitions::{
     DefinitionError, Definitions, EntityDefinition, EntityRun, PointRun, Severity, TestOptions,
     TestRun, TypeRun,
 };
+use crate::domain::account::AccountId;
 
 /// Arguments of `shakedown definitions test`.
 #[derive(Debug, Args)]
@@ -20,10 +21,11 @@ pub struct TestArgs {
     #[command(flatten)]
     folder: FolderArgs,
     /// Types to test, such as INFRA-KAFKABROKER or KAFKABROKER; all when none is named.
+    #[arg(value_name = "TYPE")]
     types: Vec<String>,
-    /// The account in GUIDs.
-    #[arg(long, default_value_t = 1)]
-    account: u64,
+    /// The account in GUIDs, a number of 1 to 10 digits.
+    #[arg(long, value_name = "ID", default_value = "1")]
+    account: AccountId,
     /// What else fails a point.
     #[arg(long, value_enum)]
     deny: Option<Deny>,
@@ -59,7 +61,7 @@ impl TestArgs {
         }
         let wanted = |definition: &EntityDefinition| self.wants(definition);
         let deny_foreign = self.deny == Some(Deny::Foreign);
-        let options = TestOptions { account: self.account, deny_foreign };
+        let options = TestOptions { account: self.account.get(), deny_foreign };
         let run = TestRun::new(&definitions, wanted, options);
         let told = match self.format {
             Format::Text => print(&text(&run, self.tags)),

@@ -249,12 +249,17 @@ impl ServeArgs {
         replayed: Option<Replayed>,
         stop: &ShutdownHandle,
     ) -> Result<Vec<rt::Task<()>>, ServeError> {
-        let bind = async |address, port, flag| {
+        let bind = async |address, port, flags: [&'static str; 2]| {
             let bound = ports.clone().listening_on(address).net().listen(port).await;
-            bound.map_err(|source| ServeError::Listen { address, port, flag, source })
+            bound.map_err(|source| {
+                let foreign = source.kind() == std::io::ErrorKind::AddrNotAvailable;
+                let flag = flags[usize::from(foreign)];
+                ServeError::Listen { address, port, flag, source }
+            })
         };
-        let public = bind(self.listen, self.port, "--port").await?;
-        let admin = bind(self.admin_listen, self.admin_port, "--admin-port").await?;
+        let public = bind(self.listen, self.port, ["--port", "--listen"]).await?;
+        let admin =
+            bind(self.admin_listen, self.admin_port, ["--admin-port", "--admin-listen"]).await?;
         let text = started(&Started {
             address: (self.listen, public.port()).into(),
             admin: (self.admin_listen, admin.port()).into(),

@@ -29,6 +29,7 @@ pub struct EvalArgs {
 pub enum AnswerFormat {
     /// For people.
     #[default]
+    #[value(alias = "text")]
     Table,
     /// As NerdGraph gives it.
     Json,

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::super::complain;
+use crate::config::quantity::SizeText;
 use crate::domain::account::AccountId;
 use crate::domain::units::UnixMillis;
 use crate::nrql::store::{Cell, EventStore, NewEvent, StoreConfig};
@@ -40,9 +41,8 @@ pub struct EventsArgs {
     #[arg(long, value_name = "TIME", default_value = "latest", value_parser = parse_now)]
     now: Now,
     /// Memory that the events may take; beyond it the oldest are dropped.
-    #[arg(long, value_name = "MIB", default_value_t = 1_024,
-        value_parser = clap::value_parser!(u32).range(1..=65_536))]
-    memory_mib: u32,
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = parse_memory)]
+    memory_max: SizeText,
 }
 
 /// When a query runs.
@@ -52,6 +52,12 @@ enum Now {
     Latest,
     /// Then.
     At(UnixMillis),
+}
+
+/// A size that a store can work with.
+fn parse_memory(text: &str) -> Result<SizeText, String> {
+    let size: SizeText = text.parse().map_err(|error| format!("{error}"))?;
+    if size.0 < 1 << 20 { Err("give 1MiB at least".to_owned()) } else { Ok(size) }
 }
 
 fn parse_now(text: &str) -> Result<Now, String> {
@@ -108,7 +114,7 @@ impl EventsArgs {
                 }
             }
         };
-        let bytes_max = (self.memory_mib as usize) << 20;
+        let bytes_max = self.memory_max.as_usize();
         let mut reader = Reader::new(&name, self.account, self.now, bytes_max);
         reader.read(opened);
         if !reader.problems.is_empty() {
@@ -123,8 +129,8 @@ impl EventsArgs {
         if dropped > 0 {
             complain(&format!(
                 "warning: {dropped} of the oldest events were dropped\n\
-                 help: --memory-mib is {}; events that are needed want more",
-                self.memory_mib
+                 help: --memory-max is {}; events that are needed want more",
+                self.memory_max
             ));
         }
         let now = match self.now {
@@ -355,5 +361,7 @@ mod tests {
         let at = Now::At(UnixMillis(1_714_564_800_000));
         assert_eq!(parse_now("2024-05-01T12:00:00Z"), Ok(at));
         assert!(parse_now("tomorrow").is_err());
+        assert_eq!(parse_memory("64MiB").map(|size| size.0), Ok(64 << 20));
+        assert!(parse_memory("0MiB").is_err() && parse_memory("5").is_err());
     }
 }

@@ -60,6 +60,7 @@ impl GraphAnswer {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object with `query`")]
 struct Body {
     query: Option<String>,
     #[serde(default)]
