@@ -9,7 +9,9 @@ use indexmap::{IndexMap, IndexSet};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Entities, Entity};
-use crate::definitions::relationship::{EntityKind, EntityLookup, Property, RelationshipRules};
+use crate::definitions::relationship::{
+    Clause, EntityKind, EntityLookup, Property, RelationshipRules,
+};
 use crate::domain::units::UnixMillis;
 use crate::nrql::hashing::FixedState;
 
@@ -18,43 +20,61 @@ use crate::nrql::hashing::FixedState;
 const PLACES_MAX: usize = 4_000_000;
 /// Key under which names are found.
 const NAME: &str = "\nname";
+/// The field that needs no index.
+const GUID: &str = "guid";
 
-/// Entities by what rules look for.
+/// Entities by what rules look for: type, key and value together, so that a search meets no entity
+/// of another type however many share the value.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    /// Keys that some candidate looks at; no other is indexed.
-    keys: IndexSet<String, FixedState>,
-    /// Places of entities by hash of key and value; what no longer holds is sorted out by looking.
+    /// Hashes of the types and keys that some candidate looks at; no others are indexed.
+    keys: IndexSet<u64, FixedState>,
+    /// Places of entities by hash; what no longer holds is sorted out by looking.
     places: IndexMap<u64, IndexSet<u32, FixedState>, FixedState>,
 }
 
-fn hash(key: &str, value: &str) -> u64 {
-    xxh3_64(key.as_bytes()).rotate_left(17) ^ xxh3_64(value.as_bytes())
+/// A hash of two texts, which are told apart by their order.
+fn hash(first: &str, second: &str) -> u64 {
+    with(xxh3_64(first.as_bytes()), second)
+}
+
+fn with(hash: u64, text: &str) -> u64 {
+    hash.rotate_left(17) ^ xxh3_64(text.as_bytes())
+}
+
+/// The key under which a property is indexed.
+fn key_of(property: &Property) -> &str {
+    match property {
+        Property::Tag(key) => key,
+        Property::Attribute(_) => NAME,
+    }
 }
 
 impl Index {
     /// An index of what these rules look for.
     pub(super) fn of(rules: &RelationshipRules) -> Self {
-        let predicates = rules.candidates().flat_map(|candidates| &candidates.lookups);
-        let properties = predicates.flat_map(|lookup| &lookup.predicates);
-        let keys = properties.flat_map(|predicate| &predicate.properties);
-        let keys = keys.map(|property| match property {
-            Property::Tag(key) => key.clone(),
-            Property::Attribute(_) => NAME.to_owned(),
-        });
-        Self { keys: keys.collect(), places: IndexMap::default() }
+        let mut keys = IndexSet::default();
+        for lookup in rules.candidates().flat_map(|candidates| &candidates.lookups) {
+            let properties = lookup.predicates.iter().flat_map(|predicate| &predicate.properties);
+            for key in properties.map(key_of) {
+                keys.extend(lookup.kinds.iter().map(|kind| hash(&kind.entity_type, key)));
+            }
+        }
+        Self { keys, places: IndexMap::default() }
     }
 
-    pub(super) fn add_name(&mut self, name: &str, place: usize) {
-        self.add(NAME, name, place);
+    pub(super) fn add_name(&mut self, kind: &str, name: &str, place: usize) {
+        self.add(kind, NAME, name, place);
     }
 
-    pub(super) fn add(&mut self, key: &str, value: &str, place: usize) {
+    /// The entity in `place` is of the type `kind` and has `value` under `key`.
+    pub(super) fn add(&mut self, kind: &str, key: &str, value: &str, place: usize) {
         let Ok(place) = u32::try_from(place) else { return };
-        if !self.keys.contains(key) {
+        let key = hash(kind, key);
+        if !self.keys.contains(&key) {
             return;
         }
-        let hash = hash(key, value);
+        let hash = with(key, value);
         if self.places.len() < PLACES_MAX || self.places.contains_key(&hash) {
             self.places.entry(hash).or_default().insert(place);
         }
@@ -64,8 +84,8 @@ impl Index {
     pub(super) fn rebuild<'e>(&mut self, entities: impl Iterator<Item = &'e Entity>) {
         self.places.clear();
         for (place, entity) in entities.enumerate() {
-            self.add_name(&entity.name, place);
-            entity.tags.visit(|key, value| self.add(key, value, place));
+            self.add_name(&entity.entity_type, &entity.name, place);
+            entity.tags.visit(|key, value| self.add(&entity.entity_type, key, value, place));
         }
     }
 
@@ -74,9 +94,9 @@ impl Index {
         self.places.len() >= PLACES_MAX
     }
 
-    fn find(&self, key: &str, value: &str) -> impl Iterator<Item = usize> {
-        let places = self.places.get(&hash(key, value));
-        places.into_iter().flatten().map(|place| *place as usize)
+    fn find(&self, kind: &str, key: &str, value: &str) -> impl ExactSizeIterator<Item = &u32> {
+        let places = self.places.get(&with(hash(kind, key), value));
+        places.map(IndexSet::as_slice).unwrap_or_default().iter()
     }
 }
 
@@ -87,21 +107,47 @@ pub(in crate::sim::newrelic) struct Living<'e> {
 }
 
 impl Living<'_> {
-    fn has(&self, place: usize, kinds: &[EntityKind], property: &Property, value: &str) -> bool {
+    fn has(&self, place: usize, property: &Property, value: &str) -> bool {
         let Some((guid, entity)) = self.entities.entities.get_index(place) else { return false };
-        let of_kind = |kind: &EntityKind| {
-            *kind.entity_type == *entity.entity_type
-                && kind.domain.as_ref().is_none_or(|domain| **domain == *entity.domain)
-        };
-        let has = match property {
+        match property {
             Property::Tag(key) => entity.tags.has(key, value, self.at),
             Property::Attribute(name) => match name.as_str() {
                 "name" => entity.name == value,
-                "guid" => **guid == *value,
+                GUID => **guid == *value,
                 _ => false,
             },
+        }
+    }
+
+    fn satisfies(&self, place: usize, clause: &Clause<'_>) -> bool {
+        clause.properties.iter().any(|property| self.has(place, property, clause.value))
+    }
+
+    /// Whether the entity lives and is of one of `kinds`.
+    fn counts(&self, place: usize, kinds: &[EntityKind]) -> bool {
+        let Some((_, entity)) = self.entities.entities.get_index(place) else { return false };
+        let is = |kind: &EntityKind| {
+            *kind.entity_type == *entity.entity_type
+                && kind.domain.as_ref().is_none_or(|domain| **domain == *entity.domain)
         };
-        has && entity.lives(self.at) && kinds.iter().any(of_kind)
+        entity.lives(self.at) && kinds.iter().any(is)
+    }
+
+    /// Where entities of `kinds` may lie that satisfy `clause`.
+    fn places(&self, kinds: &[EntityKind], clause: &Clause<'_>) -> Vec<usize> {
+        let mut places = Vec::new();
+        for property in clause.properties {
+            if matches!(property, Property::Attribute(name) if name == GUID) {
+                places.extend(self.entities.entities.get_index_of(clause.value));
+                continue;
+            }
+            for kind in kinds {
+                let index = &self.entities.index;
+                let found = index.find(&kind.entity_type, key_of(property), clause.value);
+                places.extend(found.map(|place| *place as usize));
+            }
+        }
+        places
     }
 }
 
@@ -113,15 +159,24 @@ impl EntityLookup for Living<'_> {
         properties: &[Property],
         value: &str,
     ) -> Vec<Arc<str>> {
-        let mut places: IndexSet<usize, FixedState> = IndexSet::default();
-        for property in properties {
-            let key = match property {
-                Property::Tag(key) => key,
-                Property::Attribute(_) => NAME,
-            };
-            let found = self.entities.index.find(key, value);
-            places.extend(found.filter(|place| self.has(*place, kinds, property, value)));
-        }
+        self.find_all(account, kinds, &[Clause { properties, value }])
+    }
+
+    /// In the order of their making, those of `account` first.
+    fn find_all(
+        &self,
+        account: u64,
+        kinds: &[EntityKind],
+        clauses: &[Clause<'_>],
+    ) -> Vec<Arc<str>> {
+        // The rarest value leaves the fewest entities to look at.
+        let places = clauses.iter().map(|clause| self.places(kinds, clause));
+        let mut places = places.min_by_key(Vec::len).unwrap_or_default();
+        places.sort_unstable();
+        places.dedup();
+        places.retain(|place| {
+            self.counts(*place, kinds) && clauses.iter().all(|c| self.satisfies(*place, c))
+        });
         let found = places.into_iter().filter_map(|place| self.entities.entities.get_index(place));
         let (own, others): (Vec<_>, Vec<_>) =
             found.partition(|(_, entity)| entity.account.get() == account);

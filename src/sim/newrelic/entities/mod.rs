@@ -195,7 +195,7 @@ impl Entities {
         entity.silent = false;
         for tag in &found.tags {
             if entity.tags.observe(&tag.key, &tag.value, at, tag.multi_value, tag.ttl) {
-                self.index.add(&tag.key, &tag.value, place);
+                self.index.add(&definition.entity_type, &tag.key, &tag.value, place);
             }
         }
         true
@@ -249,9 +249,10 @@ impl Entities {
         tags: impl Iterator<Item = (&'t str, Cow<'t, str>)>,
         at: UnixMillis,
     ) {
+        let entity = &mut self.entities[place];
         for (key, value) in tags {
-            if self.entities[place].tags.observe(key, &value, at, true, None) {
-                self.index.add(key, &value, place);
+            if entity.tags.observe(key, &value, at, true, None) {
+                self.index.add(&entity.entity_type, key, &value, place);
             }
         }
     }
@@ -293,7 +294,7 @@ impl Entities {
         if entity.name != new.name {
             entity.name.clear();
             entity.name.push_str(new.name);
-            self.index.add_name(new.name, index);
+            self.index.add_name(&entity.entity_type, new.name, index);
         }
         Some(index)
     }
@@ -355,10 +356,10 @@ impl Entities {
     }
 
     fn index_user_tags(&mut self, guid: &str, tags: &TagEdits) {
-        let Some(place) = self.entities.get_index_of(guid) else { return };
+        let Some((place, _, entity)) = self.entities.get_full(guid) else { return };
         for (key, values) in tags {
             for value in values {
-                self.index.add(key, value, place);
+                self.index.add(&entity.entity_type, key, value, place);
             }
         }
     }

@@ -219,8 +219,13 @@ fn relationships_of_users_stand_beside_those_of_data() {
     assert_eq!((all.len(), detected.count()), (2, 1), "every one ever made but those taken back");
 }
 
-/// A queue names the application that fills it; nobody instrumented some of them.
+/// A queue names the application that fills it by its city; nobody instrumented some of them.
 fn shop(on_miss: &str) -> Definitions {
+    shop_by("tags.city", on_miss)
+}
+
+/// A queue names the application that fills it by a property of it.
+fn shop_by(property: &str, on_miss: &str) -> Definitions {
     let definition = |kind: &str, event: &str| {
         format!(
             "domain: EXT\ntype: {kind}\nownership:\n  primaryOwner:\n    teamName: \"us\"\n\
@@ -231,9 +236,9 @@ fn shop(on_miss: &str) -> Definitions {
         )
     };
     let candidates = format!(
-        "category: SELLER\nlookups:\n- entityTypes: [EXT-SELLER]\n  tags:\n    matchingMode: ALL\n    \
-         predicates:\n    - tagKeys: [city]\n      field: city\n  onMatch: {{onMultipleMatches: \
-         RELATE_ALL}}\n  onMiss: {on_miss}\n"
+        "category: SELLER\nlookups:\n- entityTypes: [EXT-SELLER]\n  attributes:\n    matchingMode: \
+         ALL\n    predicates:\n    - attributeKeys: [{property}]\n      field: city\n  onMatch: \
+         {{onMultipleMatches: RELATE_ALL}}\n  onMiss: {on_miss}\n"
     );
     let rule = r#"relationships:
   - name: sellerFillsQueue
@@ -406,4 +411,32 @@ fn dead_tags_make_room_for_others() {
     assert!(!tags.observe("late", "v", at(0), true, None), "all of them live");
     assert!(tags.observe("late", "v", at(2), true, None));
     assert_eq!(tags.living(at(2)).into_keys().collect::<Vec<_>>(), ["k0", "late"]);
+}
+
+#[test]
+fn rules_find_entities_of_their_type_by_every_property() {
+    let seller =
+        |n: u32, city: &str| format!(r#"{{"eventType":"Seller","id":"s{n}","city":"{city}"}}"#);
+    let check = |property: &str, value: &str, expected: &[&str]| {
+        let service = Service::with(config(), shop_by(property, "{action: NO_OP}"));
+        for (n, city) in [(0, "Rome"), (1, "Oslo"), (2, "Rome")] {
+            report(&service, &seller(n, city));
+        }
+        // Of another type, with every property that a seller may be looked for by.
+        report(&service, r#"{"eventType":"Queue","id":"Rome","city":"Rome"}"#);
+        report(&service, r#"{"eventType":"Queue","id":"s1","city":"Rome"}"#);
+        let seen = service.newrelic.visible_entities(now(&service));
+        let name = |guid: &str| seen.iter().find(|e| *e.guid == *guid).map(|e| e.name.clone());
+        let guid = seen.iter().find(|entity| entity.name == "s1").map(|e| e.guid.to_string());
+        let value = if value == "guid of s1" { guid.expect("made") } else { value.to_owned() };
+        report(&service, &format!(r#"{{"eventType":"Queue","id":"q","from":"{value}"}}"#));
+        let found = service.newrelic.relationships();
+        let found: Vec<_> = found.iter().filter_map(|edge| name(&edge.source)).collect();
+        assert_eq!(found, expected, "{property}");
+    };
+    check("tags.city", "Rome", &["s0", "s2"]);
+    check("tags.city", "rome", &[]);
+    check("name", "s1", &["s1"]);
+    check("guid", "guid of s1", &["s1"]);
+    check("colour", "s1", &[]);
 }

@@ -102,7 +102,10 @@ impl Entry {
     /// Bytes that it holds, about.
     pub fn bytes(&self) -> usize {
         match &self.input {
-            Input::Request(taken) => 256 + taken.target.len() + taken.body.len(),
+            Input::Request(taken) => {
+                let headers = taken.headers.iter().map(|(name, value)| name.len() + value.len());
+                256 + taken.target.len() + headers.sum::<usize>() + taken.body.len()
+            }
             _ => 64,
         }
     }
@@ -182,12 +185,16 @@ mod tests {
             body: Bytes::from_static(b"\x1f\x8b\0\xff"),
             for_ever: false,
         };
+        let taken_for_size = taken.clone();
         let inputs = [
             Input::Request(taken.clone()),
             Input::Request(Taken { for_ever: true, key: None, body: Bytes::new(), ..taken }),
             Input::SynthesisDelay(Duration::from_millis(30_001)),
             Input::Clock,
         ];
+        let long = Taken { headers: vec![("x".to_owned(), "y".repeat(9_999))], ..taken_for_size };
+        let entry = Entry { at: UnixMillis(0), input: Input::Request(long) };
+        assert!(entry.bytes() >= 10_000, "headers wait as well");
         for input in inputs {
             let entry = Entry { at: UnixMillis(1_700_000_000_123), input };
             let record = entry.encode().expect("a record");
