@@ -567,7 +567,7 @@ fn check(query: &Query, place: Place) -> Result<(), NrqlError> {
     }
     let mut captures = 0;
     for expr in expressions(query) {
-        rewrite::visit(expr, &mut |expr| captures += usize::from(calls(expr, "capture")));
+        walk::each(expr, &mut |expr| captures += usize::from(calls(expr, "capture")));
     }
     if captures > CAPTURES_MAX {
         return Err(limit(

@@ -97,7 +97,14 @@ const AGGREGATES: &[Row] = &[
     ("stddev", 1, 1, SKIP, "stddev(a)", "standard deviation of a population"),
     ("stdvar", 1, 1, SKIP, "stdvar(a)", "variance of a population"),
     ("sum", 1, 1, ZERO, "sum(a)", "numbers added up; of metrics their sums or counts"),
-    ("uniquecount", 1, MANY, ZERO, "uniqueCount(a, …, precision: 14)", "distinct values; an estimate beyond 256"),
+    (
+        "uniquecount",
+        1,
+        MANY,
+        ZERO,
+        "uniqueCount(a, …, precision: 14)",
+        "distinct values; an estimate beyond 256",
+    ),
     ("uniques", 1, MANY, "skipped", "uniques(a, 1000)", "distinct values, 10,000 at most"),
 ];
 
