@@ -1,5 +1,6 @@
 //! An entity where it lies: what searches look at without copying it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::stored::{StoredEntity, entity_kind};
@@ -82,14 +83,12 @@ impl<'e> Glance<'e> {
     }
 
     /// The first value of a tag.
-    pub(in crate::sim::newrelic) fn first_tag(&self, wanted: &str) -> Option<String> {
-        let mut first = None;
-        self.visit_tags(&mut |key, value| {
-            if key == wanted && first.is_none() {
-                first = Some(value.to_owned());
-            }
-        });
-        first
+    pub(in crate::sim::newrelic) fn first_tag(&self, wanted: &str) -> Option<Cow<'e, str>> {
+        match FIXED_KEYS.iter().position(|key| *key == wanted) {
+            None => self.entity.tags.first(wanted, self.now).map(Cow::Borrowed),
+            Some(0) => Some(Cow::Borrowed(self.account_name())),
+            Some(_) => Some(Cow::Owned(self.entity.account.to_string())),
+        }
     }
 
     /// A copy.

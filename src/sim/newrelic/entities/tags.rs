@@ -99,6 +99,13 @@ impl Tags {
         }
     }
 
+    /// The first living value of `key`.
+    pub(super) fn first(&self, key: &str, now: UnixMillis) -> Option<&str> {
+        let data = self.data.get(key).into_iter().flatten().find(|known| known.lives(now));
+        let data = data.map(|known| known.value.as_str());
+        data.or_else(|| self.users.get(key)?.first().map(String::as_str))
+    }
+
     /// Living values by key, those of users last.
     pub(super) fn living(&self, now: UnixMillis) -> BTreeMap<String, Vec<String>> {
         let mut living: BTreeMap<String, Vec<String>> = BTreeMap::new();
