@@ -1,11 +1,10 @@
 //! All of the service on HTTP.
 
 use axum::Router;
-use axum::body::Body;
 use axum::response::Response;
-use http::header::CONTENT_TYPE;
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 
+use super::reply::json;
 use super::{NewRelic, graphql, ingest};
 use crate::ports::{Clock, Net, Ports};
 use crate::rt::{self, ShutdownHandle};
@@ -22,10 +21,7 @@ pub fn router<C: Clock>(clock: C, newrelic: NewRelic) -> Router {
 }
 
 fn error(status: StatusCode, message: &str) -> Response {
-    let mut response = Response::new(Body::from(format!(r#"{{"error":"{message}"}}"#)));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+    json(status, format!(r#"{{"error":"{message}"}}"#))
 }
 
 /// Serves `newrelic` on `port` of this host until it is dropped. A port that is taken is logged,

@@ -26,6 +26,7 @@ pub mod journal;
 mod page;
 mod query;
 mod query_claims;
+mod reply;
 mod requests;
 mod search;
 pub mod serve;

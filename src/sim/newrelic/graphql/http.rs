@@ -3,20 +3,18 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::post;
-use bytes::Bytes;
-use futures_util::stream;
 use http::HeaderValue;
 use http::StatusCode;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_LENGTH, RETRY_AFTER};
 
 use super::request::{BODY_BYTES_MAX, GraphAnswer, IN_FLIGHT_MAX, refused_by};
 use crate::ports::Clock;
 use crate::sim::newrelic::NewRelic;
 use crate::sim::newrelic::fault::IngestFault;
+use crate::sim::newrelic::reply;
 
 /// How long the body may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -99,40 +97,21 @@ async fn graphql<C: Clock>(State(app): State<App<C>>, request: Request) -> Respo
             app.clock.sleep(delay).await;
             response(&answer)
         }
-        Some(IngestFault::LostAnswer) => no_answer(),
+        Some(IngestFault::LostAnswer) => reply::none(),
         Some(IngestFault::TruncatedBody) => {
             let mut text = answer.body.to_string();
             text.truncate(text.floor_char_boundary(text.len() / 2));
-            json(answer.status, text)
+            reply::json(answer.status, text)
         }
-        Some(IngestFault::GarbageBody) => {
-            json(StatusCode::OK, "<html>upstream said something</html>".to_owned())
-        }
+        Some(IngestFault::GarbageBody) => reply::garbage(StatusCode::OK),
         _ => response(&answer),
     }
 }
 
-fn response(answer: &GraphAnswer) -> Response<Body> {
-    let mut response = json(answer.status, answer.body.to_string());
+fn response(answer: &GraphAnswer) -> Response {
+    let mut response = reply::json(answer.status, answer.body.to_string());
     if let Some(seconds) = answer.retry_after_seconds {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
-}
-
-fn json(status: StatusCode, text: String) -> Response {
-    let mut response = Response::new(Body::from(text));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
-}
-
-/// The answer's body fails before its first byte: the server closes the connection.
-#[derive(Debug, thiserror::Error)]
-#[error("answer lost on purpose")]
-struct LostOnPurpose;
-
-fn no_answer() -> Response {
-    let broken = stream::iter([Err::<Bytes, LostOnPurpose>(LostOnPurpose)]);
-    Response::new(Body::from_stream(broken))
 }

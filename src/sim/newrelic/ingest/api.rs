@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use axum::routing::post;
 use bytes::Bytes;
-use futures_util::stream;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 
 use super::Ticket;
@@ -19,6 +17,7 @@ use crate::newrelic::limits::EVENT_API_SERVER_TIMEOUT_SECONDS;
 use crate::ports::Clock;
 use crate::sim::newrelic::NewRelic;
 use crate::sim::newrelic::fault::{IngestFault, Target};
+use crate::sim::newrelic::reply::{self, json};
 
 /// What every route needs.
 #[derive(Clone)]
@@ -147,18 +146,9 @@ async fn answer<C: Clock>(
             json(status, whole)
         }
         Some(IngestFault::TruncatedBody) => json(status, whole[..20].to_owned()),
-        Some(IngestFault::GarbageBody) => {
-            json(status, "<html>upstream said something</html>".to_owned())
-        }
-        Some(IngestFault::LostAnswer) => no_answer(),
+        Some(IngestFault::GarbageBody) => reply::garbage(status),
+        Some(IngestFault::LostAnswer) => reply::none(),
     }
-}
-
-fn json(status: StatusCode, text: String) -> Response {
-    let mut response = Response::new(Body::from(text));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
 }
 
 fn refused(refusal: &Refusal) -> Response {
@@ -167,14 +157,4 @@ fn refused(refusal: &Refusal) -> Response {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
-}
-
-/// The answer's body fails before its first byte: the server closes the connection.
-#[derive(Debug, thiserror::Error)]
-#[error("answer lost on purpose")]
-struct LostOnPurpose;
-
-fn no_answer() -> Response {
-    let broken = stream::iter([Err::<Bytes, LostOnPurpose>(LostOnPurpose)]);
-    Response::new(Body::from_stream(broken))
 }

@@ -3,6 +3,7 @@
 //! Source: the `NrIntegrationError` reference and its pages for the Event API and the Metric API.
 
 use super::Pending;
+use super::body::Unreadable;
 use crate::definitions::Scalar;
 use crate::domain::account::AccountId;
 use crate::domain::units::UnixMillis;
@@ -42,7 +43,17 @@ impl RateLimit {
     }
 }
 
+/// Message of a request that could not be parsed.
+const PARSE_ERROR: &str = "Error parsing JSON payload";
+
 impl State {
+    /// Counts and reports a request whose whole body is lost.
+    pub(super) fn lose(&mut self, pending: &Pending, at: UnixMillis, unreadable: &Unreadable) {
+        tracing::debug!(uuid = %pending.uuid, %unreadable, "Body lost.");
+        self.counters.bodies_unreadable += 1;
+        self.report(pending, at, PARSE_ERROR, None);
+    }
+
     /// Writes a row about a request of which something could not be stored.
     pub(super) fn report(
         &mut self,

@@ -10,29 +10,19 @@ pub use validate::EventFault;
 pub(super) use validate::{ValidEvent, validate};
 
 use super::Pending;
-use super::body::unpack;
+use super::body::{Unreadable, unpack};
 use super::census::Room;
 use super::synthesis::NewPoint;
 use crate::domain::units::UnixMillis;
 use crate::newrelic::limits::{EVENT_TYPE_ATTRIBUTES_MAX, EVENT_TYPES_PER_ACCOUNT};
 use crate::sim::newrelic::state::State;
-use validate::PARSE_ERROR;
 
 /// Parses a body that has waited until `at`.
 pub(super) fn parse(state: &mut State, pending: &Pending, at: UnixMillis) {
     let json = unpack(&pending.body, pending.encoding, state.config.decoded_bytes_max);
-    let events = match json.as_deref() {
-        Ok(json) => SentEvents::parse(json),
-        Err(unreadable) => Err(unreadable.clone()),
-    };
-    let events = match events {
+    let events = match json.as_deref().map_err(Unreadable::clone).and_then(SentEvents::parse) {
         Ok(events) => events,
-        Err(unreadable) => {
-            tracing::debug!(uuid = %pending.uuid, %unreadable, "Body lost.");
-            state.counters.bodies_unreadable += 1;
-            state.report(pending, at, PARSE_ERROR, None);
-            return;
-        }
+        Err(unreadable) => return state.lose(pending, at, &unreadable),
     };
     let mut faults = Faults::default();
     let mut stored = 0;

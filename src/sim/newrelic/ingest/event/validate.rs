@@ -11,9 +11,6 @@ use crate::newrelic::limits::{
 };
 use crate::sim::newrelic::ingest::body::{Sent, SentAttributes, last_counts};
 
-/// Message of a request that could not be parsed.
-pub(super) const PARSE_ERROR: &str = "Error parsing JSON payload";
-
 /// Why an event was dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EventFault {

@@ -22,7 +22,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::Pending;
 use super::arrival::draw;
-use super::body::unpack;
+use super::body::{Unreadable, unpack};
 use super::event::{Faults, admit, validate};
 use super::synthesis::NewPoint;
 use crate::definitions::farmhash::identifier_hash;
@@ -33,8 +33,6 @@ use crate::sim::newrelic::entities::NewEntity;
 use crate::sim::newrelic::state::State;
 use post::{SentPost, SentPosts};
 
-/// Message of a request that could not be parsed.
-const PARSE_ERROR: &str = "Error parsing JSON payload";
 /// What the pipeline sets; a sender's own values are not taken over.
 const SET_HERE: [&str; 5] =
     ["entityGuid", "entityId", "externalKey", "nr.entityType", "nr.ingestTimeMs"];
@@ -42,18 +40,9 @@ const SET_HERE: [&str; 5] =
 /// Parses a body that has waited until `at`.
 pub(super) fn parse(state: &mut State, pending: &Pending, at: UnixMillis) {
     let json = unpack(&pending.body, pending.encoding, state.config.decoded_bytes_max);
-    let posts = match json.as_deref() {
-        Ok(json) => SentPosts::parse(json),
-        Err(unreadable) => Err(unreadable.clone()),
-    };
-    let posts = match posts {
+    let posts = match json.as_deref().map_err(Unreadable::clone).and_then(SentPosts::parse) {
         Ok(posts) => posts,
-        Err(unreadable) => {
-            tracing::debug!(uuid = %pending.uuid, %unreadable, "Body lost.");
-            state.counters.bodies_unreadable += 1;
-            state.report(pending, at, PARSE_ERROR, None);
-            return;
-        }
+        Err(unreadable) => return state.lose(pending, at, &unreadable),
     };
     let mut faults = Faults::default();
     let mut stored = 0;

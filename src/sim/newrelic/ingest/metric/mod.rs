@@ -26,7 +26,7 @@ use crate::domain::units::UnixMillis;
 use crate::newrelic::limits::METRIC_SERIES_PER_NAME_AND_DAY;
 use crate::sim::newrelic::state::State;
 use parse::{SentBlock, SentMetrics, with_odd_numbers_quoted};
-use validate::{Common, PARSE_ERROR, ValidPoint};
+use validate::{Common, ValidPoint};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Event type of data points.
@@ -55,9 +55,7 @@ pub(super) fn parse(state: &mut State, pending: &Pending, at: UnixMillis) {
         },
     };
     if let Err(unreadable) = outcome {
-        tracing::debug!(uuid = %pending.uuid, %unreadable, "Body lost.");
-        state.counters.bodies_unreadable += 1;
-        state.report(pending, at, PARSE_ERROR, None);
+        state.lose(pending, at, &unreadable);
     }
 }
 

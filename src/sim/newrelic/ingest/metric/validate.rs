@@ -13,9 +13,6 @@ use crate::newrelic::limits::{
 use crate::nrql::{MetricKind, MetricValue};
 use crate::sim::newrelic::ingest::body::{Sent, last_counts};
 
-/// Message of a request that could not be parsed.
-pub(super) const PARSE_ERROR: &str = "Error parsing JSON payload";
-
 /// Why a data point, or a block of them, was dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MetricFault {
