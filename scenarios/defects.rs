@@ -37,12 +37,12 @@ fn guardian(defect: Defect) -> &'static str {
 /// The scenario in which a defect shows.
 fn stage(defect: Defect) -> (&'static str, &'static str) {
     match defect {
-        Defect::IgnoredRetryAfter => ("api_throttle", include_str!("api_throttle.toml")),
+        Defect::IgnoredRetryAfter => ("api-throttle", include_str!("api-throttle.toml")),
         Defect::AcceptedRefusals | Defect::TirelessBreaker | Defect::HastyBreaker => {
-            ("api_outage", include_str!("api_outage.toml"))
+            ("api-outage", include_str!("api-outage.toml"))
         }
-        Defect::ForgottenSpool => ("spool_survives", include_str!("spool_survives.toml")),
-        Defect::BoundlessMemory => ("full_memory", include_str!("full_memory.toml")),
+        Defect::ForgottenSpool => ("spool-survives", include_str!("spool-survives.toml")),
+        Defect::BoundlessMemory => ("full-memory", include_str!("full-memory.toml")),
         _ => (scenario::BUILT_IN_NAME, scenario::BUILT_IN),
     }
 }

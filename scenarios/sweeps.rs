@@ -11,13 +11,13 @@ type Case = (&'static str, &'static str, u64, CrashModeSpec, u64, u64);
 
 /// Every event of the short run, in parts that run side by side; some of the longer ones.
 const CASES: &[Case] = &[
-    ("every_event_1", "crash_anywhere", 1, CrashModeSpec::Process, 1, 2),
-    ("every_event_2", "crash_anywhere", 1, CrashModeSpec::Process, 2, 2),
-    ("every_event_power_1", "crash_anywhere", 1, CrashModeSpec::Power, 1, 2),
-    ("every_event_power_2", "crash_anywhere", 1, CrashModeSpec::Power, 2, 2),
-    ("lost_answers", "lost_answers", 1, CrashModeSpec::Process, 7, 199),
-    ("disk_fails", "disk_fails", 1, CrashModeSpec::Process, 11, 199),
-    ("disk_fails_power", "disk_fails", 2, CrashModeSpec::Power, 13, 199),
+    ("every_event_1", "crash-anywhere", 1, CrashModeSpec::Process, 1, 2),
+    ("every_event_2", "crash-anywhere", 1, CrashModeSpec::Process, 2, 2),
+    ("every_event_power_1", "crash-anywhere", 1, CrashModeSpec::Power, 1, 2),
+    ("every_event_power_2", "crash-anywhere", 1, CrashModeSpec::Power, 2, 2),
+    ("lost_answers", "lost-answers", 1, CrashModeSpec::Process, 7, 199),
+    ("disk_fails", "disk-fails", 1, CrashModeSpec::Process, 11, 199),
+    ("disk_fails_power", "disk-fails", 2, CrashModeSpec::Power, 13, 199),
 ];
 
 /// One trial per case.

@@ -17,6 +17,7 @@ pub mod ports;
 pub mod resilience;
 pub mod rt;
 pub mod sim;
+pub mod sometimes;
 pub mod stream;
 pub mod synthesize;
 pub mod transform;

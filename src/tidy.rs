@@ -15,23 +15,25 @@ const BLOB_BYTES_MAX: u64 = 512 * 1024;
 
 /// Which rooms a room may name with `crate::`. `sim`'s own rooms count as `sim`.
 const EDGES: &[(&str, &[&str])] = &[
+    ("sometimes", &[]),
     ("domain", &[]),
-    ("transform", &["domain"]),
-    ("aggregate", &["domain", "transform"]),
-    ("synthesize", &["domain", "aggregate"]),
+    ("transform", &["sometimes", "domain"]),
+    ("aggregate", &["sometimes", "domain", "transform"]),
+    ("synthesize", &["sometimes", "domain", "aggregate"]),
     ("definitions", &[]),
     ("nrql", &["domain"]),
     ("kafka_wire", &[]),
     ("ports", &["domain", "rt"]),
     ("rt", &["ports"]),
-    ("resilience", &["domain", "ports", "rt"]),
+    ("resilience", &["sometimes", "domain", "ports", "rt"]),
     ("config", &["domain", "ports", "newrelic", "resilience", "stream"]),
     ("newrelic", &["domain", "ports", "resilience"]),
-    ("stream", &["domain", "ports", "rt", "resilience", "newrelic"]),
-    ("collect", &["domain", "kafka_wire", "ports", "rt", "resilience"]),
+    ("stream", &["sometimes", "domain", "ports", "rt", "resilience", "newrelic"]),
+    ("collect", &["sometimes", "domain", "kafka_wire", "ports", "rt", "resilience"]),
     (
         "pipeline",
         &[
+            "sometimes",
             "domain",
             "transform",
             "aggregate",
@@ -50,6 +52,7 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "sim",
         &[
+            "sometimes",
             "domain",
             "definitions",
             "kafka_wire",

@@ -17,6 +17,7 @@ pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod seed;
+pub mod swarm;
 pub mod time;
 pub mod trace;
 pub mod turmoil;

@@ -8,7 +8,10 @@ use rand_core::{Rng, SeedableRng};
 use sha2::{Digest, Sha256};
 
 /// The root seed of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[serde(transparent)]
 pub struct Seed(pub u64);
 
 impl Seed {

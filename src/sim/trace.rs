@@ -1,14 +1,16 @@
 //! The trace of a run: one text line per event, hashed as it grows.
 //!
-//! Format, version 1: `<nanoseconds, 13 digits> <source> <kind> <key=value …>\n`. Lines carry
-//! simulated time only. The digest covers every byte of every line.
+//! Format, version 2: `<nanoseconds, 13 digits> <id> <parent or -> <source> <kind> <key=value …>\n`.
+//! Ids count lines from 1; a parent is an earlier line that led to this one. Lines carry simulated
+//! time only. The digest covers every byte of every line.
 //!
-//! Invariant: recording never influences the run; a run gives the same digest with and without a
-//! sink.
+//! Invariants:
+//! - Recording never influences the run; a run gives the same digest with and without a sink.
+//! - A parent is always less than its child's id, so chains of parents end.
 
 use std::fmt::{Arguments, Write as _};
 use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use xxhash_rust::xxh3::Xxh3;
 
@@ -24,8 +26,23 @@ pub enum Sink {
     Writer(Box<dyn Write + Send>, Option<std::io::Error>),
 }
 
+/// One event of a run: its line in the trace, counted from 1.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[serde(transparent)]
+pub struct EventId(pub u64);
+
+impl std::fmt::Display for EventId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
 struct State {
     hash: Xxh3,
+    /// What led to whatever is recorded next without a parent of its own.
+    cause: Option<EventId>,
     events: u64,
     bytes: u64,
     line: String,
@@ -58,11 +75,40 @@ impl std::fmt::Display for TraceDigest {
     }
 }
 
+impl State {
+    fn record(
+        &mut self,
+        at: SimTime,
+        parent: Option<EventId>,
+        source: &str,
+        what: Arguments<'_>,
+    ) -> EventId {
+        let id = EventId(self.events + 1);
+        self.line.clear();
+        // Writing to a String cannot fail.
+        let _ = match parent {
+            Some(parent) => writeln!(self.line, "{:013} {id} {parent} {source} {what}", at.0),
+            None => writeln!(self.line, "{:013} {id} - {source} {what}", at.0),
+        };
+        let bytes = self.line.as_bytes();
+        self.hash.update(bytes);
+        self.events += 1;
+        self.bytes += bytes.len() as u64;
+        match &mut self.sink {
+            Sink::None | Sink::Writer(_, Some(_)) => {}
+            Sink::Memory(kept) => kept.extend_from_slice(bytes),
+            Sink::Writer(writer, error) => *error = writer.write_all(bytes).err(),
+        }
+        id
+    }
+}
+
 impl Trace {
     /// A trace that keeps its digest and sends lines to `sink`.
     pub fn new(sink: Sink) -> Self {
         Self(Arc::new(Mutex::new(State {
             hash: Xxh3::new(),
+            cause: None,
             events: 0,
             bytes: 0,
             line: String::with_capacity(256),
@@ -70,27 +116,42 @@ impl Trace {
         })))
     }
 
-    /// Records one event of `source` (a host name, `net`, `fault`, `fleet`, …).
-    pub fn event(&self, at: SimTime, source: &str, what: Arguments<'_>) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let state = &mut *state;
-        state.line.clear();
-        // Writing to a String cannot fail.
-        let _ = writeln!(state.line, "{:013} {source} {what}", at.0);
-        let bytes = state.line.as_bytes();
-        state.hash.update(bytes);
-        state.events += 1;
-        state.bytes += bytes.len() as u64;
-        match &mut state.sink {
-            Sink::None | Sink::Writer(_, Some(_)) => {}
-            Sink::Memory(kept) => kept.extend_from_slice(bytes),
-            Sink::Writer(writer, error) => *error = writer.write_all(bytes).err(),
-        }
+    /// Records one event of `source` (a host name, `net`, `fault`, `fleet`, …), led to by the
+    /// present cause.
+    pub fn event(&self, at: SimTime, source: &str, what: Arguments<'_>) -> EventId {
+        let mut state = self.lock();
+        let cause = state.cause;
+        state.record(at, cause, source, what)
+    }
+
+    /// Records one event that `parent` led to, whatever the present cause is.
+    pub fn event_from(
+        &self,
+        parent: Option<EventId>,
+        at: SimTime,
+        source: &str,
+        what: Arguments<'_>,
+    ) -> EventId {
+        self.lock().record(at, parent, source, what)
+    }
+
+    /// What led to whatever happens now.
+    pub fn cause(&self) -> Option<EventId> {
+        self.lock().cause
+    }
+
+    /// Sets what leads to whatever happens from now on; what did before.
+    pub fn set_cause(&self, cause: Option<EventId>) -> Option<EventId> {
+        std::mem::replace(&mut self.lock().cause, cause)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The digest so far.
     pub fn digest(&self) -> TraceDigest {
-        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.lock();
         TraceDigest { hash: state.hash.digest128(), events: state.events, bytes: state.bytes }
     }
 
@@ -99,7 +160,7 @@ impl Trace {
     /// # Errors
     /// The first error of the writer.
     pub fn finish(&self) -> std::io::Result<Vec<u8>> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
         match std::mem::replace(&mut state.sink, Sink::None) {
             Sink::None => Ok(Vec::new()),
             Sink::Memory(kept) => Ok(kept),
@@ -129,6 +190,6 @@ mod tests {
         let (kept, lines) = record(Sink::Memory(Vec::new()));
         assert_eq!(quiet, kept);
         assert!(nothing.is_empty());
-        assert_eq!(lines, b"0000005000000 net data bytes=3\n");
+        assert_eq!(lines, b"0000005000000 1 - net data bytes=3\n");
     }
 }

@@ -409,15 +409,17 @@ impl Net {
         let at = SimTime(self.now);
         let kind = packet.body.kind();
         match &packet.body {
-            Body::Data(payload) => self.trace.event(
-                at,
-                "net",
-                format_args!(
-                    "{what} kind={kind} flow={label} bytes={} print={:016x}",
-                    payload.len(),
-                    fingerprint(payload)
-                ),
-            ),
+            Body::Data(payload) => {
+                self.trace.event(
+                    at,
+                    "net",
+                    format_args!(
+                        "{what} kind={kind} flow={label} bytes={} print={:016x}",
+                        payload.len(),
+                        fingerprint(payload)
+                    ),
+                );
+            }
             Body::Credit(bytes) => {
                 self.trace.event(
                     at,
@@ -425,7 +427,9 @@ impl Net {
                     format_args!("{what} kind={kind} flow={label} bytes={bytes}"),
                 );
             }
-            _ => self.trace.event(at, "net", format_args!("{what} kind={kind} flow={label}")),
+            _ => {
+                self.trace.event(at, "net", format_args!("{what} kind={kind} flow={label}"));
+            }
         }
     }
 }

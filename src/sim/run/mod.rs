@@ -14,7 +14,9 @@ use crate::sim::check::{self, CheckResult};
 use crate::sim::report::timeline::Timeline;
 use crate::sim::scenario::Scenario;
 use crate::sim::seed::Seed;
+use crate::sim::swarm;
 use crate::sim::trace::{Sink, TraceDigest};
+use crate::sometimes;
 
 mod crash_point;
 pub mod crash_sweep;
@@ -22,6 +24,7 @@ pub mod defect;
 mod hosts;
 mod identity;
 mod keep;
+pub mod passport;
 mod picture;
 mod runner;
 mod user;
@@ -32,7 +35,9 @@ use defect::Defect;
 pub use identity::RunId;
 
 /// Which simulated network carries a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Network {
     /// The event-driven kernel.
@@ -69,10 +74,14 @@ pub struct RunReport {
     /// The scenario's title.
     pub title: String,
     /// Its seed.
-    #[serde(serialize_with = "seed_number")]
     pub seed: Seed,
     /// Its network.
     pub network: Network,
+    /// What was simulated: the scenario with everything decided that it left to the seed.
+    #[serde(skip)]
+    pub scenario: Scenario,
+    /// Names of the marks that it reached.
+    pub sometimes: BTreeSet<&'static str>,
     /// What was drawn from the seed, and what was in force when, one line each.
     pub drawn: Vec<String>,
     /// The verdict.
@@ -93,10 +102,6 @@ pub struct RunReport {
     pub trace_error: Option<Arc<std::io::Error>>,
 }
 
-fn seed_number<S: serde::Serializer>(seed: &Seed, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(seed.0)
-}
-
 impl RunReport {
     /// Whether every check passed.
     pub fn passed(&self) -> bool {
@@ -115,8 +120,12 @@ pub fn run_defective(scenario: &Scenario, options: Options, defect: Defect) -> R
 }
 
 fn on_own_thread(scenario: &Scenario, options: Options, defect: Option<Defect>) -> RunReport {
-    let scenario = scenario.clone();
-    let work = move || judge(simulate(&scenario, options, defect));
+    let scenario = swarm::draw(scenario, options.seed);
+    let work = move || {
+        sometimes::arm();
+        let report = judge(simulate(&scenario, options, defect));
+        RunReport { sometimes: sometimes::take().iter().map(|mark| mark.name).collect(), ..report }
+    };
     // Deep futures of HTTP over the simulated network need more than the default in debug builds.
     let builder = std::thread::Builder::new().name("run".to_owned()).stack_size(16 << 20);
     let joined = builder.spawn(work).map(std::thread::JoinHandle::join);
@@ -161,6 +170,8 @@ pub fn judge(simulated: Simulated) -> RunReport {
         notes: picture::notes(&record),
         crash_points: record.crash_points,
         entities: record.newrelic.entities.iter().map(|entity| entity.guid.clone()).collect(),
+        scenario: record.scenario,
+        sometimes: BTreeSet::new(),
         checks,
         trace,
         trace_error: trace_error.map(Arc::new),

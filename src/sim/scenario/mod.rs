@@ -15,6 +15,7 @@ use crate::config::quantity::{DurationText, SizeText};
 use crate::config::toml_file::{FileProblems, TomlFile};
 use crate::sim::fault::{Fault, FaultSpec};
 use crate::sim::fleet::{FleetSpec, broker_host};
+use crate::sim::swarm::SwarmSpec;
 use crate::sim::time::SimTime;
 
 mod rules;
@@ -32,9 +33,9 @@ pub const NEWRELIC_PORT: u16 = 3000;
 /// How often the pipeline tells all relationships again.
 pub const RELATIONSHIPS_EVERY: Duration = Duration::from_secs(60);
 /// The built-in scenario's text.
-pub const BUILT_IN: &str = include_str!("../../../scenarios/broker_and_newrelic_outage.toml");
+pub const BUILT_IN: &str = include_str!("../../../scenarios/broker-and-newrelic-outage.toml");
 /// The built-in scenario's name in messages.
-pub const BUILT_IN_NAME: &str = "scenarios/broker_and_newrelic_outage.toml (built in)";
+pub const BUILT_IN_NAME: &str = "scenarios/broker-and-newrelic-outage.toml (built in)";
 
 /// One simulated situation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -67,6 +68,12 @@ pub struct Scenario {
     /// What goes wrong.
     #[serde(default)]
     pub fault: Vec<FaultSpec>,
+    /// What the seed decides beyond all that; without it, nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub swarm: Option<SwarmSpec>,
+    /// Situations that a sweep over this scenario must have met, by the names of their marks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sometimes: Vec<String>,
     /// Limits of the checks.
     #[serde(default)]
     pub expect: ExpectSpec,
