@@ -210,6 +210,8 @@ pub(super) enum Event {
     MemberChange { group: Arc<str> },
     /// A synthetic rebalance goes one step on.
     SyntheticRebalance { group: Arc<str> },
+    /// A group in a storm rebalances once more.
+    Storm { group: Arc<str> },
     /// A real member may have been silent too long.
     MemberSession { group: Arc<str>, member: Arc<str> },
     /// A real rebalance must end.
