@@ -37,6 +37,8 @@ mod truth;
 pub mod wire;
 
 #[cfg(test)]
+mod fault_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod world_tests;
