@@ -11,7 +11,7 @@ use super::defect::Defect;
 use super::hosts::{self, Setup};
 use crate::sim::check::answers::Answers;
 use crate::sim::check::record::{FleetRecord, Record};
-use crate::sim::fault::{Action, Fault};
+use crate::sim::fault::Action;
 use crate::sim::fleet::{Change, Fleet, broker_host};
 use crate::sim::kernel::{Kernel, KernelConfig};
 use crate::sim::scenario::{PIPELINE_HOST, Scenario};
@@ -62,7 +62,13 @@ struct Step {
 }
 
 /// Ends come before begins of the same instant, so that a link is free for the next fault.
-fn plan(faults: &[Fault]) -> Vec<Step> {
+fn plan(scenario: &Scenario) -> Vec<Step> {
+    let faults = scenario.faults();
+    let joins = scenario.later_starts().into_iter().map(|(host, at)| Step {
+        at,
+        label: format!("join of {host}"),
+        action: Action::Network(NetworkFault::Restart { host }),
+    });
     let ends = faults.iter().filter_map(|fault| {
         let label = format!("end {}", fault.label);
         (fault.to > fault.from).then(|| Step { at: fault.to, label, actions: fault.end.clone() })
@@ -72,7 +78,7 @@ fn plan(faults: &[Fault]) -> Vec<Step> {
         label: format!("begin {}", fault.label),
         actions: fault.begin.clone(),
     });
-    let mut steps: Vec<Step> = ends.chain(begins).collect();
+    let mut steps: Vec<Step> = ends.chain(joins).chain(begins).collect();
     steps.sort_by_key(|step| step.at);
     steps
 }
@@ -91,7 +97,7 @@ where
 
 fn run<W: World>(world: &mut W, setup: &Setup, points: &mut CrashPoints) -> Result<(), WorldError> {
     hosts::start(world, setup)?;
-    for step in plan(&setup.scenario.faults()) {
+    for step in plan(&setup.scenario) {
         points.reach(world, setup, step.at)?;
         setup.trace.event(world.now(), "fault", format_args!("{}", step.label));
         for action in &step.actions {
@@ -164,7 +170,7 @@ pub fn fleet_record(fleet: &Fleet, end: SimTime) -> FleetRecord {
     let external = |name: &&std::sync::Arc<str>| !name.starts_with("__");
     FleetRecord {
         journal: Answers::new(fleet.take_journal()),
-        brokers: fleet.broker_ids(),
+        brokers: fleet.joined_ids(),
         down: down_times(fleet, end),
         topics: fleet.topics().iter().filter(external).map(ToString::to_string).collect(),
         groups: fleet.groups().iter().map(ToString::to_string).collect(),
