@@ -4,6 +4,7 @@
 //! Invariant: a passport of a newer schema is refused; one of another build is accepted with a
 //! warning, since the run may then take another course.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Network, RunId};
@@ -14,7 +15,7 @@ use crate::sim::seed::Seed;
 pub const PASSPORT_SCHEMA: u32 = 1;
 
 /// Which build made something.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Build {
     /// The crate's version.
@@ -24,7 +25,7 @@ pub struct Build {
 }
 
 /// One run, so that it can be run again.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Passport {
     /// [`PASSPORT_SCHEMA`] of its writer.
