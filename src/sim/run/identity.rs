@@ -5,6 +5,7 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::sim::letters;
 use crate::sim::run::Network;
 use crate::sim::scenario::Scenario;
 use crate::sim::seed::Seed;
@@ -14,7 +15,6 @@ use crate::sim::seed::Seed;
 #[serde(transparent)]
 pub struct RunId(String);
 
-const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const LOCK_FILE: &str = include_str!("../../../Cargo.lock");
 
 impl RunId {
@@ -31,10 +31,7 @@ impl RunId {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part.as_bytes());
         }
-        let digest = hash.finalize();
-        let bits = digest.iter().take(8).fold(0u64, |bits, byte| bits << 8 | u64::from(*byte));
-        let letter = |index: u32| ALPHABET[(bits >> (5 * index) & 31) as usize] as char;
-        Self((0..10).map(letter).collect())
+        Self(letters::ten(&hash.finalize()))
     }
 
     /// As text.
