@@ -15,7 +15,6 @@ use crate::sim::check::{CheckResult, Class, Margin};
 use crate::sim::run::passport::Passport;
 use crate::sim::run::{self, Options, RunReport};
 use crate::sim::seed::Seed;
-use crate::sim::swarm;
 use crate::sim::trace::Sink;
 
 /// The name under which a panic of the simulator stands among the checks.
@@ -146,10 +145,9 @@ impl Outcome {
     /// What it takes to run it again.
     pub fn passport(&self, plan: &Plan) -> Option<Passport> {
         let (origin, scenario) = plan.scenarios.get(self.scenario)?;
-        // The draw is what panicked, if anything does here: the open scenario does it again.
-        let drawn = catch_unwind(AssertUnwindSafe(|| swarm::draw(scenario, self.seed)));
-        let drawn = drawn.unwrap_or_else(|_| scenario.clone());
-        Some(Passport::new(origin, drawn, self.seed, plan.network))
+        let drawn = || Passport::of(origin.as_str(), scenario, self.seed, plan.network);
+        // If it is the draw that panics, nothing else can be run again.
+        catch_unwind(AssertUnwindSafe(drawn)).ok()
     }
 }
 

@@ -108,7 +108,9 @@ fn again(summary: &Summary, kind: &FailureKind) -> String {
     {
         let _ = write!(command, " {}", shell_word(&scenario.origin));
     }
-    let _ = write!(command, " --seed {}", kind.passport.seed);
+    if let Some(run) = first {
+        let _ = write!(command, " --seed {}", run.seed);
+    }
     if summary.network != Network::Kernel {
         let _ = write!(command, " --network {}", summary.network.name());
     }

@@ -131,8 +131,8 @@ pub struct FailureKind {
     pub runs: Vec<RunRef>,
     /// Sum of one hash per run over scenario and seed, in hex.
     pub digest: String,
-    /// The first of these runs, so that it can be run again.
-    pub passport: Passport,
+    /// The first of these runs, so that it can be run again; none when drawing it is what failed.
+    pub passport: Option<Passport>,
 }
 
 /// How often one situation was met.
@@ -197,7 +197,7 @@ impl Summary {
         let summary = Self {
             schema: SUMMARY_SCHEMA,
             seal: String::new(),
-            build: Build::this(),
+            build: Build::current(),
             network: plan.network,
             scenarios: plan.scenarios.iter().map(ScenarioRef::of).collect(),
             seeds: plan.seeds,

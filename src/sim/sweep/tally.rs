@@ -68,7 +68,6 @@ impl Tally {
             }
             return;
         }
-        let Some(passport) = outcome.passport(plan) else { return };
         let kind = FailureKind {
             fingerprint: failure.fingerprint.clone(),
             check: failure.check.to_owned(),
@@ -77,7 +76,7 @@ impl Tally {
             count: 1,
             runs: vec![run],
             digest: String::new(),
-            passport,
+            passport: outcome.passport(plan),
         };
         self.add_failure(kind, digest);
     }
