@@ -1,4 +1,4 @@
-//! `shakedown checks` and `shakedown faults`: what there is, from the code that does it.
+//! `shakedown checks`, `shakedown faults` and `shakedown marks`: what there is, from the code that does it.
 //!
 //! Invariant: nothing is listed by hand. Checks come from their catalogue, faults from the schema
 //! of the scenario file, so a list cannot promise what the program does not do.
@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::{Exit, ReportFormat, print, print_json};
 use crate::sim::check::{CATALOGUE, Class};
 use crate::sim::fault::FaultSpec;
+use crate::sometimes::{MARKS, Mark};
 
 /// Arguments of the verbs that list.
 #[derive(Debug, clap::Args)]
@@ -79,6 +80,25 @@ pub fn faults(args: &ListArgs) -> Exit {
                 "Every fault has `at` and, but for reset, `lasts`; a key with `?` may be absent.\n",
             );
             print(&text)
+        }
+    }
+}
+
+/// Lists the situations that a scenario can ask a sweep to meet.
+pub fn marks(args: &ListArgs) -> Exit {
+    #[derive(Serialize)]
+    struct MarkEntry {
+        name: &'static str,
+        meaning: &'static str,
+    }
+    match args.format {
+        ReportFormat::Json => {
+            let entry = |mark: &Mark| MarkEntry { name: mark.name, meaning: mark.meaning };
+            print_json(&MARKS.iter().map(entry).collect::<Vec<_>>())
+        }
+        ReportFormat::Text => {
+            let line = |mark: &Mark| format!("{:<25} {}\n", mark.name, mark.meaning);
+            print(&MARKS.iter().map(line).collect::<String>())
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::sim::time::SimTime;
 use crate::sim::trace::{Trace, TraceDigest};
 use crate::sim::turmoil::{TurmoilConfig, TurmoilWorld};
 use crate::sim::world::{NetworkFault, World, WorldError};
+use crate::sometimes;
 
 /// Runs `scenario` and keeps what it left behind: the record, the trace's digest, and why the
 /// trace's sink is incomplete if it is.
@@ -91,6 +92,7 @@ where
 
 fn run<W: World>(world: &mut W, setup: &Setup, points: &mut CrashPoints) -> Result<(), WorldError> {
     hosts::start(world, setup)?;
+    sometimes!(FAULTS_OVERLAPPED, overlap(&setup.scenario.faults()));
     for step in plan(&setup.scenario.faults()) {
         points.reach(world, setup, step.at)?;
         setup.trace.event(world.now(), "fault", format_args!("{}", step.label));
@@ -101,6 +103,16 @@ fn run<W: World>(world: &mut W, setup: &Setup, points: &mut CrashPoints) -> Resu
         }
     }
     points.reach(world, setup, setup.scenario.end())
+}
+
+/// Whether two of `faults`, which are ordered by their begins, are in force at the same time.
+fn overlap(faults: &[Fault]) -> bool {
+    let mut until = SimTime::ZERO;
+    faults.iter().any(|fault| {
+        let overlaps = fault.from < until;
+        until = until.max(fault.to);
+        overlaps
+    })
 }
 
 fn apply<W: World>(world: &mut W, setup: &Setup, action: &Action) -> Result<(), WorldError> {
