@@ -151,8 +151,8 @@ fn hinders(fault: &Fault) -> bool {
     let ends = |from: &str, to: &str| {
         [from, to].contains(&PIPELINE_HOST) && [from, to].contains(&NEWRELIC_HOST)
     };
-    match &fault.begin {
-        Action::NewRelic(spec) => !spec.answer.spares_ingest(),
+    let hinders = |action: &Action| match action {
+        Action::NewRelic(fault) => !fault.spares_ingest(),
         Action::CrashPoint(point) => point.host == NEWRELIC_HOST,
         Action::Network(fault) => match fault {
             NetworkFault::Crash { host, .. } => host == NEWRELIC_HOST,
@@ -161,10 +161,17 @@ fn hinders(fault: &Fault) -> bool {
             | NetworkFault::Latency { from, to, .. }
             | NetworkFault::Bandwidth { from, to, .. }
             | NetworkFault::Loss { from, to, .. }
-            | NetworkFault::Reset { from, to } => ends(from, to),
+            | NetworkFault::Reset { from, to }
+            | NetworkFault::HalfOpen { from, to } => ends(from, to),
+            NetworkFault::DnsFailure { name, .. } => name == NEWRELIC_HOST,
+            NetworkFault::Pause { host } => [PIPELINE_HOST, NEWRELIC_HOST].contains(&host.as_str()),
             NetworkFault::Disk { host, .. } => host == PIPELINE_HOST,
             _ => false,
         },
-        Action::NewRelicWell(_) | Action::CrashPointOver(_) => false,
-    }
+        Action::Fleet { .. }
+        | Action::FleetWell { .. }
+        | Action::NewRelicWell(_)
+        | Action::CrashPointOver(_) => false,
+    };
+    fault.begin.iter().any(hinders)
 }
