@@ -30,6 +30,7 @@ mod join;
 mod journal;
 mod log;
 mod members;
+mod past;
 mod server;
 mod spec;
 mod state;
@@ -57,7 +58,7 @@ pub use history::{Change, HistoryEntry};
 pub use join::Join;
 pub use journal::*;
 pub use server::{BrokerPort, ServeError, ServeOptions, serve_broker, serve_fleet};
-pub use spec::{FleetSpec, SpecError, Timing, broker_host};
+pub use spec::{FleetSpec, SpecError, Timing, broker_host, broker_of};
 pub use state::{BrokerCounters, BrokerIds, TopicCounters};
 pub use view::{BrokerView, GroupView};
 
