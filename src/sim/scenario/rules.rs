@@ -88,14 +88,6 @@ fn growth(file: &TomlFile, place: &Place, spec: &KafkaSpec, problems: &mut Vec<P
                 "for example lasts = \"5min\"",
             ));
         }
-        if !(0.0..=1_000.0).contains(&surge.factor) {
-            problems.push(file.problem(
-                "surge",
-                &place.key("factor"),
-                format!("a surge cannot multiply the load by {}", surge.factor),
-                "set factor to 0 to 1000, for example 3.0",
-            ));
-        }
     }
     for (index, pair) in spec.join.windows(2).enumerate() {
         if pair[1].at < pair[0].at {
