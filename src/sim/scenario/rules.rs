@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::config::toml_file::{Place, Problem, TomlFile, nearest};
 use crate::sim::fault::{FaultSpec, FormFault};
 use crate::sim::scenario::Scenario;
+use crate::sim::swarm;
 use crate::sim::time::SimTime;
 
 /// Names must be usable as host names.
@@ -24,6 +25,7 @@ pub fn problems(file: &TomlFile, scenario: &Scenario) -> Vec<Problem> {
     pipeline(file, scenario, &mut problems);
     faults(file, scenario, &mut problems);
     times(file, scenario, &mut problems);
+    problems.extend(swarm::rules::problems(file, scenario));
     problems
 }
 
