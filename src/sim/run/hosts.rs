@@ -23,11 +23,9 @@ use crate::pipeline::{
 use crate::ports::{Clock, Endpoint, Ports};
 use crate::resilience::breaker::{BreakerConfig, BreakerRegistry};
 use crate::rt::{self, ShutdownHandle};
-use crate::sim::fault::NewRelicFaultSpec;
+use crate::sim::fault::NewRelicFault;
 use crate::sim::fleet::{Fleet, JMX_PORT, WIRE_PORT, broker_host, serve_broker};
-use crate::sim::newrelic::{
-    self, Account, DelayRange, FaultWindow, IngestFault, NewRelic, NewRelicConfig,
-};
+use crate::sim::newrelic::{self, Account, DelayRange, FaultWindow, NewRelic, NewRelicConfig};
 use crate::sim::scenario::{
     KafkaSpec, NEWRELIC_HOST, NEWRELIC_PORT, PIPELINE_HOST, RELATIONSHIPS_EVERY, Scenario,
     USER_HOST,
@@ -344,22 +342,21 @@ fn new_newrelic(scenario: &Scenario, seed: Seed) -> NewRelic {
 }
 
 /// Lets New Relic misbehave like this from `now` on.
-pub fn misbehave(setup: &Setup, fault: &NewRelicFaultSpec, now: SimTime) {
-    match IngestFault::ordered(fault) {
-        None => {
-            let extra = fault.lag.map(|text| text.0).unwrap_or_default();
-            setup.newrelic.delay_synthesis(setup.wall(now), extra);
+pub fn misbehave(setup: &Setup, fault: &NewRelicFault, now: SimTime) {
+    match fault {
+        NewRelicFault::LateSynthesis { lag } => {
+            setup.newrelic.delay_synthesis(setup.wall(now), *lag);
         }
-        Some(ingest) => {
-            let window = FaultWindow::always(ingest, setup.wall(now));
-            setup.newrelic.inject(FaultWindow { share: fault.share.unwrap_or(1.0), ..window });
+        NewRelicFault::Ingest { fault, share } => {
+            let window = FaultWindow::always(fault.clone(), setup.wall(now));
+            setup.newrelic.inject(FaultWindow { share: *share, ..window });
         }
     }
 }
 
 /// Ends what [`misbehave`] began: faults of ingest do not overlap.
-pub fn behave(setup: &Setup, fault: &NewRelicFaultSpec, now: SimTime) {
-    if fault.answer.spares_ingest() {
+pub fn behave(setup: &Setup, fault: &NewRelicFault, now: SimTime) {
+    if fault.spares_ingest() {
         setup.newrelic.delay_synthesis(setup.wall(now), Duration::ZERO);
     } else {
         setup.newrelic.clear_faults();

@@ -58,19 +58,19 @@ pub fn record(
 struct Step {
     at: SimTime,
     label: String,
-    action: Action,
+    actions: Vec<Action>,
 }
 
 /// Ends come before begins of the same instant, so that a link is free for the next fault.
 fn plan(faults: &[Fault]) -> Vec<Step> {
     let ends = faults.iter().filter_map(|fault| {
-        let action = fault.end.clone()?;
-        Some(Step { at: fault.to, label: format!("end {}", fault.label), action })
+        let label = format!("end {}", fault.label);
+        (fault.to > fault.from).then(|| Step { at: fault.to, label, actions: fault.end.clone() })
     });
     let begins = faults.iter().map(|fault| Step {
         at: fault.from,
         label: format!("begin {}", fault.label),
-        action: fault.begin.clone(),
+        actions: fault.begin.clone(),
     });
     let mut steps: Vec<Step> = ends.chain(begins).collect();
     steps.sort_by_key(|step| step.at);
@@ -94,10 +94,12 @@ fn run<W: World>(world: &mut W, setup: &Setup, points: &mut CrashPoints) -> Resu
     for step in plan(&setup.scenario.faults()) {
         points.reach(world, setup, step.at)?;
         setup.trace.event(world.now(), "fault", format_args!("{}", step.label));
-        match &step.action {
-            Action::CrashPoint(spec) => points.arm(world, spec)?,
-            Action::CrashPointOver(spec) => points.end(world, setup, spec)?,
-            action => apply(world, setup, action)?,
+        for action in &step.actions {
+            match action {
+                Action::CrashPoint(spec) => points.arm(world, spec)?,
+                Action::CrashPointOver(spec) => points.end(world, setup, spec)?,
+                action => apply(world, setup, action)?,
+            }
         }
     }
     points.reach(world, setup, setup.scenario.end())

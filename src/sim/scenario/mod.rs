@@ -352,8 +352,8 @@ impl Scenario {
 
     /// Longest extra lag of any late synthesis.
     fn extra_lag(&self) -> Duration {
-        let faults = self.fault.iter().filter_map(|spec| spec.newrelic.as_ref()?.lag);
-        faults.map(|lag| lag.0).max().unwrap_or_default()
+        let faults = self.fault.iter().filter_map(|spec| spec.late_synthesis.as_ref());
+        faults.map(|late| late.lag.0).max().unwrap_or_default()
     }
 
     /// Wall-clock time at the start.

@@ -153,7 +153,8 @@ fn faults(file: &TomlFile, scenario: &Scenario, problems: &mut Vec<Problem>) {
                     |near| format!("did you mean `{near}`? hosts are {}", hosts.join(", ")),
                 );
                 let message = format!("no host is called `{host}`");
-                problems.push(file.problem("unknown_host", &place.key(key), message, help));
+                let kind = spec.entry().map_or(place.clone(), |entry| place.key(entry.name));
+                problems.push(file.problem("unknown_host", &kind.key(key), message, help));
             }
         }
         let Some(fault) = spec.fault(&scenario.network) else { continue };
