@@ -10,6 +10,7 @@ use kafka_protocol::protocol::StrBytes;
 use rand_core::Rng;
 use smallvec::SmallVec;
 
+use super::fault::InForce;
 use super::group::Group;
 use super::history::Change;
 use super::journal::MetadataTruth;
@@ -78,6 +79,7 @@ impl State {
             start: Arc::new(MetadataTruth::default()),
             history: Vec::new(),
             trace: None,
+            in_force: InForce::default(),
             producer_ids: 0,
             member_ids: 0,
             spec,

@@ -23,6 +23,7 @@ mod coordinator;
 mod evolve;
 mod exposition;
 mod failover;
+mod fault;
 mod gauges;
 mod group;
 mod history;
@@ -36,6 +37,8 @@ mod truth;
 pub mod wire;
 
 #[cfg(test)]
+mod fault_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod world_tests;
@@ -44,6 +47,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+pub use fault::FleetFault;
 pub use group::{GroupState, coordinator_partition, java_string_hash};
 pub use history::{Change, HistoryEntry};
 pub use journal::*;

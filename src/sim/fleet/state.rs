@@ -14,6 +14,7 @@ use kafka_protocol::protocol::StrBytes;
 use smallvec::SmallVec;
 use uuid::Uuid;
 
+use super::fault::InForce;
 use super::group::Group;
 use super::history::{Change, HistoryEntry};
 use super::journal::{MetadataTruth, Observation};
@@ -209,6 +210,8 @@ pub(super) enum Event {
     MemberChange { group: Arc<str> },
     /// A synthetic rebalance goes one step on.
     SyntheticRebalance { group: Arc<str> },
+    /// A group in a storm rebalances once more.
+    Storm { group: Arc<str> },
     /// A real member may have been silent too long.
     MemberSession { group: Arc<str>, member: Arc<str> },
     /// A real rebalance must end.
@@ -271,6 +274,8 @@ pub(super) struct State {
     pub start: Arc<MetadataTruth>,
     pub history: Vec<HistoryEntry>,
     pub trace: Option<Trace>,
+    /// Faults in force.
+    pub in_force: InForce,
     /// Producer ids handed out, member ids made.
     pub producer_ids: i64,
     pub member_ids: u64,

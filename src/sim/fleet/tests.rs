@@ -32,10 +32,11 @@ fn secs(seconds: u64) -> SimTime {
 }
 
 /// Everything that evolves, as text.
-fn fingerprint(fleet: &Fleet) -> String {
+pub(super) fn fingerprint(fleet: &Fleet) -> String {
     let state = fleet.lock();
     format!(
-        "{:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+        state.in_force,
         state.now,
         state.brokers,
         state.parts,
@@ -46,7 +47,7 @@ fn fingerprint(fleet: &Fleet) -> String {
     )
 }
 
-fn check_laws(fleet: &Fleet) {
+pub(super) fn check_laws(fleet: &Fleet) {
     let state = fleet.lock();
     for part in &state.parts {
         let place = format!("{}-{} at {}", state.topics[part.topic].name, part.index, state.now);
@@ -100,7 +101,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..25)
 }
 
-fn specs() -> impl Strategy<Value = FleetSpec> {
+pub(super) fn specs() -> impl Strategy<Value = FleetSpec> {
     (1u32..6, 1u32..4, 1u32..5, 1u16..4, 0u32..4, 0u64..400).prop_map(
         |(brokers, topics, partitions, replication, groups, messages_per_second)| {
             let replication = replication.min(brokers as u16);
