@@ -26,6 +26,7 @@ mod identity;
 mod keep;
 pub mod passport;
 mod picture;
+pub mod reference;
 mod runner;
 mod user;
 mod watch;
@@ -36,7 +37,16 @@ pub use identity::RunId;
 
 /// Which simulated network carries a run.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Network {
