@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::{Atlas, Spans};
-use crate::sim::scenario::{RELATIONSHIPS_EVERY, Scenario};
+use crate::sim::scenario::Scenario;
 
 /// More bytes than any event of ours has.
 const EVENT_BYTES: u64 = 3_000;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::quantity::{DurationText, SizeText};
 use crate::config::toml_file::{FileProblems, TomlFile};
-use crate::sim::fault::{Fault, FaultSpec};
+use crate::sim::fault::{Fault, FaultSpec, NewRelicFault};
 use crate::sim::fleet::{FleetSpec, broker_host};
 use crate::sim::swarm::SwarmSpec;
 use crate::sim::time::SimTime;
