@@ -78,7 +78,8 @@ fn by_reason(finding: &mut Finding, record: &Record) {
 fn evidence(record: &Record, life: &PipelineRecord, reason: &str) -> Option<u64> {
     let pipeline = &record.scenario.pipeline;
     let refused = |statuses: &[u16]| {
-        let is = |answer| matches!(answer, PostAnswer::Refused(status) if statuses.contains(&status));
+        let is =
+            |answer| matches!(answer, PostAnswer::Refused(status) if statuses.contains(&status));
         life.posts.iter().filter(|post| is(post.answer)).count() as u64
     };
     let full = |what: &str, slack: u64| {

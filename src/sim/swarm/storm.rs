@@ -47,9 +47,8 @@ fn enabled(spec: &SwarmSpec, seed: Seed) -> Vec<&'static Entry> {
         (spec.faults.is_empty() || named(&spec.faults, entry)) && !named(&spec.except, entry)
     };
     let allowed: Vec<&'static Entry> = CATALOGUE.iter().filter(allowed).collect();
-    let coin = |entry: &&&Entry| {
-        Dice::new(seed, &format!("enabled/{}", entry.name)).chance(spec.enabled)
-    };
+    let coin =
+        |entry: &&&Entry| Dice::new(seed, &format!("enabled/{}", entry.name)).chance(spec.enabled);
     let enabled: Vec<&'static Entry> = allowed.iter().filter(coin).copied().collect();
     if enabled.is_empty() {
         let lone = Dice::new(seed, "enabled").pick(&allowed).copied();
