@@ -66,8 +66,8 @@ pub use report::{
 };
 pub use source::{Collected, Collecting, KafkaSource, MissingPart, Source, kafka_settings};
 pub use status::{
-    AlertStats, Availability, BreakerChange, DurationHistogram, MemoryUse, Moment, Phase,
-    PipelineStatus, ResilienceSnapshot, Snapshot,
+    AlertStats, Availability, BreakerChange, CycleNews, DurationHistogram, MemoryUse, Moment,
+    Phase, PipelineStatus, ResilienceSnapshot, Snapshot,
 };
 
 use alert::{AlertError, Alerter};

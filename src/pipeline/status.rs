@@ -311,12 +311,29 @@ impl Snapshot {
     }
 }
 
+/// What a pipeline tells of its cycles, as they go.
+#[derive(Debug, Clone)]
+pub enum CycleNews {
+    /// One began.
+    Began {
+        /// Its number, from 1.
+        number: u64,
+        /// When.
+        at: Moment,
+    },
+    /// One ended; its report is whole.
+    Ended(Arc<CycleReport>),
+}
+
 /// A handle on the [`Snapshot`] of a running pipeline; clones see the same one.
 #[derive(Clone)]
 pub struct PipelineStatus {
     snapshot: Arc<Mutex<Snapshot>>,
     refresh: Refresh,
+    listeners: Arc<Mutex<Vec<Listener>>>,
 }
+
+type Listener = Box<dyn Fn(&CycleNews) + Send>;
 
 /// Brings a snapshot up to what its parts say of themselves now: deliveries, breakers and
 /// recoveries go on between the pipeline's own updates.
@@ -330,7 +347,18 @@ impl std::fmt::Debug for PipelineStatus {
 
 impl PipelineStatus {
     pub(super) fn new(snapshot: Snapshot, refresh: Refresh) -> Self {
-        Self { snapshot: Arc::new(Mutex::new(snapshot)), refresh }
+        Self { snapshot: Arc::new(Mutex::new(snapshot)), refresh, listeners: Arc::default() }
+    }
+
+    /// Has `listener` told of every cycle from now on, at once and in order; it must not ask this
+    /// handle for anything.
+    pub fn on_cycle(&self, listener: impl Fn(&CycleNews) + Send + 'static) {
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(listener));
+    }
+
+    pub(super) fn tell(&self, news: &CycleNews) {
+        let listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        listeners.iter().for_each(|listener| listener(news));
     }
 
     fn lock(&self) -> MutexGuard<'_, Snapshot> {

@@ -4,7 +4,7 @@
 //! pipeline's memory does not.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use super::defect::{Defect, tampered};
@@ -18,11 +18,12 @@ use crate::domain::units::UnixMillis;
 use crate::newrelic::{Addresses, ApiKey};
 use crate::pipeline::service::Service;
 use crate::pipeline::{
-    CycleReport, Cycles, GuardConfig, KafkaSource, PipelineConfig, PipelineStatus, Source,
+    CycleNews, CycleReport, Cycles, GuardConfig, KafkaSource, PipelineConfig, PipelineStatus,
+    Source,
 };
-use crate::ports::{Clock, Endpoint, Ports};
+use crate::ports::{Endpoint, Ports};
 use crate::resilience::breaker::{BreakerConfig, BreakerRegistry};
-use crate::rt::{self, ShutdownHandle};
+use crate::rt::ShutdownHandle;
 use crate::sim::fault::NewRelicFault;
 use crate::sim::fleet::{Fleet, JMX_PORT, WIRE_PORT, broker_host, serve_broker};
 use crate::sim::newrelic::{self, Account, DelayRange, FaultWindow, NewRelic, NewRelicConfig};
@@ -99,37 +100,35 @@ impl Lives {
 
     /// The present life ends at `at`.
     pub fn end_by_crash(&self, at: SimTime) {
-        self.observe();
         if let Some(life) = self.lock().last_mut() {
             life.ended = Some(at);
         }
     }
 
     fn born(&self, status: PipelineStatus, breakers: &BreakerRegistry) {
+        // The lives keep the status, so it must not keep them.
+        let lives = Arc::downgrade(&self.0);
+        status.on_cycle(move |news| hear(&lives, news));
         if let Some(life) = self.lock().last_mut() {
             life.status = Some(status);
             life.breakers = Told::by(breakers);
         }
     }
+}
 
-    /// Keeps the newest cycle's begin and the newest report, if they are new.
-    pub fn observe(&self) {
-        let mut lives = self.lock();
-        let Some(life) = lives.last_mut() else { return };
-        let Some(status) = &life.status else { return };
-        let (number, begun, report) =
-            status.read(|status| (status.started, status.last_start, status.last_report.clone()));
-        if let Some(begun) = begun {
+/// Keeps what the pipeline tells of a cycle of its present life.
+fn hear(lives: &Weak<Mutex<Vec<Life>>>, news: &CycleNews) {
+    let Some(lives) = lives.upgrade() else { return };
+    let mut lives = lives.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(life) = lives.last_mut() else { return };
+    match news {
+        CycleNews::Began { number, at } => {
             // Both networks' monotonic clocks count from the world's start. Times of events are
             // whole milliseconds, and so must their cycle's begin be.
-            let millis = u64::try_from(begun.monotonic.as_millis()).unwrap_or(u64::MAX);
-            life.starts.insert(number, SimTime::from_millis(millis));
+            let millis = u64::try_from(at.monotonic.as_millis()).unwrap_or(u64::MAX);
+            life.starts.insert(*number, SimTime::from_millis(millis));
         }
-        if let Some(report) = report
-            && life.cycles.last().is_none_or(|last| last.cycle != report.cycle)
-        {
-            life.cycles.push(report);
-        }
+        CycleNews::Ended(report) => life.cycles.push(Arc::clone(report)),
     }
 }
 
@@ -241,15 +240,6 @@ async fn run_pipeline<P: Ports>(
     let Service { mut pipeline, .. } =
         service.unwrap_or_else(|error| panic!("a scenario that loads has a pipeline: {error}"));
     lives.born(pipeline.status(), pipeline.breakers());
-    let clock = ports.clock().clone();
-    // Often enough to see every cycle once, seldom enough to cost nothing.
-    let pause = scenario.pipeline.interval.0 / 4;
-    rt::spawn("observe cycles", async move {
-        loop {
-            clock.sleep(pause).await;
-            lives.observe();
-        }
-    });
     let never = ShutdownHandle::new();
     pipeline.run(Cycles::Forever, &never.signal()).await;
 }

@@ -234,9 +234,16 @@ impl<'a> Situation<'a> {
         ends: &[LogEnds<'a>],
     ) -> Figures {
         let mut bases: Vec<Plain> = Vec::new();
-        for ends in ends {
+        // Leaders may have moved between two descriptions of one cycle.
+        let sizes: Vec<Option<f64>> = self
+            .view
+            .metadata()
+            .into_iter()
+            .map(|truth| topic::leader_bytes(name, truth, |id| self.disk(id)))
+            .collect();
+        for (ends, bytes) in ends.iter().flat_map(|ends| sizes.iter().map(move |b| (ends, b))) {
             let mut base = topic::lag(name, groups, ends);
-            if let Some(bytes) = topic::leader_bytes(name, &self.view, |id| self.disk(id)) {
+            if let Some(bytes) = bytes {
                 base.insert("topic.sizeOnDisk.mb", bytes / 1_048_576.0);
             }
             if !bases.contains(&base) {
