@@ -13,6 +13,7 @@ mod catalogue;
 mod crash_sweep;
 mod definitions;
 mod diff;
+mod faults;
 mod fleet;
 mod input;
 mod instant;
@@ -143,8 +144,10 @@ enum Verb {
     CrashSweep(crash_sweep::CrashSweepArgs),
     /// Lists the checks that every run is held to.
     Checks(catalogue::ListArgs),
-    /// Lists the faults that a scenario can name.
-    Faults(catalogue::ListArgs),
+    /// Lists the faults that a scenario can name, or explains one.
+    Faults(faults::FaultsArgs),
+    /// Lists the situations that a scenario can ask a sweep to meet.
+    Marks(catalogue::ListArgs),
     /// Works with scenario files.
     Scenario(scenario::ScenarioArgs),
     /// Runs the pipeline on real sockets.
@@ -186,7 +189,8 @@ pub fn main() -> ExitCode {
         Verb::Meta(args) => args.run().into(),
         Verb::CrashSweep(args) => args.run().into(),
         Verb::Checks(args) => catalogue::checks(&args).into(),
-        Verb::Faults(args) => catalogue::faults(&args).into(),
+        Verb::Faults(args) => faults::faults(&args).into(),
+        Verb::Marks(args) => catalogue::marks(&args).into(),
         Verb::Scenario(args) => args.run().into(),
         Verb::Pipeline(args) => args.run(),
         Verb::Spool(args) => args.run().into(),

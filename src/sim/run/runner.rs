@@ -20,6 +20,7 @@ use crate::sim::time::SimTime;
 use crate::sim::trace::{Trace, TraceDigest};
 use crate::sim::turmoil::{TurmoilConfig, TurmoilWorld};
 use crate::sim::world::{NetworkFault, World, WorldError};
+use crate::sometimes;
 
 /// Runs `scenario` and keeps what it left behind: the record, the trace's digest, and why the
 /// trace's sink is incomplete if it is.
@@ -82,21 +83,27 @@ impl Look {
 struct Step {
     at: SimTime,
     label: String,
-    action: Action,
+    actions: Vec<Action>,
 }
 
 /// Ends come before begins of the same instant, so that a link is free for the next fault.
-fn plan(faults: &[Fault]) -> Vec<Step> {
+fn plan(scenario: &Scenario) -> Vec<Step> {
+    let faults = scenario.faults();
+    let joins = scenario.later_starts().into_iter().map(|(host, at)| Step {
+        at,
+        label: format!("join of {host}"),
+        actions: vec![Action::Network(NetworkFault::Restart { host })],
+    });
     let ends = faults.iter().filter_map(|fault| {
-        let action = fault.end.clone()?;
-        Some(Step { at: fault.to, label: format!("end {}", fault.label), action })
+        let label = format!("end {}", fault.label);
+        (fault.to > fault.from).then(|| Step { at: fault.to, label, actions: fault.end.clone() })
     });
     let begins = faults.iter().map(|fault| Step {
         at: fault.from,
         label: format!("begin {}", fault.label),
-        action: fault.begin.clone(),
+        actions: fault.begin.clone(),
     });
-    let mut steps: Vec<Step> = ends.chain(begins).collect();
+    let mut steps: Vec<Step> = ends.chain(joins).chain(begins).collect();
     steps.sort_by_key(|step| step.at);
     steps
 }
@@ -129,16 +136,29 @@ fn run<W: World>(
         points.reach(world, setup, until)
     };
     hosts::start(world, setup)?;
-    for step in plan(&setup.scenario.faults()) {
+    sometimes!(FAULTS_OVERLAPPED, overlap(&setup.scenario.faults()));
+    for step in plan(&setup.scenario) {
         reach(world, points, step.at)?;
         setup.trace.event(world.now(), "fault", format_args!("{}", step.label));
-        match &step.action {
-            Action::CrashPoint(spec) => points.arm(world, spec)?,
-            Action::CrashPointOver(spec) => points.end(world, setup, spec)?,
-            action => apply(world, setup, action)?,
+        for action in &step.actions {
+            match action {
+                Action::CrashPoint(spec) => points.arm(world, spec)?,
+                Action::CrashPointOver(spec) => points.end(world, setup, spec)?,
+                action => apply(world, setup, action)?,
+            }
         }
     }
     reach(world, points, setup.scenario.end())
+}
+
+/// Whether two of `faults`, which are ordered by their begins, are in force at the same time.
+fn overlap(faults: &[Fault]) -> bool {
+    let mut until = SimTime::ZERO;
+    faults.iter().any(|fault| {
+        let overlaps = fault.from < until;
+        until = until.max(fault.to);
+        overlaps
+    })
 }
 
 fn apply<W: World>(world: &mut W, setup: &Setup, action: &Action) -> Result<(), WorldError> {
@@ -200,7 +220,7 @@ pub fn fleet_record(fleet: &Fleet, end: SimTime) -> FleetRecord {
     let external = |name: &&std::sync::Arc<str>| !name.starts_with("__");
     FleetRecord {
         journal: Answers::new(fleet.take_journal()),
-        brokers: fleet.broker_ids(),
+        brokers: fleet.joined_ids(),
         down: down_times(fleet, end),
         topics: fleet.topics().iter().filter(external).map(ToString::to_string).collect(),
         groups: fleet.groups().iter().map(ToString::to_string).collect(),
