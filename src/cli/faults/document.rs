@@ -7,7 +7,8 @@ use super::*;
 
 const HEAD: &str = "# Faults
 
-Written from the program's own catalogue; `SHAKEDOWN_BLESS=1 cargo test --lib cli::faults` writes it anew, and a test fails when it is old. `shakedown faults` prints the same.
+Written from the program's own catalogue: `SHAKEDOWN_BLESS=1 cargo test --lib cli::faults` writes
+it anew, and a test fails when it is old. `shakedown faults` prints the same.
 
 A scenario names faults in tables of their own, each with its time and exactly one kind:
 
@@ -18,7 +19,9 @@ lasts = \"90s\"                           # every fault but an instant one ends
 crash = { host = \"orders-broker-2\" }
 ```
 
-Hosts are `pipeline`, `newrelic` and `CLUSTER-broker-N`. Durations and sizes are texts with a unit (`500ms`, `2min`, `16KiB`), shares lie above 0 and at most at 1. Faults of one target must not overlap. In feature files the words under *In features* say the same: `<…>` stands for a value, `[…]` may be absent.
+Hosts are `pipeline`, `newrelic` and `CLUSTER-broker-N`. Durations and sizes are texts with a unit
+(`500ms`, `2min`, `16KiB`), shares lie above 0 and at most at 1. Faults of one target must not
+overlap. In features the words say the same: `<…>` stands for a value, `[…]` may be absent.
 
 | Fault | Group | Effect |
 | --- | --- | --- |

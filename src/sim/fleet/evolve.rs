@@ -62,6 +62,7 @@ impl State {
             Event::RebalanceLeaders => self.rebalance_leaders(),
             Event::MemberChange { group } => self.change_members(&group),
             Event::SyntheticRebalance { group } => self.step_synthetic(&group),
+            Event::Rates => self.set_rates(),
             Event::Storm { group } => self.storm(&group),
             Event::MemberSession { group, member } => self.member_session(&group, &member),
             Event::RebalanceDeadline { group, round } => self.rebalance_deadline(&group, round),
@@ -94,10 +95,11 @@ impl State {
         }
     }
 
-    /// Sets each partition's rate for the next minute from curve and noise.
+    /// Sets each partition's rate from curve and noise; due every minute, and when a surge begins or
+    /// ends.
     pub(super) fn set_rates(&mut self) {
         let now = self.wall(self.now);
-        let curve = self.spec.curve.at_ppm(now);
+        let curve = self.spec.curve.at_ppm(now, self.now);
         let minute = self.now.as_millis() / MINUTE_MS;
         let tick_ms = self.spec.timing.tick_ms;
         for part in &mut self.parts {

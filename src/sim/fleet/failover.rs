@@ -46,6 +46,7 @@ impl State {
         let now = self.now;
         let Some(broker) = self.broker_mut(id).filter(|broker| !broker.up) else { return };
         broker.up = true;
+        broker.registered = true;
         broker.incarnation += 1;
         broker.served = false;
         broker.started_at = now;
@@ -81,9 +82,9 @@ impl State {
         }
     }
 
-    /// Brokers with a vote: the first three.
+    /// Brokers with a vote: the first three of the start.
     fn voters(&self) -> usize {
-        self.brokers.len().min(3)
+        self.spec.brokers.min(3) as usize
     }
 
     /// The live voter with the lowest id becomes controller, when a majority lives.
@@ -156,7 +157,7 @@ impl State {
     }
 
     /// The first replica that is in the ISR and not fenced leads; else nobody.
-    fn elect_leader(&mut self, part: usize) {
+    pub(super) fn elect_leader(&mut self, part: usize) {
         let state = &self.parts[part];
         let leader = state
             .replicas
@@ -207,6 +208,7 @@ impl State {
             }
         }
         self.plan_catch_up(id);
+        self.registered(id);
     }
 
     /// The replicas on `id` that are out of sync come back, one after the other.
@@ -218,17 +220,9 @@ impl State {
             if !state.replicas.contains(&id) || state.isr.contains(&id) {
                 continue;
             }
-            ready = ready + self.catch_up_time(part);
+            ready = ready + self.catch_up_time(part, id);
             self.schedule(ready, Event::CaughtUp { part, broker: id, incarnation });
         }
-    }
-
-    /// How long a follower needs for what it missed; estimated from a minute of the load.
-    fn catch_up_time(&self, part: usize) -> Duration {
-        let part = &self.parts[part];
-        let missed = part.rate_micro / 1_000_000 * 60 * part.message_bytes;
-        let per_second = self.spec.timing.catch_up_bytes_per_second;
-        Duration::from_micros(1_000 + missed.saturating_mul(1_000_000) / per_second)
     }
 
     /// A follower is back in step.
@@ -258,6 +252,7 @@ impl State {
         }
         self.topology_version += 1;
         self.partition_changed(part);
+        self.finish_move(part);
     }
 
     /// Preferred leaders take over again; then the next check is planned.
@@ -296,7 +291,7 @@ impl State {
         self.partition_changed(part);
     }
 
-    fn partition_changed(&mut self, part: usize) {
+    pub(super) fn partition_changed(&mut self, part: usize) {
         self.refresh_part(part);
         let state = &self.parts[part];
         let change = Change::Partition {

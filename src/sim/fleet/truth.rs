@@ -84,8 +84,10 @@ impl State {
     /// The topology at an earlier instant.
     pub fn metadata_at(&self, at: SimTime) -> MetadataTruth {
         let mut start = MetadataTruth::clone(&self.start);
-        start.brokers = self.known_brokers();
-        super::history::replay(&start, &self.history, &start.brokers, at)
+        let known = self.known_brokers();
+        let of_start = |broker: &&MetadataBroker| broker.id.unsigned_abs() <= self.spec.brokers;
+        start.brokers = known.iter().filter(of_start).cloned().collect();
+        super::history::replay(&start, &self.history, &known, at)
     }
 
     /// What the exporter of `id` says now.

@@ -34,7 +34,7 @@ use crate::sim::scenario::{
 use crate::sim::seed::Seed;
 use crate::sim::time::SimTime;
 use crate::sim::trace::Trace;
-use crate::sim::world::{World, WorldError};
+use crate::sim::world::{CrashMode, NetworkFault, World, WorldError};
 use crate::stream::StreamConfig;
 use crate::stream::spool::SpoolConfig;
 
@@ -197,6 +197,10 @@ pub fn start<W: World>(world: &mut W, setup: &Setup) -> Result<(), WorldError> {
                 }),
             )?;
         }
+    }
+    // Nobody is there before it joins; to others it is a machine that refuses connections.
+    for host in setup.scenario.later_starts().into_keys() {
+        world.apply(&NetworkFault::Crash { host, mode: CrashMode::Process })?;
     }
     let (scenario, asking) = (setup.scenario.clone(), setup.user.clone());
     world.host(

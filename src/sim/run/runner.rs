@@ -11,14 +11,14 @@ use super::defect::Defect;
 use super::hosts::{self, Setup};
 use crate::sim::check::answers::Answers;
 use crate::sim::check::record::{FleetRecord, Record};
-use crate::sim::fault::{Action, Fault};
+use crate::sim::fault::Action;
 use crate::sim::fleet::{Change, Fleet, broker_host};
 use crate::sim::kernel::{Kernel, KernelConfig};
 use crate::sim::scenario::{PIPELINE_HOST, Scenario};
 use crate::sim::time::SimTime;
 use crate::sim::trace::{Trace, TraceDigest};
 use crate::sim::turmoil::{TurmoilConfig, TurmoilWorld};
-use crate::sim::world::{NetworkFault, World, WorldError};
+use crate::sim::world::{CrashMode, NetworkFault, World, WorldError};
 
 /// Runs `scenario` and keeps what it left behind: the record, the trace's digest, and why the
 /// trace's sink is incomplete if it is.
@@ -62,7 +62,13 @@ struct Step {
 }
 
 /// Ends come before begins of the same instant, so that a link is free for the next fault.
-fn plan(faults: &[Fault]) -> Vec<Step> {
+fn plan(scenario: &Scenario) -> Vec<Step> {
+    let faults = scenario.faults();
+    let joins = scenario.later_starts().into_iter().map(|(host, at)| Step {
+        at,
+        label: format!("join of {host}"),
+        actions: vec![Action::Network(NetworkFault::Restart { host })],
+    });
     let ends = faults.iter().filter_map(|fault| {
         let label = format!("end {}", fault.label);
         (fault.to > fault.from).then(|| Step { at: fault.to, label, actions: fault.end.clone() })
@@ -72,7 +78,7 @@ fn plan(faults: &[Fault]) -> Vec<Step> {
         label: format!("begin {}", fault.label),
         actions: fault.begin.clone(),
     });
-    let mut steps: Vec<Step> = ends.chain(begins).collect();
+    let mut steps: Vec<Step> = ends.chain(joins).chain(begins).collect();
     steps.sort_by_key(|step| step.at);
     steps
 }
@@ -91,8 +97,8 @@ where
 
 fn run<W: World>(world: &mut W, setup: &Setup, points: &mut CrashPoints) -> Result<(), WorldError> {
     hosts::start(world, setup)?;
-    for step in plan(&setup.scenario.faults()) {
-        points.reach(world, setup, step.at)?;
+    for step in plan(&setup.scenario) {
+        reach(world, setup, points, step.at)?;
         setup.trace.event(world.now(), "fault", format_args!("{}", step.label));
         for action in &step.actions {
             match action {
@@ -102,7 +108,36 @@ fn run<W: World>(world: &mut W, setup: &Setup, points: &mut CrashPoints) -> Resu
             }
         }
     }
-    points.reach(world, setup, setup.scenario.end())
+    reach(world, setup, points, setup.scenario.end())
+}
+
+/// Lets time pass until `until`; brokers that end by themselves on the way take their hosts along.
+fn reach<W: World>(
+    world: &mut W,
+    setup: &Setup,
+    points: &mut CrashPoints,
+    until: SimTime,
+) -> Result<(), WorldError> {
+    loop {
+        let now = world.now();
+        for (cluster, fleet) in &setup.fleets {
+            for id in fleet.take_died(now) {
+                let (host, mode) = (broker_host(cluster, id), CrashMode::Process);
+                setup.trace.event(
+                    now,
+                    "fault",
+                    format_args!("{host} ends: its log volume is full"),
+                );
+                world.apply(&NetworkFault::Crash { host, mode })?;
+            }
+        }
+        if now >= until {
+            return Ok(());
+        }
+        let looks = setup.fleets.iter().filter_map(|(_, fleet)| fleet.next_look());
+        let next = looks.filter(|at| *at > now).min().unwrap_or(until);
+        points.reach(world, setup, next.min(until))?;
+    }
 }
 
 fn apply<W: World>(world: &mut W, setup: &Setup, action: &Action) -> Result<(), WorldError> {
@@ -110,6 +145,14 @@ fn apply<W: World>(world: &mut W, setup: &Setup, action: &Action) -> Result<(), 
     match action {
         Action::NewRelic(fault) => {
             hosts::misbehave(setup, fault, now);
+            Ok(())
+        }
+        Action::Fleet { cluster, fault } => {
+            setup.fleet(cluster).inspect(|fleet| fleet.begin_fault(now, fault));
+            Ok(())
+        }
+        Action::FleetWell { cluster, fault } => {
+            setup.fleet(cluster).inspect(|fleet| fleet.end_fault(now, fault));
             Ok(())
         }
         Action::NewRelicWell(fault) => {
@@ -130,6 +173,10 @@ fn apply<W: World>(world: &mut W, setup: &Setup, action: &Action) -> Result<(), 
 }
 
 impl Setup {
+    fn fleet(&self, name: &str) -> Option<&Fleet> {
+        self.fleets.iter().find_map(|(cluster, fleet)| (*cluster == name).then_some(fleet))
+    }
+
     fn broker(&self, host: &str) -> Option<(&Fleet, i32)> {
         self.fleets.iter().find_map(|(cluster, fleet)| {
             let ids = fleet.broker_ids();
@@ -164,7 +211,7 @@ pub fn fleet_record(fleet: &Fleet, end: SimTime) -> FleetRecord {
     let external = |name: &&std::sync::Arc<str>| !name.starts_with("__");
     FleetRecord {
         journal: Answers::new(fleet.take_journal()),
-        brokers: fleet.broker_ids(),
+        brokers: fleet.joined_ids(),
         down: down_times(fleet, end),
         topics: fleet.topics().iter().filter(external).map(ToString::to_string).collect(),
         groups: fleet.groups().iter().map(ToString::to_string).collect(),

@@ -1,7 +1,7 @@
 //! Faults that somebody switches on and off while New Relic is served.
 //!
-//! Names and keys are those of a scenario's faults of New Relic; on the command line they are written
-//! `name:key=value,key=value`, over HTTP as an object with `answer`.
+//! Names and keys are those of a scenario's faults of New Relic; on the command line they are
+//! written `name:key=value,key=value`, over HTTP as an object with `answer`.
 //!
 //! Invariants:
 //! - A key that the fault has no use for is an error with its fix, never ignored.
@@ -65,7 +65,7 @@ impl FaultTarget {
 
 /// A fault as somebody orders it.
 ///
-/// As JSON: an object with `answer` (the fault's name), `target`, `lasts`, and the fault's own keys.
+/// As JSON: an object with `answer` (the fault's name), `target`, `lasts` and the fault's keys.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FaultOrder {
     entry: &'static str,
