@@ -19,7 +19,7 @@ use crate::sim::scenario::{PIPELINE_HOST, Scenario};
 use crate::sim::time::SimTime;
 use crate::sim::trace::{Trace, TraceDigest};
 use crate::sim::turmoil::{TurmoilConfig, TurmoilWorld};
-use crate::sim::world::{NetworkFault, World, WorldError};
+use crate::sim::world::{CrashMode, NetworkFault, World, WorldError};
 use crate::sometimes;
 
 /// Runs `scenario` and keeps what it left behind: the record, the trace's digest, and why the
@@ -128,17 +128,17 @@ fn run<W: World>(
     points: &mut CrashPoints,
     look: &mut Look,
 ) -> Result<(), WorldError> {
-    let mut reach = |world: &mut W, points: &mut CrashPoints, until: SimTime| {
+    let mut go = |world: &mut W, points: &mut CrashPoints, until: SimTime| {
         if let Some(at) = look.at.filter(|_| look.is_due(until)) {
-            points.reach(world, setup, at)?;
+            reach(world, setup, points, at)?;
             look.take(world, setup);
         }
-        points.reach(world, setup, until)
+        reach(world, setup, points, until)
     };
     hosts::start(world, setup)?;
     sometimes!(FAULTS_OVERLAPPED, overlap(&setup.scenario.faults()));
     for step in plan(&setup.scenario) {
-        reach(world, points, step.at)?;
+        go(world, points, step.at)?;
         setup.trace.event(world.now(), "fault", format_args!("{}", step.label));
         for action in &step.actions {
             match action {
@@ -148,7 +148,7 @@ fn run<W: World>(
             }
         }
     }
-    reach(world, points, setup.scenario.end())
+    go(world, points, setup.scenario.end())
 }
 
 /// Whether two of `faults`, which are ordered by their begins, are in force at the same time.
@@ -161,11 +161,48 @@ fn overlap(faults: &[Fault]) -> bool {
     })
 }
 
+/// Lets time pass until `until`; brokers that end by themselves on the way take their hosts along.
+fn reach<W: World>(
+    world: &mut W,
+    setup: &Setup,
+    points: &mut CrashPoints,
+    until: SimTime,
+) -> Result<(), WorldError> {
+    loop {
+        let now = world.now();
+        for (cluster, fleet) in &setup.fleets {
+            for id in fleet.take_died(now) {
+                let (host, mode) = (broker_host(cluster, id), CrashMode::Process);
+                setup.trace.event(
+                    now,
+                    "fault",
+                    format_args!("{host} ends: its log volume is full"),
+                );
+                world.apply(&NetworkFault::Crash { host, mode })?;
+            }
+        }
+        if now >= until {
+            return Ok(());
+        }
+        let looks = setup.fleets.iter().filter_map(|(_, fleet)| fleet.next_look());
+        let next = looks.filter(|at| *at > now).min().unwrap_or(until);
+        points.reach(world, setup, next.min(until))?;
+    }
+}
+
 fn apply<W: World>(world: &mut W, setup: &Setup, action: &Action) -> Result<(), WorldError> {
     let now = world.now();
     match action {
         Action::NewRelic(fault) => {
             hosts::misbehave(setup, fault, now);
+            Ok(())
+        }
+        Action::Fleet { cluster, fault } => {
+            setup.fleet(cluster).inspect(|fleet| fleet.begin_fault(now, fault));
+            Ok(())
+        }
+        Action::FleetWell { cluster, fault } => {
+            setup.fleet(cluster).inspect(|fleet| fleet.end_fault(now, fault));
             Ok(())
         }
         Action::NewRelicWell(fault) => {
@@ -186,6 +223,10 @@ fn apply<W: World>(world: &mut W, setup: &Setup, action: &Action) -> Result<(), 
 }
 
 impl Setup {
+    fn fleet(&self, name: &str) -> Option<&Fleet> {
+        self.fleets.iter().find_map(|(cluster, fleet)| (*cluster == name).then_some(fleet))
+    }
+
     fn broker(&self, host: &str) -> Option<(&Fleet, i32)> {
         self.fleets.iter().find_map(|(cluster, fleet)| {
             let ids = fleet.broker_ids();
