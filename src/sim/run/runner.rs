@@ -9,16 +9,17 @@ use super::Options;
 use super::crash_point::CrashPoints;
 use super::defect::Defect;
 use super::hosts::{self, Setup};
+use super::memory_cap::MemoryCaps;
 use crate::sim::check::answers::Answers;
 use crate::sim::check::record::{FleetRecord, Record};
-use crate::sim::fault::Action;
+use crate::sim::fault::{Action, Fault};
 use crate::sim::fleet::{Change, Fleet, broker_host};
 use crate::sim::kernel::{Kernel, KernelConfig};
 use crate::sim::scenario::{PIPELINE_HOST, Scenario};
 use crate::sim::time::SimTime;
-use crate::sim::trace::{Trace, TraceDigest};
+use crate::sim::trace::{EventId, Trace, TraceDigest};
 use crate::sim::turmoil::{TurmoilConfig, TurmoilWorld};
-use crate::sim::world::{NetworkFault, World, WorldError};
+use crate::sim::world::{HostName, NetworkFault, World, WorldError};
 
 /// Runs `scenario` and keeps what it left behind: the record, the trace's digest, and why the
 /// trace's sink is incomplete if it is.
@@ -57,25 +58,35 @@ pub fn record(
 #[derive(Clone)]
 struct Step {
     at: SimTime,
-    label: String,
+    what: What,
     actions: Vec<Action>,
 }
 
+/// Why a step is taken; faults by their place in the plan.
+#[derive(Clone)]
+enum What {
+    Begin(usize),
+    End(usize),
+    /// A host is there from now on.
+    Join(HostName),
+}
+
 /// Ends come before begins of the same instant, so that a link is free for the next fault.
-fn plan(scenario: &Scenario) -> Vec<Step> {
-    let faults = scenario.faults();
+fn plan(scenario: &Scenario, faults: &[Fault]) -> Vec<Step> {
     let joins = scenario.later_starts().into_iter().map(|(host, at)| Step {
         at,
-        label: format!("join of {host}"),
-        action: Action::Network(NetworkFault::Restart { host }),
+        what: What::Join(host.clone()),
+        actions: vec![Action::Network(NetworkFault::Restart { host })],
     });
-    let ends = faults.iter().filter_map(|fault| {
-        let label = format!("end {}", fault.label);
-        (fault.to > fault.from).then(|| Step { at: fault.to, label, actions: fault.end.clone() })
+    let ends = faults.iter().enumerate().filter(|(_, fault)| fault.to > fault.from);
+    let ends = ends.map(|(index, fault)| Step {
+        at: fault.to,
+        what: What::End(index),
+        actions: fault.end.clone(),
     });
-    let begins = faults.iter().map(|fault| Step {
+    let begins = faults.iter().enumerate().map(|(index, fault)| Step {
         at: fault.from,
-        label: format!("begin {}", fault.label),
+        what: What::Begin(index),
         actions: fault.begin.clone(),
     });
     let mut steps: Vec<Step> = ends.chain(joins).chain(begins).collect();
@@ -83,32 +94,100 @@ fn plan(scenario: &Scenario) -> Vec<Step> {
     steps
 }
 
+/// Writes a step into the trace; the end of a fault was led to by its begin.
+fn tell(
+    trace: &Trace,
+    now: SimTime,
+    what: &What,
+    faults: &[Fault],
+    begun: &mut BTreeMap<usize, EventId>,
+) -> EventId {
+    let words = |fault: &Fault| {
+        let label = serde_json::Value::from(fault.label.as_str());
+        format!("kind={} label={label}", fault.kind)
+    };
+    match what {
+        What::Begin(index) => {
+            let words = faults.get(*index).map(words).unwrap_or_default();
+            let event = trace.event(now, "fault", format_args!("begin {words}"));
+            begun.insert(*index, event);
+            event
+        }
+        What::End(index) => {
+            let words = faults.get(*index).map(words).unwrap_or_default();
+            let begin = begun.get(index).copied();
+            trace.event_from(begin, now, "fault", format_args!("end {words}"))
+        }
+        What::Join(host) => trace.event(now, "world", format_args!("join host={host}")),
+    }
+}
+
 fn drive<W: World>(mut world: W, setup: &Setup, tick: Duration) -> Record
 where
     W::Ports: 'static,
 {
-    let mut points = CrashPoints::default();
-    let broken = run(&mut world, setup, &mut points).err();
+    let mut ends = Ends::default();
+    let broken = run(&mut world, setup, &mut ends).err();
     let end = world.now();
     // Hosts go down with the world; only then is everything they hold on to in its final state.
     drop(world);
-    Record { crash_points: points.into_records(), ..setup.to_record(end, broken, tick) }
+    Record { crash_points: ends.points.into_records(), ..setup.to_record(end, broken, tick) }
 }
 
-fn run<W: World>(world: &mut W, setup: &Setup, points: &mut CrashPoints) -> Result<(), WorldError> {
-    hosts::start(world, setup)?;
-    for step in plan(&setup.scenario) {
-        points.reach(world, setup, step.at)?;
-        setup.trace.event(world.now(), "fault", format_args!("{}", step.label));
-        for action in &step.actions {
-            match action {
-                Action::CrashPoint(spec) => points.arm(world, spec)?,
-                Action::CrashPointOver(spec) => points.end(world, setup, spec)?,
-                action => apply(world, setup, action)?,
+/// What takes hosts down by itself, between the steps of the plan.
+#[derive(Default)]
+struct Ends {
+    points: CrashPoints,
+    caps: MemoryCaps,
+}
+
+impl Ends {
+    /// Lets time pass until `until`, through the ends of hosts and their returns on the way.
+    fn reach<W: World>(
+        &mut self,
+        world: &mut W,
+        setup: &Setup,
+        until: SimTime,
+    ) -> Result<(), WorldError> {
+        loop {
+            let look = self.caps.next_look(world.now()).map_or(until, |at| at.min(until));
+            self.points.reach(world, setup, look)?;
+            self.caps.look(world, setup)?;
+            if world.now() >= until {
+                return Ok(());
             }
         }
     }
-    points.reach(world, setup, setup.scenario.end())
+}
+
+fn run<W: World>(world: &mut W, setup: &Setup, ends: &mut Ends) -> Result<(), WorldError> {
+    hosts::start(world, setup)?;
+    let faults = setup.scenario.faults();
+    let mut begun = BTreeMap::new();
+    for step in plan(&setup.scenario, &faults) {
+        ends.reach(world, setup, step.at)?;
+        let event = tell(&setup.trace, world.now(), &step.what, &faults, &mut begun);
+        setup.trace.led_by(Some(event), || act(world, setup, ends, &step.actions))?;
+    }
+    ends.reach(world, setup, setup.scenario.end())
+}
+
+fn act<W: World>(
+    world: &mut W,
+    setup: &Setup,
+    ends: &mut Ends,
+    actions: &[Action],
+) -> Result<(), WorldError> {
+    actions.iter().try_for_each(|action| match action {
+        Action::CrashPoint(spec) => ends.points.arm(world, setup, spec),
+        Action::CrashPointOver(spec) => ends.points.end(world, setup, spec),
+        Action::MemoryCap(spec) => {
+            ends.caps.arm(setup, spec);
+            Ok(())
+        }
+        Action::MemoryCapOver => ends.caps.end(world, setup),
+        action => apply(world, setup, action),
+    })
 }
 
 fn apply<W: World>(world: &mut W, setup: &Setup, action: &Action) -> Result<(), WorldError> {
@@ -122,8 +201,11 @@ fn apply<W: World>(world: &mut W, setup: &Setup, action: &Action) -> Result<(), 
             hosts::behave(setup, fault, now);
             Ok(())
         }
-        // They act between steps too: theirs is `CrashPoints`.
-        Action::CrashPoint(_) | Action::CrashPointOver(_) => Ok(()),
+        // They act between steps too: theirs is `Ends`.
+        Action::CrashPoint(_)
+        | Action::CrashPointOver(_)
+        | Action::MemoryCap(_)
+        | Action::MemoryCapOver => Ok(()),
         Action::Network(fault) => {
             match fault {
                 NetworkFault::Crash { host, .. } => setup.host_down(host, now),
