@@ -164,11 +164,13 @@ fn hinders(fault: &Fault) -> bool {
             | NetworkFault::Reset { from, to }
             | NetworkFault::HalfOpen { from, to } => ends(from, to),
             NetworkFault::DnsFailure { name, .. } => name == NEWRELIC_HOST,
-            NetworkFault::Pause { host } => host == NEWRELIC_HOST || host == PIPELINE_HOST,
+            NetworkFault::Pause { host } => [PIPELINE_HOST, NEWRELIC_HOST].contains(&host.as_str()),
             NetworkFault::Disk { host, .. } => host == PIPELINE_HOST,
             _ => false,
         },
-        Action::NewRelicWell(_)
+        Action::Fleet { .. }
+        | Action::FleetWell { .. }
+        | Action::NewRelicWell(_)
         | Action::CrashPointOver(_)
         | Action::MemoryCap(_)
         | Action::MemoryCapOver => false,

@@ -19,7 +19,7 @@ use crate::sim::scenario::{PIPELINE_HOST, Scenario};
 use crate::sim::time::SimTime;
 use crate::sim::trace::{EventId, Trace, TraceDigest};
 use crate::sim::turmoil::{TurmoilConfig, TurmoilWorld};
-use crate::sim::world::{HostName, NetworkFault, World, WorldError};
+use crate::sim::world::{CrashMode, HostName, NetworkFault, World, WorldError};
 
 /// Runs `scenario` and keeps what it left behind: the record, the trace's digest, and why the
 /// trace's sink is incomplete if it is.
@@ -94,34 +94,6 @@ fn plan(scenario: &Scenario, faults: &[Fault]) -> Vec<Step> {
     steps
 }
 
-/// Writes a step into the trace; the end of a fault was led to by its begin.
-fn tell(
-    trace: &Trace,
-    now: SimTime,
-    what: &What,
-    faults: &[Fault],
-    begun: &mut BTreeMap<usize, EventId>,
-) -> EventId {
-    let words = |fault: &Fault| {
-        let label = serde_json::Value::from(fault.label.as_str());
-        format!("kind={} label={label}", fault.kind)
-    };
-    match what {
-        What::Begin(index) => {
-            let words = faults.get(*index).map(words).unwrap_or_default();
-            let event = trace.event(now, "fault", format_args!("begin {words}"));
-            begun.insert(*index, event);
-            event
-        }
-        What::End(index) => {
-            let words = faults.get(*index).map(words).unwrap_or_default();
-            let begin = begun.get(index).copied();
-            trace.event_from(begin, now, "fault", format_args!("end {words}"))
-        }
-        What::Join(host) => trace.event(now, "world", format_args!("join host={host}")),
-    }
-}
-
 fn drive<W: World>(mut world: W, setup: &Setup, tick: Duration) -> Record
 where
     W::Ports: 'static,
@@ -134,11 +106,14 @@ where
     Record { crash_points: ends.points.into_records(), ..setup.to_record(end, broken, tick) }
 }
 
-/// What takes hosts down by itself, between the steps of the plan.
+/// What takes hosts down by itself, between the steps of the plan, and what has begun so far.
 #[derive(Default)]
 struct Ends {
     points: CrashPoints,
     caps: MemoryCaps,
+    faults: Vec<Fault>,
+    /// Events of the faults that have begun, by their place in the plan.
+    begun: BTreeMap<usize, EventId>,
 }
 
 impl Ends {
@@ -150,23 +125,71 @@ impl Ends {
         until: SimTime,
     ) -> Result<(), WorldError> {
         loop {
-            let look = self.caps.next_look(world.now()).map_or(until, |at| at.min(until));
-            self.points.reach(world, setup, look)?;
             self.caps.look(world, setup)?;
-            if world.now() >= until {
+            self.end_brokers(world, setup)?;
+            let now = world.now();
+            if now >= until {
                 return Ok(());
             }
+            let looks = setup.fleets.values().filter_map(Fleet::next_look);
+            let looks = looks.chain(self.caps.next_look(now)).filter(|at| *at > now);
+            let next = looks.min().unwrap_or(until);
+            self.points.reach(world, setup, next.min(until))?;
+        }
+    }
+
+    /// Takes down the hosts of brokers whose processes have ended by themselves.
+    fn end_brokers<W: World>(&self, world: &mut W, setup: &Setup) -> Result<(), WorldError> {
+        let now = world.now();
+        for (cluster, fleet) in &setup.fleets {
+            for id in fleet.take_died(now) {
+                let (host, mode) = (broker_host(cluster, id), CrashMode::Process);
+                let by = self.begin_of("log_disk_full", now);
+                let what = format_args!("down host={host} reason=\"log volume full\"");
+                let down = setup.trace.event_from(by, now, "fault", what);
+                let fault = NetworkFault::Crash { host, mode };
+                setup.trace.led_by(Some(down), || world.apply(&fault))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The event of the newest fault of a kind that is in force.
+    fn begin_of(&self, kind: &str, now: SimTime) -> Option<EventId> {
+        let in_force = |fault: &Fault| fault.kind == kind && fault.from <= now && now <= fault.to;
+        let mut begun = self.begun.iter().rev();
+        begun.find(|(index, _)| self.faults.get(**index).is_some_and(in_force)).map(|(_, id)| *id)
+    }
+
+    /// Writes a step into the trace; the end of a fault was led to by its begin.
+    fn tell(&mut self, trace: &Trace, now: SimTime, what: &What) -> EventId {
+        let words = |index: &usize| {
+            let fault = self.faults.get(*index);
+            let label = fault.map_or("", |fault| fault.label.as_str());
+            let kind = fault.map_or("", |fault| fault.kind);
+            format!("kind={kind} label={}", serde_json::Value::from(label))
+        };
+        match what {
+            What::Begin(index) => {
+                let event = trace.event(now, "fault", format_args!("begin {}", words(index)));
+                self.begun.insert(*index, event);
+                event
+            }
+            What::End(index) => {
+                let begin = self.begun.get(index).copied();
+                trace.event_from(begin, now, "fault", format_args!("end {}", words(index)))
+            }
+            What::Join(host) => trace.event(now, "world", format_args!("join host={host}")),
         }
     }
 }
 
 fn run<W: World>(world: &mut W, setup: &Setup, ends: &mut Ends) -> Result<(), WorldError> {
     hosts::start(world, setup)?;
-    let faults = setup.scenario.faults();
-    let mut begun = BTreeMap::new();
-    for step in plan(&setup.scenario, &faults) {
+    ends.faults = setup.scenario.faults();
+    for step in plan(&setup.scenario, &ends.faults) {
         ends.reach(world, setup, step.at)?;
-        let event = tell(&setup.trace, world.now(), &step.what, &faults, &mut begun);
+        let event = ends.tell(&setup.trace, world.now(), &step.what);
         setup.trace.led_by(Some(event), || act(world, setup, ends, &step.actions))?;
     }
     ends.reach(world, setup, setup.scenario.end())
@@ -197,6 +220,14 @@ fn apply<W: World>(world: &mut W, setup: &Setup, action: &Action) -> Result<(), 
             hosts::misbehave(setup, fault, now);
             Ok(())
         }
+        Action::Fleet { cluster, fault } => {
+            setup.fleet(cluster).inspect(|fleet| fleet.begin_fault(now, fault));
+            Ok(())
+        }
+        Action::FleetWell { cluster, fault } => {
+            setup.fleet(cluster).inspect(|fleet| fleet.end_fault(now, fault));
+            Ok(())
+        }
         Action::NewRelicWell(fault) => {
             hosts::behave(setup, fault, now);
             Ok(())
@@ -218,6 +249,10 @@ fn apply<W: World>(world: &mut W, setup: &Setup, action: &Action) -> Result<(), 
 }
 
 impl Setup {
+    fn fleet(&self, name: &str) -> Option<&Fleet> {
+        self.fleets.iter().find_map(|(cluster, fleet)| (*cluster == name).then_some(fleet))
+    }
+
     fn broker(&self, host: &str) -> Option<(&Fleet, i32)> {
         self.fleets.iter().find_map(|(cluster, fleet)| {
             let ids = fleet.broker_ids();

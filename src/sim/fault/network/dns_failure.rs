@@ -1,4 +1,4 @@
-//! Look-ups of a name that fail.
+//! A name that nobody knows.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,82 +7,71 @@ use super::super::Action;
 use super::super::body::{Body, Kind};
 use super::super::catalogue::Group;
 use super::super::stage::{Lot, Stage};
-use super::super::words::{shorter, who};
+use super::super::words::who;
 use crate::config::quantity::DurationText;
-use crate::sim::scenario::{NEWRELIC_HOST, NetworkSpec, PIPELINE_HOST};
+use crate::sim::scenario::{NEWRELIC_HOST, NetworkSpec};
 use crate::sim::world::NetworkFault;
 
-/// Look-ups of a name that fail.
+/// A name that nobody knows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DnsFailure {
-    /// The host whose name nobody finds.
-    pub name: String,
-    /// Only look-ups by this host fail; without it, everybody's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub asker: Option<String>,
-    /// How long a look-up takes to fail; without it, it fails at once.
+    /// The host whose name is not found.
+    pub host: String,
+    /// How long a look-up takes to fail.
     #[serde(default)]
-    pub after: DurationText,
+    pub fails_after: DurationText,
 }
 
 impl Body for DnsFailure {
     fn hosts(&self) -> Vec<(&'static str, String)> {
-        let asker = self.asker.iter().map(|host| ("asker", host.clone()));
-        std::iter::once(("name", self.name.clone())).chain(asker).collect()
+        vec![("host", self.host.clone())]
     }
 
     fn target(&self) -> String {
-        format!("name of {}", self.name)
+        format!("name of {}", self.host)
     }
 
     fn label(&self) -> String {
-        match &self.asker {
-            Some(asker) => format!("DNS failure of {} for {asker}", self.name),
-            None => format!("DNS failure of {}", self.name),
-        }
+        format!("name of {} is not found", self.host)
     }
 
     fn prose(&self) -> String {
-        let asker = self.asker.as_deref().map_or("nobody".to_owned(), who);
-        let finds = if self.asker.is_some() { "does not find" } else { "finds" };
-        let prose = format!("{asker} {finds} the name of {}", who(&self.name));
-        if self.after.0.is_zero() {
+        let prose = format!("the name of {} is not found", who(&self.host));
+        if self.fails_after.0.is_zero() {
             prose
         } else {
-            format!("{prose}, and learns so after {}", self.after)
+            format!("{prose}, after {}", self.fails_after)
         }
     }
 
     fn actions(&self, _normal: &NetworkSpec) -> (Vec<Action>, Vec<Action>) {
         let set = |fails_after| {
-            let (host, name) = (self.asker.clone(), self.name.clone());
-            vec![Action::Network(NetworkFault::DnsFailure { host, name, fails_after })]
+            let name = self.host.clone();
+            vec![Action::Network(NetworkFault::DnsFailure { host: None, name, fails_after })]
         };
-        (set(Some(self.after.0)), set(None))
+        (set(Some(self.fails_after.0)), set(None))
     }
 }
 
 impl Kind for DnsFailure {
     const GROUP: Group = Group::Network;
     const SUMMARY: &'static str =
-        "Look-ups of a host's name fail, at once or after a time; open connections stay.";
-    const PROSE: &'static str = "nobody finds the name of <host>[, and learns so after <time>] | \
-         <host> does not find the name of <host>[, and learns so after <time>]";
+        "Look-ups of a name fail, at once or after a time; open connections stay.";
+    const PROSE: &'static str = "the name of <host> is not found[, after <time>]";
     const AFFECTS: &'static [&'static str] =
         &["coverage", "freshness", "honesty", "conservation", "recovery", "breaker", "cycles"];
     const KERNEL_ONLY: bool = true;
 
     fn draw(lot: &mut Lot, stage: &Stage) -> Option<Self> {
-        let name = if lot.chance(0.5) { NEWRELIC_HOST.to_owned() } else { lot.broker(stage)? };
-        let asker = lot.chance(0.3).then(|| PIPELINE_HOST.to_owned());
-        let after = if lot.chance(0.5) { lot.millis(100, 10_000) } else { DurationText::default() };
-        Some(Self { name, asker, after })
+        let host = if lot.chance(0.5) { NEWRELIC_HOST.to_owned() } else { lot.broker(stage)? };
+        let slow = lot.chance(0.3);
+        let fails_after = if slow { lot.millis(100, 10_000) } else { DurationText::default() };
+        Some(Self { host, fails_after })
     }
 
     fn simpler(&self) -> Vec<Self> {
-        let everybody = self.asker.is_some().then(|| Self { asker: None, ..self.clone() });
-        let sooner = shorter(self.after, DurationText::default()).into_iter();
-        everybody.into_iter().chain(sooner.map(|after| Self { after, ..self.clone() })).collect()
+        let at_once = Self { fails_after: DurationText::default(), ..self.clone() };
+        if at_once == *self { Vec::new() } else { vec![at_once] }
     }
 }

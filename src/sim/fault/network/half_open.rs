@@ -1,4 +1,4 @@
-//! Connections that go dead without a word.
+//! Connections that are dead, and nobody told.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use super::ends;
 use crate::sim::scenario::NetworkSpec;
 use crate::sim::world::NetworkFault;
 
-/// Connections that go dead without a word.
+/// Connections that are dead, and nobody told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HalfOpen {
@@ -30,7 +30,7 @@ impl Body for HalfOpen {
     }
 
     fn target(&self) -> String {
-        link_target(&self.between, "half_open")
+        link_target(&self.between, "half-open")
     }
 
     fn label(&self) -> String {
@@ -38,7 +38,7 @@ impl Body for HalfOpen {
     }
 
     fn prose(&self) -> String {
-        format!("every connection between {} goes dead without a word", pair(&self.between))
+        format!("every open connection between {} goes dead without a word", pair(&self.between))
     }
 
     fn actions(&self, _normal: &NetworkSpec) -> (Vec<Action>, Vec<Action>) {
@@ -49,10 +49,9 @@ impl Body for HalfOpen {
 
 impl Kind for HalfOpen {
     const GROUP: Group = Group::Network;
-    const SUMMARY: &'static str = "Nothing of the connections open between two hosts passes any more, either way, for good; \
-         nobody is told, and new connections work.";
+    const SUMMARY: &'static str = "Every open connection between two hosts goes dead without a word, for good; new ones work.";
     const PROSE: &'static str =
-        "every connection between <host> and <host> goes dead without a word";
+        "every open connection between <host> and <host> goes dead without a word";
     const AFFECTS: &'static [&'static str] =
         &["coverage", "freshness", "honesty", "conservation", "recovery", "breaker", "cycles"];
     const INSTANT: bool = true;

@@ -19,8 +19,8 @@ use crate::sim::world::NetworkFault;
 pub struct Jitter {
     /// The two hosts.
     pub between: [String; 2],
-    /// Largest extra delay per delivery, on top of the usual latency.
-    pub up_to: DurationText,
+    /// Largest extra delay per delivery.
+    pub jitter: DurationText,
 }
 
 impl Body for Jitter {
@@ -29,11 +29,10 @@ impl Body for Jitter {
     }
 
     fn form(&self) -> Vec<FormFault> {
-        [form::between(&self.between), form::some_time("up_to", self.up_to)].concat()
+        [form::between(&self.between), form::some_time("jitter", self.jitter)].concat()
     }
 
     fn target(&self) -> String {
-        // Both set the same two figures of the link.
         link_target(&self.between, "latency")
     }
 
@@ -42,7 +41,11 @@ impl Body for Jitter {
     }
 
     fn prose(&self) -> String {
-        format!("the delay between {} varies by up to {}", pair(&self.between), self.up_to)
+        format!(
+            "the link between {} takes up to {} more, at random",
+            pair(&self.between),
+            self.jitter
+        )
     }
 
     fn actions(&self, normal: &NetworkSpec) -> (Vec<Action>, Vec<Action>) {
@@ -50,24 +53,24 @@ impl Body for Jitter {
             let ((from, to), latency) = (ends(&self.between), normal.latency.0);
             vec![Action::Network(NetworkFault::Latency { from, to, latency, jitter: jitter.0 })]
         };
-        (set(self.up_to), set(normal.jitter))
+        (set(self.jitter), set(normal.jitter))
     }
 }
 
 impl Kind for Jitter {
     const GROUP: Group = Group::Network;
-    const SUMMARY: &'static str =
-        "Each delivery over a link takes longer by a time of its own; streams stay in order.";
-    const PROSE: &'static str = "the delay between <host> and <host> varies by up to <time>";
+    const SUMMARY: &'static str = "Delays each delivery over a link by a time of its own, drawn up to a limit; order is kept.";
+    const PROSE: &'static str =
+        "the link between <host> and <host> takes up to <time> more, at random";
     const AFFECTS: &'static [&'static str] =
         &["coverage", "freshness", "honesty", "conservation", "recovery", "breaker", "cycles"];
 
     fn draw(lot: &mut Lot, stage: &Stage) -> Option<Self> {
-        Some(Self { between: lot.link(stage)?, up_to: lot.millis(5, 4_000) })
+        Some(Self { between: lot.link(stage)?, jitter: lot.millis(20, 3_000) })
     }
 
     fn simpler(&self) -> Vec<Self> {
-        let milder = shorter(self.up_to, DurationText::from_millis(5)).into_iter();
-        milder.map(|up_to| Self { up_to, ..self.clone() }).collect()
+        let milder = shorter(self.jitter, DurationText::from_millis(10)).into_iter();
+        milder.map(|jitter| Self { jitter, ..self.clone() }).collect()
     }
 }
