@@ -4,13 +4,18 @@ use std::fmt::Debug;
 
 use super::catalogue::Group;
 use super::stage::{Lot, Stage};
-use super::{Action, FaultSpec, FormFault};
+use super::{Action, FaultSpec, FormFault, Name};
 use crate::sim::scenario::NetworkSpec;
 
 /// One fault with its keys.
 pub trait Body: Debug {
     /// Every host that it names, with the key that names it.
     fn hosts(&self) -> Vec<(&'static str, String)>;
+
+    /// Every cluster, topic or group that it names, with the key that names it.
+    fn names(&self) -> Vec<(&'static str, Name)> {
+        Vec::new()
+    }
 
     /// What is wrong with its form, seen from its own table.
     fn form(&self) -> Vec<FormFault> {

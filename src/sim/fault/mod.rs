@@ -10,6 +10,7 @@
 //!   the world, a fleet or New Relic, computed before the run.
 //! - A fault undoes at its end what it did at its begin; only instant ones leave something behind.
 
+use crate::sim::fleet::FleetFault;
 use crate::sim::time::SimTime;
 use crate::sim::world::NetworkFault;
 
@@ -31,8 +32,30 @@ pub use broker::crash_point::CrashPoint;
 pub use catalogue::{Entry, Group, Key, find};
 pub use form::FormFault;
 pub use newrelic::NewRelicFault;
+pub use pipeline::memory_cap::MemoryCap;
 pub use spec::{CATALOGUE, FaultSpec};
 pub use stage::{ClusterStage, Lot, Stage};
+
+/// Something in a fleet that a fault names, besides hosts.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Name {
+    /// A cluster.
+    Cluster(String),
+    /// A topic of a cluster.
+    Topic {
+        /// The cluster.
+        cluster: String,
+        /// The topic.
+        topic: String,
+    },
+    /// A consumer group of a cluster.
+    Group {
+        /// The cluster.
+        cluster: String,
+        /// The group.
+        group: String,
+    },
+}
 
 /// What a fault does, resolved.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,10 +66,28 @@ pub enum Action {
     NewRelic(NewRelicFault),
     /// Ends what this one began.
     NewRelicWell(NewRelicFault),
+    /// To a cluster.
+    Fleet {
+        /// Which.
+        cluster: String,
+        /// What.
+        fault: FleetFault,
+    },
+    /// Ends what this one began.
+    FleetWell {
+        /// Which cluster.
+        cluster: String,
+        /// What.
+        fault: FleetFault,
+    },
     /// The host goes down after the given event.
     CrashPoint(CrashPoint),
     /// From now on the host's events are not counted; it starts again if it is down.
     CrashPointOver(CrashPoint),
+    /// The pipeline is killed whenever its events take more memory than this.
+    MemoryCap(MemoryCap),
+    /// No cap is in force any more; the pipeline starts again if it is down.
+    MemoryCapOver,
 }
 
 /// One fault with its times and actions.
@@ -71,6 +112,14 @@ impl Fault {
     pub fn network(&self) -> impl Iterator<Item = &NetworkFault> {
         self.begin.iter().filter_map(|action| match action {
             Action::Network(fault) => Some(fault),
+            _ => None,
+        })
+    }
+
+    /// What it does to clusters when it begins, each with the cluster's name.
+    pub fn fleets(&self) -> impl Iterator<Item = (&str, &FleetFault)> {
+        self.begin.iter().filter_map(|action| match action {
+            Action::Fleet { cluster, fault } => Some((cluster.as_str(), fault)),
             _ => None,
         })
     }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::body::{Body, InSpec, Kind};
 use super::catalogue::Entry;
-use super::{Fault, FormFault, broker, network, newrelic, pipeline};
+use super::{Fault, FormFault, Name, broker, network, newrelic, pipeline};
 use crate::config::quantity::DurationText;
 use crate::sim::scenario::NetworkSpec;
 use crate::sim::time::SimTime;
@@ -62,12 +62,28 @@ faults! {
     partition: network::partition::Partition,
     hold: network::hold::Hold,
     latency: network::latency::Latency,
+    jitter: network::jitter::Jitter,
     bandwidth: network::bandwidth::Bandwidth,
     loss: network::loss::Loss,
     reset: network::reset::Reset,
+    half_open: network::half_open::HalfOpen,
+    dns_failure: network::dns_failure::DnsFailure,
     crash: broker::crash::Crash,
     crash_point: broker::crash_point::CrashPoint,
+    restart: broker::restart::Restart,
+    slow: broker::slow::Slow,
+    leader_move: broker::leader_move::LeaderMove,
+    isr_shrink: broker::isr_shrink::IsrShrink,
+    coordinator_move: broker::coordinator_move::CoordinatorMove,
+    rebalance_storm: broker::rebalance_storm::RebalanceStorm,
+    controller_loss: broker::controller_loss::ControllerLoss,
+    truncated_frames: broker::truncated_frames::TruncatedFrames,
+    corrupt_frames: broker::corrupt_frames::CorruptFrames,
+    wrong_correlation_id: broker::wrong_correlation_id::WrongCorrelationId,
+    stale_metadata: broker::stale_metadata::StaleMetadata,
+    log_disk_full: broker::log_disk_full::LogDiskFull,
     clock_skew: broker::clock_skew::ClockSkew,
+    consumer_stall: broker::consumer_stall::ConsumerStall,
     too_many_requests: newrelic::too_many_requests::TooManyRequests,
     unavailable: newrelic::unavailable::Unavailable,
     server_error: newrelic::server_error::ServerError,
@@ -79,6 +95,8 @@ faults! {
     truncated_answers: newrelic::truncated_answers::TruncatedAnswers,
     garbage_answers: newrelic::garbage_answers::GarbageAnswers,
     late_synthesis: newrelic::late_synthesis::LateSynthesis,
+    pause: pipeline::pause::Pause,
+    memory_cap: pipeline::memory_cap::MemoryCap,
     clock_jump: pipeline::clock_jump::ClockJump,
     disk_full: pipeline::disk_full::DiskFull,
     disk_errors: pipeline::disk_errors::DiskErrors,
@@ -122,6 +140,11 @@ impl FaultSpec {
     /// Every host that it names, with the key of its table that names it.
     pub fn hosts(&self) -> Vec<(&'static str, String)> {
         self.bodies().iter().flat_map(|(_, body)| body.hosts()).collect()
+    }
+
+    /// Every cluster, topic or group that it names, with the key of its table that names it.
+    pub fn names(&self) -> Vec<(&'static str, Name)> {
+        self.bodies().iter().flat_map(|(_, body)| body.names()).collect()
     }
 
     /// What two faults must not have in force at once; empty for one that is none.

@@ -26,10 +26,10 @@ pub struct ClusterStage {
     pub name: String,
     /// Its brokers' hosts.
     pub brokers: Vec<HostName>,
-    /// Number of topics.
-    pub topics: u32,
-    /// Number of consumer groups.
-    pub groups: u32,
+    /// Its topics, but for internal ones.
+    pub topics: Vec<String>,
+    /// Its consumer groups.
+    pub groups: Vec<String>,
     /// Replicas per partition.
     pub replication: u32,
 }
@@ -40,8 +40,8 @@ impl Stage {
         let clusters = scenario.kafka.iter().map(|(name, spec)| ClusterStage {
             name: name.clone(),
             brokers: (1..=spec.brokers).map(|id| broker_host(name, id)).collect(),
-            topics: spec.topics,
-            groups: spec.groups,
+            topics: spec.fleet(name).topic_names(),
+            groups: spec.fleet(name).group_names(),
             replication: spec.replication,
         });
         Self { clusters: clusters.collect(), spool: scenario.pipeline.spool }
@@ -103,6 +103,17 @@ impl Lot {
     /// Some broker.
     pub fn broker(&mut self, stage: &Stage) -> Option<HostName> {
         self.pick(&stage.brokers()).map(|host| (*host).clone())
+    }
+
+    /// Some cluster.
+    pub fn cluster<'a>(&mut self, stage: &'a Stage) -> Option<&'a ClusterStage> {
+        self.pick(&stage.clusters)
+    }
+
+    /// Some consumer group, with its cluster.
+    pub fn group(&mut self, stage: &Stage) -> Option<(String, String)> {
+        let cluster = self.cluster(stage)?;
+        Some((cluster.name.clone(), self.pick(&cluster.groups)?.clone()))
     }
 
     /// Two hosts that talk to each other: the pipeline and New Relic, or the pipeline and a broker.

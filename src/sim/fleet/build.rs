@@ -240,14 +240,11 @@ impl State {
         let topics = self.topics.len() - 1;
         for index in 0..self.spec.groups as usize {
             let count = (1 + below(&mut rng, 3) as usize).min(topics);
+            let name: Arc<str> = Arc::from(group_name(index, topics));
             let mut chosen: Vec<usize> =
                 (0..count).map(|nth| 1 + (index * 2 + nth) % topics.max(1)).collect();
             chosen.sort_unstable();
             chosen.dedup();
-            let subject = chosen.first().map_or("idle", |&topic| {
-                self.topics[topic].name.split('.').next().unwrap_or("idle")
-            });
-            let name: Arc<str> = Arc::from(format!("{subject}-consumers-{index}"));
             let Some(coordinator) = self.coordinator_part(&name) else { continue };
             let mut group = Group::new(Arc::clone(&name), coordinator);
             group.synthetic = true;
@@ -318,6 +315,25 @@ fn topic_name(index: usize) -> String {
     match index / (SUBJECTS.len() * FACTS.len()) {
         0 => format!("{subject}.{fact}"),
         round => format!("{subject}.{fact}.{}", round + 1),
+    }
+}
+
+/// The name of a group says what its first topic is about.
+fn group_name(index: usize, topics: usize) -> String {
+    let topic = (topics > 0).then(|| topic_name(index * 2 % topics));
+    let subject = topic.as_deref().and_then(|name| name.split('.').next()).unwrap_or("idle");
+    format!("{subject}-consumers-{index}")
+}
+
+impl FleetSpec {
+    /// Names of its topics at the start, but for `__consumer_offsets`: the same for every seed.
+    pub fn topic_names(&self) -> Vec<String> {
+        (0..self.topics as usize).map(topic_name).collect()
+    }
+
+    /// Names of its consumer groups: the same for every seed.
+    pub fn group_names(&self) -> Vec<String> {
+        (0..self.groups as usize).map(|group| group_name(group, self.topics as usize)).collect()
     }
 }
 

@@ -54,7 +54,7 @@ pub use history::{Change, HistoryEntry};
 pub use join::Join;
 pub use journal::*;
 pub use server::{BrokerPort, ServeError, ServeOptions, serve_broker, serve_fleet};
-pub use spec::{FleetSpec, SpecError, Timing, broker_host};
+pub use spec::{FleetSpec, SpecError, Timing, broker_host, broker_of};
 pub use state::{BrokerCounters, BrokerIds, TopicCounters};
 pub use view::{BrokerView, GroupView};
 

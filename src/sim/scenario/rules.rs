@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::config::toml_file::{Place, Problem, TomlFile, nearest};
-use crate::sim::fault::{FaultSpec, FormFault};
+use crate::sim::fault::{FaultSpec, FormFault, Name};
 use crate::sim::scenario::{KafkaSpec, Scenario};
 use crate::sim::time::SimTime;
 use crate::sometimes::{MARKS, mark};
@@ -169,26 +169,18 @@ fn pipeline(file: &TomlFile, scenario: &Scenario, problems: &mut Vec<Problem>) {
 }
 
 fn faults(file: &TomlFile, scenario: &Scenario, problems: &mut Vec<Problem>) {
-    let (hosts, later) = (scenario.hosts(), scenario.later_starts());
+    let later = scenario.later_starts();
     let mut busy: BTreeMap<String, SimTime> = BTreeMap::new();
     let mut ordered: Vec<(usize, &FaultSpec)> = scenario.fault.iter().enumerate().collect();
     ordered.sort_by_key(|(_, spec)| spec.at);
     for (index, spec) in ordered {
         let place = Place::root().key("fault").at(index);
-        for FormFault { rule, keys, message, help } in spec.faults_of_form() {
-            let place = keys.iter().fold(place.clone(), |place, key| place.key(*key));
-            problems.push(file.problem(rule, &place, message, help));
-        }
-        for (key, host) in spec.hosts() {
-            if !hosts.contains(&host) {
-                let nearest = nearest(&host, hosts.iter().map(String::as_str));
-                let help = nearest.map_or_else(
-                    || format!("hosts are {}", hosts.join(", ")),
-                    |near| format!("did you mean `{near}`? hosts are {}", hosts.join(", ")),
-                );
-                let message = format!("no host is called `{host}`");
-                let kind = spec.entry().map_or(place.clone(), |entry| place.key(entry.name));
-                problems.push(file.problem("unknown_host", &kind.key(key), message, help));
+        let kind = spec.entry().map_or(place.clone(), |entry| place.key(entry.name));
+        // A name that nobody has is no broker either.
+        if !absent(file, scenario, &kind, spec, problems) {
+            for FormFault { rule, keys, message, help } in spec.faults_of_form() {
+                let place = keys.iter().fold(place.clone(), |place, key| place.key(*key));
+                problems.push(file.problem(rule, &place, message, help));
             }
         }
         for (key, host) in spec.hosts() {
@@ -197,7 +189,7 @@ fn faults(file: &TomlFile, scenario: &Scenario, problems: &mut Vec<Problem>) {
             };
             problems.push(file.problem(
                 "not_joined",
-                &place.key(key),
+                &kind.key(key),
                 format!("`{host}` joins at {joins} and is not there before"),
                 "let the fault begin after that",
             ));
@@ -213,6 +205,62 @@ fn faults(file: &TomlFile, scenario: &Scenario, problems: &mut Vec<Problem>) {
             ));
         }
         busy.insert(target, fault.to);
+    }
+}
+
+/// Refuses what a fault names and the scenario does not have; whether there is any.
+fn absent(
+    file: &TomlFile,
+    scenario: &Scenario,
+    place: &Place,
+    spec: &FaultSpec,
+    problems: &mut Vec<Problem>,
+) -> bool {
+    let before = problems.len();
+    let mut refuse = |rule, key, what: &str, name: &str, known: &[String]| {
+        if !known.iter().any(|known| known == name) {
+            let near = nearest(name, known.iter().map(String::as_str));
+            let near = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
+            let message = format!("no {what} is called `{name}`");
+            let help = format!("{near}{what}s are {}", shown(known));
+            problems.push(file.problem(rule, &place.key(key), message, help));
+        }
+    };
+    let clusters: Vec<String> = scenario.kafka.keys().cloned().collect();
+    for (key, host) in spec.hosts() {
+        refuse("unknown_host", key, "host", &host, &scenario.hosts());
+    }
+    for (key, name) in spec.names() {
+        match name {
+            Name::Cluster(cluster) => {
+                refuse("unknown_cluster", key, "cluster", &cluster, &clusters)
+            }
+            Name::Topic { cluster, topic } => match scenario.kafka.get(&cluster) {
+                Some(kafka) => {
+                    let known = kafka.fleet(&cluster).topic_names();
+                    refuse("unknown_topic", key, "topic", &topic, &known);
+                }
+                None => refuse("unknown_cluster", "cluster", "cluster", &cluster, &clusters),
+            },
+            Name::Group { cluster, group } => match scenario.kafka.get(&cluster) {
+                Some(kafka) => {
+                    let known = kafka.fleet(&cluster).group_names();
+                    refuse("unknown_group", key, "group", &group, &known);
+                }
+                None => refuse("unknown_cluster", "cluster", "cluster", &cluster, &clusters),
+            },
+        }
+    }
+    problems.len() > before
+}
+
+/// The first of many names.
+fn shown(names: &[String]) -> String {
+    const MOST: usize = 12;
+    match names.len() {
+        0 => "none at all".to_owned(),
+        count if count > MOST => format!("{}, … ({count})", names[..MOST].join(", ")),
+        _ => names.join(", "),
     }
 }
 
