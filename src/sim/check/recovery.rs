@@ -171,7 +171,9 @@ fn hinders(fault: &Fault) -> bool {
         Action::Fleet { .. }
         | Action::FleetWell { .. }
         | Action::NewRelicWell(_)
-        | Action::CrashPointOver(_) => false,
+        | Action::CrashPointOver(_)
+        | Action::MemoryCap(_)
+        | Action::MemoryCapOver => false,
     };
     fault.begin.iter().any(hinders)
 }
