@@ -7,7 +7,6 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::CycleNews;
 use super::guard::GuardedSource;
 use super::report::{
     CycleReport, Examples, SourceFailure, SourceReport, StageMillis, StreamReport, add, add_all,
@@ -229,7 +228,6 @@ impl<P: Ports> Pipeline<P> {
             }
             status.last_report = Some(Arc::clone(&report));
         });
-        self.status.tell(&CycleNews::Ended(report));
         self.status.observe(self.ports.clock());
         self.status.tell(&CycleNews::Ended(report));
     }
