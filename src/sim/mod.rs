@@ -12,6 +12,7 @@ pub mod fleet;
 pub mod fuse;
 pub mod kernel;
 pub mod letters;
+pub mod minimize;
 pub mod newrelic;
 pub mod oracle;
 pub mod report;

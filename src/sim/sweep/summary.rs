@@ -14,8 +14,8 @@ use crate::sim::check::Class;
 use crate::sim::check::fingerprint::Fingerprint;
 use crate::sim::run::Network;
 use crate::sim::run::passport::{Build, Passport};
-use crate::sim::seed::Seed;
 use crate::sim::scenario::Scenario;
+use crate::sim::seed::Seed;
 
 /// Version of this form; raised when a reader of the old form would misread the new one.
 pub const SUMMARY_SCHEMA: u32 = 1;
