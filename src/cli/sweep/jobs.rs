@@ -73,7 +73,10 @@ impl JobsArgs {
 
     /// How the file came about.
     fn head(&self) -> Result<String, String> {
-        let kind = self.kind.to_possible_value().map_or("", |value| value.get_name()).to_owned();
+        let kind = match self.kind {
+            Kind::Kubernetes => "kubernetes",
+            Kind::Github => "github",
+        };
         let mut head =
             format!("# Made by: shakedown sweep jobs --kind {kind} --shards {}", self.shards);
         if self.kind == Kind::Kubernetes {

@@ -142,8 +142,9 @@ fn quoted_key(key: &str) -> String {
     if is_bare { key.to_owned() } else { quoted(key) }
 }
 
+/// A text on one line: JSON's escapes are TOML's too, which wants one more.
 fn quoted(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
+    Value::from(text).to_string().replace('\u{7f}', "\\u007f")
 }
 
 /// A value on one line.
