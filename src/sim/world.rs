@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::disk::DiskFault;
 use super::time::SimTime;
+use super::view::HostView;
 use crate::ports::Ports;
 use crate::rt::TaskPanic;
 
@@ -55,6 +56,11 @@ pub trait World {
     /// # Errors
     /// [`WorldError::UnknownHost`]; [`WorldError::Unsupported`] where nobody counts them.
     fn events_of(&self, host: &str) -> Result<u64, WorldError>;
+
+    /// What the network shows of a host to people; nothing where it does not tell.
+    fn view_of(&self, _host: &str) -> Option<HostView> {
+        None
+    }
 }
 
 /// Which way a link is affected.
@@ -212,6 +218,31 @@ pub enum NetworkFault {
         /// How.
         mode: CrashMode,
     },
+}
+
+impl NetworkFault {
+    /// The hosts that it names.
+    pub fn hosts(&self) -> Vec<&HostName> {
+        match self {
+            Self::Partition { from, to, .. }
+            | Self::Repair { from, to }
+            | Self::Hold { from, to, .. }
+            | Self::Release { from, to }
+            | Self::Latency { from, to, .. }
+            | Self::Bandwidth { from, to, .. }
+            | Self::Loss { from, to, .. }
+            | Self::Reset { from, to }
+            | Self::HalfOpen { from, to } => vec![from, to],
+            Self::DnsFailure { host, .. } => host.iter().collect(),
+            Self::Pause { host }
+            | Self::Resume { host }
+            | Self::Crash { host, .. }
+            | Self::Restart { host }
+            | Self::Skew { host, .. }
+            | Self::Disk { host, .. }
+            | Self::CrashPoint { host, .. } => vec![host],
+        }
+    }
 }
 
 /// Why a world cannot go on, or cannot do what was asked.

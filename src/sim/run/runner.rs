@@ -9,9 +9,10 @@ use super::Options;
 use super::crash_point::CrashPoints;
 use super::defect::Defect;
 use super::hosts::{self, Setup};
+use super::state::{self, RunState};
 use crate::sim::check::answers::Answers;
 use crate::sim::check::record::{FleetRecord, Record};
-use crate::sim::fault::Action;
+use crate::sim::fault::{Action, Fault};
 use crate::sim::fleet::{Change, Fleet, broker_host};
 use crate::sim::kernel::{Kernel, KernelConfig};
 use crate::sim::scenario::{PIPELINE_HOST, Scenario};
@@ -19,6 +20,7 @@ use crate::sim::time::SimTime;
 use crate::sim::trace::{Trace, TraceDigest};
 use crate::sim::turmoil::{TurmoilConfig, TurmoilWorld};
 use crate::sim::world::{CrashMode, NetworkFault, World, WorldError};
+use crate::sometimes;
 
 /// Runs `scenario` and keeps what it left behind: the record, the trace's digest, and why the
 /// trace's sink is incomplete if it is.
@@ -26,6 +28,7 @@ pub fn record(
     scenario: &Scenario,
     options: Options,
     defect: Option<Defect>,
+    look: &mut Look,
 ) -> (Record, TraceDigest, Option<std::io::Error>) {
     let trace = Trace::new(options.sink);
     let setup = Setup::new(scenario, options.seed, defect, &trace);
@@ -37,7 +40,7 @@ pub fn record(
                 jitter: links.jitter.0,
                 ..KernelConfig::new(network, scenario.epoch())
             };
-            drive(Kernel::new(config, trace.clone()), &setup, Duration::ZERO)
+            drive(Kernel::new(config, trace.clone()), &setup, Duration::ZERO, look)
         }
         Network::Turmoil => {
             let config = TurmoilConfig {
@@ -46,11 +49,33 @@ pub fn record(
                 ..TurmoilConfig::new(network, scenario.epoch())
             };
             let tick = config.tick;
-            drive(TurmoilWorld::new(config, trace.clone()), &setup, tick)
+            drive(TurmoilWorld::new(config, trace.clone()), &setup, tick, look)
         }
     };
     let digest = trace.digest();
     (record, digest, trace.finish().err())
+}
+
+/// A look at everybody at one instant of a run.
+#[derive(Default)]
+pub struct Look {
+    /// When; never if none.
+    pub at: Option<SimTime>,
+    /// What was seen.
+    pub state: Option<RunState>,
+}
+
+impl Look {
+    /// Whether it is to be taken before anything at `next` happens.
+    fn is_due(&self, next: SimTime) -> bool {
+        self.state.is_none() && self.at.is_some_and(|at| at < next)
+    }
+
+    fn take<W: World>(&mut self, world: &W, setup: &Setup) {
+        if self.at.is_some() && self.state.is_none() {
+            self.state = Some(state::look(world, setup));
+        }
+    }
 }
 
 /// One thing to do at one instant.
@@ -83,22 +108,37 @@ fn plan(scenario: &Scenario) -> Vec<Step> {
     steps
 }
 
-fn drive<W: World>(mut world: W, setup: &Setup, tick: Duration) -> Record
+fn drive<W: World>(mut world: W, setup: &Setup, tick: Duration, look: &mut Look) -> Record
 where
     W::Ports: 'static,
 {
     let mut points = CrashPoints::default();
-    let broken = run(&mut world, setup, &mut points).err();
+    let broken = run(&mut world, setup, &mut points, look).err();
+    // A look beyond the end, or one that the run did not reach, is one at its last instant.
+    look.take(&world, setup);
     let end = world.now();
     // Hosts go down with the world; only then is everything they hold on to in its final state.
     drop(world);
     Record { crash_points: points.into_records(), ..setup.to_record(end, broken, tick) }
 }
 
-fn run<W: World>(world: &mut W, setup: &Setup, points: &mut CrashPoints) -> Result<(), WorldError> {
+fn run<W: World>(
+    world: &mut W,
+    setup: &Setup,
+    points: &mut CrashPoints,
+    look: &mut Look,
+) -> Result<(), WorldError> {
+    let mut reach = |world: &mut W, points: &mut CrashPoints, until: SimTime| {
+        if let Some(at) = look.at.filter(|_| look.is_due(until)) {
+            self::reach(world, setup, points, at)?;
+            look.take(world, setup);
+        }
+        self::reach(world, setup, points, until)
+    };
     hosts::start(world, setup)?;
+    sometimes!(FAULTS_OVERLAPPED, overlap(&setup.scenario.faults()));
     for step in plan(&setup.scenario) {
-        reach(world, setup, points, step.at)?;
+        reach(world, points, step.at)?;
         setup.trace.event(world.now(), "fault", format_args!("{}", step.label));
         for action in &step.actions {
             match action {
@@ -108,7 +148,7 @@ fn run<W: World>(world: &mut W, setup: &Setup, points: &mut CrashPoints) -> Resu
             }
         }
     }
-    reach(world, setup, points, setup.scenario.end())
+    reach(world, points, setup.scenario.end())
 }
 
 /// Lets time pass until `until`; brokers that find their log volume full on the way take their
@@ -136,6 +176,16 @@ fn reach<W: World>(
             return Ok(());
         }
     }
+}
+
+/// Whether two of `faults`, which are ordered by their begins, are in force at the same time.
+fn overlap(faults: &[Fault]) -> bool {
+    let mut until = SimTime::ZERO;
+    faults.iter().any(|fault| {
+        let overlaps = fault.from < until;
+        until = until.max(fault.to);
+        overlaps
+    })
 }
 
 fn apply<W: World>(world: &mut W, setup: &Setup, action: &Action) -> Result<(), WorldError> {

@@ -6,6 +6,7 @@ use crate::config::toml_file::{Place, Problem, TomlFile, nearest};
 use crate::sim::fault::{FaultSpec, FormFault, Object};
 use crate::sim::scenario::{KafkaSpec, Scenario};
 use crate::sim::time::SimTime;
+use crate::sometimes::{MARKS, mark};
 
 /// Names must be usable as host names.
 fn is_host_label(name: &str) -> bool {
@@ -24,6 +25,7 @@ pub fn problems(file: &TomlFile, scenario: &Scenario) -> Vec<Problem> {
     pipeline(file, scenario, &mut problems);
     faults(file, scenario, &mut problems);
     times(file, scenario, &mut problems);
+    situations(file, scenario, &mut problems);
     problems
 }
 
@@ -267,5 +269,23 @@ fn times(file: &TomlFile, scenario: &Scenario, problems: &mut Vec<Problem>) {
             ),
             format!("set duration to {needed}s or more"),
         ));
+    }
+}
+
+/// Situations that a sweep must meet are marks of the code, each listed once.
+fn situations(file: &TomlFile, scenario: &Scenario, problems: &mut Vec<Problem>) {
+    for (index, name) in scenario.sometimes.iter().enumerate() {
+        let place = Place::root().key("sometimes").at(index);
+        if scenario.sometimes.iter().take(index).any(|earlier| earlier == name) {
+            let message = format!("`{name}` is listed twice");
+            problems.push(file.problem("situation", &place, message, "delete one of them"));
+        } else if mark(name).is_none() {
+            let near = nearest(name, MARKS.iter().map(|mark| mark.name));
+            let list = "`shakedown marks` lists them";
+            let help = near
+                .map_or_else(|| list.to_owned(), |near| format!("did you mean `{near}`? {list}"));
+            let message = format!("no mark is called `{name}`");
+            problems.push(file.problem("situation", &place, message, help));
+        }
     }
 }

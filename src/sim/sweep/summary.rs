@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::tally::{Tally, hex};
 use super::{Plan, Shard};
 use crate::sim::check::Class;
-use crate::sim::check::fingerprint::Fingerprint;
+use crate::sim::check::Fingerprint;
 use crate::sim::run::Network;
 use crate::sim::run::passport::{Build, Passport};
 use crate::sim::scenario::Scenario;
