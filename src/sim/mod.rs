@@ -15,6 +15,7 @@ pub mod letters;
 pub mod minimize;
 pub mod newrelic;
 pub mod oracle;
+pub mod prose;
 pub mod report;
 pub mod run;
 pub mod scenario;

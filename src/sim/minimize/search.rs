@@ -173,6 +173,7 @@ impl<'a> Search<'a> {
 
     fn tell(&mut self, is_smaller: bool) {
         (self.heard)(&News {
+            fingerprint: &self.question.wanted.fingerprint,
             tried: self.tried.len() as u64,
             pass: self.pass,
             best: &self.best,
@@ -214,6 +215,7 @@ impl<'a> Search<'a> {
                 tried += 1;
                 self.hunt.memory.keep(key, trial);
                 (self.heard)(&News {
+                    fingerprint: &self.question.wanted.fingerprint,
                     tried,
                     pass: self.pass,
                     best: &self.best,
