@@ -163,7 +163,9 @@ impl State {
         let interval = (self.spec.timing.commit_interval_ms / self.spec.timing.tick_ms).max(1);
         for group in self.groups.values_mut() {
             let stable = group.state == super::group::GroupState::Stable;
-            if !group.synthetic || !stable || self.in_force.stalls(&group.name) {
+            let stalls = self.in_force.stalls(&group.name);
+            sometimes!(CONSUMERS_STALLED, stalls);
+            if !group.synthetic || !stable || stalls {
                 continue;
             }
             for place in &mut group.offsets {
