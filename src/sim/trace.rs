@@ -149,6 +149,11 @@ impl Trace {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether lines go anywhere besides the digest.
+    pub fn is_kept(&self) -> bool {
+        !matches!(self.lock().sink, Sink::None)
+    }
+
     /// The digest so far.
     pub fn digest(&self) -> TraceDigest {
         let state = self.lock();

@@ -14,7 +14,7 @@ mod conservation;
 mod coverage;
 mod cycles;
 mod freshness;
-mod ground_truth;
+pub mod ground_truth;
 mod guid;
 mod health_score;
 mod honesty;

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use crate::sim::check::CheckResult;
 use crate::sim::run::RunReport;
 
+pub mod card;
 pub mod svg;
 pub mod timeline;
 

@@ -23,6 +23,7 @@ use crate::pipeline::{
 use crate::ports::{Clock, Endpoint, Ports};
 use crate::resilience::breaker::{BreakerConfig, BreakerRegistry};
 use crate::rt::{self, ShutdownHandle};
+use crate::sim::check::record::BooksRecord;
 use crate::sim::fault::NewRelicFaultSpec;
 use crate::sim::fleet::{Fleet, JMX_PORT, WIRE_PORT, broker_host, serve_broker};
 use crate::sim::newrelic::{
@@ -69,16 +70,27 @@ pub struct Life {
     pub posts: Posts,
     /// Its breakers, and everything that they told.
     pub breakers: Told,
+    /// Its books whenever it was observed, if they are wanted.
+    pub books: Vec<BooksRecord>,
 }
 
 /// The pipeline's lives so far; shared with its host.
-#[derive(Clone, Default)]
-pub struct Lives(Arc<Mutex<Vec<Life>>>);
+#[derive(Clone)]
+pub struct Lives {
+    lives: Arc<Mutex<Vec<Life>>>,
+    /// Whether every observation keeps the books.
+    keeps_books: bool,
+}
 
 impl Lives {
+    /// None yet.
+    fn new(keeps_books: bool) -> Self {
+        Self { lives: Arc::default(), keeps_books }
+    }
+
     /// The lives, oldest first.
     pub fn lock(&self) -> MutexGuard<'_, Vec<Life>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lives.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A new life begins at `at`.
@@ -91,6 +103,7 @@ impl Lives {
             starts: BTreeMap::new(),
             posts: Posts::default(),
             breakers: Told::default(),
+            books: Vec::new(),
         });
     }
 
@@ -101,7 +114,7 @@ impl Lives {
 
     /// The present life ends at `at`.
     pub fn end_by_crash(&self, at: SimTime) {
-        self.observe();
+        self.observe(at);
         if let Some(life) = self.lock().last_mut() {
             life.ended = Some(at);
         }
@@ -114,8 +127,9 @@ impl Lives {
         }
     }
 
-    /// Keeps the newest cycle's begin and the newest report, if they are new.
-    pub fn observe(&self) {
+    /// Keeps the newest cycle's begin and the newest report, if they are new, and the books if they
+    /// are wanted. A life that has ended is not observed again.
+    pub fn observe(&self, now: SimTime) {
         let mut lives = self.lock();
         let Some(life) = lives.last_mut() else { return };
         let Some(status) = &life.status else { return };
@@ -132,7 +146,20 @@ impl Lives {
         {
             life.cycles.push(report);
         }
+        if self.keeps_books && life.ended.is_none() {
+            life.books.extend(life.status.as_ref().map(|status| books(status, now)));
+        }
     }
+}
+
+fn books(status: &PipelineStatus, at: SimTime) -> BooksRecord {
+    status.read(|now| BooksRecord {
+        at,
+        enqueued: now.stream.enqueued,
+        spooled: now.stream.spooled,
+        staged: now.stream.in_flight.saturating_sub(now.stream.spooled),
+        held_bytes: now.memory.held_bytes,
+    })
 }
 
 impl Setup {
@@ -148,7 +175,7 @@ impl Setup {
             trace: trace.clone(),
             fleets: scenario.kafka.iter().map(fleet).collect(),
             newrelic: new_newrelic(scenario, seed),
-            lives: Lives::default(),
+            lives: Lives::new(trace.is_kept()),
             user: User::default(),
         }
     }
@@ -245,7 +272,7 @@ async fn run_pipeline<P: Ports>(
     rt::spawn("observe cycles", async move {
         loop {
             clock.sleep(pause).await;
-            lives.observe();
+            lives.observe(SimTime::from(clock.monotonic()));
         }
     });
     let never = ShutdownHandle::new();

@@ -21,6 +21,7 @@ use crate::sometimes;
 mod crash_point;
 pub mod crash_sweep;
 pub mod defect;
+pub mod evidence;
 mod hosts;
 mod identity;
 mod keep;
@@ -32,6 +33,7 @@ mod watch;
 mod with_http;
 
 use defect::Defect;
+use evidence::Evidence;
 pub use identity::RunId;
 
 /// Which simulated network carries a run.
@@ -111,26 +113,63 @@ impl RunReport {
 
 /// Runs `scenario` and judges it.
 pub fn run(scenario: &Scenario, options: Options) -> RunReport {
-    on_own_thread(scenario, options, None)
+    on_own_thread(scenario, options, None, |simulated| (judge(simulated), ())).0
 }
 
 /// Runs `scenario` with a pipeline that is broken on purpose.
 pub fn run_defective(scenario: &Scenario, options: Options, defect: Defect) -> RunReport {
-    on_own_thread(scenario, options, Some(defect))
+    on_own_thread(scenario, options, Some(defect), |simulated| (judge(simulated), ())).0
 }
 
-fn on_own_thread(scenario: &Scenario, options: Options, defect: Option<Defect>) -> RunReport {
+/// Runs `scenario`, judges it, and gathers what a card shows beyond the verdict. The verdict and
+/// the trace are those of [`run`].
+pub fn run_with_evidence(scenario: &Scenario, options: Options) -> (RunReport, Evidence) {
+    gather(scenario, options, None)
+}
+
+/// [`run_with_evidence`] with a pipeline that is broken on purpose.
+pub fn run_defective_with_evidence(
+    scenario: &Scenario,
+    options: Options,
+    defect: Defect,
+) -> (RunReport, Evidence) {
+    gather(scenario, options, Some(defect))
+}
+
+fn gather(
+    scenario: &Scenario,
+    options: Options,
+    defect: Option<Defect>,
+) -> (RunReport, Evidence) {
+    let copy = evidence::Copy::default();
+    let options = Options { sink: copy.sink(options.sink), ..options };
+    on_own_thread(scenario, options, defect, move |simulated| {
+        let checks = check::examine(&simulated.record);
+        let events = simulated.trace.events;
+        let evidence = Evidence::of(&simulated.record, &checks, &copy.take(), events);
+        (report(simulated, checks), evidence)
+    })
+}
+
+/// Runs on a thread of its own; `judge` makes of the run a report and whatever else is wanted.
+fn on_own_thread<T: Send + 'static>(
+    scenario: &Scenario,
+    options: Options,
+    defect: Option<Defect>,
+    judge: impl FnOnce(Simulated) -> (RunReport, T) + Send + 'static,
+) -> (RunReport, T) {
     let scenario = swarm::draw(scenario, options.seed);
     let work = move || {
         sometimes::arm();
-        let report = judge(simulate(&scenario, options, defect));
-        RunReport { sometimes: sometimes::take().iter().map(|mark| mark.name).collect(), ..report }
+        let (report, rest) = judge(simulate(&scenario, options, defect));
+        let sometimes = sometimes::take().iter().map(|mark| mark.name).collect();
+        (RunReport { sometimes, ..report }, rest)
     };
     // Deep futures of HTTP over the simulated network need more than the default in debug builds.
     let builder = std::thread::Builder::new().name("run".to_owned()).stack_size(16 << 20);
     let joined = builder.spawn(work).map(std::thread::JoinHandle::join);
     match joined {
-        Ok(Ok(report)) => report,
+        Ok(Ok(done)) => done,
         // A panic of the simulator itself is a defect of this program, not a finding of a run.
         Ok(Err(payload)) => std::panic::resume_unwind(payload),
         Err(error) => panic!("the operating system gives no thread: {error}"),
@@ -158,8 +197,12 @@ pub fn simulate(scenario: &Scenario, options: Options, defect: Option<Defect>) -
 
 /// Judges a run: the second half of [`run`].
 pub fn judge(simulated: Simulated) -> RunReport {
+    let checks = check::examine(&simulated.record);
+    report(simulated, checks)
+}
+
+fn report(simulated: Simulated, checks: Vec<CheckResult>) -> RunReport {
     let Simulated { seed, network, record, trace, trace_error } = simulated;
-    let checks = check::examine(&record);
     RunReport {
         id: RunId::of(&record.scenario, seed, network),
         title: record.scenario.title.clone(),
