@@ -31,16 +31,24 @@ impl RunId {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part.as_bytes());
         }
-        let digest = hash.finalize();
-        let bits = digest.iter().take(8).fold(0u64, |bits, byte| bits << 8 | u64::from(*byte));
-        let letter = |index: u32| ALPHABET[(bits >> (5 * index) & 31) as usize] as char;
-        Self((0..10).map(letter).collect())
+        Self(letters(&hash.finalize()))
     }
 
     /// As text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+fn letters(digest: &[u8]) -> String {
+    let bits = digest.iter().take(8).fold(0u64, |bits, byte| bits << 8 | u64::from(*byte));
+    let letter = |index: u32| ALPHABET[(bits >> (5 * index) & 31) as usize] as char;
+    (0..10).map(letter).collect()
+}
+
+/// Ten letters of the lock file's hash.
+pub(super) fn lock_letters() -> String {
+    letters(&Sha256::digest(LOCK_FILE))
 }
 
 impl std::fmt::Display for RunId {

@@ -27,6 +27,7 @@ mod identity;
 mod keep;
 pub mod passport;
 mod picture;
+pub mod reference;
 mod runner;
 mod user;
 mod watch;

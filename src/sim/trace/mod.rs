@@ -14,7 +14,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use xxhash_rust::xxh3::Xxh3;
 
+use super::run::passport::Passport;
 use super::time::SimTime;
+
+mod event;
+pub mod file;
+
+pub use event::{LineError, TraceEvent};
+
+/// Version of the lines' form and of the file around them; raised when a reader of the old form
+/// would misread the new one.
+pub const TRACE_SCHEMA: u32 = 2;
 
 /// Where lines go besides the digest.
 pub enum Sink {
@@ -24,6 +34,8 @@ pub enum Sink {
     Memory(Vec<u8>),
     /// To a writer; the first error is kept and ends writing.
     Writer(Box<dyn Write + Send>, Option<std::io::Error>),
+    /// To a trace file; the first error is kept and ends writing.
+    File(Box<file::Writer<Box<dyn Write + Send>>>, Option<std::io::Error>),
 }
 
 /// One event of a run: its line in the trace, counted from 1.
@@ -76,6 +88,10 @@ impl std::fmt::Display for TraceDigest {
 }
 
 impl State {
+    fn digest(&self) -> TraceDigest {
+        TraceDigest { hash: self.hash.digest128(), events: self.events, bytes: self.bytes }
+    }
+
     fn record(
         &mut self,
         at: SimTime,
@@ -87,19 +103,35 @@ impl State {
         self.line.clear();
         // Writing to a String cannot fail.
         let _ = match parent {
-            Some(parent) => writeln!(self.line, "{:013} {id} {parent} {source} {what}", at.0),
-            None => writeln!(self.line, "{:013} {id} - {source} {what}", at.0),
+            Some(parent) => write!(self.line, "{:013} {id} {parent} ", at.0),
+            None => write!(self.line, "{:013} {id} - ", at.0),
         };
+        let head = self.line.len();
+        let _ = writeln!(self.line, "{source} {what}");
         let bytes = self.line.as_bytes();
         self.hash.update(bytes);
         self.events += 1;
         self.bytes += bytes.len() as u64;
         match &mut self.sink {
-            Sink::None | Sink::Writer(_, Some(_)) => {}
+            Sink::None | Sink::Writer(_, Some(_)) | Sink::File(_, Some(_)) => {}
             Sink::Memory(kept) => kept.extend_from_slice(bytes),
             Sink::Writer(writer, error) => *error = writer.write_all(bytes).err(),
+            Sink::File(file, error) => {
+                let text = bytes.get(head..bytes.len() - 1).unwrap_or_default();
+                *error = file.event(at, parent, text).err();
+            }
         }
         id
+    }
+}
+
+impl Sink {
+    /// A trace file at `out` of the run in `passport`.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn file(out: Box<dyn Write + Send>, passport: &Passport) -> std::io::Result<Self> {
+        Ok(Self::File(Box::new(file::Writer::new(out, passport)?), None))
     }
 }
 
@@ -156,8 +188,7 @@ impl Trace {
 
     /// The digest so far.
     pub fn digest(&self) -> TraceDigest {
-        let state = self.lock();
-        TraceDigest { hash: state.hash.digest128(), events: state.events, bytes: state.bytes }
+        self.lock().digest()
     }
 
     /// Ends the trace: flushes a writer and hands back what was kept in memory.
@@ -169,8 +200,9 @@ impl Trace {
         match std::mem::replace(&mut state.sink, Sink::None) {
             Sink::None => Ok(Vec::new()),
             Sink::Memory(kept) => Ok(kept),
-            Sink::Writer(_, Some(error)) => Err(error),
+            Sink::Writer(_, Some(error)) | Sink::File(_, Some(error)) => Err(error),
             Sink::Writer(mut writer, None) => writer.flush().map(|()| Vec::new()),
+            Sink::File(mut file, None) => file.finish(state.digest()).map(|()| Vec::new()),
         }
     }
 }

@@ -1,0 +1,85 @@
+//! How a run is named after it has happened: by what was written of it.
+//!
+//! A trace file, a failure card, a sweep's summary (with the failure meant) and a scenario file
+//! with a seed all hold a [`Passport`], or give one.
+
+use std::io::Read;
+
+use super::Network;
+use super::passport::{Passport, PassportError};
+use crate::sim::scenario::Scenario;
+use crate::sim::seed::Seed;
+use crate::sim::trace::TraceDigest;
+use crate::sim::trace::file::{FileError, Reader};
+
+/// A run that happened, or that can.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reference {
+    /// What it takes to run it again.
+    pub passport: Passport,
+    /// What named it.
+    pub origin: Origin,
+    /// The digest of its trace, when it is known.
+    pub digest: Option<TraceDigest>,
+}
+
+/// What named a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// A trace file.
+    Trace,
+    /// A failure card.
+    Card,
+    /// A sweep's summary.
+    Summary,
+    /// A scenario file.
+    Scenario,
+}
+
+/// Why something names no run.
+#[derive(Debug, thiserror::Error)]
+pub enum ReferenceError {
+    /// It is no whole trace file.
+    #[error(transparent)]
+    Trace(#[from] FileError),
+    /// Its passport is not one.
+    #[error("its passport: {0}")]
+    Passport(#[from] PassportError),
+    /// It is a page without a passport.
+    #[error("it is no failure card: {0}")]
+    Card(&'static str),
+}
+
+impl Reference {
+    /// The run of a scenario file.
+    pub fn of_scenario(origin: &str, scenario: &Scenario, seed: Seed, network: Network) -> Self {
+        let passport = Passport::of(origin, scenario, seed, network);
+        Self { passport, origin: Origin::Scenario, digest: None }
+    }
+
+    /// The run of the trace file `from`, which is read to its end.
+    ///
+    /// # Errors
+    /// [`ReferenceError::Trace`]
+    pub fn of_trace(from: impl Read) -> Result<Self, ReferenceError> {
+        let mut reader = Reader::open(from)?;
+        while reader.next_line()?.is_some() {}
+        let (passport, digest) = (reader.passport().clone(), reader.digest());
+        Ok(Self { passport, origin: Origin::Trace, digest })
+    }
+
+    /// The run of the failure card `html`.
+    ///
+    /// # Errors
+    /// [`ReferenceError::Card`], [`ReferenceError::Passport`]
+    pub fn of_card(html: &str) -> Result<Self, ReferenceError> {
+        let mark = r#"id="passport""#;
+        let (_, after) =
+            html.split_once(mark).ok_or(ReferenceError::Card("it holds no passport"))?;
+        let script = after.split_once('>').and_then(|(_, body)| body.split_once("</script>"));
+        let (json, _) = script.ok_or(ReferenceError::Card("its passport is cut off"))?;
+        let passport = Passport::parse(json.as_bytes())?;
+        Ok(Self { passport, origin: Origin::Card, digest: None })
+    }
+}
