@@ -95,7 +95,7 @@ fn conclusion(scenario: &str, report: &RunReport) -> String {
 }
 
 /// The command that runs it again.
-fn replay(scenario: &str, report: &RunReport) -> String {
+pub(crate) fn replay(scenario: &str, report: &RunReport) -> String {
     let mut command = "shakedown run".to_owned();
     if !scenario.ends_with("(built in)") {
         let _ = write!(command, " {}", shell_word(scenario));
