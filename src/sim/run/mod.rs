@@ -137,11 +137,7 @@ pub fn run_defective_with_evidence(
     gather(scenario, options, Some(defect))
 }
 
-fn gather(
-    scenario: &Scenario,
-    options: Options,
-    defect: Option<Defect>,
-) -> (RunReport, Evidence) {
+fn gather(scenario: &Scenario, options: Options, defect: Option<Defect>) -> (RunReport, Evidence) {
     let copy = evidence::Copy::default();
     let options = Options { sink: copy.sink(options.sink), ..options };
     on_own_thread(scenario, options, defect, move |simulated| {

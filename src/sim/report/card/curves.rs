@@ -78,16 +78,29 @@ pub fn html(curve: &Curve, index: usize, axis: &Axis) -> String {
         number(range.low),
     );
     for line in curve.lines.iter().filter(|line| range.holds(line)) {
-        let _ = write!(out, "<path class=\"{}\" d=\"{}\"/>", class(line.part), path(line, &range, axis));
+        let _ = write!(
+            out,
+            "<path class=\"{}\" d=\"{}\"/>",
+            class(line.part),
+            path(line, &range, axis)
+        );
     }
-    let differences: String = curve.differences.iter().take(200).map(|instant| {
-        format!("M{} {}v5", at(axis.share(*instant) * ACROSS), DOWN - 5.0)
-    }).collect();
+    let differences: String = curve
+        .differences
+        .iter()
+        .take(200)
+        .map(|instant| format!("M{} {}v5", at(axis.share(*instant) * ACROSS), DOWN - 5.0))
+        .collect();
     if !differences.is_empty() {
         let _ = write!(out, "<path class=\"differs\" d=\"{differences}\"/>");
     }
-    let _ = write!(out, "</svg><svg class=\"view\" x=\"0\" width=\"100%\" height=\"{DOWN}\" \
-        overflow=\"visible\">{}</svg></svg><span></span>{}</div>", axis.instants(DOWN as u32), axis.ticks());
+    let _ = write!(
+        out,
+        "</svg><svg class=\"view\" x=\"0\" width=\"100%\" height=\"{DOWN}\" \
+        overflow=\"visible\">{}</svg></svg><span></span>{}</div>",
+        axis.instants(DOWN as u32),
+        axis.ticks()
+    );
     let note = note(curve, &range);
     if !note.is_empty() {
         let _ = write!(out, "<p class=\"note\">{}</p>", escape(&note));
@@ -100,7 +113,8 @@ pub fn html(curve: &Curve, index: usize, axis: &Axis) -> String {
 fn note(curve: &Curve, range: &Range) -> String {
     let mut notes: Vec<String> = Vec::new();
     if let (Some(first), count) = (curve.differences.first(), curve.differences.len()) {
-        notes.push(format!("{count} values differ from the truth, the first at {}.", clock(*first)));
+        notes
+            .push(format!("{count} values differ from the truth, the first at {}.", clock(*first)));
     }
     for line in curve.lines.iter().filter(|line| !range.holds(line)) {
         let value = line.points.first().map_or(0.0, |(_, value)| *value);

@@ -148,7 +148,8 @@ fn sequence(out: &mut String, evidence: &Evidence) {
     );
     if sequence.left_out > 0 {
         let left_out = whole(sequence.left_out);
-        let _ = write!(body, "<p class=\"note\">{left_out} messages further away are left out.</p>");
+        let _ =
+            write!(body, "<p class=\"note\">{left_out} messages further away are left out.</p>");
     }
     let about = format!(
         "{}. In order, not to scale; messages of a burst are one row. Click a row, or press Enter \
@@ -159,10 +160,8 @@ fn sequence(out: &mut String, evidence: &Evidence) {
 }
 
 fn folded(out: &mut String, id: &str, title: &str, body: &str) {
-    let _ = write!(
-        out,
-        "<details id=\"{id}\"><summary><h2>{title}</h2></summary>{body}</details>\n"
-    );
+    let _ =
+        write!(out, "<details id=\"{id}\"><summary><h2>{title}</h2></summary>{body}</details>\n");
 }
 
 fn words(out: &mut String, passport: &Passport, report: &RunReport, evidence: &Evidence) {
@@ -171,7 +170,12 @@ fn words(out: &mut String, passport: &Passport, report: &RunReport, evidence: &E
     let title = format!("The last {} events before it", events.len());
     folded(out, "events", &title, &sections::events(events, evidence));
     folded(out, "drawn", "What the seed decided", &sections::drawn(report));
-    folded(out, "settings", "Settings that differ from the defaults", &sections::settings(passport));
+    folded(
+        out,
+        "settings",
+        "Settings that differ from the defaults",
+        &sections::settings(passport),
+    );
     folded(out, "not-modelled", "What is not modelled", &sections::not_modelled(report));
     section(out, "again", "Again", "", &sections::commands(passport, report));
     section(out, "environment", "Environment", "", &sections::environment(passport, report));

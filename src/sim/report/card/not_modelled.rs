@@ -27,7 +27,10 @@ pub fn list(network: Network) -> Vec<(&'static str, String)> {
         Network::Turmoil => TURMOIL,
     };
     let parts = std::iter::once(first).chain(REST);
-    parts.map(|(name, source)| (name, words(source))).filter(|(_, words)| !words.is_empty()).collect()
+    parts
+        .map(|(name, source)| (name, words(source)))
+        .filter(|(_, words)| !words.is_empty())
+        .collect()
 }
 
 /// The paragraph or list that begins with [`HEAD`], as one text.
@@ -55,7 +58,8 @@ mod tests {
                 assert!(words.len() > 20 && !words.contains(HEAD), "{part}: {words}");
             }
         }
-        let head = "//! Purpose.\n//!\n//! Not modelled: one thing,\n//! another.\n//!\n//! More.\n";
+        let head =
+            "//! Purpose.\n//!\n//! Not modelled: one thing,\n//! another.\n//!\n//! More.\n";
         assert_eq!(words(head), "one thing, another.");
         assert_eq!(words("//! *Not modelled*\n//! - One.\n//! - Two.\n\nuse x;"), "One. · Two.");
         assert_eq!(words("//! Purpose.\n"), "");

@@ -11,7 +11,7 @@ use crate::sim::check::CheckResult;
 use crate::sim::report;
 use crate::sim::report::timeline::clock;
 use crate::sim::run::RunReport;
-use crate::sim::run::evidence::{Chain, Evidence, EventTold, Link};
+use crate::sim::run::evidence::{Chain, EventTold, Evidence, Link};
 use crate::sim::run::passport::Passport;
 
 /// Violations of one check that are shown.
@@ -290,7 +290,10 @@ pub fn commands(passport: &Passport, report: &RunReport) -> String {
         ("Look at any instant of it", format!("shakedown replay {card} --until 2min")),
     ];
     if !report.passed() {
-        commands.push(("Find the smallest run that fails like it", format!("shakedown minimize {card}")));
+        commands.push((
+            "Find the smallest run that fails like it",
+            format!("shakedown minimize {card}"),
+        ));
         let promote = format!("shakedown promote {card} --name NAME");
         commands.push(("Keep it as a scenario", promote));
     }

@@ -145,7 +145,8 @@ mod tests {
 
     #[test]
     fn numbers_and_lengths_are_short() {
-        let lengths = [(0, "0 s"), (250, "250 ms"), (90_000, "1 min 30 s"), (3_900_000, "1 h 5 min")];
+        let lengths =
+            [(0, "0 s"), (250, "250 ms"), (90_000, "1 min 30 s"), (3_900_000, "1 h 5 min")];
         for (millis, words) in lengths {
             assert_eq!(length(Duration::from_millis(millis)), words);
         }

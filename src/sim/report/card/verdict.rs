@@ -64,10 +64,7 @@ pub fn paragraph(passport: &Passport, report: &RunReport, evidence: &Evidence) -
 
 fn failed(report: &RunReport, evidence: &Evidence, first: &CheckResult) -> String {
     let finding = &first.finding;
-    let mut text = format!(
-        "Promised: <q>{}</q>. That did not hold. ",
-        escape(first.promise)
-    );
+    let mut text = format!("Promised: <q>{}</q>. That did not hold. ", escape(first.promise));
     match finding.violations.first() {
         None => text.push_str("The check found nothing to examine, so it proves nothing."),
         Some(violation) => {

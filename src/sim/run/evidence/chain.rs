@@ -68,9 +68,8 @@ fn responsible(record: &Record, at: SimTime) -> Option<&Fault> {
 /// The hosts that a fault names; New Relic's own faults name none.
 fn hosts_of(record: &Record, fault: &Fault) -> BTreeSet<String> {
     let is = |spec: &&crate::sim::fault::FaultSpec| {
-        spec.fault(&record.scenario.network).is_some_and(|told| {
-            told.from == fault.from && told.label == fault.label
-        })
+        spec.fault(&record.scenario.network)
+            .is_some_and(|told| told.from == fault.from && told.label == fault.label)
     };
     let spec = record.scenario.fault.iter().find(is);
     let hosts: BTreeSet<String> =
@@ -131,9 +130,7 @@ fn fault_steps(
     let of_fault = |at: SimTime, kind: &str| {
         let told = |event: &TraceEvent| {
             let named = event.field("label").is_some_and(|label| label == fault.label);
-            event.source == "fault"
-                && event.kind == kind
-                && (named || event.words() == fault.label)
+            event.source == "fault" && event.kind == kind && (named || event.words() == fault.label)
         };
         log.between(at, at).find(told).map_or_else(
             || Step {
@@ -167,9 +164,8 @@ fn milestones(record: &Record, log: &Log<'_>, fault: &Fault, focus: &Focus<'_>) 
     let within = |at: SimTime| fault.from <= at && at <= until;
     let mut steps = Vec::new();
     let posts = || record.pipelines.iter().flat_map(|life| &life.posts);
-    let failed = posts().find(|post| {
-        post.ended.is_some_and(within) && post.answer != PostAnswer::Accepted
-    });
+    let failed =
+        posts().find(|post| post.ended.is_some_and(within) && post.answer != PostAnswer::Accepted);
     steps.extend(failed.and_then(|post| {
         let what = match post.answer {
             PostAnswer::Refused(status) => format!("is refused with {status}"),
@@ -242,9 +238,8 @@ fn anchor_steps(log: &Log<'_>, focus: &Focus<'_>) -> Vec<Step> {
     if focus.check.is_none() {
         return Vec::new();
     }
-    let own = |event: &TraceEvent| {
-        event.source == PIPELINE_HOST && words::application(event).is_some()
-    };
+    let own =
+        |event: &TraceEvent| event.source == PIPELINE_HOST && words::application(event).is_some();
     let before = log.before(focus.at).take(LOOK_BACK_MAX).find(own);
     let Some(anchor) = before else { return Vec::new() };
     let mut steps = vec![step(&anchor)];
@@ -280,9 +275,8 @@ fn link(log: &Log<'_>, steps: &mut [Step]) {
     let ids: Vec<Option<EventId>> = steps.iter().map(|step| step.event).collect();
     for (index, step) in steps.iter_mut().enumerate().skip(1) {
         let before = ids.get(index - 1).copied().flatten();
-        let distance = before
-            .zip(step.event)
-            .and_then(|(before, own)| log.distance(before, own, WALK_MAX));
+        let distance =
+            before.zip(step.event).and_then(|(before, own)| log.distance(before, own, WALK_MAX));
         step.link = match distance {
             Some(0 | 1) => Link::Recorded,
             Some(steps) => Link::Via(steps - 1),

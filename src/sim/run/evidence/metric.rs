@@ -87,9 +87,9 @@ fn compare(
     let knowable = |name: &&str| !expected.unknowable(event, name);
     let complete = events.cycle.claims_all(events.cluster);
     let names = event.numbers().map(|(name, _)| name);
-    let absent = figures.iter().filter(|(name, truth)| {
-        complete && !truth.is_empty() && event.number(name).is_none()
-    });
+    let absent = figures
+        .iter()
+        .filter(|(name, truth)| complete && !truth.is_empty() && event.number(name).is_none());
     let names = names.filter(|name| !is_elsewhere(name)).chain(absent.map(|(name, _)| *name));
     let of = |attribute: &str| Compared {
         object: object.clone(),
