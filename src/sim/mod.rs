@@ -18,6 +18,7 @@ pub mod run;
 pub mod scenario;
 pub mod seed;
 pub mod swarm;
+pub mod sweep;
 pub mod time;
 pub mod trace;
 pub mod turmoil;

@@ -148,6 +148,34 @@ pub enum NetworkFault {
         /// The other end.
         to: HostName,
     },
+    /// Every connection between two hosts goes dead both ways without a word, for good; new ones
+    /// work.
+    HalfOpen {
+        /// One end.
+        from: HostName,
+        /// The other end.
+        to: HostName,
+    },
+    /// Look-ups of a name fail from now on, or work again. Open connections stay.
+    DnsFailure {
+        /// Who asks in vain; `None` is everybody.
+        host: Option<HostName>,
+        /// The name asked for.
+        name: HostName,
+        /// How long a look-up takes to fail; `None` ends the failure.
+        fails_after: Option<Duration>,
+    },
+    /// Stops a host's processes (SIGSTOP): nothing of it runs and its timers fire late, its
+    /// operating system goes on acknowledging until windows are full, its clocks go on.
+    Pause {
+        /// Which.
+        host: HostName,
+    },
+    /// Lets a paused host run on (SIGCONT).
+    Resume {
+        /// Which.
+        host: HostName,
+    },
     /// Takes a host down.
     Crash {
         /// Which.

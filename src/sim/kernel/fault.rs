@@ -47,7 +47,12 @@ impl Net {
                 self.host(id).skew_ms.store(*offset_ms, Ordering::Relaxed);
                 Ok(())
             }
+            NetworkFault::HalfOpen { .. } | NetworkFault::DnsFailure { .. } => {
+                Err(unsupported(format!("{fault:?}")))
+            }
             NetworkFault::Crash { .. }
+            | NetworkFault::Pause { .. }
+            | NetworkFault::Resume { .. }
             | NetworkFault::Restart { .. }
             | NetworkFault::Disk { .. }
             | NetworkFault::CrashPoint { .. } => {
@@ -291,6 +296,19 @@ impl std::fmt::Display for Line<'_> {
                 write!(f, "loss link={from}<>{to} ratio={ratio}")
             }
             NetworkFault::Reset { from, to } => write!(f, "reset link={from}<>{to}"),
+            NetworkFault::HalfOpen { from, to } => write!(f, "half_open link={from}<>{to}"),
+            NetworkFault::DnsFailure { host, name, fails_after } => {
+                let host = host.as_deref().unwrap_or("*");
+                match fails_after {
+                    Some(after) => {
+                        let after = after.as_nanos();
+                        write!(f, "dns_failure host={host} name={name} fails_after_ns={after}")
+                    }
+                    None => write!(f, "dns_repair host={host} name={name}"),
+                }
+            }
+            NetworkFault::Pause { host } => write!(f, "pause host={host}"),
+            NetworkFault::Resume { host } => write!(f, "resume host={host}"),
             NetworkFault::Crash { host, mode: CrashMode::Process } => {
                 write!(f, "crash host={host} mode=process")
             }

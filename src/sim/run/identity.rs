@@ -10,7 +10,17 @@ use crate::sim::scenario::Scenario;
 use crate::sim::seed::Seed;
 
 /// Ten base32 letters (Crockford's alphabet, lower case): 50 bits.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(transparent)]
 pub struct RunId(String);
 

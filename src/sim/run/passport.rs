@@ -6,6 +6,7 @@
 //!   since the run may then take another course.
 //! - The scenario of a passport that was read is possible by the rules of scenario files.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Network, RunId, identity};
@@ -18,7 +19,7 @@ use crate::sim::swarm;
 pub const PASSPORT_SCHEMA: u32 = 1;
 
 /// Which build made something.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Build {
     /// The crate's version.
@@ -41,7 +42,7 @@ impl std::fmt::Display for Build {
 }
 
 /// One run, so that it can be run again.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Passport {
     /// [`PASSPORT_SCHEMA`] of its writer.

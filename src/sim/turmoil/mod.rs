@@ -209,9 +209,12 @@ impl TurmoilWorld {
     }
 }
 
+fn unsupported(what: &str) -> WorldError {
+    WorldError::Unsupported { world: "turmoil", what: what.to_owned() }
+}
+
 fn no_crash_points() -> WorldError {
-    let what = "crash points: nobody counts a host's events there".to_owned();
-    WorldError::Unsupported { world: "turmoil", what }
+    unsupported("crash points: nobody counts a host's events there")
 }
 
 fn no_panics() -> Result<(), WorldError> {
@@ -322,6 +325,11 @@ impl World for TurmoilWorld {
             }
             NetworkFault::CrashPoint { after_events: None, .. } => {}
             NetworkFault::CrashPoint { .. } => return Err(no_crash_points()),
+            NetworkFault::HalfOpen { .. } => return Err(unsupported("half-open connections")),
+            NetworkFault::DnsFailure { .. } => return Err(unsupported("failures of names")),
+            NetworkFault::Pause { .. } | NetworkFault::Resume { .. } => {
+                return Err(unsupported("a pause of a host"));
+            }
         }
         Ok(())
     }
