@@ -1,7 +1,7 @@
 //! Crash sweeps: after whichever event of its own the pipeline goes down, every promise is kept.
 
 use libtest_mimic::{Failed, Trial};
-use shakedown::sim::fault::CrashModeSpec;
+use shakedown::sim::fault::broker::crash::CrashModeSpec;
 use shakedown::sim::run::crash_sweep::{CrashSweep, SweepReport, crash_sweep};
 use shakedown::sim::scenario;
 use shakedown::sim::seed::Seed;

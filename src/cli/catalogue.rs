@@ -1,17 +1,13 @@
-//! `shakedown checks` and `shakedown faults`: what there is, from the code that does it.
+//! `shakedown checks`: what is checked, from the code that does it.
 //!
-//! Invariant: nothing is listed by hand. Checks come from their catalogue, faults from the schema
-//! of the scenario file, so a list cannot promise what the program does not do.
+//! Invariant: nothing is listed by hand, so a list cannot promise what the program does not do.
 
 use std::fmt::Write as _;
 
-use schemars::schema_for;
 use serde::Serialize;
-use serde_json::Value;
 
 use super::{Exit, ReportFormat, print, print_json};
 use crate::sim::check::{CATALOGUE, Class};
-use crate::sim::fault::FaultSpec;
 
 /// Arguments of the verbs that list.
 #[derive(Debug, clap::Args)]
@@ -29,21 +25,6 @@ struct CheckEntry {
     promise: &'static str,
 }
 
-/// One key of a fault's table in a scenario file.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-struct FaultKey {
-    name: String,
-    required: bool,
-    meaning: String,
-}
-
-#[derive(Debug, PartialEq, Eq, Serialize)]
-struct FaultEntry {
-    name: String,
-    does: String,
-    keys: Vec<FaultKey>,
-}
-
 /// Lists the checks.
 pub fn checks(args: &ListArgs) -> Exit {
     let entries: Vec<CheckEntry> = check_entries();
@@ -56,28 +37,6 @@ pub fn checks(args: &ListArgs) -> Exit {
                 // Writing to a string cannot fail.
                 let _ = writeln!(text, "{name:<14} {class:<8} {exit_code}  {promise}");
             }
-            print(&text)
-        }
-    }
-}
-
-/// Lists the faults.
-pub fn faults(args: &ListArgs) -> Exit {
-    let entries = fault_entries();
-    match args.format {
-        ReportFormat::Json => print_json(&entries),
-        ReportFormat::Text => {
-            let mut text = String::new();
-            for FaultEntry { name, does, keys } in &entries {
-                let _ = writeln!(text, "{name:<11} {does}");
-                for FaultKey { name, required, meaning } in keys {
-                    let name = if *required { name.clone() } else { format!("{name}?") };
-                    let _ = writeln!(text, "    {name:<12} {meaning}");
-                }
-            }
-            text.push_str(
-                "Every fault has `at` and, but for reset, `lasts`; a key with `?` may be absent.\n",
-            );
             print(&text)
         }
     }
@@ -101,62 +60,6 @@ fn class_name(class: Class) -> &'static str {
     }
 }
 
-/// Every kind of fault: the tables among the keys of [`FaultSpec`].
-fn fault_entries() -> Vec<FaultEntry> {
-    let schema = schema_for!(FaultSpec);
-    let root = schema.as_value();
-    let kinds = properties(root).filter_map(|(name, value)| {
-        let table = resolve(root, value)?;
-        table.get("properties")?;
-        let keys = properties(table).map(|(key, value)| FaultKey {
-            name: key.clone(),
-            required: required(table, key),
-            meaning: meaning(root, value),
-        });
-        Some(FaultEntry { name: name.clone(), does: text_of(value), keys: keys.collect() })
-    });
-    kinds.collect()
-}
-
-fn properties(table: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    table.get("properties").and_then(Value::as_object).into_iter().flatten()
-}
-
-fn required(table: &Value, key: &str) -> bool {
-    let listed = table.get("required").and_then(Value::as_array);
-    listed.is_some_and(|keys| keys.iter().any(|listed| listed == key))
-}
-
-/// The definition that `value`, a reference or an optional one, stands for.
-fn resolve<'a>(root: &'a Value, value: &'a Value) -> Option<&'a Value> {
-    let reference = value.get("$ref").or_else(|| {
-        let choices = value.get("anyOf")?.as_array()?;
-        choices.iter().find_map(|choice| choice.get("$ref"))
-    })?;
-    root.pointer(reference.as_str()?.strip_prefix('#')?)
-}
-
-/// What a key means, and the words that it takes if they are known.
-fn meaning(root: &Value, value: &Value) -> String {
-    let mut text = text_of(value);
-    let choices = resolve(root, value).and_then(|definition| definition.get("oneOf"));
-    let words: Vec<&str> = choices
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(|choice| choice.get("const")?.as_str())
-        .collect();
-    if !words.is_empty() {
-        let _ = write!(text, " One of {}.", words.join(", "));
-    }
-    text
-}
-
-fn text_of(value: &Value) -> String {
-    let text = value.get("description").and_then(Value::as_str).unwrap_or_default();
-    text.replace('\n', " ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,8 +79,8 @@ mod tests {
         for check in CATALOGUE {
             writeln!(checks, "| {} | {} |", check.name, check.promise).expect("a string");
         }
-        for fault in fault_entries() {
-            writeln!(faults, "| `{}` | {} |", fault.name, fault.does).expect("a string");
+        for fault in crate::sim::fault::CATALOGUE {
+            writeln!(faults, "| `{}` | {} |", fault.name, fault.summary).expect("a string");
         }
         let expected = with_rows(&text, "| Check | Promise |\n| --- | --- |\n", &checks);
         let expected = with_rows(&expected, "| Fault | Effect |\n| --- | --- |\n", &faults);
@@ -186,22 +89,5 @@ mod tests {
             return;
         }
         assert!(text == expected, "README.md is old: run the tests with SHAKEDOWN_BLESS=1");
-    }
-
-    #[test]
-    fn every_fault_says_what_it_does_and_takes() {
-        let faults = fault_entries();
-        let names: Vec<&str> = faults.iter().map(|fault| fault.name.as_str()).collect();
-        for name in ["crash", "partition", "hold", "loss", "reset", "skew", "newrelic"] {
-            assert!(names.contains(&name), "{name} is not in {names:?}");
-        }
-        for fault in &faults {
-            assert!(!fault.does.is_empty() && !fault.keys.is_empty(), "{fault:?}");
-            assert!(fault.keys.iter().all(|key| !key.meaning.is_empty()), "{fault:?}");
-            assert!(fault.keys.iter().any(|key| key.required), "{fault:?}");
-        }
-        let newrelic = faults.iter().find(|fault| fault.name == "newrelic").expect("listed");
-        let answer = newrelic.keys.iter().find(|key| key.name == "answer").expect("a key");
-        assert!(answer.meaning.contains("too_many_requests, unavailable"), "{answer:?}");
     }
 }

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::{Exit, ReportFormat, complain, print, print_json, scenario};
 use crate::config::quantity::DurationText;
-use crate::sim::fault::CrashModeSpec;
+use crate::sim::fault::broker::crash::CrashModeSpec;
 use crate::sim::run::crash_sweep::{CrashSweep, SweepError, SweepReport, crash_sweep};
 use crate::sim::scenario::PIPELINE_HOST;
 use crate::sim::seed::Seed;

@@ -110,7 +110,7 @@ impl FleetServe {
             min_insync_replicas: replication.min(2),
             groups: self.groups,
             messages_per_second: self.rate,
-            curve: LoadCurve { utc_offset_minutes: 0, flat: self.flat },
+            curve: if self.flat { LoadCurve::flat() } else { LoadCurve::default() },
             auto_create_topics: self.auto_create_topics,
             ..FleetSpec::default()
         }

@@ -12,6 +12,7 @@ use crate::sim::check::Class;
 mod catalogue;
 mod crash_sweep;
 mod definitions;
+mod faults;
 mod fleet;
 mod input;
 mod meta;
@@ -129,8 +130,8 @@ enum Verb {
     CrashSweep(crash_sweep::CrashSweepArgs),
     /// Lists the checks that every run is held to.
     Checks(catalogue::ListArgs),
-    /// Lists the faults that a scenario can name.
-    Faults(catalogue::ListArgs),
+    /// Lists the faults that a scenario can name, or explains one.
+    Faults(faults::FaultsArgs),
     /// Works with scenario files.
     Scenario(scenario::ScenarioArgs),
     /// Runs the pipeline on real sockets.
@@ -168,7 +169,7 @@ pub fn main() -> ExitCode {
         Verb::Meta(args) => args.run().into(),
         Verb::CrashSweep(args) => args.run().into(),
         Verb::Checks(args) => catalogue::checks(&args).into(),
-        Verb::Faults(args) => catalogue::faults(&args).into(),
+        Verb::Faults(args) => faults::faults(&args).into(),
         Verb::Scenario(args) => args.run().into(),
         Verb::Pipeline(args) => args.run(),
         Verb::Spool(args) => args.run().into(),

@@ -3,30 +3,36 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use schemars::schema_for;
-
 use super::claims;
-use crate::sim::fault::NewRelicAnswer;
+use crate::sim::fault::Key;
 use crate::sim::newrelic::claims::to_markdown;
 use crate::sim::newrelic::serve::{
-    Accounts, DEFAULT_INGEST_KEY, DEFAULT_USER_KEY, FaultOrder, ROUTES,
+    Accounts, COMMON_KEYS, DEFAULT_INGEST_KEY, DEFAULT_USER_KEY, ROUTES, fault_kinds,
 };
 
 fn faults() -> String {
     let mut text = String::from("| Name | Effect |\n|---|---|\n");
-    let schema = schema_for!(NewRelicAnswer);
-    let answers = schema.get("oneOf").and_then(|all| all.as_array()).expect("answers");
-    for answer in answers {
-        let name = answer["const"].as_str().expect("a name");
-        let effect = answer["description"].as_str().unwrap_or_default();
-        writeln!(text, "| `{name}` | {effect} |").expect("a string");
+    let mut keys: Vec<(String, String, Vec<&str>)> = Vec::new();
+    for kind in fault_kinds() {
+        writeln!(text, "| `{}` | {} |", kind.name, kind.summary).expect("a string");
+        for Key { name, meaning, .. } in kind.keys() {
+            match keys.iter_mut().find(|(key, known, _)| *key == name && *known == meaning) {
+                Some((_, _, kinds)) => kinds.push(kind.name),
+                None => keys.push((name, meaning, vec![kind.name])),
+            }
+        }
     }
-    text.push_str("\n| Key | Meaning |\n|---|---|\n");
-    let schema = schema_for!(FaultOrder);
-    let keys = schema.get("properties").and_then(|keys| keys.as_object()).expect("keys");
-    for (key, property) in keys.iter().filter(|(key, _)| *key != "answer") {
-        let meaning = property["description"].as_str().expect("a meaning").replace('\n', " ");
-        writeln!(text, "| `{key}` | {meaning} |").expect("a string");
+    text.push_str("\n| Key | Of | Meaning |\n|---|---|---|\n");
+    for (key, meaning) in COMMON_KEYS {
+        writeln!(text, "| `{key}` | all | {meaning} |").expect("a string");
+    }
+    let all_but_one = fault_kinds().count() - 1;
+    for (key, meaning, kinds) in keys {
+        let of = match kinds.len() {
+            count if count == all_but_one => "all but `late_synthesis`".to_owned(),
+            _ => format!("`{}`", kinds.join("`, `")),
+        };
+        writeln!(text, "| `{key}` | {of} | {meaning} |").expect("a string");
     }
     text
 }

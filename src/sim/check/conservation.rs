@@ -17,7 +17,6 @@ use std::time::Duration;
 use super::record::{LedgerRecord, PipelineRecord, PostRecord, Record};
 use super::{Check, Class, Finding};
 use crate::domain::units::UnixMillis;
-use crate::sim::fault::Action;
 use crate::sim::scenario::PIPELINE_HOST;
 use crate::sim::time::SimTime;
 use crate::sim::world::NetworkFault;
@@ -138,12 +137,11 @@ pub fn missing(record: &Record) -> u64 {
 /// Whether the pipeline's disk says that it keeps what it does not keep.
 fn disk_lies(record: &Record) -> bool {
     use crate::sim::disk::DiskFault;
-    record.faults.iter().any(|fault| {
-        let Action::Network(NetworkFault::Disk { host, fault: Some(fault) }) = &fault.begin else {
-            return false;
-        };
-        host == PIPELINE_HOST && *fault == DiskFault::LyingSync
-    })
+    let lying = |fault: &NetworkFault| {
+        matches!(fault, NetworkFault::Disk { host, fault: Some(DiskFault::LyingSync) }
+            if host == PIPELINE_HOST)
+    };
+    record.faults.iter().any(|fault| fault.network().any(lying))
 }
 
 fn stored(finding: &mut Finding, record: &Record) {
@@ -203,11 +201,10 @@ fn is_doubtful(record: &Record, life: &PipelineRecord, post: &PostRecord) -> boo
 
 /// Whether the pipeline's disk misbehaved at any time between the two.
 fn disk_hindered(record: &Record, from: SimTime, to: SimTime) -> bool {
-    record.faults.iter().any(|fault| {
-        let disk = matches!(&fault.begin, Action::Network(NetworkFault::Disk { host, .. })
-            if host == PIPELINE_HOST);
-        disk && fault.from <= to && from <= fault.to
-    })
+    record
+        .faults
+        .iter()
+        .any(|fault| fault.hits_disk_of(PIPELINE_HOST) && fault.from <= to && from <= fault.to)
 }
 
 /// POSTs in doubt by their request id.

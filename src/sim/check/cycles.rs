@@ -8,10 +8,9 @@ use std::time::Duration;
 
 use super::record::{CycleRecord, PipelineRecord, Record};
 use super::{Check, Class, Finding};
-use crate::sim::fault::{Action, Fault};
+use crate::sim::fault::Fault;
 use crate::sim::scenario::PIPELINE_HOST;
 use crate::sim::time::SimTime;
-use crate::sim::world::NetworkFault;
 
 pub const CHECK: Check = Check {
     name: "cycles",
@@ -100,11 +99,8 @@ fn follow(finding: &mut Finding, record: &Record, one: &CycleRecord, next: &Cycl
 /// When the pipeline's disk is well again, if it misbehaves at `at`: a life waits with its first
 /// cycle until it knows what its spool holds.
 fn disk_well_from(record: &Record, at: SimTime) -> SimTime {
-    let hinders = |fault: &&Fault| {
-        let disk = matches!(&fault.begin, Action::Network(NetworkFault::Disk { host, .. })
-            if host == PIPELINE_HOST);
-        disk && fault.from <= at && at < fault.to
-    };
+    let hinders =
+        |fault: &&Fault| fault.hits_disk_of(PIPELINE_HOST) && fault.from <= at && at < fault.to;
     record.faults.iter().filter(hinders).map(|fault| fault.to).max().unwrap_or(at)
 }
 

@@ -151,8 +151,8 @@ fn hinders(fault: &Fault) -> bool {
     let ends = |from: &str, to: &str| {
         [from, to].contains(&PIPELINE_HOST) && [from, to].contains(&NEWRELIC_HOST)
     };
-    match &fault.begin {
-        Action::NewRelic(spec) => !spec.answer.spares_ingest(),
+    let hinders = |action: &Action| match action {
+        Action::NewRelic(fault) => !fault.spares_ingest(),
         Action::CrashPoint(point) => point.host == NEWRELIC_HOST,
         Action::Network(fault) => match fault {
             NetworkFault::Crash { host, .. } => host == NEWRELIC_HOST,
@@ -166,5 +166,6 @@ fn hinders(fault: &Fault) -> bool {
             _ => false,
         },
         Action::NewRelicWell(_) | Action::CrashPointOver(_) => false,
-    }
+    };
+    fault.begin.iter().any(hinders)
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::record::Record;
 use super::{Check, Class, Finding};
-use crate::sim::fault::Action;
+use crate::sim::fault::{Fault, NewRelicFault};
 use crate::sim::time::SimTime;
 
 pub const CHECK: Check = Check {
@@ -45,9 +45,5 @@ fn examine(record: &Record) -> Finding {
 /// How much later than usual New Relic itself was with what it saw first at `at`.
 fn extra_lag(record: &Record, at: SimTime) -> Duration {
     let lags = record.faults.iter().filter(|fault| fault.from <= at && at <= fault.to);
-    let lags = lags.filter_map(|fault| match &fault.begin {
-        Action::NewRelic(spec) => spec.lag,
-        _ => None,
-    });
-    lags.map(|lag| lag.0).max().unwrap_or_default()
+    lags.flat_map(Fault::newrelic).map(NewRelicFault::lag).max().unwrap_or_default()
 }

@@ -1,121 +1,129 @@
+//! What holds of every fault of the catalogue.
+
+use std::collections::BTreeSet;
+
 use super::*;
+use crate::sim::check;
+use crate::sim::scenario::NetworkSpec;
+use crate::sim::seed::Seed;
 
 fn spec(text: &str) -> FaultSpec {
-    toml::from_str(text).expect("well-formed")
+    toml::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
-#[test]
-fn every_kind_begins_and_ends() {
-    let cases = [
-        ("crash = { host = \"a\" }", "crash of a"),
-        ("partition = { between = [\"b\", \"a\"] }", "partition of b–a"),
-        ("hold = { between = [\"a\", \"b\"] }", "hold of a–b"),
-        ("latency = { between = [\"a\", \"b\"], latency = \"90ms\" }", "latency of a–b"),
-        ("bandwidth = { between = [\"a\", \"b\"], per_second = \"8KiB\" }", "bandwidth of a–b"),
-        ("loss = { between = [\"a\", \"b\"], ratio = 0.1 }", "loss of a–b"),
-        ("crash = { host = \"a\", mode = \"power\" }", "power loss of a"),
-        ("crash_point = { host = \"a\", event = 7 }", "crash of a after its event 7"),
-        ("partition = { between = [\"b\", \"a\"], one_way = true }", "partition of b→a"),
-        ("skew = { host = \"a\", offset_ms = -5 }", "clock of a -5 ms"),
-        ("disk = { host = \"a\", kind = \"full\", free = \"4KiB\" }", "disk of a: full"),
-        ("disk = { host = \"a\", kind = \"fail_writes\" }", "disk of a: fail_writes"),
-        ("disk = { host = \"a\", kind = \"fail_reads\", share = 0.5 }", "disk of a: fail_reads"),
-        ("disk = { host = \"a\", kind = \"fail_syncs\" }", "disk of a: fail_syncs"),
-        ("disk = { host = \"a\", kind = \"slow\", latency = \"50ms\" }", "disk of a: slow"),
-        ("disk = { host = \"a\", kind = \"stalled\" }", "disk of a: stalled"),
-        ("disk = { host = \"a\", kind = \"lying_sync\" }", "disk of a: lying_sync"),
-        ("disk = { host = \"a\", kind = \"torn_writes\" }", "disk of a: torn_writes"),
-    ];
-    for (text, label) in cases {
-        begins_and_ends(text, label);
+fn stage() -> Stage {
+    let brokers = (1..=3).map(|id| format!("orders-broker-{id}")).collect();
+    let name = "orders".to_owned();
+    let orders = ClusterStage { name, brokers, topics: 4, groups: 3, replication: 3 };
+    Stage { clusters: vec![orders], spool: true }
+}
+
+/// Some faults of every kind, with times.
+fn drawn() -> Vec<(&'static Entry, FaultSpec)> {
+    let mut all = Vec::new();
+    for entry in CATALOGUE {
+        let mut lot = Lot::new(Seed(7).stream(entry.name));
+        for _ in 0..50 {
+            let spec = (entry.draw)(&mut lot, &stage()).expect("the stage has everything");
+            let lasts = (!entry.instant).then(|| "30s".parse().expect("a duration"));
+            all.push((entry, FaultSpec { at: "10s".parse().expect("a duration"), lasts, ..spec }));
+        }
     }
-    let reset = spec("at = \"1s\"\nreset = { between = [\"a\", \"b\"] }");
-    let reset = reset.fault(&NetworkSpec::default()).expect("a fault");
-    assert_eq!((reset.from, reset.end), (reset.to, None));
+    all
 }
 
 #[test]
-fn every_answer_of_new_relic_begins_and_ends() {
-    let cases = [
-        ("answer = \"too_many_requests\", retry_after = \"5s\"", "429 too many requests"),
-        ("answer = \"unavailable\"", "503 unavailable"),
-        ("answer = \"error\", share = 0.3", "500 error to 0.3 of the requests"),
-        ("answer = \"forbidden\"", "403 forbidden"),
-        ("answer = \"request_timeout\"", "408 request timeout"),
-        ("answer = \"payload_too_large\", body_max = \"4kB\"", "413 payload too large"),
-        ("answer = \"slow\", after = \"2s\"", "slow answers"),
-        ("answer = \"accepted_then_lost\"", "accepted, then lost"),
-        ("answer = \"truncated\"", "half an answer"),
-        ("answer = \"garbage\"", "garbage for an answer"),
-        ("answer = \"late_synthesis\", lag = \"20s\"", "late synthesis"),
-    ];
-    for (text, words) in cases {
-        begins_and_ends(&format!("newrelic = {{ {text} }}"), &format!("New Relic: {words}"));
-    }
-}
-
-#[track_caller]
-fn begins_and_ends(text: &str, label: &str) {
-    let fault = spec(&format!("at = \"1s\"\nlasts = \"2s\"\n{text}"));
-    let fault = fault.fault(&NetworkSpec::default()).expect(text);
-    assert_eq!((fault.from, fault.to), (SimTime::from_secs(1), SimTime::from_secs(3)));
-    assert_eq!(fault.label, label);
-    assert!(fault.end.is_some(), "{text}");
-}
-
-#[test]
-fn waits_are_what_the_answers_ask_for() {
-    let cases = [
-        ("answer = \"too_many_requests\"", Some(30)),
-        ("answer = \"too_many_requests\", retry_after = \"7s\"", Some(7)),
-        ("answer = \"unavailable\"", None),
-        ("answer = \"unavailable\", retry_after = \"0s\"", Some(0)),
-    ];
-    for (text, seconds) in cases {
-        let fault: NewRelicFaultSpec = toml::from_str(&text.replace(", ", "\n")).expect(text);
-        assert_eq!(fault.retry_after_seconds(), seconds, "{text}");
+fn what_is_drawn_is_possible_and_survives_its_file() {
+    let hosts: BTreeSet<String> = ["pipeline", "newrelic"]
+        .into_iter()
+        .map(str::to_owned)
+        .chain(stage().clusters[0].brokers.clone())
+        .collect();
+    for (entry, fault) in drawn() {
+        assert_eq!(fault.faults_of_form(), [], "{fault:?}");
+        assert_eq!(fault.entry().map(|entry| entry.name), Some(entry.name));
+        assert!(fault.hosts().iter().all(|(_, host)| hosts.contains(host)), "{fault:?}");
+        let text = toml::to_string(&fault).expect("TOML");
+        assert_eq!(spec(&text), fault, "{text}");
+        let done = fault.fault(&NetworkSpec::default()).expect("a fault");
+        assert_eq!(done.kind, entry.name);
+        assert!(!done.begin.is_empty(), "{fault:?}");
+        assert_eq!(done.end.is_empty(), entry.instant, "{fault:?}");
+        assert!(!done.label.is_empty() && !fault.target().is_empty(), "{fault:?}");
     }
 }
 
 #[test]
-fn wrong_forms_are_named_with_their_place() {
-    let lasting = |text: &str| format!("at = \"1s\"\nlasts = \"1s\"\n{text}");
-    let newrelic = |text: &str| lasting(&format!("newrelic = {{ answer = {text} }}"));
-    let disk = |text: &str| lasting(&format!("disk = {{ host = \"a\", kind = {text} }}"));
-    let cases: [(String, &str, &str); 18] = [
-        (lasting(""), "fault_kind", ""),
-        ("at = \"1s\"\ncrash = { host = \"a\" }".into(), "lasts", ""),
-        (lasting("reset = { between = [\"a\", \"b\"] }"), "lasts", "lasts"),
-        (lasting("hold = { between = [\"a\", \"a\"] }"), "between", "hold.between"),
-        (lasting("crash_point = { host = \"a\", event = 0 }"), "crash_point", "crash_point.event"),
-        (newrelic("\"error\", share = 0.0"), "share", "newrelic.share"),
-        (newrelic("\"error\", share = 1.1"), "share", "newrelic.share"),
-        (newrelic("\"error\", share = nan"), "share", "newrelic.share"),
-        (newrelic("\"slow\""), "newrelic_key", "newrelic.answer"),
-        (newrelic("\"late_synthesis\""), "newrelic_key", "newrelic.answer"),
-        (newrelic("\"error\", after = \"1s\""), "newrelic_key", "newrelic.after"),
-        (newrelic("\"error\", retry_after = \"1s\""), "newrelic_key", "newrelic.retry_after"),
-        (
-            newrelic("\"slow\", after = \"1s\", body_max = \"1kB\""),
-            "newrelic_key",
-            "newrelic.body_max",
-        ),
-        (
-            newrelic("\"unavailable\", retry_after = \"1500ms\""),
-            "retry_after",
-            "newrelic.retry_after",
-        ),
-        (disk("\"slow\""), "disk_key", "disk.kind"),
-        (disk("\"stalled\", free = \"1kB\""), "disk_key", "disk.free"),
-        (disk("\"full\", share = 0.5"), "disk_key", "disk.share"),
-        (disk("\"fail_writes\", share = -0.5"), "share", "disk.share"),
-    ];
-    for (text, rule, place) in cases {
-        let spec = spec(&text);
-        let faults = spec.faults_of_form();
-        let found: Vec<_> = faults.iter().map(|f| (f.rule, f.keys.join("."))).collect();
-        assert_eq!(found, [(rule, place.to_owned())], "{text}");
-        assert!(faults.iter().all(|fault| !fault.help.is_empty()));
-        assert_eq!(spec.fault(&NetworkSpec::default()), None);
+fn simpler_faults_are_possible_and_come_to_an_end() {
+    for (entry, fault) in drawn() {
+        let (mut left, mut seen) = (vec![(fault.clone(), 0)], 0);
+        while let Some((fault, depth)) = left.pop() {
+            assert!(depth < 60, "{}: {fault:?} is still not the simplest", entry.name);
+            for simpler in fault.simpler() {
+                assert_ne!(simpler, fault);
+                assert_eq!(simpler.faults_of_form(), [], "{simpler:?}");
+                assert_eq!((simpler.at, simpler.lasts), (fault.at, fault.lasts));
+                assert_eq!(simpler.entry().map(|e| e.name), Some(entry.name));
+                // One path is enough of wide ones.
+                if seen < 500 {
+                    left.push((simpler, depth + 1));
+                }
+                seen += 1;
+            }
+        }
     }
+}
+
+/// Whether `pattern` with `<…>`, `[…]` and ` | ` fits `text`.
+fn fits(pattern: &str, text: &str) -> bool {
+    let way = |way: &str| {
+        let mut expression = String::from("^");
+        let mut rest = way;
+        while let Some(at) = rest.find(['<', '[', ']']) {
+            expression.push_str(&regex::escape(&rest[..at]));
+            match rest.as_bytes()[at] {
+                b'<' => {
+                    expression.push_str(".+");
+                    rest = &rest[at + rest[at..].find('>').expect("closed") + 1..];
+                    continue;
+                }
+                b'[' => expression.push_str("(?:"),
+                _ => expression.push_str(")?"),
+            }
+            rest = &rest[at + 1..];
+        }
+        expression.push_str(&regex::escape(rest));
+        expression.push('$');
+        regex::Regex::new(&expression).expect("a pattern").is_match(text)
+    };
+    pattern.split(" | ").any(way)
+}
+
+#[test]
+fn prose_is_what_the_pattern_says() {
+    assert!(fits("<a> is <b>[ or <c>]", "x is y or z") && !fits("<a> is <b>", "x was y"));
+    for (entry, fault) in drawn() {
+        let prose = fault.prose();
+        assert!(fits(entry.prose_pattern, &prose), "{}: {prose}", entry.prose_pattern);
+    }
+}
+
+#[test]
+fn every_entry_says_what_it_does_and_takes() {
+    let checks: BTreeSet<&str> = check::CATALOGUE.iter().map(|check| check.name).collect();
+    let mut names = BTreeSet::new();
+    for entry in CATALOGUE {
+        assert!(names.insert(entry.name), "{} is there twice", entry.name);
+        assert!(entry.summary.ends_with('.'), "{}", entry.name);
+        assert!(!entry.affects.is_empty(), "{}", entry.name);
+        let unknown = entry.affects.iter().find(|name| !checks.contains(**name));
+        assert_eq!(unknown, None, "{}", entry.name);
+        for key in entry.keys() {
+            assert!(!key.meaning.is_empty(), "{}: {key:?}", entry.name);
+        }
+        assert_eq!(find(entry.name).map(|found| found.name), Some(entry.name));
+    }
+    assert!(find("no such").is_none());
+    let groups: Vec<Group> = CATALOGUE.iter().map(|entry| entry.group).collect();
+    assert!(groups.is_sorted(), "entries stand by group: {groups:?}");
 }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: the same specification, seed and epoch give the same state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use kafka_protocol::protocol::StrBytes;
 use rand_core::Rng;
 use smallvec::SmallVec;
 
+use super::fault::InForce;
 use super::group::Group;
 use super::history::Change;
 use super::journal::MetadataTruth;
@@ -50,7 +51,7 @@ impl State {
     pub fn build(spec: FleetSpec, seed: Seed, epoch: UnixMillis) -> Result<Self, SpecError> {
         spec.validate()?;
         let seed = seed.child(&format!("fleet/{}", spec.cluster));
-        let brokers = (1..=i32::try_from(spec.brokers).unwrap_or(i32::MAX))
+        let brokers = (1..=i32::try_from(spec.brokers_in_all()).unwrap_or(i32::MAX))
             .map(|id| new_broker(&spec, id))
             .collect();
         let mut state = Self {
@@ -78,6 +79,8 @@ impl State {
             start: Arc::new(MetadataTruth::default()),
             history: Vec::new(),
             trace: None,
+            in_force: InForce::default(),
+            spread: BTreeSet::new(),
             producer_ids: 0,
             member_ids: 0,
             spec,
@@ -89,6 +92,7 @@ impl State {
         state.build_groups();
         let rebalance = Duration::from_millis(state.spec.timing.leader_rebalance_ms);
         state.schedule(SimTime::ZERO + rebalance, Event::RebalanceLeaders);
+        state.plan_turns();
         state.set_rates();
         state.history.clear();
         state.start = state.metadata_truth();
@@ -98,28 +102,33 @@ impl State {
     fn build_topics(&mut self) {
         let mut rng = self.seed.stream("topics");
         for index in 0..self.spec.topics as usize {
-            let name = topic_name(index);
-            let mut configs = BTreeMap::new();
-            let retention = RETENTIONS_MS[below(&mut rng, 4) as usize];
-            if retention != RETENTIONS_MS[0] {
-                configs.insert("retention.ms".to_owned(), retention.to_string());
-            }
-            let min_insync = self.spec.min_insync_replicas;
-            if min_insync != 1 {
-                configs.insert("min.insync.replicas".to_owned(), min_insync.to_string());
-            }
-            // 20 % to 180 % of the mean rate.
-            let rate = self.spec.messages_per_second * (20 + below(&mut rng, 161)) / 100;
-            let partitions = self.spec.partitions as i32;
-            let replication = self.spec.replication.cast_signed();
-            let topic = self.add_topic(&name, partitions, replication, configs);
-            let bytes = u64::from(self.spec.message_bytes) * (50 + below(&mut rng, 101)) / 100;
-            self.seed_log(topic, bytes.max(80), rate, &mut rng);
+            self.build_topic(index, &mut rng, true);
         }
     }
 
-    /// Gives the partitions of `topic` their share of the rate, and a log that is there already.
-    fn seed_log(&mut self, topic: usize, bytes: u64, rate: u64, rng: &mut impl Rng) {
+    /// Adds the topic number `index`, with a log that is there already if it is `old`.
+    pub(super) fn build_topic(&mut self, index: usize, rng: &mut impl Rng, old: bool) {
+        let name = topic_name(index);
+        let mut configs = BTreeMap::new();
+        let retention = RETENTIONS_MS[below(rng, 4) as usize];
+        if retention != RETENTIONS_MS[0] {
+            configs.insert("retention.ms".to_owned(), retention.to_string());
+        }
+        let min_insync = self.spec.min_insync_replicas;
+        if min_insync != 1 {
+            configs.insert("min.insync.replicas".to_owned(), min_insync.to_string());
+        }
+        // 20 % to 180 % of the mean rate.
+        let rate = self.spec.messages_per_second * (20 + below(rng, 161)) / 100;
+        let partitions = self.spec.partitions as i32;
+        let replication = self.spec.replication.cast_signed();
+        let topic = self.add_topic(&name, partitions, replication, configs);
+        let bytes = u64::from(self.spec.message_bytes) * (50 + below(rng, 101)) / 100;
+        self.seed_log(topic, bytes.max(80), rate, rng, old);
+    }
+
+    /// Gives the partitions of `topic` their share of the rate, and an old one's a log.
+    fn seed_log(&mut self, topic: usize, bytes: u64, rate: u64, rng: &mut impl Rng, old: bool) {
         self.topics[topic].message_bytes = bytes;
         let retention_ms = self.topics[topic].retention_ms;
         let share = rate * 1_000_000 / self.topics[topic].partitions as u64;
@@ -134,6 +143,9 @@ impl State {
             let part = &mut self.parts[index];
             part.message_bytes = bytes;
             part.base_micro = base_micro;
+            if !old {
+                continue;
+            }
             part.log_start = start;
             part.log_end = start + messages;
             part.origin_end = part.log_end;
@@ -196,6 +208,8 @@ impl State {
             leader: replicas.first().copied().unwrap_or(-1),
             isr: replicas.clone(),
             replicas,
+            adding: BrokerIds::new(),
+            target: BrokerIds::new(),
             leader_epoch: 0,
             readable: false,
             writable: false,
@@ -272,6 +286,7 @@ impl State {
 
 fn new_broker(spec: &FleetSpec, id: i32) -> Broker {
     let host: Arc<str> = Arc::from(broker_host(&spec.cluster, id));
+    let of_start = id.unsigned_abs() <= spec.brokers;
     let rack = (spec.racks > 0).then(|| {
         let rack = (id.unsigned_abs() - 1) % spec.racks;
         StrBytes::from_string(format!("rack-{}", rack + 1))
@@ -282,9 +297,10 @@ fn new_broker(spec: &FleetSpec, id: i32) -> Broker {
         host,
         port: super::WIRE_PORT,
         rack,
-        up: true,
+        registered: of_start,
+        up: of_start,
         served: false,
-        fenced: false,
+        fenced: !of_start,
         incarnation: 0,
         started_at: SimTime::ZERO,
         counters: BrokerCounters::default(),

@@ -9,7 +9,8 @@
 //! - Whoever waits is answered: each wait ends with a join, a sync, a deadline or an error.
 //!
 //! Not modelled: the consumer protocol of KIP-848, rejoin of a static member without a rebalance,
-//! loading of groups after a coordinator's move, expiry of offsets.
+//! loading of groups after a coordinator's failure (after a move that a fault orders it is), expiry
+//! of offsets.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -171,7 +172,7 @@ impl State {
     }
 
     /// Asks all members of `name` to join again, unless that is going on.
-    fn prepare_rebalance(&mut self, name: &Arc<str>) {
+    pub(super) fn prepare_rebalance(&mut self, name: &Arc<str>) {
         let now = self.now;
         let delay = Duration::from_millis(self.spec.timing.initial_rebalance_delay_ms);
         let Some(group) = self.groups.get_mut(name) else { return };

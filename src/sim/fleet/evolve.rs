@@ -62,6 +62,8 @@ impl State {
             Event::RebalanceLeaders => self.rebalance_leaders(),
             Event::MemberChange { group } => self.change_members(&group),
             Event::SyntheticRebalance { group } => self.step_synthetic(&group),
+            Event::Rates => self.set_rates(),
+            Event::Storm { group } => self.storm(&group),
             Event::MemberSession { group, member } => self.member_session(&group, &member),
             Event::RebalanceDeadline { group, round } => self.rebalance_deadline(&group, round),
         }
@@ -79,6 +81,7 @@ impl State {
 
     fn tick(&mut self) {
         self.produce();
+        self.end_full_brokers();
         self.consume();
         self.follow();
         if self.ticks.is_multiple_of((MINUTE_MS / self.spec.timing.tick_ms).max(1)) {
@@ -92,10 +95,11 @@ impl State {
         }
     }
 
-    /// Sets each partition's rate for the next minute from curve and noise.
+    /// Sets each partition's rate from curve and noise; due every minute, and when a surge begins or
+    /// ends.
     pub(super) fn set_rates(&mut self) {
         let now = self.wall(self.now);
-        let curve = self.spec.curve.at_ppm(now);
+        let curve = self.spec.curve.at_ppm(now, self.now);
         let minute = self.now.as_millis() / MINUTE_MS;
         let tick_ms = self.spec.timing.tick_ms;
         for part in &mut self.parts {
@@ -148,7 +152,8 @@ impl State {
     fn consume(&mut self) {
         let interval = (self.spec.timing.commit_interval_ms / self.spec.timing.tick_ms).max(1);
         for group in self.groups.values_mut() {
-            if !group.synthetic || group.state != super::group::GroupState::Stable {
+            let stable = group.state == super::group::GroupState::Stable;
+            if !group.synthetic || !stable || self.in_force.stalls(&group.name) {
                 continue;
             }
             for place in &mut group.offsets {
@@ -222,7 +227,10 @@ impl State {
                 let size = &mut self.parts[index].size_bytes;
                 *size = (*size).min(COMPACTED_BYTES);
             } else if retention_ms >= 0 {
-                let oldest = self.now.as_millis().cast_signed().saturating_sub(retention_ms);
+                // The leader deletes by its own clock.
+                let clock = self.now.as_millis().cast_signed();
+                let clock = clock.saturating_add(self.in_force.skew_ms(self.parts[index].leader));
+                let oldest = clock.saturating_sub(retention_ms);
                 let offset = self.offset_at(index, oldest);
                 self.delete_before(index, offset);
             }

@@ -46,6 +46,7 @@ impl State {
         let now = self.now;
         let Some(broker) = self.broker_mut(id).filter(|broker| !broker.up) else { return };
         broker.up = true;
+        broker.registered = true;
         broker.incarnation += 1;
         broker.served = false;
         broker.started_at = now;
@@ -81,14 +82,14 @@ impl State {
         }
     }
 
-    /// Brokers with a vote: the first three.
+    /// Brokers with a vote: the first three of the start.
     fn voters(&self) -> usize {
-        self.brokers.len().min(3)
+        self.spec.brokers.min(3) as usize
     }
 
     /// The live voter with the lowest id becomes controller, when a majority lives.
     pub(super) fn elect_controller(&mut self) {
-        if self.controller.is_some_and(|id| self.is_up(id)) {
+        if self.controller.is_some_and(|id| self.is_up(id)) || self.in_force.no_controller() {
             return;
         }
         let voters = &self.brokers[..self.voters()];
@@ -128,7 +129,7 @@ impl State {
         }
     }
 
-    fn fence(&mut self, id: i32) {
+    pub(super) fn fence(&mut self, id: i32) {
         let Some(broker) = self.broker_mut(id) else { return };
         broker.fenced = true;
         self.topology_version += 1;
@@ -141,7 +142,7 @@ impl State {
     }
 
     /// `id` leaves the ISR of `part` unless it is the last; a leader passes its office on.
-    fn leave_isr(&mut self, part: usize, id: i32) {
+    pub(super) fn leave_isr(&mut self, part: usize, id: i32) {
         if self.parts[part].isr.len() > 1 {
             self.parts[part].isr.retain(|member| *member != id);
         }
@@ -156,7 +157,7 @@ impl State {
     }
 
     /// The first replica that is in the ISR and not fenced leads; else nobody.
-    fn elect_leader(&mut self, part: usize) {
+    pub(super) fn elect_leader(&mut self, part: usize) {
         let state = &self.parts[part];
         let leader = state
             .replicas
@@ -200,36 +201,35 @@ impl State {
         }
         self.topology_version += 1;
         self.record(Change::BrokerUnfenced(id));
-        let mut ready = self.now + CATCH_UP_BASE;
         for part in 0..self.parts.len() {
-            if !self.parts[part].replicas.contains(&id) {
-                continue;
+            if self.parts[part].isr.contains(&id) && self.parts[part].leader < 0 {
+                self.elect_leader(part);
+                self.partition_changed(part);
             }
-            if self.parts[part].isr.contains(&id) {
-                if self.parts[part].leader < 0 {
-                    self.elect_leader(part);
-                    self.partition_changed(part);
-                }
-                continue;
-            }
-            ready = ready + self.catch_up_time(part);
-            self.schedule(ready, Event::CaughtUp { part, broker: id, incarnation });
         }
+        self.plan_catch_up(id);
+        self.registered(id);
     }
 
-    /// How long a follower needs for what it missed; estimated from a minute of the load.
-    fn catch_up_time(&self, part: usize) -> Duration {
-        let part = &self.parts[part];
-        let missed = part.rate_micro / 1_000_000 * 60 * part.message_bytes;
-        let per_second = self.spec.timing.catch_up_bytes_per_second;
-        Duration::from_micros(1_000 + missed.saturating_mul(1_000_000) / per_second)
+    /// The replicas on `id` that are out of sync come back, one after the other.
+    pub(super) fn plan_catch_up(&mut self, id: i32) {
+        let Some(incarnation) = self.broker(id).map(|broker| broker.incarnation) else { return };
+        let mut ready = self.now + CATCH_UP_BASE;
+        for part in 0..self.parts.len() {
+            let state = &self.parts[part];
+            if !state.replicas.contains(&id) || state.isr.contains(&id) {
+                continue;
+            }
+            ready = ready + self.catch_up_time(part, id);
+            self.schedule(ready, Event::CaughtUp { part, broker: id, incarnation });
+        }
     }
 
     /// A follower is back in step.
     pub(super) fn caught_up(&mut self, part: usize, id: i32, incarnation: u32) {
         let alive =
             self.broker(id).is_some_and(|b| b.incarnation == incarnation && b.up && !b.fenced);
-        if !alive || self.parts[part].isr.contains(&id) {
+        if !alive || self.parts[part].isr.contains(&id) || self.in_force.lags(id) {
             return;
         }
         if !self.parts[part].readable {
@@ -252,6 +252,7 @@ impl State {
         }
         self.topology_version += 1;
         self.partition_changed(part);
+        self.finish_move(part);
     }
 
     /// Preferred leaders take over again; then the next check is planned.
@@ -275,16 +276,22 @@ impl State {
             let (all, elsewhere) = preferred[super::state::slot_of(first)];
             let able = self.broker(first).is_some_and(|b| b.up && !b.fenced);
             let imbalanced = elsewhere * 100 > all * IMBALANCE_PERCENT;
-            if state.leader != first && able && imbalanced && state.isr.contains(&first) {
-                self.parts[part].leader = first;
-                self.parts[part].leader_epoch += 1;
-                self.topology_version += 1;
-                self.partition_changed(part);
+            let free = !self.in_force.moved(part);
+            if state.leader != first && able && imbalanced && free && state.isr.contains(&first) {
+                self.lead(part, first);
             }
         }
     }
 
-    fn partition_changed(&mut self, part: usize) {
+    /// `id`, which must be in sync and alive, leads `part` from now on.
+    pub(super) fn lead(&mut self, part: usize, id: i32) {
+        self.parts[part].leader = id;
+        self.parts[part].leader_epoch += 1;
+        self.topology_version += 1;
+        self.partition_changed(part);
+    }
+
+    pub(super) fn partition_changed(&mut self, part: usize) {
         self.refresh_part(part);
         let state = &self.parts[part];
         let change = Change::Partition {

@@ -22,7 +22,7 @@ pub enum Change {
     BrokerUnfenced(i32),
     /// The active controller changed.
     Controller(Option<i32>),
-    /// A partition's leader or replica set changed.
+    /// A partition's leader or in-sync replicas changed.
     Partition {
         /// Topic.
         topic: Arc<str>,
@@ -34,6 +34,15 @@ pub enum Change {
         leader_epoch: i32,
         /// In-sync replicas.
         isr: BrokerIds,
+    },
+    /// A reassignment began or ended: a partition has other replicas.
+    Replicas {
+        /// Topic.
+        topic: Arc<str>,
+        /// Partition index.
+        partition: i32,
+        /// All of them, preferred leader first.
+        replicas: BrokerIds,
     },
     /// A topic came into being.
     TopicCreated(Arc<MetadataTopic>),
@@ -63,10 +72,11 @@ impl std::fmt::Display for Change {
                     f,
                     "partition {topic}-{partition} leader={leader} epoch={leader_epoch} isr="
                 )?;
-                for (position, id) in isr.iter().enumerate() {
-                    write!(f, "{}{id}", if position == 0 { "" } else { "," })?;
-                }
-                Ok(())
+                list(f, isr)
+            }
+            Self::Replicas { topic, partition, replicas } => {
+                write!(f, "replicas {topic}-{partition} ids=")?;
+                list(f, replicas)
             }
             Self::TopicCreated(topic) => {
                 write!(f, "topic-created {} partitions={}", topic.name, topic.partitions.len())
@@ -76,6 +86,13 @@ impl std::fmt::Display for Change {
             }
         }
     }
+}
+
+fn list(f: &mut std::fmt::Formatter<'_>, ids: &[i32]) -> std::fmt::Result {
+    for (position, id) in ids.iter().enumerate() {
+        write!(f, "{}{id}", if position == 0 { "" } else { "," })?;
+    }
+    Ok(())
 }
 
 /// A change and its instant.
@@ -113,6 +130,11 @@ pub(super) fn replay(
                     found.leader = *leader;
                     found.leader_epoch = *leader_epoch;
                     found.isr.clone_from(isr);
+                }
+            }
+            Change::Replicas { topic, partition, replicas } => {
+                if let Some(found) = find_partition(&mut truth, topic, *partition) {
+                    found.replicas.clone_from(replicas);
                 }
             }
             Change::TopicCreated(topic) => {

@@ -12,8 +12,7 @@
 //! - No input makes a broker panic or allocate more than the input's own size demands.
 //!
 //! Not modelled: SASL, TLS, ACLs, quotas, transactions, fetch sessions (answered as a broker whose
-//! session cache is full), KIP-848 groups, topic deletion, partition reassignment, tiered storage,
-//! unclean leader election, voters that differ from the first three brokers; Metadata names the
+//! session cache is full), KIP-848 groups, topic deletion, tiered storage, unclean leader election, voters that differ from the first three brokers; Metadata names the
 //! active controller (KRaft brokers name any live broker); a restarted broker's registration ends
 //! its old session at once, and it answers before it is unfenced; replicas of a partition all have
 //! the leader's size. See the sub-modules for their own lists.
@@ -23,9 +22,11 @@ mod coordinator;
 mod evolve;
 mod exposition;
 mod failover;
+mod fault;
 mod gauges;
 mod group;
 mod history;
+mod join;
 mod journal;
 mod log;
 mod members;
@@ -36,6 +37,8 @@ mod truth;
 pub mod wire;
 
 #[cfg(test)]
+mod fault_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod world_tests;
@@ -44,8 +47,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+pub use fault::FleetFault;
 pub use group::{GroupState, coordinator_partition, java_string_hash};
 pub use history::{Change, HistoryEntry};
+pub use join::Join;
 pub use journal::*;
 pub use server::{BrokerPort, ServeError, ServeOptions, serve_broker, serve_fleet};
 pub use spec::{FleetSpec, SpecError, Timing, broker_host};
@@ -136,9 +141,15 @@ impl Fleet {
         Arc::clone(&self.lock().cluster)
     }
 
-    /// Broker ids, ascending.
+    /// Ids of all brokers, ascending; those that join later are among them.
     pub fn broker_ids(&self) -> Vec<i32> {
         self.lock().brokers.iter().map(|broker| broker.id).collect()
+    }
+
+    /// Ids of the brokers that have started at least once, ascending.
+    pub fn joined_ids(&self) -> Vec<i32> {
+        let state = self.lock();
+        state.brokers.iter().filter(|broker| broker.registered).map(|broker| broker.id).collect()
     }
 
     /// Host name of broker `id` as it is advertised.
@@ -207,7 +218,7 @@ impl Fleet {
             Change::BrokerUp(broker) if broker == id && entry.at <= at => Some(true),
             _ => None,
         });
-        last.unwrap_or(true)
+        last.unwrap_or(id.unsigned_abs() <= state.spec.brokers)
     }
 
     /// What broker `id`'s exporter would say now.

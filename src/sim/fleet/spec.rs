@@ -3,6 +3,10 @@
 //! Invariant: a [`FleetSpec`] that [`FleetSpec::validate`] accepts gives a fleet; one that it
 //! refuses is refused with the field and the fix.
 
+use std::collections::BTreeMap;
+
+use super::join::{self, Join};
+use crate::sim::time::SimTime;
 use crate::sim::workload::LoadCurve;
 
 /// Shape, load and time-outs of one Kafka cluster.
@@ -10,8 +14,10 @@ use crate::sim::workload::LoadCurve;
 pub struct FleetSpec {
     /// Cluster name; also its Kafka cluster id and the prefix of its hosts.
     pub cluster: String,
-    /// Number of brokers; their ids are 1, 2, ….
+    /// Number of brokers at the start; their ids are 1, 2, ….
     pub brokers: u32,
+    /// Brokers that join later, in the order of their ids.
+    pub joins: Vec<Join>,
     /// Number of topics besides `__consumer_offsets`.
     pub topics: u32,
     /// Partitions per topic.
@@ -89,6 +95,7 @@ impl Default for FleetSpec {
         Self {
             cluster: "orders".to_owned(),
             brokers: 3,
+            joins: Vec::new(),
             topics: 10,
             partitions: 6,
             replication: 3,
@@ -154,6 +161,16 @@ pub fn broker_host(cluster: &str, id: impl std::fmt::Display) -> String {
 }
 
 impl FleetSpec {
+    /// Number of brokers at the end: those of the start and all that join.
+    pub fn brokers_in_all(&self) -> u32 {
+        self.joins.iter().fold(self.brokers, |sum, join| sum.saturating_add(join.brokers))
+    }
+
+    /// When the hosts of brokers that join later start, by broker id.
+    pub fn later_starts(&self) -> BTreeMap<i32, SimTime> {
+        join::starts(self.brokers, &self.joins)
+    }
+
     /// Checks the specification.
     ///
     /// # Errors
@@ -172,7 +189,9 @@ impl FleetSpec {
         if !begins || name.len() > 40 || !name.chars().all(letters) {
             return Err(SpecError::Name(name.clone()));
         }
+        let joining: u64 = self.joins.iter().map(|join| u64::from(join.brokers)).sum();
         range("brokers", u64::from(self.brokers), 1, 5_000)?;
+        range("brokers at the start and later", u64::from(self.brokers) + joining, 1, 5_000)?;
         range("topics", u64::from(self.topics), 0, 100_000)?;
         range("partitions", u64::from(self.partitions), 1, 10_000)?;
         range(

@@ -6,7 +6,7 @@
 //! - `topology_version` grows whenever brokers, leaders, replica sets or topics change; everything
 //!   derived from them is rebuilt when it did.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,6 +14,7 @@ use kafka_protocol::protocol::StrBytes;
 use smallvec::SmallVec;
 use uuid::Uuid;
 
+use super::fault::InForce;
 use super::group::Group;
 use super::history::{Change, HistoryEntry};
 use super::journal::{MetadataTruth, Observation};
@@ -82,6 +83,8 @@ pub(super) struct Broker {
     pub host_bytes: StrBytes,
     pub port: u16,
     pub rack: Option<StrBytes>,
+    /// Whether it has ever started; before that nobody knows of it.
+    pub registered: bool,
     /// Whether its process runs.
     pub up: bool,
     /// Whether `serve_broker` has been called in this life.
@@ -160,6 +163,9 @@ pub(super) struct Partition {
     pub index: i32,
     pub replicas: BrokerIds,
     pub isr: BrokerIds,
+    /// Replicas that a reassignment under way adds, and those that it will leave; else empty.
+    pub adding: BrokerIds,
+    pub target: BrokerIds,
     /// −1: none.
     pub leader: i32,
     pub leader_epoch: i32,
@@ -190,6 +196,13 @@ pub(super) struct Partition {
     pub stored_bytes: usize,
 }
 
+impl Partition {
+    /// Replicas being added that are not in sync yet.
+    fn adding_out_of_sync(&self) -> usize {
+        self.adding.iter().filter(|id| !self.isr.contains(id)).count()
+    }
+}
+
 /// Something that happens at an instant of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Event {
@@ -205,10 +218,14 @@ pub(super) enum Event {
     CaughtUp { part: usize, broker: i32, incarnation: u32 },
     /// Preferred leaders take over again.
     RebalanceLeaders,
+    /// A surge begins or ends.
+    Rates,
     /// A synthetic member comes or goes.
     MemberChange { group: Arc<str> },
     /// A synthetic rebalance goes one step on.
     SyntheticRebalance { group: Arc<str> },
+    /// A group in a storm rebalances once more.
+    Storm { group: Arc<str> },
     /// A real member may have been silent too long.
     MemberSession { group: Arc<str>, member: Arc<str> },
     /// A real rebalance must end.
@@ -271,6 +288,10 @@ pub(super) struct State {
     pub start: Arc<MetadataTruth>,
     pub history: Vec<HistoryEntry>,
     pub trace: Option<Trace>,
+    /// Faults in force.
+    pub in_force: InForce,
+    /// Joins whose brokers have all registered.
+    pub spread: BTreeSet<usize>,
     /// Producer ids handed out, member ids made.
     pub producer_ids: i64,
     pub member_ids: u64,
@@ -329,7 +350,7 @@ impl State {
             return;
         }
         let mut views = vec![BrokerView::default(); self.brokers.len()];
-        let mut peers = std::collections::BTreeSet::new();
+        let mut peers = BTreeSet::new();
         let mut offline = 0;
         for (part_index, part) in self.parts.iter().enumerate() {
             for &replica in &part.replicas {
@@ -344,7 +365,9 @@ impl State {
             }
             let leader = &mut views[slot_of(part.leader)];
             leader.leaders += 1;
-            leader.under_replicated += u64::from(part.isr.len() < part.replicas.len());
+            // Kafka's gauge leaves out replicas that are only being added.
+            let behind = part.isr.len() + part.adding_out_of_sync() < part.replicas.len();
+            leader.under_replicated += u64::from(behind);
         }
         for (leader, _) in peers {
             views[slot_of(leader)].followers += 1;

@@ -19,10 +19,6 @@ use crate::sim::workload::LoadCurve;
 /// Monday 2026-01-05, 12:00 UTC.
 const NOON: UnixMillis = UnixMillis(1_767_614_400_000);
 
-fn flat() -> LoadCurve {
-    LoadCurve { utc_offset_minutes: 0, flat: true }
-}
-
 fn fleet(spec: FleetSpec) -> Fleet {
     Fleet::new(spec, Seed(11), NOON).expect("the specification is possible")
 }
@@ -32,10 +28,11 @@ fn secs(seconds: u64) -> SimTime {
 }
 
 /// Everything that evolves, as text.
-fn fingerprint(fleet: &Fleet) -> String {
+pub(super) fn fingerprint(fleet: &Fleet) -> String {
     let state = fleet.lock();
     format!(
-        "{:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+        state.in_force,
         state.now,
         state.brokers,
         state.parts,
@@ -46,7 +43,7 @@ fn fingerprint(fleet: &Fleet) -> String {
     )
 }
 
-fn check_laws(fleet: &Fleet) {
+pub(super) fn check_laws(fleet: &Fleet) {
     let state = fleet.lock();
     for part in &state.parts {
         let place = format!("{}-{} at {}", state.topics[part.topic].name, part.index, state.now);
@@ -100,7 +97,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..25)
 }
 
-fn specs() -> impl Strategy<Value = FleetSpec> {
+pub(super) fn specs() -> impl Strategy<Value = FleetSpec> {
     (1u32..6, 1u32..4, 1u32..5, 1u16..4, 0u32..4, 0u64..400).prop_map(
         |(brokers, topics, partitions, replication, groups, messages_per_second)| {
             let replication = replication.min(brokers as u16);
@@ -412,7 +409,7 @@ fn a_restart_resets_counters() {
 
 #[test]
 fn producers_are_exact() {
-    let spec = FleetSpec { curve: flat(), topics: 4, groups: 0, ..FleetSpec::default() };
+    let spec = FleetSpec { curve: LoadCurve::flat(), topics: 4, groups: 0, ..FleetSpec::default() };
     let fleet = fleet(spec);
     let ends = || -> BTreeMap<Arc<str>, i64> {
         let end = |topic: &Arc<str>| {
@@ -434,7 +431,7 @@ fn producers_are_exact() {
 
 #[test]
 fn producers_wait_for_a_leader_and_then_catch_up() {
-    let spec = FleetSpec { curve: flat(), groups: 0, ..FleetSpec::default() };
+    let spec = FleetSpec { curve: LoadCurve::flat(), groups: 0, ..FleetSpec::default() };
     let (calm, stormy) = (fleet(spec.clone()), fleet(spec));
     stormy.broker_down(3, secs(20));
     let total = |fleet: &Fleet, at: u64| -> i64 {
@@ -449,7 +446,7 @@ fn producers_wait_for_a_leader_and_then_catch_up() {
 
 #[test]
 fn retention_moves_the_log_start_and_bounds_the_size() {
-    let spec = FleetSpec { curve: flat(), groups: 0, ..FleetSpec::default() };
+    let spec = FleetSpec { curve: LoadCurve::flat(), groups: 0, ..FleetSpec::default() };
     let fleet = fleet(spec);
     let hourly = {
         let state = fleet.lock();

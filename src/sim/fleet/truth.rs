@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::group::Group;
 use super::journal::{
     BrokerTruth, CommittedTruth, GroupTruth, MetadataBroker, MetadataPartition, MetadataTopic,
     MetadataTruth, Observation, Observed,
@@ -83,8 +84,10 @@ impl State {
     /// The topology at an earlier instant.
     pub fn metadata_at(&self, at: SimTime) -> MetadataTruth {
         let mut start = MetadataTruth::clone(&self.start);
-        start.brokers = self.known_brokers();
-        super::history::replay(&start, &self.history, &start.brokers, at)
+        let known = self.known_brokers();
+        let of_start = |broker: &&MetadataBroker| broker.id.unsigned_abs() <= self.spec.brokers;
+        start.brokers = known.iter().filter(of_start).cloned().collect();
+        super::history::replay(&start, &self.history, &known, at)
     }
 
     /// What the exporter of `id` says now.
@@ -121,11 +124,19 @@ impl State {
             .collect()
     }
 
+    /// Whether `broker` is loading groups that it now coordinates.
+    pub fn loads_groups(&self, broker: i32) -> bool {
+        let of_broker = |group: &&Group| self.parts[group.coordinator].leader == broker;
+        let mut groups = self.groups.values().filter(of_broker);
+        groups.any(|group| self.in_force.loads(group.coordinator, self.now))
+    }
+
     /// Groups that `broker` coordinates, among `only` these when given.
     pub fn group_truths(&self, broker: i32, only: Option<&[Arc<str>]>) -> Vec<GroupTruth> {
         self.groups
             .values()
             .filter(|group| self.parts[group.coordinator].leader == broker)
+            .filter(|group| !self.in_force.loads(group.coordinator, self.now))
             .filter(|group| only.is_none_or(|only| only.contains(&group.name)))
             .map(|group| GroupTruth {
                 group: Arc::clone(&group.name),

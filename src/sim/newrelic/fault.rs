@@ -8,7 +8,6 @@ use std::time::Duration;
 use rand_chacha::ChaCha8Rng;
 
 use crate::domain::units::UnixMillis;
-use crate::sim::fault::{NewRelicAnswer, NewRelicFaultSpec};
 use crate::sim::seed::unit_interval;
 
 /// What goes wrong with a POST.
@@ -37,27 +36,6 @@ pub enum IngestFault {
 }
 
 impl IngestFault {
-    /// What a scenario or an administrator orders; `None` for what spares requests.
-    pub fn ordered(spec: &NewRelicFaultSpec) -> Option<Self> {
-        let retry_after_seconds = spec.retry_after_seconds();
-        let status = |code| Self::Status { code, retry_after_seconds };
-        Some(match spec.answer {
-            NewRelicAnswer::TooManyRequests => status(429),
-            NewRelicAnswer::Unavailable => status(503),
-            NewRelicAnswer::Error => status(500),
-            NewRelicAnswer::Forbidden => status(403),
-            NewRelicAnswer::RequestTimeout => status(408),
-            NewRelicAnswer::PayloadTooLarge => {
-                Self::BodyTooLarge { body_bytes_max: spec.body_max.map_or(0, |size| size.0) }
-            }
-            NewRelicAnswer::Slow => Self::Slow(spec.after.map(|after| after.0).unwrap_or_default()),
-            NewRelicAnswer::AcceptedThenLost => Self::LostAnswer,
-            NewRelicAnswer::Truncated => Self::TruncatedBody,
-            NewRelicAnswer::Garbage => Self::GarbageBody,
-            NewRelicAnswer::LateSynthesis => return None,
-        })
-    }
-
     /// Name in logs.
     pub const fn as_str(&self) -> &'static str {
         match self {

@@ -8,7 +8,6 @@ use std::time::Duration;
 use crate::domain::units::UnixMillis;
 use crate::sim::check::answers::Answers;
 use crate::sim::check::record::{CycleRecord, FleetRecord, Record, StoredEvent};
-use crate::sim::fault::Action;
 use crate::sim::fleet::{
     BrokerTruth, CommittedTruth, GroupTruth, MetadataTruth, Observation, Observed, ReplicaTruth,
 };
@@ -119,11 +118,13 @@ impl<'a> CycleView<'a> {
 impl Record {
     /// When the pipeline's clock was wrong, and by how much (ms ahead).
     pub fn skews(&self) -> impl Iterator<Item = (SimTime, SimTime, i64)> {
-        self.faults.iter().filter_map(|fault| match &fault.begin {
-            Action::Network(NetworkFault::Skew { host, offset_ms }) if host == PIPELINE_HOST => {
-                Some((fault.from, fault.to, *offset_ms))
-            }
-            _ => None,
+        self.faults.iter().flat_map(|fault| {
+            fault.network().filter_map(move |action| match action {
+                NetworkFault::Skew { host, offset_ms } if host == PIPELINE_HOST => {
+                    Some((fault.from, fault.to, *offset_ms))
+                }
+                _ => None,
+            })
         })
     }
 

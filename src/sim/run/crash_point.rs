@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 
 use super::hosts::Setup;
 use crate::sim::check::record::CrashPointRecord;
-use crate::sim::fault::CrashPointSpec;
+use crate::sim::fault::CrashPoint;
 use crate::sim::time::SimTime;
 use crate::sim::world::{HostName, NetworkFault, World, WorldError};
 
 /// A crash point in force.
 struct Armed {
-    spec: CrashPointSpec,
+    spec: CrashPoint,
     /// The host's events before it was armed.
     before: u64,
     crashed_at: Option<SimTime>,
@@ -83,11 +83,7 @@ impl CrashPoints {
     ///
     /// # Errors
     /// The world's; not every world counts events.
-    pub fn arm<W: World>(
-        &mut self,
-        world: &mut W,
-        spec: &CrashPointSpec,
-    ) -> Result<(), WorldError> {
+    pub fn arm<W: World>(&mut self, world: &mut W, spec: &CrashPoint) -> Result<(), WorldError> {
         let before = world.events_of(&spec.host)?;
         world.apply(&NetworkFault::CrashPoint {
             host: spec.host.clone(),
@@ -107,7 +103,7 @@ impl CrashPoints {
         &mut self,
         world: &mut W,
         setup: &Setup,
-        spec: &CrashPointSpec,
+        spec: &CrashPoint,
     ) -> Result<(), WorldError> {
         let Some(point) = self.armed.get(&spec.host) else { return Ok(()) };
         let (down, crashed_at) = (point.restart_at.is_some(), point.crashed_at);

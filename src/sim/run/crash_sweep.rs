@@ -12,7 +12,8 @@ use serde::Serialize;
 use super::{Network, Options, RunReport, run};
 use crate::config::quantity::DurationText;
 use crate::sim::check::Class;
-use crate::sim::fault::{CrashModeSpec, CrashPointSpec, FaultSpec};
+use crate::sim::fault::broker::crash::CrashModeSpec;
+use crate::sim::fault::{CrashPoint, FaultSpec};
 use crate::sim::scenario::Scenario;
 use crate::sim::seed::Seed;
 use crate::sim::time::SimTime;
@@ -184,7 +185,7 @@ fn latest(scenario: &Scenario, sweep: &CrashSweep) -> Result<SimTime, SweepError
 
 /// `scenario` with a crash after `event`.
 fn with_point(scenario: &Scenario, sweep: &CrashSweep, event: u64, until: SimTime) -> Scenario {
-    let point = CrashPointSpec {
+    let point = CrashPoint {
         host: sweep.host.clone(),
         event,
         mode: sweep.mode,

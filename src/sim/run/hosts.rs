@@ -24,11 +24,9 @@ use crate::ports::{Clock, Endpoint, Ports};
 use crate::resilience::breaker::{BreakerConfig, BreakerRegistry};
 use crate::rt::{self, ShutdownHandle};
 use crate::sim::check::record::BooksRecord;
-use crate::sim::fault::NewRelicFaultSpec;
+use crate::sim::fault::NewRelicFault;
 use crate::sim::fleet::{Fleet, JMX_PORT, WIRE_PORT, broker_host, serve_broker};
-use crate::sim::newrelic::{
-    self, Account, DelayRange, FaultWindow, IngestFault, NewRelic, NewRelicConfig,
-};
+use crate::sim::newrelic::{self, Account, DelayRange, FaultWindow, NewRelic, NewRelicConfig};
 use crate::sim::scenario::{
     KafkaSpec, NEWRELIC_HOST, NEWRELIC_PORT, PIPELINE_HOST, RELATIONSHIPS_EVERY, Scenario,
     USER_HOST,
@@ -36,7 +34,7 @@ use crate::sim::scenario::{
 use crate::sim::seed::Seed;
 use crate::sim::time::SimTime;
 use crate::sim::trace::Trace;
-use crate::sim::world::{World, WorldError};
+use crate::sim::world::{CrashMode, NetworkFault, World, WorldError};
 use crate::stream::StreamConfig;
 use crate::stream::spool::SpoolConfig;
 
@@ -228,6 +226,10 @@ pub fn start<W: World>(world: &mut W, setup: &Setup) -> Result<(), WorldError> {
             )?;
         }
     }
+    // Nobody is there before it joins; to others it is a machine that refuses connections.
+    for host in setup.scenario.later_starts().into_keys() {
+        world.apply(&NetworkFault::Crash { host, mode: CrashMode::Process })?;
+    }
     let (scenario, asking) = (setup.scenario.clone(), setup.user.clone());
     world.host(
         USER_HOST,
@@ -371,22 +373,21 @@ fn new_newrelic(scenario: &Scenario, seed: Seed) -> NewRelic {
 }
 
 /// Lets New Relic misbehave like this from `now` on.
-pub fn misbehave(setup: &Setup, fault: &NewRelicFaultSpec, now: SimTime) {
-    match IngestFault::ordered(fault) {
-        None => {
-            let extra = fault.lag.map(|text| text.0).unwrap_or_default();
-            setup.newrelic.delay_synthesis(setup.wall(now), extra);
+pub fn misbehave(setup: &Setup, fault: &NewRelicFault, now: SimTime) {
+    match fault {
+        NewRelicFault::LateSynthesis { lag } => {
+            setup.newrelic.delay_synthesis(setup.wall(now), *lag);
         }
-        Some(ingest) => {
-            let window = FaultWindow::always(ingest, setup.wall(now));
-            setup.newrelic.inject(FaultWindow { share: fault.share.unwrap_or(1.0), ..window });
+        NewRelicFault::Ingest { fault, share } => {
+            let window = FaultWindow::always(fault.clone(), setup.wall(now));
+            setup.newrelic.inject(FaultWindow { share: *share, ..window });
         }
     }
 }
 
 /// Ends what [`misbehave`] began: faults of ingest do not overlap.
-pub fn behave(setup: &Setup, fault: &NewRelicFaultSpec, now: SimTime) {
-    if fault.answer.spares_ingest() {
+pub fn behave(setup: &Setup, fault: &NewRelicFault, now: SimTime) {
+    if fault.spares_ingest() {
         setup.newrelic.delay_synthesis(setup.wall(now), Duration::ZERO);
     } else {
         setup.newrelic.clear_faults();

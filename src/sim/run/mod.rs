@@ -15,7 +15,7 @@ use crate::sim::report::timeline::Timeline;
 use crate::sim::scenario::Scenario;
 use crate::sim::seed::Seed;
 use crate::sim::swarm;
-use crate::sim::trace::{Sink, TraceDigest};
+use crate::sim::trace::{Copies, Sink, TraceDigest};
 use crate::sometimes;
 
 mod crash_point;
@@ -147,12 +147,13 @@ pub fn run_defective_with_evidence(
 }
 
 fn gather(scenario: &Scenario, options: Options, defect: Option<Defect>) -> (RunReport, Evidence) {
-    let copy = evidence::Copy::default();
-    let options = Options { sink: copy.sink(options.sink), ..options };
+    let copies = Copies::default();
+    let sink = Sink::Copied(copies.clone(), Box::new(options.sink));
+    let options = Options { sink, ..options };
     on_own_thread(scenario, options, defect, move |simulated| {
         let checks = check::examine(&simulated.record);
         let events = simulated.trace.events;
-        let evidence = Evidence::of(&simulated.record, &checks, &copy.take(), events);
+        let evidence = Evidence::of(&simulated.record, &checks, &copies.take(), events);
         (report(simulated, checks), evidence)
     })
 }

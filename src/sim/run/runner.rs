@@ -11,7 +11,7 @@ use super::defect::Defect;
 use super::hosts::{self, Setup};
 use crate::sim::check::answers::Answers;
 use crate::sim::check::record::{FleetRecord, Record};
-use crate::sim::fault::{Action, Fault};
+use crate::sim::fault::Action;
 use crate::sim::fleet::{Change, Fleet, broker_host};
 use crate::sim::kernel::{Kernel, KernelConfig};
 use crate::sim::scenario::{PIPELINE_HOST, Scenario};
@@ -58,21 +58,27 @@ pub fn record(
 struct Step {
     at: SimTime,
     label: String,
-    action: Action,
+    actions: Vec<Action>,
 }
 
 /// Ends come before begins of the same instant, so that a link is free for the next fault.
-fn plan(faults: &[Fault]) -> Vec<Step> {
+fn plan(scenario: &Scenario) -> Vec<Step> {
+    let faults = scenario.faults();
+    let joins = scenario.later_starts().into_iter().map(|(host, at)| Step {
+        at,
+        label: format!("join of {host}"),
+        action: Action::Network(NetworkFault::Restart { host }),
+    });
     let ends = faults.iter().filter_map(|fault| {
-        let action = fault.end.clone()?;
-        Some(Step { at: fault.to, label: format!("end {}", fault.label), action })
+        let label = format!("end {}", fault.label);
+        (fault.to > fault.from).then(|| Step { at: fault.to, label, actions: fault.end.clone() })
     });
     let begins = faults.iter().map(|fault| Step {
         at: fault.from,
         label: format!("begin {}", fault.label),
-        action: fault.begin.clone(),
+        actions: fault.begin.clone(),
     });
-    let mut steps: Vec<Step> = ends.chain(begins).collect();
+    let mut steps: Vec<Step> = ends.chain(joins).chain(begins).collect();
     steps.sort_by_key(|step| step.at);
     steps
 }
@@ -91,13 +97,15 @@ where
 
 fn run<W: World>(world: &mut W, setup: &Setup, points: &mut CrashPoints) -> Result<(), WorldError> {
     hosts::start(world, setup)?;
-    for step in plan(&setup.scenario.faults()) {
+    for step in plan(&setup.scenario) {
         points.reach(world, setup, step.at)?;
         setup.trace.event(world.now(), "fault", format_args!("{}", step.label));
-        match &step.action {
-            Action::CrashPoint(spec) => points.arm(world, spec)?,
-            Action::CrashPointOver(spec) => points.end(world, setup, spec)?,
-            action => apply(world, setup, action)?,
+        for action in &step.actions {
+            match action {
+                Action::CrashPoint(spec) => points.arm(world, spec)?,
+                Action::CrashPointOver(spec) => points.end(world, setup, spec)?,
+                action => apply(world, setup, action)?,
+            }
         }
     }
     points.reach(world, setup, setup.scenario.end())
@@ -162,7 +170,7 @@ pub fn fleet_record(fleet: &Fleet, end: SimTime) -> FleetRecord {
     let external = |name: &&std::sync::Arc<str>| !name.starts_with("__");
     FleetRecord {
         journal: Answers::new(fleet.take_journal()),
-        brokers: fleet.broker_ids(),
+        brokers: fleet.joined_ids(),
         down: down_times(fleet, end),
         topics: fleet.topics().iter().filter(external).map(ToString::to_string).collect(),
         groups: fleet.groups().iter().map(ToString::to_string).collect(),

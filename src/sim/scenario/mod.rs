@@ -14,13 +14,16 @@ use serde::{Deserialize, Serialize};
 use crate::config::quantity::{DurationText, SizeText};
 use crate::config::toml_file::{FileProblems, TomlFile};
 use crate::sim::fault::{Fault, FaultSpec};
-use crate::sim::fleet::{FleetSpec, broker_host};
+use crate::sim::fleet::broker_host;
 use crate::sim::swarm::SwarmSpec;
 use crate::sim::time::SimTime;
 
+mod cluster;
 mod rules;
 #[cfg(test)]
 mod tests;
+
+pub use cluster::{JoinSpec, KafkaSpec, LoadSpec, SurgeSpec};
 
 /// Host that runs the pipeline.
 pub const PIPELINE_HOST: &str = "pipeline";
@@ -87,34 +90,6 @@ pub struct NetworkSpec {
     pub latency: DurationText,
     /// Largest extra delay per delivery.
     pub jitter: DurationText,
-}
-
-/// One Kafka cluster.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct KafkaSpec {
-    /// Number of brokers; their hosts are `<cluster>-broker-1` and so on.
-    #[schemars(range(min = 1, max = 1000))]
-    pub brokers: u32,
-    /// Number of topics.
-    #[schemars(range(min = 0, max = 10_000))]
-    pub topics: u32,
-    /// Partitions per topic.
-    #[schemars(range(min = 1, max = 1000))]
-    pub partitions: u32,
-    /// Replicas per partition; at most the number of brokers.
-    #[schemars(range(min = 1, max = 15))]
-    pub replication: u32,
-    /// Number of consumer groups.
-    #[schemars(range(min = 0, max = 10_000))]
-    pub groups: u32,
-    /// Whether brokers expose their JMX figures to the pipeline.
-    pub jmx: bool,
-    /// Mean messages per second and topic at the daily curve's 1.
-    #[schemars(range(min = 0, max = 1_000_000))]
-    pub messages_per_second: u64,
-    /// Size of each broker's log volume.
-    pub disk: SizeText,
 }
 
 /// The simulated New Relic.
@@ -212,39 +187,6 @@ impl Default for NetworkSpec {
     }
 }
 
-impl Default for KafkaSpec {
-    fn default() -> Self {
-        Self {
-            brokers: 3,
-            topics: 10,
-            partitions: 6,
-            replication: 3,
-            groups: 5,
-            jmx: true,
-            messages_per_second: 500,
-            disk: SizeText(2 << 40),
-        }
-    }
-}
-
-impl KafkaSpec {
-    /// The fleet of the cluster called `name`.
-    pub fn fleet(&self, name: &str) -> FleetSpec {
-        FleetSpec {
-            cluster: name.to_owned(),
-            brokers: self.brokers,
-            topics: self.topics,
-            partitions: self.partitions,
-            replication: u16::try_from(self.replication).unwrap_or(u16::MAX),
-            min_insync_replicas: u16::try_from(self.replication.min(2)).unwrap_or(1),
-            groups: self.groups,
-            messages_per_second: self.messages_per_second,
-            disk_bytes: self.disk.0,
-            ..FleetSpec::default()
-        }
-    }
-}
-
 impl Default for NewRelicSpec {
     fn default() -> Self {
         Self {
@@ -309,7 +251,8 @@ impl Scenario {
     pub fn hosts(&self) -> Vec<String> {
         let mut hosts = vec![NEWRELIC_HOST.to_owned()];
         for (cluster, spec) in &self.kafka {
-            hosts.extend((1..=spec.brokers).map(|id| broker_host(cluster, id)));
+            let brokers = spec.fleet(cluster).brokers_in_all();
+            hosts.extend((1..=brokers).map(|id| broker_host(cluster, id)));
         }
         hosts.push(PIPELINE_HOST.to_owned());
         hosts
@@ -323,9 +266,20 @@ impl Scenario {
         faults
     }
 
-    /// When the last fault has ended; the start without faults.
+    /// When the last fault has ended and the last broker has joined; the start without any.
     pub fn heal(&self) -> SimTime {
-        self.faults().iter().map(|fault| fault.to).max().unwrap_or(SimTime::ZERO)
+        let healed = self.faults().iter().map(|fault| fault.to).max().unwrap_or(SimTime::ZERO);
+        self.later_starts().into_values().max().unwrap_or(SimTime::ZERO).max(healed)
+    }
+
+    /// When hosts of brokers that join later start; all others start at once.
+    pub fn later_starts(&self) -> BTreeMap<String, SimTime> {
+        let of_cluster = |(cluster, spec): (&String, &KafkaSpec)| {
+            let starts = spec.fleet(cluster).later_starts().into_iter();
+            let host = |(id, at): (i32, SimTime)| (broker_host(cluster, id), at);
+            starts.map(host).collect::<Vec<_>>()
+        };
+        self.kafka.iter().flat_map(of_cluster).collect()
     }
 
     /// End of the run.
@@ -342,8 +296,8 @@ impl Scenario {
 
     /// Longest extra lag of any late synthesis.
     fn extra_lag(&self) -> Duration {
-        let faults = self.fault.iter().filter_map(|spec| spec.newrelic.as_ref()?.lag);
-        faults.map(|lag| lag.0).max().unwrap_or_default()
+        let faults = self.fault.iter().filter_map(|spec| spec.late_synthesis.as_ref());
+        faults.map(|late| late.lag.0).max().unwrap_or_default()
     }
 
     /// Wall-clock time at the start.

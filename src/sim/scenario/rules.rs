@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::config::toml_file::{Place, Problem, TomlFile, nearest};
 use crate::sim::fault::{FaultSpec, FormFault};
-use crate::sim::scenario::Scenario;
+use crate::sim::scenario::{KafkaSpec, Scenario};
 use crate::sim::time::SimTime;
 
 /// Names must be usable as host names.
@@ -62,12 +62,46 @@ fn topology(file: &TomlFile, scenario: &Scenario, problems: &mut Vec<Problem>) {
             let help = "fleets of this size or name are not simulated";
             problems.push(file.problem("fleet", &place, error.to_string(), help));
         }
+        growth(file, &place, spec, problems);
         if spec.groups > 0 && spec.topics == 0 {
             problems.push(file.problem(
                 "groups",
                 &place.key("groups"),
                 "consumer groups without a topic have nothing to read",
                 "add topics, or set groups = 0",
+            ));
+        }
+    }
+}
+
+/// Loads and joins of one cluster.
+fn growth(file: &TomlFile, place: &Place, spec: &KafkaSpec, problems: &mut Vec<Problem>) {
+    for (index, surge) in spec.load.surge.iter().enumerate() {
+        let place = place.key("load").key("surge").at(index);
+        if surge.lasts.as_millis() == 0 {
+            problems.push(file.problem(
+                "surge",
+                &place.key("lasts"),
+                "a surge that does not last changes nothing",
+                "for example lasts = \"5min\"",
+            ));
+        }
+        if !(0.0..=1_000.0).contains(&surge.factor) {
+            problems.push(file.problem(
+                "surge",
+                &place.key("factor"),
+                format!("a surge cannot multiply the load by {}", surge.factor),
+                "set factor to 0 to 1000, for example 3.0",
+            ));
+        }
+    }
+    for (index, pair) in spec.join.windows(2).enumerate() {
+        if pair[1].at < pair[0].at {
+            problems.push(file.problem(
+                "join",
+                &place.key("join").at(index + 1).key("at"),
+                "brokers cannot join before those with smaller ids",
+                "list joins in the order of their times",
             ));
         }
     }
@@ -133,7 +167,7 @@ fn pipeline(file: &TomlFile, scenario: &Scenario, problems: &mut Vec<Problem>) {
 }
 
 fn faults(file: &TomlFile, scenario: &Scenario, problems: &mut Vec<Problem>) {
-    let hosts = scenario.hosts();
+    let (hosts, later) = (scenario.hosts(), scenario.later_starts());
     let mut busy: BTreeMap<String, SimTime> = BTreeMap::new();
     let mut ordered: Vec<(usize, &FaultSpec)> = scenario.fault.iter().enumerate().collect();
     ordered.sort_by_key(|(_, spec)| spec.at);
@@ -151,8 +185,20 @@ fn faults(file: &TomlFile, scenario: &Scenario, problems: &mut Vec<Problem>) {
                     |near| format!("did you mean `{near}`? hosts are {}", hosts.join(", ")),
                 );
                 let message = format!("no host is called `{host}`");
-                problems.push(file.problem("unknown_host", &place.key(key), message, help));
+                let kind = spec.entry().map_or(place.clone(), |entry| place.key(entry.name));
+                problems.push(file.problem("unknown_host", &kind.key(key), message, help));
             }
+        }
+        for (key, host) in spec.hosts() {
+            let Some(joins) = later.get(&host).filter(|at| SimTime::from(spec.at.0) < **at) else {
+                continue;
+            };
+            problems.push(file.problem(
+                "not_joined",
+                &place.key(key),
+                format!("`{host}` joins at {joins} and is not there before"),
+                "let the fault begin after that",
+            ));
         }
         let Some(fault) = spec.fault(&scenario.network) else { continue };
         let target = spec.target();

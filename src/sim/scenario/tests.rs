@@ -40,9 +40,9 @@ fn impossible_scenarios_are_refused_with_their_rule() {
         (fault("at = \"1s\"\ncrash = { host = \"a-broker-1\" }\n"), "lasts"),
         (fault("at = \"1s\"\nlasts = \"1s\"\ncrash = { host = \"b\" }\n"), "unknown_host"),
         (fault("at = \"9min\"\nlasts = \"59s\"\ncrash = { host = \"a-broker-1\" }\n"), "too_short"),
-        (fault("at = \"1s\"\nlasts = \"1s\"\nnewrelic = { answer = \"slow\" }\n"), "newrelic_key"),
+        (fault("at = \"1s\"\nlasts = \"1s\"\nslow_answers = { after = \"0s\" }\n"), "no_effect"),
         (
-            fault("at = \"1s\"\nlasts = \"1s\"\ndisk = { host = \"b\", kind = \"full\" }\n"),
+            fault("at = \"1s\"\nlasts = \"1s\"\nhold = { between = [\"b\", \"pipeline\"] }\n"),
             "unknown_host",
         ),
         (

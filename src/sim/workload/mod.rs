@@ -1,14 +1,20 @@
-//! How busy producers are: the daily and weekly curve that every producer of a fleet follows
-//! ("business hours" and "weekly"), and seeded noise around it.
+//! How busy producers are: the pattern over day and week that every producer of a fleet follows,
+//! surges on top of it, and seeded noise around it.
 //!
 //! Invariants:
 //! - Everything is a pure function of its arguments in whole parts per million, so two machines
 //!   and any number of calls give the same counts.
 //!
-//! Not modelled: the seasonal pattern (months), holidays, daylight saving (a fixed UTC offset
-//! stands for the time zone).
+//! Not modelled: the seasonal pattern (months), holidays (a surge stands for them), daylight saving
+//! (a fixed UTC offset stands for the time zone).
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::units::UnixMillis;
+use crate::sim::time::SimTime;
 
 /// One, in parts per million.
 pub const ONE_PPM: u64 = 1_000_000;
@@ -16,41 +22,105 @@ pub const ONE_PPM: u64 = 1_000_000;
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
-/// The load curve of one region.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// How the load changes over day and week; 1 is the base rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Pattern {
+    /// Business hours times weekday: what an office's systems see.
+    #[default]
+    BusinessWeek,
+    /// Hours 9 to 17 (both included) 1.5 at 13 falling to 1.0, before 6 and after 22 0.1, else 0.7;
+    /// on weekends 0.3 of that.
+    BusinessHours,
+    /// By weekday alone: Monday 1.3, Tuesday to Thursday 1.1, Friday 0.9, Saturday and Sunday 0.5.
+    Weekly,
+    /// Batch work: before 6 and after 22 1.5, hours 9 to 17 0.1, else 0.7.
+    Night,
+    /// Always 1.
+    Flat,
+}
+
+/// A while in which the load is a multiple of what the pattern says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Surge {
+    /// When it begins, from the start of the run.
+    pub from: SimTime,
+    /// How long it lasts.
+    pub lasts: Duration,
+    /// What the load is multiplied by, in parts per million.
+    pub factor_ppm: u64,
+}
+
+/// The load curve of one cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LoadCurve {
     /// Local time is UTC plus this many minutes.
     pub utc_offset_minutes: i32,
-    /// `true`: always exactly 1, for experiments that need a constant load.
-    pub flat: bool,
+    /// Over day and week.
+    pub pattern: Pattern,
+    /// On top of it; those in force at once multiply each other.
+    pub surges: Vec<Surge>,
 }
 
 impl LoadCurve {
-    /// Load at `at` relative to the base rate, in parts per million.
-    ///
-    /// Business hours (hours 9 to 17, both included) give `1.5 − 0.5·|h − 13|/4`, the night
-    /// (before 6, after 22) 0.1, the rest 0.7, weekends 0.3 of that; times the weekday's factor
-    /// (Mon 1.3, Tue–Thu 1.1, Fri 0.9, Sat and Sun 0.5).
-    pub fn at_ppm(self, at: UnixMillis) -> u64 {
-        if self.flat {
-            return ONE_PPM;
-        }
-        let local_ms = at.0.saturating_add(i64::from(self.utc_offset_minutes) * 60_000);
+    /// Always exactly 1, for experiments that need a constant load.
+    pub fn flat() -> Self {
+        Self { pattern: Pattern::Flat, ..Self::default() }
+    }
+
+    /// Load relative to the base rate at `wall`, which is `at` in the run, in parts per million.
+    pub fn at_ppm(&self, wall: UnixMillis, at: SimTime) -> u64 {
+        let local_ms = wall.0.saturating_add(i64::from(self.utc_offset_minutes) * 60_000);
         let hour = local_ms.rem_euclid(DAY_MS) / HOUR_MS;
         // 1970-01-01 was a Thursday; 0 is Monday.
         let weekday = (local_ms.div_euclid(DAY_MS) + 3).rem_euclid(7);
-        let business = match hour {
-            9..=17 => 1_500_000 - 125_000 * hour.abs_diff(13),
-            0..6 | 23 => 100_000,
-            _ => 700_000,
+        let (day, week) = (business_ppm(hour, weekday), weekday_ppm(weekday));
+        let usual = match self.pattern {
+            Pattern::BusinessWeek => times_ppm(day, week),
+            Pattern::BusinessHours => day,
+            Pattern::Weekly => week,
+            Pattern::Night => night_ppm(hour),
+            Pattern::Flat => ONE_PPM,
         };
-        let (weekend, weekly) = match weekday {
-            0 => (1_000_000, 1_300_000),
-            1..=3 => (1_000_000, 1_100_000),
-            4 => (1_000_000, 900_000),
-            _ => (300_000, 500_000),
-        };
-        business * weekend / ONE_PPM * weekly / ONE_PPM
+        let in_force = |surge: &&Surge| surge.from <= at && at < surge.from + surge.lasts;
+        let surges = self.surges.iter().filter(in_force);
+        surges.fold(usual, |load, surge| times_ppm(load, surge.factor_ppm))
+    }
+
+    /// Instants at which the load changes besides full hours: begins and ends of surges.
+    pub fn turns(&self) -> impl Iterator<Item = SimTime> {
+        self.surges.iter().flat_map(|surge| [surge.from, surge.from + surge.lasts])
+    }
+}
+
+fn times_ppm(load: u64, factor: u64) -> u64 {
+    let product = u128::from(load) * u128::from(factor) / u128::from(ONE_PPM);
+    u64::try_from(product).unwrap_or(u64::MAX)
+}
+
+fn business_ppm(hour: i64, weekday: i64) -> u64 {
+    let day = match hour {
+        9..=17 => 1_500_000 - 125_000 * hour.abs_diff(13),
+        0..6 | 23 => 100_000,
+        _ => 700_000,
+    };
+    if weekday < 5 { day } else { times_ppm(day, 300_000) }
+}
+
+fn weekday_ppm(weekday: i64) -> u64 {
+    match weekday {
+        0 => 1_300_000,
+        1..=3 => 1_100_000,
+        4 => 900_000,
+        _ => 500_000,
+    }
+}
+
+fn night_ppm(hour: i64) -> u64 {
+    match hour {
+        0..6 | 23 => 1_500_000,
+        9..=17 => 100_000,
+        _ => 700_000,
     }
 }
 
@@ -80,25 +150,56 @@ mod tests {
 
     #[test]
     fn curve_follows_the_specification() {
-        let check = |day: i64, hour: i64, offset: i32, expected: u64| {
-            let curve = LoadCurve { utc_offset_minutes: offset, flat: false };
-            let at = UnixMillis(MONDAY + day * DAY_MS + hour * HOUR_MS + 1);
-            assert_eq!(curve.at_ppm(at), expected, "day {day} hour {hour} offset {offset}");
+        let check = |pattern: Pattern, day: i64, hour: i64, offset: i32, expected: u64| {
+            let curve = LoadCurve { utc_offset_minutes: offset, pattern, surges: Vec::new() };
+            let wall = UnixMillis(MONDAY + day * DAY_MS + hour * HOUR_MS + 1);
+            let load = curve.at_ppm(wall, SimTime::ZERO);
+            assert_eq!(load, expected, "{pattern:?} day {day} hour {hour} offset {offset}");
         };
-        check(0, 13, 0, 1_950_000);
-        check(0, 9, 0, 1_300_000);
-        check(0, 17, 0, 1_300_000);
-        check(1, 18, 0, 770_000);
-        check(2, 5, 0, 110_000);
-        check(2, 6, 0, 770_000);
-        check(3, 23, 0, 110_000);
-        check(4, 13, 0, 1_350_000);
-        check(5, 13, 0, 225_000);
-        check(6, 3, 0, 15_000);
-        check(0, 12, 60, 1_950_000);
-        check(0, 0, -60, 15_000);
-        let flat = LoadCurve { utc_offset_minutes: 0, flat: true };
-        assert_eq!(flat.at_ppm(UnixMillis(MONDAY)), ONE_PPM);
+        let usual = Pattern::BusinessWeek;
+        check(usual, 0, 13, 0, 1_950_000);
+        check(usual, 0, 9, 0, 1_300_000);
+        check(usual, 0, 17, 0, 1_300_000);
+        check(usual, 1, 18, 0, 770_000);
+        check(usual, 2, 5, 0, 110_000);
+        check(usual, 2, 6, 0, 770_000);
+        check(usual, 3, 23, 0, 110_000);
+        check(usual, 4, 13, 0, 1_350_000);
+        check(usual, 5, 13, 0, 225_000);
+        check(usual, 6, 3, 0, 15_000);
+        check(usual, 0, 12, 60, 1_950_000);
+        check(usual, 0, 0, -60, 15_000);
+        check(Pattern::BusinessHours, 0, 13, 0, 1_500_000);
+        check(Pattern::BusinessHours, 4, 10, 0, 1_125_000);
+        check(Pattern::BusinessHours, 6, 13, 0, 450_000);
+        check(Pattern::Weekly, 0, 3, 0, 1_300_000);
+        check(Pattern::Weekly, 6, 23, 60, 1_300_000);
+        check(Pattern::Night, 2, 3, 0, 1_500_000);
+        check(Pattern::Night, 2, 13, 0, 100_000);
+        check(Pattern::Night, 5, 22, 0, 700_000);
+        check(Pattern::Flat, 5, 3, 0, ONE_PPM);
+    }
+
+    #[test]
+    fn surges_multiply_from_begin_to_end() {
+        let surge = |from: u64, secs: u64, factor_ppm: u64| Surge {
+            from: SimTime::from_secs(from),
+            lasts: Duration::from_secs(secs),
+            factor_ppm,
+        };
+        let surges = vec![surge(60, 120, 3_000_000), surge(120, 10, 500_000)];
+        let curve = LoadCurve { surges, ..LoadCurve::flat() };
+        let check = |at: u64, expected: u64| {
+            let load = curve.at_ppm(UnixMillis(MONDAY), SimTime::from_secs(at));
+            assert_eq!(load, expected, "at {at} s");
+        };
+        check(59, 1_000_000);
+        check(60, 3_000_000);
+        check(120, 1_500_000);
+        check(130, 3_000_000);
+        check(180, 1_000_000);
+        let turns: Vec<SimTime> = curve.turns().collect();
+        assert_eq!(turns, [60, 180, 120, 130].map(SimTime::from_secs));
     }
 
     #[test]

@@ -117,7 +117,7 @@ fn what_the_spool_took_survives_a_crash_and_what_was_staged_need_not() {
     let mut lied = two_lives(1);
     with_fault(
         &mut lied,
-        "at = \"70s\"\nlasts = \"9s\"\ndisk = { host = \"pipeline\", kind = \"lying_sync\" }",
+        "at = \"70s\"\nlasts = \"9s\"\ndisk_lies = {}",
     );
     holds(&lied, "conservation");
     breaks(&lied, "loss", "1 missing");
@@ -163,7 +163,7 @@ fn copies_come_from_doubt_only() {
     let mut stalled = crashing(78_000);
     with_fault(
         &mut stalled,
-        "at = \"60s\"\nlasts = \"20s\"\ndisk = { host = \"pipeline\", kind = \"stalled\" }",
+        "at = \"60s\"\nlasts = \"20s\"\ndisk_stall = {}",
     );
     holds(&stalled, "conservation");
 }
@@ -305,7 +305,7 @@ fn outage(taken_ms: Option<u64>) -> Record {
     let mut record = delivered();
     with_fault(
         &mut record,
-        "at = \"30s\"\nlasts = \"30s\"\nnewrelic = { answer = \"unavailable\" }",
+        "at = \"30s\"\nlasts = \"30s\"\nunavailable = {}",
     );
     let failed = post("one", 49_900, 50_000, PostAnswer::Refused(503));
     let taken = taken_ms.map(|at| post("one", at - 100, at, PostAnswer::Accepted));

@@ -226,7 +226,7 @@ pub fn describe_log_dirs(
         }
     }
     let total_bytes = state.spec.disk_bytes;
-    let usable_bytes = total_bytes.saturating_sub(state.disk_used(context.broker));
+    let usable_bytes = state.disk_free(context.broker);
     state.observe(context.broker, &context.head.client_id, |_| Observed::LogDirs {
         total_bytes,
         usable_bytes,

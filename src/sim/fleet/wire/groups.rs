@@ -35,6 +35,10 @@ pub fn list_groups(
         filter.is_empty() || filter.iter().any(|wanted| wanted.eq_ignore_ascii_case(value))
     };
     let broker = context.broker;
+    if state.loads_groups(broker) {
+        let error = ResponseError::CoordinatorLoadInProgress.code();
+        return reply(context.head, &ListGroupsResponse::default().with_error_code(error));
+    }
     let groups = state
         .groups
         .values()
@@ -170,6 +174,9 @@ pub fn await_join(
     group: Arc<str>,
     member: Arc<str>,
 ) -> Handled {
+    if let Err(error) = check_coordinator(state, context.broker, &group) {
+        return refuse_join(context.head, error, &member);
+    }
     match state.joined(&group, &member) {
         None => {
             let wake_at = state.group_deadline(&group);
@@ -251,6 +258,9 @@ pub fn await_sync(
     member: Arc<str>,
     generation: i32,
 ) -> Handled {
+    if let Err(error) = check_coordinator(state, context.broker, &group) {
+        return refuse_sync(context.head, error);
+    }
     match state.synced(&group, &member, generation) {
         None => {
             let wake_at = state.group_deadline(&group);

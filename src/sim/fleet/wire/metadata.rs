@@ -163,6 +163,7 @@ pub fn describe_cluster(
     let brokers = state
         .brokers
         .iter()
+        .filter(|broker| broker.registered)
         .filter(|broker| !broker.fenced || (version >= 2 && request.include_fenced_brokers))
         .map(|broker| {
             let described = DescribeClusterBroker::default()

@@ -397,10 +397,13 @@ fn end_reply(mut out: BytesMut) -> Handled {
 /// Whether `broker` coordinates `group`.
 ///
 /// # Errors
-/// COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR, INVALID_GROUP_ID.
+/// COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR, COORDINATOR_LOAD_IN_PROGRESS.
 fn check_coordinator(state: &State, broker: i32, group: &str) -> Result<(), ResponseError> {
     let part = state.coordinator_part(group).ok_or(ResponseError::CoordinatorNotAvailable)?;
     match state.parts[part].leader {
+        leader if leader == broker && state.in_force.loads(part, state.now) => {
+            Err(ResponseError::CoordinatorLoadInProgress)
+        }
         leader if leader == broker => Ok(()),
         leader if !state.is_up(leader) => Err(ResponseError::CoordinatorNotAvailable),
         _ => Err(ResponseError::NotCoordinator),

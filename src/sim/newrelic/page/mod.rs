@@ -19,10 +19,9 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use super::serve::{ANSWERS, Reply, Service, admin};
+use super::serve::{Reply, Service, admin, fault_kinds};
 use crate::newrelic::{ApiKey, KeyKind};
 use crate::ports::Clock;
-use crate::sim::fault::NewRelicAnswer;
 
 #[cfg(test)]
 mod tests;
@@ -169,7 +168,7 @@ impl<C: Clock> Shared<C> {
         let requests = service.newrelic().newest_requests(ROWS_MAX, None);
         state["accounts"] = json!(accounts);
         state["faults"] = admin::faults(service);
-        state["answers"] = json!(ANSWERS.map(NewRelicAnswer::name));
+        state["answers"] = json!(fault_kinds().map(|kind| kind.name).collect::<Vec<_>>());
         state["switches"] = json!(!service.options().open_to_network);
         state["newest_requests"] = requests.iter().map(admin::request_row).collect();
         state

@@ -82,7 +82,7 @@ fn the_page_loads_nothing_from_elsewhere_and_holds_no_key() {
 #[test]
 fn only_the_page_may_use_its_routes() {
     let check = |open: bool, method: &str, path: &str, headers: &[(&str, &str)], status: u16| {
-        let body = if method == "POST" { r#"{"answer":"error"}"# } else { "" };
+        let body = if method == "POST" { r#"{"answer":"server_error"}"# } else { "" };
         let (found, _, answer) = ask(open, method, path, headers, body);
         assert_eq!(found, status, "{method} {path} {headers:?}: {answer}");
         let answer: Value = serde_json::from_str(&answer).expect("JSON");

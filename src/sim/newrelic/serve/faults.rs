@@ -1,7 +1,7 @@
 //! Faults that somebody switches on and off while New Relic is served.
 //!
-//! Names and keys are those of a scenario's `newrelic` fault; on the command line they are written
-//! `name:key=value,key=value`, over HTTP as an object with `answer`.
+//! Names and keys are those of a scenario's faults of New Relic; on the command line they are
+//! written `name:key=value,key=value`, over HTTP as an object with `answer`.
 //!
 //! Invariants:
 //! - A key that the fault has no use for is an error with its fix, never ignored.
@@ -11,36 +11,28 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::DeserializeOwned;
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::config::quantity::{DurationText, SizeText};
+use crate::config::quantity::DurationText;
 use crate::config::toml_file::nearest;
 use crate::domain::units::UnixMillis;
-use crate::sim::fault::{FaultSpec, NewRelicAnswer, NewRelicFaultSpec};
-use crate::sim::newrelic::{FaultId, FaultWindow, IngestFault, NewRelic, Target};
+use crate::sim::fault::{CATALOGUE, Entry, FaultSpec, Group, NewRelicFault};
+use crate::sim::newrelic::{FaultId, FaultWindow, NewRelic, Target};
+use crate::sim::scenario::NetworkSpec;
 
 /// Most faults at a time.
 const ACTIVE_MAX: usize = 100;
 
-/// Every answer that a fault can have.
-pub const ANSWERS: [NewRelicAnswer; 11] = [
-    NewRelicAnswer::TooManyRequests,
-    NewRelicAnswer::Unavailable,
-    NewRelicAnswer::Error,
-    NewRelicAnswer::Forbidden,
-    NewRelicAnswer::RequestTimeout,
-    NewRelicAnswer::PayloadTooLarge,
-    NewRelicAnswer::Slow,
-    NewRelicAnswer::AcceptedThenLost,
-    NewRelicAnswer::Truncated,
-    NewRelicAnswer::Garbage,
-    NewRelicAnswer::LateSynthesis,
-];
+/// The kinds of fault that New Relic itself can have.
+pub fn kinds() -> impl Iterator<Item = &'static Entry> {
+    CATALOGUE.iter().filter(|entry| entry.group == Group::NewRelic)
+}
 
 /// Which part of New Relic a fault hits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultTarget {
     /// Event API, Metric API and what infrastructure agents send.
@@ -72,36 +64,28 @@ impl FaultTarget {
 }
 
 /// A fault as somebody orders it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+///
+/// As JSON: an object with `answer` (the fault's name), `target`, `lasts` and the fault's keys.
+#[derive(Debug, Clone, PartialEq)]
 pub struct FaultOrder {
-    /// What New Relic does to the requests that it hits.
-    pub answer: NewRelicAnswer,
-    /// The part of New Relic that it hits; `ingest` when not said.
-    #[serde(default)]
-    pub target: FaultTarget,
-    /// Share of the requests that it hits; without it, all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub share: Option<f64>,
-    /// How long it lasts, in virtual time; without it, until it is switched off.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lasts: Option<DurationText>,
-    /// `Retry-After`, in whole seconds, of `too_many_requests` (default 30s) and `unavailable`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retry_after: Option<DurationText>,
-    /// How long after taking a request `slow` answers it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<DurationText>,
-    /// Longest body, as sent, that `payload_too_large` lets pass; without it, none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub body_max: Option<SizeText>,
-    /// How much later than usual entities become visible under `late_synthesis`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lag: Option<DurationText>,
+    entry: &'static str,
+    target: FaultTarget,
+    lasts: Option<DurationText>,
+    /// The fault's own keys, as ordered.
+    keys: Map<String, Value>,
+    fault: NewRelicFault,
 }
 
-/// The keys beside `answer`.
-const KEYS: [&str; 7] = ["target", "share", "lasts", "retry_after", "after", "body_max", "lag"];
+/// The keys that every fault has here, and what they mean.
+pub const COMMON_KEYS: [(&str, &str); 2] = [
+    (
+        "target",
+        "The part of New Relic that it hits: `ingest` (Event API, Metric API and what \
+         infrastructure agents send; so when not said), `event`, `metric`, `infra`, `nerdgraph` \
+         or `all`. Late synthesis hits every entity.",
+    ),
+    ("lasts", "How long it lasts, in virtual time; without it, until it is switched off."),
+];
 
 /// A fault that cannot be switched on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -158,62 +142,99 @@ impl FaultOrder {
     /// # Errors
     /// The first thing that is wrong, with its fix.
     pub fn from_json(value: Value) -> Result<Self, FaultError> {
-        let Value::Object(object) = &value else {
+        let Value::Object(mut keys) = value else {
             let fix = r#"send {"answer": "too_many_requests"}"#;
             return Err(FaultError::new("a fault is an object", fix));
         };
-        let names = ANSWERS.map(NewRelicAnswer::name);
-        match object.get("answer") {
-            Some(Value::String(name)) if names.contains(&name.as_str()) => {}
-            Some(Value::String(name)) => {
-                let message = format!("there is no fault `{name}`");
-                return Err(FaultError::new(message, suggestion(name, &names)));
-            }
-            _ => {
-                let fix = format!("give one of {}", names.join(", "));
-                return Err(FaultError::new("`answer` is missing", fix));
-            }
-        }
-        let unknown = object.keys().find(|key| *key != "answer" && !KEYS.contains(&key.as_str()));
-        if let Some(key) = unknown {
-            return Err(FaultError::new(format!("unknown key `{key}`"), suggestion(key, &KEYS)));
-        }
-        let order: Self = serde_json::from_value(value).map_err(|error| {
-            let fix = "durations are \"30s\", sizes \"1MB\", a share is a number";
-            FaultError::new(error.to_string(), fix)
-        })?;
-        order.check()?;
-        Ok(order)
-    }
-
-    fn check(&self) -> Result<(), FaultError> {
-        if self.lasts.is_some_and(|lasts| lasts.0.is_zero()) {
+        let entry = kind_of(keys.remove("answer").as_ref())?;
+        check_keys(entry, &keys)?;
+        let target = take(&mut keys, "target")?.unwrap_or_default();
+        let lasts: Option<DurationText> = take(&mut keys, "lasts")?;
+        if lasts.is_some_and(|lasts| lasts.0.is_zero()) {
             return Err(FaultError::new("`lasts` is 0", "leave it out, or give a time"));
         }
-        if self.answer.spares_ingest() && self.target != FaultTarget::Ingest {
+        let fault = resolve(entry, &keys)?;
+        if fault.spares_ingest() && target != FaultTarget::Ingest {
             let fix = "remove `target`";
             return Err(FaultError::new("late synthesis hits every entity", fix));
         }
-        let spec = self.spec();
-        // The scenario's own rules, on a fault that lasts as those must.
-        let lasts = Some(DurationText::from_secs(1));
-        let whole = FaultSpec { lasts, newrelic: Some(spec), ..FaultSpec::default() };
-        match whole.faults_of_form().into_iter().next() {
-            Some(fault) => Err(FaultError::new(fault.message, fault.help)),
-            None => Ok(()),
-        }
+        Ok(Self { entry: entry.name, target, lasts, keys, fault })
     }
+}
 
-    fn spec(&self) -> NewRelicFaultSpec {
-        NewRelicFaultSpec {
-            answer: self.answer,
-            share: self.share,
-            retry_after: self.retry_after,
-            after: self.after,
-            body_max: self.body_max,
-            lag: self.lag,
+impl Serialize for FaultOrder {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("answer", self.entry)?;
+        map.serialize_entry("target", &self.target)?;
+        for (key, value) in &self.keys {
+            map.serialize_entry(key, value)?;
         }
+        if let Some(lasts) = &self.lasts {
+            map.serialize_entry("lasts", lasts)?;
+        }
+        map.end()
     }
+}
+
+fn kind_of(answer: Option<&Value>) -> Result<&'static Entry, FaultError> {
+    let names: Vec<&str> = kinds().map(|entry| entry.name).collect();
+    let Some(Value::String(name)) = answer else {
+        let fix = format!("give one of {}", names.join(", "));
+        return Err(FaultError::new("`answer` is missing", fix));
+    };
+    kinds().find(|entry| entry.name == name).ok_or_else(|| {
+        let message = format!("there is no fault `{name}`");
+        FaultError::new(message, suggestion(name, &names))
+    })
+}
+
+/// Every key is known, and none is missing.
+fn check_keys(entry: &Entry, keys: &Map<String, Value>) -> Result<(), FaultError> {
+    let own = entry.keys();
+    let common = COMMON_KEYS.iter().map(|(key, _)| *key);
+    let known: Vec<&str> = common.chain(own.iter().map(|key| key.name.as_str())).collect();
+    if let Some(key) = keys.keys().find(|key| !known.contains(&key.as_str())) {
+        let message = format!("`{}` has no key `{key}`", entry.name);
+        return Err(FaultError::new(message, suggestion(key, &known)));
+    }
+    match own.iter().find(|key| key.required && !keys.contains_key(&key.name)) {
+        Some(key) => {
+            let message = format!("`{}` needs `{}`", entry.name, key.name);
+            Err(FaultError::new(message, format!("add {}=2s, for example", key.name)))
+        }
+        None => Ok(()),
+    }
+}
+
+fn read<T: DeserializeOwned>(value: Value) -> Result<T, FaultError> {
+    serde_json::from_value(value).map_err(|error| {
+        let fix = "durations are \"30s\", sizes \"1MB\", a share is a number";
+        FaultError::new(error.to_string(), fix)
+    })
+}
+
+fn take<T: DeserializeOwned>(
+    keys: &mut Map<String, Value>,
+    key: &str,
+) -> Result<Option<T>, FaultError> {
+    keys.remove(key).map(read).transpose()
+}
+
+/// What a scenario's fault of this kind and these keys would do.
+fn resolve(entry: &Entry, keys: &Map<String, Value>) -> Result<NewRelicFault, FaultError> {
+    // A scenario's fault has times; an order has its own.
+    let times = [("at", Value::from("0s")), ("lasts", Value::from("1s"))];
+    let mut whole: Map<String, Value> =
+        times.into_iter().map(|(key, time)| (key.to_owned(), time)).collect();
+    whole.insert(entry.name.to_owned(), Value::Object(keys.clone()));
+    let spec: FaultSpec = read(Value::Object(whole))?;
+    if let Some(fault) = spec.faults_of_form().into_iter().next() {
+        return Err(FaultError::new(fault.message, fault.help));
+    }
+    let resolved = spec.fault(&NetworkSpec::default());
+    let fault = resolved.and_then(|fault| fault.newrelic().next().cloned());
+    fault.ok_or_else(|| FaultError::new(format!("`{}` does nothing", entry.name), "use another"))
 }
 
 /// A fault that is in force.
@@ -256,14 +277,16 @@ impl Switches {
             return Err(FaultError::new(message, "switch one off first"));
         }
         let until = order.lasts.map(|lasts| now.plus(lasts.0));
-        let windows = IngestFault::ordered(&order.spec()).into_iter().flat_map(|fault| {
-            order.target.targets().iter().map(move |target| (fault.clone(), *target))
-        });
-        let ids = windows.map(|(fault, target)| {
-            let share = order.share.unwrap_or(1.0);
-            newrelic.inject(FaultWindow { fault, from: now, until, share, target })
-        });
-        let ids: Vec<FaultId> = ids.collect();
+        let ids: Vec<FaultId> = match &order.fault {
+            NewRelicFault::LateSynthesis { .. } => Vec::new(),
+            NewRelicFault::Ingest { fault, share } => {
+                let window = |target: &Target| {
+                    let (fault, share, target) = (fault.clone(), *share, *target);
+                    newrelic.inject(FaultWindow { fault, from: now, until, share, target })
+                };
+                order.target.targets().iter().map(window).collect()
+            }
+        };
         self.next += 1;
         let (id, until_ms) = (self.next, until.map(|until| until.0));
         let active = ActiveFault { id, fault: order, since_ms: now.0, until_ms };
@@ -303,8 +326,7 @@ impl Switches {
 
     /// How much later than usual entities become visible.
     pub fn lag(&self) -> Duration {
-        let late = self.active.values().filter(|(active, _)| active.fault.answer.spares_ingest());
-        let lags = late.filter_map(|(active, _)| active.fault.lag.map(|lag| lag.0));
+        let lags = self.active.values().map(|(active, _)| active.fault.fault.lag());
         self.delay.saturating_add(lags.max().unwrap_or_default())
     }
 
@@ -325,28 +347,20 @@ mod tests {
     use crate::sim::seed::Seed;
 
     #[test]
-    fn every_answer_is_listed() {
-        let schema = serde_json::to_value(schemars::schema_for!(NewRelicAnswer)).expect("JSON");
-        let known = schema["oneOf"].as_array().expect("one of the answers").len();
-        assert_eq!(ANSWERS.len(), known);
-        for answer in ANSWERS {
-            let text = serde_json::to_value(answer).expect("JSON");
-            assert_eq!(text, answer.name());
-        }
-    }
-
-    #[test]
     fn texts_become_faults_or_say_what_is_wrong() {
         let good = |text: &str, json: &str| {
             let order: FaultOrder = text.parse().unwrap_or_else(|e| panic!("{text}: {e}"));
             assert_eq!(serde_json::to_string(&order).expect("JSON"), json, "{text}");
         };
-        good("error", r#"{"answer":"error","target":"ingest"}"#);
+        good("server_error", r#"{"answer":"server_error","target":"ingest"}"#);
         good(
             "too_many_requests:share=0.5,retry_after=10s,lasts=5min,target=all",
-            r#"{"answer":"too_many_requests","target":"all","share":0.5,"lasts":"5min","retry_after":"10s"}"#,
+            r#"{"answer":"too_many_requests","target":"all","retry_after":"10s","share":0.5,"lasts":"5min"}"#,
         );
-        good("slow:after=2s", r#"{"answer":"slow","target":"ingest","after":"2s"}"#);
+        good(
+            "slow_answers:after=2s",
+            r#"{"answer":"slow_answers","target":"ingest","after":"2s"}"#,
+        );
         good(
             "payload_too_large:body_max=64KiB:target=metric",
             r#"{"answer":"payload_too_large","target":"metric","body_max":"64KiB"}"#,
@@ -359,17 +373,18 @@ mod tests {
         };
         bad("", &["no fault ``", "there are too_many_requests"]);
         bad("unavailble", &["no fault `unavailble`", "did you mean `unavailable`"]);
-        bad("error:shar=1", &["unknown key `shar`", "did you mean `share`"]);
-        bad("error:share", &["`share` has no value", "key=value"]);
-        bad("error:share=1,share=1", &["twice"]);
-        bad("error:share=2", &["a share lies above 0"]);
-        bad("error:share=x", &["invalid type", "a share is a number"]);
-        bad("error:after=1s", &["`after` means nothing to `error`", "slow"]);
-        bad("slow", &["`slow` needs `after`"]);
-        bad("slow:after=2", &["has no unit", "2s"]);
-        bad("error:lasts=0s", &["`lasts` is 0"]);
+        bad("crash:host=newrelic", &["no fault `crash`"]);
+        bad("server_error:shar=1", &["no key `shar`", "did you mean `share`"]);
+        bad("server_error:share", &["`share` has no value", "key=value"]);
+        bad("server_error:share=1,share=1", &["twice"]);
+        bad("server_error:share=2", &["a share lies above 0"]);
+        bad("server_error:share=x", &["invalid type", "a share is a number"]);
+        bad("server_error:after=1s", &["`server_error` has no key `after`"]);
+        bad("slow_answers", &["`slow_answers` needs `after`"]);
+        bad("slow_answers:after=2", &["has no unit", "2s"]);
+        bad("server_error:lasts=0s", &["`lasts` is 0"]);
         bad("late_synthesis:lag=1s,target=event", &["remove `target`"]);
-        bad("error:target=events", &["unknown variant `events`"]);
+        bad("server_error:target=events", &["unknown variant `events`"]);
         let error = FaultOrder::from_json(Value::from(1)).expect_err("no object");
         assert_eq!(error.message, "a fault is an object");
     }
@@ -382,7 +397,7 @@ mod tests {
             let order = text.parse().expect("valid");
             switches.on(&newrelic, order, EPOCH).map(|active| active.id)
         };
-        assert_eq!(on("error"), Ok(1));
+        assert_eq!(on("server_error"), Ok(1));
         assert_eq!(on("late_synthesis:lag=30s,lasts=1min"), Ok(2));
         assert_eq!(on("late_synthesis:lag=10s"), Ok(3));
         switches.set_delay(Duration::from_secs(5));
@@ -395,9 +410,9 @@ mod tests {
         assert!(switches.off(&newrelic, 1) && !switches.off(&newrelic, 1));
         assert_eq!(switches.all_off(&newrelic), 1);
         for _ in 0..ACTIVE_MAX {
-            switches.on(&newrelic, "error".parse().expect("valid"), EPOCH).expect("room");
+            switches.on(&newrelic, "server_error".parse().expect("valid"), EPOCH).expect("room");
         }
-        let full = switches.on(&newrelic, "error".parse().expect("valid"), EPOCH);
+        let full = switches.on(&newrelic, "server_error".parse().expect("valid"), EPOCH);
         assert!(full.expect_err("full").message.contains("100 faults"));
     }
 }

@@ -25,7 +25,9 @@ pub use accounts::{
 pub use admin::{ROUTES, Reply};
 pub(super) use claims::CLAIMS;
 pub use clock::{PacedClock, SPEEDS};
-pub use faults::{ANSWERS, ActiveFault, FaultError, FaultOrder, FaultTarget, Switches};
+pub use faults::{
+    ActiveFault, COMMON_KEYS, FaultError, FaultOrder, FaultTarget, Switches, kinds as fault_kinds,
+};
 pub use guard::{Denied, Guard};
 pub use recorder::{Recorder, SYNC_EVERY, keep};
 pub use series::{Rate, Series};

@@ -69,7 +69,7 @@ fn the_admin_api_answers_or_says_what_to_do() {
     };
     check("GET", "/", "", 200, &["/synthesis-delay", "meaning"]);
     check("GET", "/faults", "", 200, &["\"faults\":[]", "\"synthesis_delay\":\"0ms\""]);
-    let order = r#"{"answer":"slow","after":"2s","target":"nerdgraph","lasts":"1min"}"#;
+    let order = r#"{"answer":"slow_answers","after":"2s","target":"nerdgraph","lasts":"1min"}"#;
     check("POST", "/faults", order, 201, &["\"id\":1", "\"until_ms\":1700000060000"]);
     check("POST", "/faults", r#"{"answer":"late_synthesis","lag":"30s"}"#, 201, &["\"id\":2"]);
     check("GET", "/faults/", "", 200, &["\"synthesis_delay\":\"30s\"", "nerdgraph"]);
@@ -78,7 +78,7 @@ fn the_admin_api_answers_or_says_what_to_do() {
     check("DELETE", "/faults/2", "", 404, &["no fault has the number 2", "fix"]);
     check("DELETE", "/faults/x", "", 404, &["number x"]);
     check("DELETE", "/faults", "", 200, &["\"switched_off\":1"]);
-    check("POST", "/faults", r#"{"answer":"slo"}"#, 400, &["no fault `slo`", "did you mean"]);
+    check("POST", "/faults", r#"{"answer":"slow_answer"}"#, 400, &["no fault `slow_answer`", "did you mean"]);
     check("POST", "/faults", "{", 400, &["no JSON", "fix"]);
     check("POST", "/faults", "[]", 400, &["a fault is an object"]);
     check("POST", "/synthesis-delay", "{}", 400, &["`delay` is missing", "\\\"30s\\\""]);

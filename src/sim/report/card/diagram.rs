@@ -152,7 +152,7 @@ fn draw(out: &mut String, row: &Row, y: f64, width: f64) {
             };
             let _ = write!(
                 out,
-                "<line class=\"message {class}\" x1=\"{}\" x2=\"{}\" y1=\"{1}\" y2=\"{1}\"{tip}/>",
+                "<line class=\"message {class}\" x1=\"{0}\" x2=\"{2}\" y1=\"{1}\" y2=\"{1}\"{tip}/>",
                 at(x1),
                 at(y),
                 at(end)

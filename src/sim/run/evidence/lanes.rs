@@ -115,7 +115,15 @@ fn tone(state: StateKind) -> Tone {
     match state {
         StateKind::Closed => Tone::Good,
         StateKind::HalfOpen => Tone::Warning,
-        _ => Tone::Bad,
+        StateKind::Open => Tone::Bad,
+    }
+}
+
+fn words(state: StateKind) -> &'static str {
+    match state {
+        StateKind::Closed => "closed",
+        StateKind::HalfOpen => "half-open",
+        StateKind::Open => "open",
     }
 }
 
@@ -128,10 +136,10 @@ fn breakers(record: &Record) -> Vec<Lane> {
             let (mut state, mut since) = (StateKind::Closed, life.started);
             for event in &breaker.events {
                 let BreakerNews::Change { to, .. } = event.what else { continue };
-                marks.push(mark(since, event.at, tone(state), &state.to_string()));
+                marks.push(mark(since, event.at, tone(state), words(state)));
                 (state, since) = (to, event.at);
             }
-            marks.push(mark(since, life.ended, tone(state), &state.to_string()));
+            marks.push(mark(since, life.ended, tone(state), words(state)));
             match lanes.iter_mut().find(|lane| lane.label == breaker.name) {
                 Some(lane) => lane.marks.extend(marks),
                 None => lanes.push(Lane { label: breaker.name.clone(), marks }),

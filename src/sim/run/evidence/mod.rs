@@ -9,14 +9,11 @@
 //! Not modelled: causes that the trace does not record. A link of the chain that rests on nothing
 //! but time says so ([`Link::Inferred`]).
 
-use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError};
-
 use crate::sim::check::CheckResult;
 use crate::sim::check::record::Record;
 use crate::sim::report::timeline::Lane;
 use crate::sim::time::SimTime;
-use crate::sim::trace::{EventId, Sink};
+use crate::sim::trace::EventId;
 
 mod chain;
 mod curves;
@@ -230,52 +227,6 @@ pub struct Curve {
     pub differences: Vec<SimTime>,
     /// What a reader should know beside the lines.
     pub note: Option<String>,
-}
-
-/// Most bytes of a trace that are kept for evidence.
-const TRACE_BYTES_MAX: usize = 256 << 20;
-
-/// Keeps a copy of a run's trace on its way to where it goes otherwise.
-#[derive(Clone, Default)]
-pub(super) struct Copy(Arc<Mutex<Vec<u8>>>);
-
-impl Copy {
-    /// A sink that keeps a copy here and sends everything on to `sink`.
-    pub(super) fn sink(&self, sink: Sink) -> Sink {
-        let (onward, error): (Option<Box<dyn Write + Send>>, _) = match sink {
-            Sink::None | Sink::Memory(_) => (None, None),
-            Sink::Writer(writer, error) => (Some(writer), error),
-        };
-        Sink::Writer(Box::new(Tee { copy: self.clone(), onward }), error)
-    }
-
-    /// What was kept; nothing stays.
-    pub(super) fn take(&self) -> Vec<u8> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-struct Tee {
-    copy: Copy,
-    onward: Option<Box<dyn Write + Send>>,
-}
-
-impl Write for Tee {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let mut kept = self.copy.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() + bytes.len() <= TRACE_BYTES_MAX {
-            kept.extend_from_slice(bytes);
-        }
-        drop(kept);
-        match &mut self.onward {
-            Some(writer) => writer.write_all(bytes).map(|()| bytes.len()),
-            None => Ok(bytes.len()),
-        }
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.onward.as_mut().map_or(Ok(()), Write::flush)
-    }
 }
 
 impl Evidence {

@@ -1,0 +1,78 @@
+//! A wrong clock.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::super::body::{Body, Kind};
+use super::super::catalogue::Group;
+use super::super::stage::{Lot, Stage};
+use super::super::words::who;
+use super::super::{Action, FormFault};
+use crate::sim::scenario::{NetworkSpec, PIPELINE_HOST};
+use crate::sim::world::NetworkFault;
+
+/// A wrong clock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClockSkew {
+    /// Which host.
+    pub host: String,
+    /// Milliseconds ahead of true time; negative is behind.
+    #[schemars(range(min = -3_600_000, max = 3_600_000))]
+    pub offset_ms: i64,
+}
+
+impl Body for ClockSkew {
+    fn hosts(&self) -> Vec<(&'static str, String)> {
+        vec![("host", self.host.clone())]
+    }
+
+    fn form(&self) -> Vec<FormFault> {
+        if self.host != PIPELINE_HOST {
+            return Vec::new();
+        }
+        let message = "the pipeline's clock has a fault of its own";
+        let help = format!("write clock_jump = {{ offset_ms = {} }}", self.offset_ms);
+        vec![FormFault::new("clock_skew", &["host"], message, help)]
+    }
+
+    fn target(&self) -> String {
+        format!("clock of {}", self.host)
+    }
+
+    fn label(&self) -> String {
+        format!("clock of {} {:+} ms", self.host, self.offset_ms)
+    }
+
+    fn prose(&self) -> String {
+        let way = if self.offset_ms < 0 { "behind" } else { "ahead" };
+        format!("the clock of {} is {} ms {way}", who(&self.host), self.offset_ms.unsigned_abs())
+    }
+
+    fn actions(&self, _normal: &NetworkSpec) -> (Vec<Action>, Vec<Action>) {
+        let set = |offset_ms| {
+            vec![Action::Network(NetworkFault::Skew { host: self.host.clone(), offset_ms })]
+        };
+        (set(self.offset_ms), set(0))
+    }
+}
+
+impl Kind for ClockSkew {
+    const GROUP: Group = Group::Broker;
+    const SUMMARY: &'static str = "Moves the clock of a broker or of New Relic.";
+    const PROSE: &'static str =
+        "the clock of <host> is <number> ms ahead | the clock of <host> is <number> ms behind";
+    const AFFECTS: &'static [&'static str] = &["ground truth", "freshness"];
+
+    fn draw(lot: &mut Lot, stage: &Stage) -> Option<Self> {
+        let host = lot.broker(stage)?;
+        let offset_ms = i64::try_from(lot.millis(50, 600_000).as_millis()).ok()?;
+        Some(Self { host, offset_ms: if lot.chance(0.5) { offset_ms } else { -offset_ms } })
+    }
+
+    fn simpler(&self) -> Vec<Self> {
+        let nearer = [self.offset_ms.signum() * 1_000, self.offset_ms / 2];
+        let nearer = nearer.into_iter().filter(|ms| ms.abs() < self.offset_ms.abs() && *ms != 0);
+        nearer.map(|offset_ms| Self { offset_ms, ..self.clone() }).collect()
+    }
+}

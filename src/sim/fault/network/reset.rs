@@ -1,0 +1,61 @@
+//! A reset of connections.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::super::body::{Body, Kind};
+use super::super::catalogue::Group;
+use super::super::stage::{Lot, Stage};
+use super::super::words::{link, link_target, pair};
+use super::super::{Action, FormFault, form};
+use super::ends;
+use crate::sim::scenario::NetworkSpec;
+use crate::sim::world::NetworkFault;
+
+/// A reset of connections.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reset {
+    /// The two hosts.
+    pub between: [String; 2],
+}
+
+impl Body for Reset {
+    fn hosts(&self) -> Vec<(&'static str, String)> {
+        self.between.iter().map(|host| ("between", host.clone())).collect()
+    }
+
+    fn form(&self) -> Vec<FormFault> {
+        form::between(&self.between)
+    }
+
+    fn target(&self) -> String {
+        link_target(&self.between, "reset")
+    }
+
+    fn label(&self) -> String {
+        format!("reset of {}", link(&self.between))
+    }
+
+    fn prose(&self) -> String {
+        format!("every connection between {} is reset", pair(&self.between))
+    }
+
+    fn actions(&self, _normal: &NetworkSpec) -> (Vec<Action>, Vec<Action>) {
+        let (from, to) = ends(&self.between);
+        (vec![Action::Network(NetworkFault::Reset { from, to })], Vec::new())
+    }
+}
+
+impl Kind for Reset {
+    const GROUP: Group = Group::Network;
+    const SUMMARY: &'static str = "Resets all open connections between two hosts, once.";
+    const PROSE: &'static str = "every connection between <host> and <host> is reset";
+    const AFFECTS: &'static [&'static str] =
+        &["coverage", "freshness", "honesty", "conservation", "recovery", "breaker", "cycles"];
+    const INSTANT: bool = true;
+
+    fn draw(lot: &mut Lot, stage: &Stage) -> Option<Self> {
+        Some(Self { between: lot.link(stage)? })
+    }
+}

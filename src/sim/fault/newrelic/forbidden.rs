@@ -1,0 +1,67 @@
+//! Refusals with 403.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::super::body::{Body, Kind};
+use super::super::catalogue::Group;
+use super::super::stage::{Lot, Stage};
+use super::super::words::{share_of, simpler_shares, to_share};
+use super::super::{Action, FormFault, form};
+use super::{NewRelicFault, begin_and_end};
+use crate::sim::newrelic::IngestFault;
+use crate::sim::scenario::NetworkSpec;
+
+/// Refusals with 403.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Forbidden {
+    /// Share of the requests that it hits, above 0 and at most 1; without it, all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub share: Option<f64>,
+}
+
+impl Body for Forbidden {
+    fn hosts(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
+    fn form(&self) -> Vec<FormFault> {
+        form::share(self.share)
+    }
+
+    fn target(&self) -> String {
+        "newrelic".to_owned()
+    }
+
+    fn label(&self) -> String {
+        format!("New Relic: 403 forbidden{}", to_share(self.share))
+    }
+
+    fn prose(&self) -> String {
+        format!("New Relic answers {} with 403", share_of(self.share, "request"))
+    }
+
+    fn actions(&self, _normal: &NetworkSpec) -> (Vec<Action>, Vec<Action>) {
+        let fault = IngestFault::Status { code: 403, retry_after_seconds: None };
+        begin_and_end(NewRelicFault::ingest(fault, self.share))
+    }
+}
+
+impl Kind for Forbidden {
+    const GROUP: Group = Group::NewRelic;
+    const SUMMARY: &'static str =
+        "New Relic refuses with 403, as with a key that is not valid; what waits must outlive it.";
+    const PROSE: &'static str = "New Relic answers <requests> with 403";
+    const AFFECTS: &'static [&'static str] =
+        &["recovery", "breaker", "conservation", "loss", "freshness", "politeness"];
+
+    fn draw(lot: &mut Lot, _stage: &Stage) -> Option<Self> {
+        Some(Self { share: lot.share() })
+    }
+
+    fn simpler(&self) -> Vec<Self> {
+        simpler_shares(self.share).into_iter().map(|share| Self { share }).collect()
+    }
+}

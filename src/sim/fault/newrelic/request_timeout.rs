@@ -1,0 +1,66 @@
+//! Refusals with 408.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::super::body::{Body, Kind};
+use super::super::catalogue::Group;
+use super::super::stage::{Lot, Stage};
+use super::super::words::{share_of, simpler_shares, to_share};
+use super::super::{Action, FormFault, form};
+use super::{NewRelicFault, begin_and_end};
+use crate::sim::newrelic::IngestFault;
+use crate::sim::scenario::NetworkSpec;
+
+/// Refusals with 408.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RequestTimeout {
+    /// Share of the requests that it hits, above 0 and at most 1; without it, all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub share: Option<f64>,
+}
+
+impl Body for RequestTimeout {
+    fn hosts(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
+    fn form(&self) -> Vec<FormFault> {
+        form::share(self.share)
+    }
+
+    fn target(&self) -> String {
+        "newrelic".to_owned()
+    }
+
+    fn label(&self) -> String {
+        format!("New Relic: 408 request timeout{}", to_share(self.share))
+    }
+
+    fn prose(&self) -> String {
+        format!("New Relic answers {} with 408", share_of(self.share, "request"))
+    }
+
+    fn actions(&self, _normal: &NetworkSpec) -> (Vec<Action>, Vec<Action>) {
+        let fault = IngestFault::Status { code: 408, retry_after_seconds: None };
+        begin_and_end(NewRelicFault::ingest(fault, self.share))
+    }
+}
+
+impl Kind for RequestTimeout {
+    const GROUP: Group = Group::NewRelic;
+    const SUMMARY: &'static str = "New Relic refuses with 408, as when a body comes in too slowly.";
+    const PROSE: &'static str = "New Relic answers <requests> with 408";
+    const AFFECTS: &'static [&'static str] =
+        &["recovery", "breaker", "conservation", "loss", "freshness", "politeness"];
+
+    fn draw(lot: &mut Lot, _stage: &Stage) -> Option<Self> {
+        Some(Self { share: lot.share() })
+    }
+
+    fn simpler(&self) -> Vec<Self> {
+        simpler_shares(self.share).into_iter().map(|share| Self { share }).collect()
+    }
+}

@@ -1,0 +1,79 @@
+//! Refusals with 503, with a wait.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::super::body::{Body, Kind};
+use super::super::catalogue::Group;
+use super::super::stage::{Lot, Stage};
+use super::super::words::{share_of, simpler_shares, to_share};
+use super::super::{Action, FormFault, form};
+use super::{NewRelicFault, begin_and_end};
+use crate::config::quantity::DurationText;
+use crate::sim::newrelic::IngestFault;
+use crate::sim::scenario::NetworkSpec;
+
+/// Refusals with 503, with a wait.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Unavailable {
+    /// Share of the requests that it hits, above 0 and at most 1; without it, all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub share: Option<f64>,
+    /// `Retry-After` in whole seconds, up to a day; none when not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<DurationText>,
+}
+
+impl Body for Unavailable {
+    fn hosts(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
+    fn form(&self) -> Vec<FormFault> {
+        [form::share(self.share), form::retry_after(self.retry_after)].concat()
+    }
+
+    fn target(&self) -> String {
+        "newrelic".to_owned()
+    }
+
+    fn label(&self) -> String {
+        format!("New Relic: 503 unavailable{}", to_share(self.share))
+    }
+
+    fn prose(&self) -> String {
+        let prose = format!("New Relic answers {} with 503", share_of(self.share, "request"));
+        match self.retry_after {
+            Some(wait) => format!("{prose} and asks for {wait}"),
+            None => prose,
+        }
+    }
+
+    fn actions(&self, _normal: &NetworkSpec) -> (Vec<Action>, Vec<Action>) {
+        let retry_after_seconds = self.retry_after.map(super::whole_seconds);
+        let fault = IngestFault::Status { code: 503, retry_after_seconds };
+        begin_and_end(NewRelicFault::ingest(fault, self.share))
+    }
+}
+
+impl Kind for Unavailable {
+    const GROUP: Group = Group::NewRelic;
+    const SUMMARY: &'static str = "New Relic refuses with 503.";
+    const PROSE: &'static str = "New Relic answers <requests> with 503[ and asks for <time>]";
+    const AFFECTS: &'static [&'static str] =
+        &["recovery", "breaker", "conservation", "loss", "freshness", "politeness"];
+
+    fn draw(lot: &mut Lot, _stage: &Stage) -> Option<Self> {
+        let retry_after = lot.chance(0.5).then(|| lot.seconds(1, 60));
+        Some(Self { share: lot.share(), retry_after })
+    }
+
+    fn simpler(&self) -> Vec<Self> {
+        let shares = simpler_shares(self.share).into_iter();
+        let shares = shares.map(|share| Self { share, ..self.clone() });
+        let usual = Self { retry_after: None, ..self.clone() };
+        shares.chain((usual != *self).then_some(usual)).collect()
+    }
+}

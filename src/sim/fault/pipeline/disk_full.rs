@@ -1,0 +1,65 @@
+//! A disk without room.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::super::Action;
+use super::super::body::{Body, Kind};
+use super::super::catalogue::Group;
+use super::super::stage::{Lot, Stage};
+use super::disk_fault;
+use crate::config::quantity::SizeText;
+use crate::sim::disk::DiskFault;
+use crate::sim::scenario::NetworkSpec;
+
+/// A disk without room.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DiskFull {
+    /// Bytes by which files may still grow; without it, none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub free: Option<SizeText>,
+}
+
+impl Body for DiskFull {
+    fn hosts(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
+    fn target(&self) -> String {
+        super::DISK.to_owned()
+    }
+
+    fn label(&self) -> String {
+        "disk of pipeline: full".to_owned()
+    }
+
+    fn prose(&self) -> String {
+        match self.free {
+            Some(size) => format!("the pipeline's disk is full but for {size}"),
+            None => "the pipeline's disk is full".to_owned(),
+        }
+    }
+
+    fn actions(&self, _normal: &NetworkSpec) -> (Vec<Action>, Vec<Action>) {
+        disk_fault(DiskFault::Full { free_bytes: self.free.map_or(0, |size| size.0) })
+    }
+}
+
+impl Kind for DiskFull {
+    const GROUP: Group = Group::Pipeline;
+    const SUMMARY: &'static str =
+        "The pipeline's disk is full: files can grow no further, or by little.";
+    const PROSE: &'static str = "the pipeline's disk is full[ but for <size>]";
+    const AFFECTS: &'static [&'static str] =
+        &["conservation", "loss", "recovery", "cycles", "bounded memory", "no panic"];
+
+    fn draw(lot: &mut Lot, stage: &Stage) -> Option<Self> {
+        let free = lot.chance(0.5).then(|| SizeText(lot.between(1, 64) << 10));
+        stage.spool.then_some(Self { free })
+    }
+
+    fn simpler(&self) -> Vec<Self> {
+        if self.free.is_some() { vec![Self { free: None }] } else { Vec::new() }
+    }
+}
