@@ -22,6 +22,7 @@ mod pipeline;
 mod run;
 mod scenario;
 mod spool;
+mod sweep;
 
 /// How a process of ours ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,6 +125,8 @@ struct Arguments {
 enum Verb {
     /// Simulates fleet, pipeline and New Relic under faults, and judges the result.
     Run(run::RunArgs),
+    /// Runs many seeds side by side in search of one that fails.
+    Sweep(sweep::SweepArgs),
     /// Proves that a seed gives the same trace bytes in two fresh processes.
     Meta(meta::MetaArgs),
     /// Runs a scenario once for every so many events of a host, which goes down after that event.
@@ -166,6 +169,7 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match arguments.verb {
         Verb::Run(args) => args.run().into(),
+        Verb::Sweep(args) => args.run().into(),
         Verb::Meta(args) => args.run().into(),
         Verb::CrashSweep(args) => args.run().into(),
         Verb::Checks(args) => catalogue::checks(&args).into(),

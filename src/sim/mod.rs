@@ -11,6 +11,7 @@ pub mod fault;
 pub mod fleet;
 pub mod fuse;
 pub mod kernel;
+pub mod letters;
 pub mod newrelic;
 pub mod oracle;
 pub mod report;

@@ -165,6 +165,7 @@ fn hinders(fault: &Fault) -> bool {
             NetworkFault::Disk { host, .. } => host == PIPELINE_HOST,
             _ => false,
         },
+        Action::Fleet { .. } | Action::FleetWell { .. } => false,
         Action::NewRelicWell(_) | Action::CrashPointOver(_) => false,
     };
     fault.begin.iter().any(hinders)

@@ -10,6 +10,7 @@
 //!   the world, a fleet or New Relic, computed before the run.
 //! - A fault undoes at its end what it did at its begin; only instant ones leave something behind.
 
+use crate::sim::fleet::FleetFault;
 use crate::sim::time::SimTime;
 use crate::sim::world::NetworkFault;
 
@@ -26,7 +27,7 @@ mod stage;
 mod tests;
 mod words;
 
-pub use body::{Body, Kind};
+pub use body::{Body, Kind, Object};
 pub use broker::crash_point::CrashPoint;
 pub use catalogue::{Entry, Group, Key, find};
 pub use form::FormFault;
@@ -43,6 +44,20 @@ pub enum Action {
     NewRelic(NewRelicFault),
     /// Ends what this one began.
     NewRelicWell(NewRelicFault),
+    /// To a cluster's state, or to what one of its brokers sends.
+    Fleet {
+        /// Name of the cluster.
+        cluster: String,
+        /// What befalls it.
+        fault: FleetFault,
+    },
+    /// Ends what this one began.
+    FleetWell {
+        /// Name of the cluster.
+        cluster: String,
+        /// What befell it.
+        fault: FleetFault,
+    },
     /// The host goes down after the given event.
     CrashPoint(CrashPoint),
     /// From now on the host's events are not counted; it starts again if it is down.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::body::{Body, InSpec, Kind};
+use super::body::{Body, InSpec, Kind, Object};
 use super::catalogue::Entry;
 use super::{Fault, FormFault, broker, network, newrelic, pipeline};
 use crate::config::quantity::DurationText;
@@ -67,6 +67,14 @@ faults! {
     reset: network::reset::Reset,
     crash: broker::crash::Crash,
     crash_point: broker::crash_point::CrashPoint,
+    restart: broker::restart::Restart,
+    leader_move: broker::leader_move::LeaderMove,
+    isr_shrink: broker::isr_shrink::IsrShrink,
+    coordinator_move: broker::coordinator_move::CoordinatorMove,
+    rebalance_storm: broker::rebalance_storm::RebalanceStorm,
+    controller_loss: broker::controller_loss::ControllerLoss,
+    log_disk_full: broker::log_disk_full::LogDiskFull,
+    consumer_stall: broker::consumer_stall::ConsumerStall,
     clock_skew: broker::clock_skew::ClockSkew,
     too_many_requests: newrelic::too_many_requests::TooManyRequests,
     unavailable: newrelic::unavailable::Unavailable,
@@ -122,6 +130,11 @@ impl FaultSpec {
     /// Every host that it names, with the key of its table that names it.
     pub fn hosts(&self) -> Vec<(&'static str, String)> {
         self.bodies().iter().flat_map(|(_, body)| body.hosts()).collect()
+    }
+
+    /// Every object of a cluster that it names, with the key of its table that names it.
+    pub fn objects(&self) -> Vec<(&'static str, Object)> {
+        self.bodies().iter().flat_map(|(_, body)| body.objects()).collect()
     }
 
     /// What two faults must not have in force at once; empty for one that is none.

@@ -5,7 +5,7 @@
 use rand_chacha::ChaCha8Rng;
 
 use crate::config::quantity::DurationText;
-use crate::sim::fleet::broker_host;
+use crate::sim::fleet::{broker_host, group_name};
 use crate::sim::scenario::{NEWRELIC_HOST, PIPELINE_HOST, Scenario};
 use crate::sim::seed::{below, unit_interval};
 use crate::sim::world::HostName;
@@ -103,6 +103,20 @@ impl Lot {
     /// Some broker.
     pub fn broker(&mut self, stage: &Stage) -> Option<HostName> {
         self.pick(&stage.brokers()).map(|host| (*host).clone())
+    }
+
+    /// A place in a list of `count` things, which is not 0.
+    pub fn index(&mut self, count: u32) -> usize {
+        usize::try_from(below(&mut self.0, u64::from(count.max(1)))).unwrap_or(0)
+    }
+
+    /// Some consumer group, with its cluster.
+    pub fn group(&mut self, stage: &Stage) -> Option<(String, String)> {
+        let with_groups = stage.clusters.iter().filter(|cluster| cluster.groups > 0);
+        let with_groups: Vec<&ClusterStage> = with_groups.collect();
+        let cluster = *self.pick(&with_groups)?;
+        let group = group_name(self.index(cluster.groups), cluster.topics as usize);
+        Some((cluster.name.clone(), group))
     }
 
     /// Two hosts that talk to each other: the pipeline and New Relic, or the pipeline and a broker.

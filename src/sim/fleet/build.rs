@@ -244,10 +244,7 @@ impl State {
                 (0..count).map(|nth| 1 + (index * 2 + nth) % topics.max(1)).collect();
             chosen.sort_unstable();
             chosen.dedup();
-            let subject = chosen.first().map_or("idle", |&topic| {
-                self.topics[topic].name.split('.').next().unwrap_or("idle")
-            });
-            let name: Arc<str> = Arc::from(format!("{subject}-consumers-{index}"));
+            let name: Arc<str> = Arc::from(group_name(index, topics));
             let Some(coordinator) = self.coordinator_part(&name) else { continue };
             let mut group = Group::new(Arc::clone(&name), coordinator);
             group.synthetic = true;
@@ -311,8 +308,16 @@ fn new_broker(spec: &FleetSpec, id: i32) -> Broker {
     }
 }
 
-/// `orders.created`, `payments.created`, …, then with a number.
-fn topic_name(index: usize) -> String {
+/// `orders-consumers-0`: name of consumer group `index` in a cluster of so many topics, after the
+/// first topic that it reads. Every tenth group, from 9 on, has no members.
+pub fn group_name(index: usize, topics: usize) -> String {
+    let topic = topic_name(index * 2 % topics.max(1));
+    let subject = topic.split('.').next().filter(|_| topics > 0).unwrap_or("idle");
+    format!("{subject}-consumers-{index}")
+}
+
+/// Name of topic `index`: `orders.created`, `payments.created`, …, then with a number.
+pub fn topic_name(index: usize) -> String {
     let subject = SUBJECTS[index % SUBJECTS.len()];
     let fact = FACTS[index / SUBJECTS.len() % FACTS.len()];
     match index / (SUBJECTS.len() * FACTS.len()) {

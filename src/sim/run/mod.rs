@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::sim::check::record::{CrashPointRecord, Record};
-use crate::sim::check::{self, CheckResult};
+use crate::sim::check::{self, CheckResult, Failure};
 use crate::sim::report::timeline::Timeline;
 use crate::sim::scenario::Scenario;
 use crate::sim::seed::Seed;
@@ -118,6 +118,11 @@ impl RunReport {
     /// Whether every check passed.
     pub fn passed(&self) -> bool {
         self.checks.iter().all(CheckResult::passed)
+    }
+
+    /// Every way in which it failed: in the order of the checks, then by shape, each once.
+    pub fn failures(&self) -> Vec<Failure> {
+        check::failures(&self.checks)
     }
 }
 

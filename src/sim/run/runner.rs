@@ -18,7 +18,7 @@ use crate::sim::scenario::{PIPELINE_HOST, Scenario};
 use crate::sim::time::SimTime;
 use crate::sim::trace::{Trace, TraceDigest};
 use crate::sim::turmoil::{TurmoilConfig, TurmoilWorld};
-use crate::sim::world::{NetworkFault, World, WorldError};
+use crate::sim::world::{CrashMode, NetworkFault, World, WorldError};
 
 /// Runs `scenario` and keeps what it left behind: the record, the trace's digest, and why the
 /// trace's sink is incomplete if it is.
@@ -67,7 +67,7 @@ fn plan(scenario: &Scenario) -> Vec<Step> {
     let joins = scenario.later_starts().into_iter().map(|(host, at)| Step {
         at,
         label: format!("join of {host}"),
-        action: Action::Network(NetworkFault::Restart { host }),
+        actions: vec![Action::Network(NetworkFault::Restart { host })],
     });
     let ends = faults.iter().filter_map(|fault| {
         let label = format!("end {}", fault.label);
@@ -98,7 +98,7 @@ where
 fn run<W: World>(world: &mut W, setup: &Setup, points: &mut CrashPoints) -> Result<(), WorldError> {
     hosts::start(world, setup)?;
     for step in plan(&setup.scenario) {
-        points.reach(world, setup, step.at)?;
+        reach(world, setup, points, step.at)?;
         setup.trace.event(world.now(), "fault", format_args!("{}", step.label));
         for action in &step.actions {
             match action {
@@ -108,7 +108,34 @@ fn run<W: World>(world: &mut W, setup: &Setup, points: &mut CrashPoints) -> Resu
             }
         }
     }
-    points.reach(world, setup, setup.scenario.end())
+    reach(world, setup, points, setup.scenario.end())
+}
+
+/// Lets time pass until `until`; brokers that find their log volume full on the way take their
+/// hosts' processes with them.
+fn reach<W: World>(
+    world: &mut W,
+    setup: &Setup,
+    points: &mut CrashPoints,
+    until: SimTime,
+) -> Result<(), WorldError> {
+    loop {
+        for (cluster, fleet) in &setup.fleets {
+            for broker in fleet.take_died(world.now()) {
+                let host = broker_host(cluster, broker);
+                let what = format_args!("{host} is down: its log volume is full");
+                setup.trace.event(world.now(), "fault", what);
+                world.apply(&NetworkFault::Crash { host, mode: CrashMode::Process })?;
+            }
+        }
+        let looks = setup.fleets.values().filter_map(Fleet::next_look);
+        let next = looks.min().map_or(until, |look| look.min(until));
+        let passed = world.now();
+        points.reach(world, setup, next)?;
+        if world.now() >= until && (next == until || world.now() == passed) {
+            return Ok(());
+        }
+    }
 }
 
 fn apply<W: World>(world: &mut W, setup: &Setup, action: &Action) -> Result<(), WorldError> {
@@ -120,6 +147,14 @@ fn apply<W: World>(world: &mut W, setup: &Setup, action: &Action) -> Result<(), 
         }
         Action::NewRelicWell(fault) => {
             hosts::behave(setup, fault, now);
+            Ok(())
+        }
+        Action::Fleet { cluster, fault } => {
+            setup.fleets.get(cluster).inspect(|fleet| fleet.begin_fault(now, fault));
+            Ok(())
+        }
+        Action::FleetWell { cluster, fault } => {
+            setup.fleets.get(cluster).inspect(|fleet| fleet.end_fault(now, fault));
             Ok(())
         }
         // They act between steps too: theirs is `CrashPoints`.

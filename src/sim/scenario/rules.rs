@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::config::toml_file::{Place, Problem, TomlFile, nearest};
-use crate::sim::fault::{FaultSpec, FormFault};
+use crate::sim::fault::{FaultSpec, FormFault, Object};
 use crate::sim::scenario::{KafkaSpec, Scenario};
 use crate::sim::time::SimTime;
 
@@ -189,6 +189,11 @@ fn faults(file: &TomlFile, scenario: &Scenario, problems: &mut Vec<Problem>) {
                 problems.push(file.problem("unknown_host", &kind.key(key), message, help));
             }
         }
+        problems.extend(
+            spec.objects().into_iter().filter_map(|(key, object)| {
+                unknown_object(file, scenario, &object, &place.key(key))
+            }),
+        );
         for (key, host) in spec.hosts() {
             let Some(joins) = later.get(&host).filter(|at| SimTime::from(spec.at.0) < **at) else {
                 continue;
@@ -212,6 +217,41 @@ fn faults(file: &TomlFile, scenario: &Scenario, problems: &mut Vec<Problem>) {
         }
         busy.insert(target, fault.to);
     }
+}
+
+/// What is wrong with a fault's object at `place`, if the scenario has none of that name.
+fn unknown_object(
+    file: &TomlFile,
+    scenario: &Scenario,
+    object: &Object,
+    place: &Place,
+) -> Option<Problem> {
+    let unknown = |rule: &'static str, what: &str, name: &str, known: &[String]| {
+        let near = nearest(name, known.iter().map(String::as_str));
+        let some = known.iter().take(8).cloned().collect::<Vec<_>>().join(", ");
+        let help = match near {
+            _ if known.is_empty() => format!("the cluster has no {what}s"),
+            Some(near) => format!("did you mean `{near}`? {what}s are {some}"),
+            None => format!("{what}s are {some}"),
+        };
+        Some(file.problem(rule, place, format!("no {what} is called `{name}`"), help))
+    };
+    let (Object::Cluster(cluster) | Object::Topic { cluster, .. } | Object::Group { cluster, .. }) =
+        object;
+    let Some(spec) = scenario.kafka.get(cluster) else {
+        let known: Vec<String> = scenario.kafka.keys().cloned().collect();
+        // Said once, where the cluster is named.
+        return match object {
+            Object::Cluster(_) => unknown("unknown_cluster", "cluster", cluster, &known),
+            _ => None,
+        };
+    };
+    let (rule, what, name, known) = match object {
+        Object::Cluster(_) => return None,
+        Object::Topic { topic, .. } => ("unknown_topic", "topic", topic, spec.topic_names()),
+        Object::Group { group, .. } => ("unknown_group", "group", group, spec.group_names()),
+    };
+    if known.contains(name) { None } else { unknown(rule, what, name, &known) }
 }
 
 fn times(file: &TomlFile, scenario: &Scenario, problems: &mut Vec<Problem>) {

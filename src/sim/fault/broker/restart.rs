@@ -1,0 +1,67 @@
+//! A controlled shutdown of a broker, and its start.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::super::body::{Body, Kind};
+use super::super::catalogue::Group;
+use super::super::stage::{Lot, Stage};
+use super::super::words::who;
+use super::super::{Action, FormFault};
+use super::{not_a_broker, on_broker};
+use crate::sim::fleet::FleetFault;
+use crate::sim::scenario::NetworkSpec;
+use crate::sim::world::{CrashMode, NetworkFault};
+
+/// A controlled shutdown of a broker, and its start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Restart {
+    /// The broker's host.
+    pub host: String,
+}
+
+impl Body for Restart {
+    fn hosts(&self) -> Vec<(&'static str, String)> {
+        vec![("host", self.host.clone())]
+    }
+
+    fn form(&self) -> Vec<FormFault> {
+        not_a_broker(&self.host)
+    }
+
+    fn target(&self) -> String {
+        format!("host {}", self.host)
+    }
+
+    fn label(&self) -> String {
+        format!("restart of {}", self.host)
+    }
+
+    fn prose(&self) -> String {
+        format!("{} is shut down in order and started again", who(&self.host))
+    }
+
+    fn actions(&self, _normal: &NetworkSpec) -> (Vec<Action>, Vec<Action>) {
+        let host = || self.host.clone();
+        let (mut begin, mut end) = on_broker(&self.host, |broker| FleetFault::Restart { broker });
+        let crash = NetworkFault::Crash { host: host(), mode: CrashMode::Process };
+        begin.push(Action::Network(crash));
+        end.push(Action::Network(NetworkFault::Restart { host: host() }));
+        (begin, end)
+    }
+}
+
+impl Kind for Restart {
+    const GROUP: Group = Group::Broker;
+    const SUMMARY: &'static str = "A broker shuts down in order: its leaderships and coordinators \
+                                   move away first, so nobody waits for a time-out. At the end it \
+                                   starts again, with counters at zero.";
+    const PROSE: &'static str = "<host> is shut down in order and started again";
+    const AFFECTS: &'static [&'static str] =
+        &["ground truth", "health score", "honesty", "coverage", "freshness", "recovery"];
+
+    fn draw(lot: &mut Lot, stage: &Stage) -> Option<Self> {
+        Some(Self { host: lot.broker(stage)? })
+    }
+}
