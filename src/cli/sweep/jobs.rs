@@ -73,8 +73,12 @@ impl JobsArgs {
 
     /// How the file came about.
     fn head(&self) -> Result<String, String> {
-        let kind = self.kind.to_possible_value().map_or("", |value| value.get_name()).to_owned();
-        let mut head = format!("# Made by: shakedown sweep jobs --kind {kind} --shards {}", self.shards);
+        let kind = match self.kind {
+            Kind::Kubernetes => "kubernetes",
+            Kind::Github => "github",
+        };
+        let mut head =
+            format!("# Made by: shakedown sweep jobs --kind {kind} --shards {}", self.shards);
         if self.kind == Kind::Kubernetes {
             let _ = write!(head, " --image {}", shell_word(&self.image));
         }
@@ -128,7 +132,8 @@ mod tests {
 
     #[test]
     fn committed_jobs_are_what_is_printed() {
-        for (kind, path) in [("kubernetes", "ci/sweep.kubernetes.yaml"), ("github", "ci/sweep.github.yaml")]
+        for (kind, path) in
+            [("kubernetes", "ci/sweep.kubernetes.yaml"), ("github", "ci/sweep.github.yaml")]
         {
             let text = jobs(&format!("--kind {kind}")).expect("printed");
             let path = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));

@@ -178,12 +178,17 @@ impl SearchArgs {
         let Some(count) = count else { return Ok(()) };
         if self.range.first.checked_add(count - 1).is_none() {
             let first = self.range.first;
-            complain(&format!("there are no {count} seeds from {first} on: the last is {}", u64::MAX));
+            complain(&format!(
+                "there are no {count} seeds from {first} on: the last is {}",
+                u64::MAX
+            ));
             return Err(Exit::Usage);
         }
         if self.shard.share(count) == 0 {
             let shard = self.shard;
-            complain(&format!("shard {shard} of {count} seeds is empty: use at most {count} shards"));
+            complain(&format!(
+                "shard {shard} of {count} seeds is empty: use at most {count} shards"
+            ));
             return Err(Exit::Usage);
         }
         Ok(())

@@ -26,7 +26,9 @@ use super::{CheckResult, Class};
 use crate::sim::letters;
 
 /// Ten base32 letters that name a kind of failure.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(try_from = "String")]
 pub struct Fingerprint(String);
 

@@ -10,8 +10,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::Plan;
-use crate::sim::check::fingerprint::{Failure, Fingerprint};
 use crate::sim::check::{CheckResult, Class, Margin};
+use crate::sim::check::{Failure, Fingerprint};
 use crate::sim::run::passport::Passport;
 use crate::sim::run::{self, Options, RunReport};
 use crate::sim::seed::Seed;

@@ -70,7 +70,11 @@ fn failure(summary: &Summary, kind: &FailureKind, file: Option<&str>) -> String 
     let mut out = wrapped(&head, &format!("{check}: {words}"));
     let several = summary.scenarios.len() > 1;
     let run = |run: &RunRef| {
-        if several { format!("{} of scenario {}", run.seed, run.scenario + 1) } else { run.seed.to_string() }
+        if several {
+            format!("{} of scenario {}", run.seed, run.scenario + 1)
+        } else {
+            run.seed.to_string()
+        }
     };
     let seeds: Vec<String> = kind.runs.iter().map(run).collect();
     let more = if (kind.runs.len() as u64) < *count { ", …" } else { "" };
@@ -101,8 +105,7 @@ fn commands(
 fn again(summary: &Summary, kind: &FailureKind) -> String {
     let mut command = "shakedown run".to_owned();
     let first = kind.runs.first();
-    let scenario =
-        first.and_then(|run| summary.scenarios.get(usize::try_from(run.scenario).ok()?));
+    let scenario = first.and_then(|run| summary.scenarios.get(usize::try_from(run.scenario).ok()?));
     if let Some(scenario) = scenario
         && !scenario.origin.ends_with("(built in)")
     {
@@ -118,7 +121,8 @@ fn again(summary: &Summary, kind: &FailureKind) -> String {
 }
 
 fn checks(summary: &Summary) -> String {
-    let mut out = format!("  {:<16} {:>11} {:>7} {:>7}\n", "check", "examined", "excused", "broken");
+    let mut out =
+        format!("  {:<16} {:>11} {:>7} {:>7}\n", "check", "examined", "excused", "broken");
     for check in &summary.checks {
         let CheckTotal { name, examined, excused, broken, .. } = check;
         let mark = if *broken == 0 { '✓' } else { '✗' };

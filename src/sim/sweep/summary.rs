@@ -11,11 +11,11 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::tally::{Tally, hex};
 use super::{Plan, Shard};
 use crate::sim::check::Class;
-use crate::sim::check::fingerprint::Fingerprint;
+use crate::sim::check::Fingerprint;
 use crate::sim::run::Network;
 use crate::sim::run::passport::{Build, Passport};
-use crate::sim::seed::Seed;
 use crate::sim::scenario::Scenario;
+use crate::sim::seed::Seed;
 
 /// Version of this form; raised when a reader of the old form would misread the new one.
 pub const SUMMARY_SCHEMA: u32 = 1;

@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::summary::{CheckTotal, FailureKind, MarkCount, RunRef, WorstMargin};
 use super::{CheckOutcome, Outcome, Plan, SEEDS_KEPT, Summary};
 use crate::sim::check::CATALOGUE;
-use crate::sim::check::fingerprint::{Failure, Fingerprint};
+use crate::sim::check::{Failure, Fingerprint};
 
 /// What has been counted so far.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -75,8 +75,7 @@ fn a_run_survives_its_file() {
     let options = |sink| Options { seed: passport.seed, network: passport.network, sink };
     let report = run::run(&passport.scenario, options(sink));
     let text = Shared::default();
-    let again =
-        run::run(&passport.scenario, options(Sink::Writer(Box::new(text.clone()), None)));
+    let again = run::run(&passport.scenario, options(Sink::Writer(Box::new(text.clone()), None)));
     assert_eq!(report.trace, again.trace);
     let (file, text) = (file.0.lock().expect("file"), text.0.lock().expect("text"));
     let (lines, digest) = read(&file).expect("reads");
@@ -128,9 +127,8 @@ fn a_cut_file_is_called_cut_wherever_it_was_cut() {
 
 #[test]
 fn no_changed_byte_goes_unnoticed() {
-    let (file, _, _) = recorded(
-        &(0..50).map(|n| (n, n > 3, format!("recv n={n}"))).collect::<Vec<_>>(),
-    );
+    let (file, _, _) =
+        recorded(&(0..50).map(|n| (n, n > 3, format!("recv n={n}"))).collect::<Vec<_>>());
     for at in 0..file.len() {
         let mut changed = file.clone();
         changed[at] ^= 0x10;
