@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::sim::check::Class;
 
+mod card;
 mod catalogue;
 mod crash_sweep;
 mod definitions;

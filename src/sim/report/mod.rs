@@ -15,7 +15,7 @@ pub mod timeline;
 const LINE_COLUMNS: usize = 100;
 
 /// For people: the picture, the checks with what they examined, and how to see it again.
-pub fn text(scenario: &str, report: &RunReport, picture: Option<&str>) -> String {
+pub fn text(scenario: &str, report: &RunReport, card: Option<&str>) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "{}", report.title);
     let _ = writeln!(
@@ -37,8 +37,8 @@ pub fn text(scenario: &str, report: &RunReport, picture: Option<&str>) -> String
         let _ = writeln!(out, "  note: {note}");
     }
     let _ = writeln!(out, "\ntrace {}", report.trace);
-    if let Some(picture) = picture {
-        let _ = writeln!(out, "picture {picture}");
+    if let Some(card) = card {
+        let _ = writeln!(out, "card {card}");
     }
     let _ = writeln!(out, "\n{}", conclusion(scenario, report));
     out

@@ -115,10 +115,7 @@ fn what_the_spool_took_survives_a_crash_and_what_was_staged_need_not() {
     breaks(&forgotten, "conservation", "1 events that the spool had taken");
     breaks(&forgotten, "loss", "1 events were given up (1 missing), at most 0");
     let mut lied = two_lives(1);
-    with_fault(
-        &mut lied,
-        "at = \"70s\"\nlasts = \"9s\"\ndisk_lies = {}",
-    );
+    with_fault(&mut lied, "at = \"70s\"\nlasts = \"9s\"\ndisk_lies = {}");
     holds(&lied, "conservation");
     breaks(&lied, "loss", "1 missing");
     lied.scenario.expect.loss = 1;
@@ -161,10 +158,7 @@ fn copies_come_from_doubt_only() {
     holds(&crashing(77_000), "conservation");
     breaks(&crashing(77_001), "conservation", "5 events are stored twice");
     let mut stalled = crashing(78_000);
-    with_fault(
-        &mut stalled,
-        "at = \"60s\"\nlasts = \"20s\"\ndisk_stall = {}",
-    );
+    with_fault(&mut stalled, "at = \"60s\"\nlasts = \"20s\"\ndisk_stall = {}");
     holds(&stalled, "conservation");
 }
 
@@ -303,10 +297,7 @@ fn nothing_passes_an_open_breaker() {
 /// New Relic is out from 30 s to 60 s; a request fails at 50 s and is taken at `taken_ms`.
 fn outage(taken_ms: Option<u64>) -> Record {
     let mut record = delivered();
-    with_fault(
-        &mut record,
-        "at = \"30s\"\nlasts = \"30s\"\nunavailable = {}",
-    );
+    with_fault(&mut record, "at = \"30s\"\nlasts = \"30s\"\nunavailable = {}");
     let failed = post("one", 49_900, 50_000, PostAnswer::Refused(503));
     let taken = taken_ms.map(|at| post("one", at - 100, at, PostAnswer::Accepted));
     record.pipelines[0].posts = std::iter::once(failed).chain(taken).collect();

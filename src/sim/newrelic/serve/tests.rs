@@ -78,7 +78,13 @@ fn the_admin_api_answers_or_says_what_to_do() {
     check("DELETE", "/faults/2", "", 404, &["no fault has the number 2", "fix"]);
     check("DELETE", "/faults/x", "", 404, &["number x"]);
     check("DELETE", "/faults", "", 200, &["\"switched_off\":1"]);
-    check("POST", "/faults", r#"{"answer":"slow_answer"}"#, 400, &["no fault `slow_answer`", "did you mean"]);
+    check(
+        "POST",
+        "/faults",
+        r#"{"answer":"slow_answer"}"#,
+        400,
+        &["no fault `slow_answer`", "did you mean"],
+    );
     check("POST", "/faults", "{", 400, &["no JSON", "fix"]);
     check("POST", "/faults", "[]", 400, &["a fault is an object"]);
     check("POST", "/synthesis-delay", "{}", 400, &["`delay` is missing", "\\\"30s\\\""]);
