@@ -23,5 +23,6 @@ pub mod sweep;
 pub mod time;
 pub mod trace;
 pub mod turmoil;
+pub mod view;
 pub mod workload;
 pub mod world;

@@ -34,6 +34,7 @@ mod server;
 mod spec;
 mod state;
 mod truth;
+mod view;
 pub mod wire;
 
 #[cfg(test)]
@@ -56,6 +57,7 @@ pub use journal::*;
 pub use server::{BrokerPort, ServeError, ServeOptions, serve_broker, serve_fleet};
 pub use spec::{FleetSpec, SpecError, Timing, broker_host};
 pub use state::{BrokerCounters, BrokerIds, TopicCounters};
+pub use view::{BrokerView, GroupView};
 
 use crate::domain::units::UnixMillis;
 use crate::sim::seed::Seed;

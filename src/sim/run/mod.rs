@@ -15,6 +15,7 @@ use crate::sim::report::timeline::Timeline;
 use crate::sim::scenario::Scenario;
 use crate::sim::seed::Seed;
 use crate::sim::swarm;
+use crate::sim::time::SimTime;
 use crate::sim::trace::{Copies, Sink, TraceDigest};
 use crate::sometimes;
 
@@ -28,7 +29,9 @@ mod keep;
 pub mod passport;
 mod picture;
 pub mod reference;
+pub mod replay;
 mod runner;
+pub mod state;
 mod user;
 mod watch;
 mod with_http;
@@ -36,6 +39,8 @@ mod with_http;
 use defect::Defect;
 use evidence::Evidence;
 pub use identity::RunId;
+use runner::Look;
+use state::RunState;
 
 /// Which simulated network carries a run.
 #[derive(
@@ -128,12 +133,12 @@ impl RunReport {
 
 /// Runs `scenario` and judges it.
 pub fn run(scenario: &Scenario, options: Options) -> RunReport {
-    on_own_thread(scenario, options, None, |simulated| (judge(simulated), ())).0
+    on_own_thread(scenario, options, None, |run| (judge(run.simulate()), ())).0
 }
 
 /// Runs `scenario` with a pipeline that is broken on purpose.
 pub fn run_defective(scenario: &Scenario, options: Options, defect: Defect) -> RunReport {
-    on_own_thread(scenario, options, Some(defect), |simulated| (judge(simulated), ())).0
+    on_own_thread(scenario, options, Some(defect), |run| (judge(run.simulate()), ())).0
 }
 
 /// Runs `scenario`, judges it, and gathers what a card shows beyond the verdict. The verdict and
@@ -155,7 +160,8 @@ fn gather(scenario: &Scenario, options: Options, defect: Option<Defect>) -> (Run
     let copies = Copies::default();
     let sink = Sink::Copied(copies.clone(), Box::new(options.sink));
     let options = Options { sink, ..options };
-    on_own_thread(scenario, options, defect, move |simulated| {
+    on_own_thread(scenario, options, defect, move |run| {
+        let simulated = run.simulate();
         let checks = check::examine(&simulated.record);
         let events = simulated.trace.events;
         let evidence = Evidence::of(&simulated.record, &checks, &copies.take(), events);
@@ -163,18 +169,41 @@ fn gather(scenario: &Scenario, options: Options, defect: Option<Defect>) -> (Run
     })
 }
 
-/// Runs on a thread of its own; `judge` makes of the run a report and whatever else is wanted.
+/// Runs `scenario`, looks at everybody at `at` on the way, and judges it.
+fn observe(scenario: &Scenario, options: Options, at: SimTime) -> (RunReport, Option<RunState>) {
+    on_own_thread(scenario, options, None, move |run| {
+        let mut look = Look { at: Some(at), state: None };
+        let report = judge(recorded(run.scenario, run.options, run.defect, &mut look));
+        (report, look.state)
+    })
+}
+
+/// A run that has not begun.
+struct Pending<'a> {
+    scenario: &'a Scenario,
+    options: Options,
+    defect: Option<Defect>,
+}
+
+impl Pending<'_> {
+    fn simulate(self) -> Simulated {
+        simulate(self.scenario, self.options, self.defect)
+    }
+}
+
+/// Runs on a thread of its own; `work` makes of the run a report and whatever else is wanted.
 fn on_own_thread<T: Send + 'static>(
     scenario: &Scenario,
     options: Options,
     defect: Option<Defect>,
-    judge: impl FnOnce(Simulated) -> (RunReport, T) + Send + 'static,
+    work: impl FnOnce(Pending<'_>) -> (RunReport, T) + Send + 'static,
 ) -> (RunReport, T) {
     let scenario = swarm::draw(scenario, options.seed);
     let work = move || {
         sometimes::arm();
-        let (report, rest) = judge(simulate(&scenario, options, defect));
-        let sometimes = sometimes::take().iter().map(|mark| mark.name).collect();
+        let (report, rest) = work(Pending { scenario: &scenario, options, defect });
+        let marks = sometimes::take();
+        let sometimes = marks.iter().map(|mark| mark.name).collect();
         (RunReport { sometimes, ..report }, rest)
     };
     // Deep futures of HTTP over the simulated network need more than the default in debug builds.
@@ -202,8 +231,17 @@ pub struct Simulated {
 ///
 /// The thread must be a fresh one, so that nothing of an earlier run passes into this one.
 pub fn simulate(scenario: &Scenario, options: Options, defect: Option<Defect>) -> Simulated {
+    recorded(scenario, options, defect, &mut Look::default())
+}
+
+fn recorded(
+    scenario: &Scenario,
+    options: Options,
+    defect: Option<Defect>,
+    look: &mut Look,
+) -> Simulated {
     let (seed, network) = (options.seed, options.network);
-    let (record, trace, trace_error) = runner::record(scenario, options, defect);
+    let (record, trace, trace_error) = runner::record(scenario, options, defect, look);
     Simulated { seed, network, record, trace, trace_error }
 }
 

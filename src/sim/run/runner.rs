@@ -9,6 +9,7 @@ use super::Options;
 use super::crash_point::CrashPoints;
 use super::defect::Defect;
 use super::hosts::{self, Setup};
+use super::state::{self, RunState};
 use crate::sim::check::answers::Answers;
 use crate::sim::check::record::{FleetRecord, Record};
 use crate::sim::fault::Action;
@@ -26,6 +27,7 @@ pub fn record(
     scenario: &Scenario,
     options: Options,
     defect: Option<Defect>,
+    look: &mut Look,
 ) -> (Record, TraceDigest, Option<std::io::Error>) {
     let trace = Trace::new(options.sink);
     let setup = Setup::new(scenario, options.seed, defect, &trace);
@@ -37,7 +39,7 @@ pub fn record(
                 jitter: links.jitter.0,
                 ..KernelConfig::new(network, scenario.epoch())
             };
-            drive(Kernel::new(config, trace.clone()), &setup, Duration::ZERO)
+            drive(Kernel::new(config, trace.clone()), &setup, Duration::ZERO, look)
         }
         Network::Turmoil => {
             let config = TurmoilConfig {
@@ -46,11 +48,33 @@ pub fn record(
                 ..TurmoilConfig::new(network, scenario.epoch())
             };
             let tick = config.tick;
-            drive(TurmoilWorld::new(config, trace.clone()), &setup, tick)
+            drive(TurmoilWorld::new(config, trace.clone()), &setup, tick, look)
         }
     };
     let digest = trace.digest();
     (record, digest, trace.finish().err())
+}
+
+/// A look at everybody at one instant of a run.
+#[derive(Default)]
+pub struct Look {
+    /// When; never if none.
+    pub at: Option<SimTime>,
+    /// What was seen.
+    pub state: Option<RunState>,
+}
+
+impl Look {
+    /// Whether it is to be taken before anything at `next` happens.
+    fn is_due(&self, next: SimTime) -> bool {
+        self.state.is_none() && self.at.is_some_and(|at| at < next)
+    }
+
+    fn take<W: World>(&mut self, world: &W, setup: &Setup) {
+        if self.at.is_some() && self.state.is_none() {
+            self.state = Some(state::look(world, setup));
+        }
+    }
 }
 
 /// One thing to do at one instant.
@@ -83,22 +107,29 @@ fn plan(scenario: &Scenario) -> Vec<Step> {
     steps
 }
 
-fn drive<W: World>(mut world: W, setup: &Setup, tick: Duration) -> Record
+fn drive<W: World>(mut world: W, setup: &Setup, tick: Duration, look: &mut Look) -> Record
 where
     W::Ports: 'static,
 {
     let mut points = CrashPoints::default();
-    let broken = run(&mut world, setup, &mut points).err();
+    let broken = run(&mut world, setup, &mut points, look).err();
+    // A look beyond the end, or one that the run did not reach, is one at its last instant.
+    look.take(&world, setup);
     let end = world.now();
     // Hosts go down with the world; only then is everything they hold on to in its final state.
     drop(world);
     Record { crash_points: points.into_records(), ..setup.to_record(end, broken, tick) }
 }
 
-fn run<W: World>(world: &mut W, setup: &Setup, points: &mut CrashPoints) -> Result<(), WorldError> {
+fn run<W: World>(
+    world: &mut W,
+    setup: &Setup,
+    points: &mut CrashPoints,
+    look: &mut Look,
+) -> Result<(), WorldError> {
     hosts::start(world, setup)?;
     for step in plan(&setup.scenario) {
-        reach(world, setup, points, step.at)?;
+        reach_looking(world, setup, points, look, step.at)?;
         setup.trace.event(world.now(), "fault", format_args!("{}", step.label));
         for action in &step.actions {
             match action {
@@ -108,7 +139,22 @@ fn run<W: World>(world: &mut W, setup: &Setup, points: &mut CrashPoints) -> Resu
             }
         }
     }
-    reach(world, setup, points, setup.scenario.end())
+    reach_looking(world, setup, points, look, setup.scenario.end())
+}
+
+/// [`reach`], with a look on the way if it is due.
+fn reach_looking<W: World>(
+    world: &mut W,
+    setup: &Setup,
+    points: &mut CrashPoints,
+    look: &mut Look,
+    until: SimTime,
+) -> Result<(), WorldError> {
+    if let Some(at) = look.at.filter(|_| look.is_due(until)) {
+        reach(world, setup, points, at)?;
+        look.take(world, setup);
+    }
+    reach(world, setup, points, until)
 }
 
 /// Lets time pass until `until`; brokers that find their log volume full on the way take their
