@@ -11,6 +11,7 @@ use crate::sim::oracle::expect::{Expected, Figures, Situation};
 use crate::sim::oracle::guid::Identity;
 use crate::sim::oracle::instant;
 
+/// See the module.
 pub const CHECK: Check = Check {
     name: "ground truth",
     promise: "every stored figure equals what the fleet did",

@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use super::card::{diagram, lanes};
-use crate::sim::report::card::text::{escape, percent, span};
+use crate::sim::report::card::text::escape;
 use crate::sim::report::timeline::{Lane, clock};
 use crate::sim::run::RunReport;
 use crate::sim::run::evidence::Evidence;
@@ -83,17 +83,7 @@ fn row(out: &mut String, lane: &Lane, axis: &lanes::Axis, left: f64, y: f64) {
         lanes::TRACK
     );
     for mark in &lane.marks {
-        let (class, top, height) = lanes::shape(mark.tone);
-        let (from, to) = (axis.share(mark.from), axis.share(mark.to));
-        let _ = write!(
-            out,
-            "<rect class=\"{class}\" x=\"{}%\" y=\"{top}\" width=\"{}%\" height=\"{height}\">\
-             <title>{} {}</title></rect>",
-            percent(from),
-            percent(to - from),
-            span(mark.from, mark.to),
-            escape(&mark.label)
-        );
+        out.push_str(&lanes::bar(mark, axis));
     }
     let _ = writeln!(out, "{}</svg>", axis.instants(lanes::TRACK));
 }

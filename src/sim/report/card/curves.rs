@@ -67,7 +67,7 @@ pub fn html(curve: &Curve, index: usize, axis: &Axis) -> String {
     let unit = escape(&curve.unit);
     let _ = write!(
         out,
-        "<figure class=\"curve\"><figcaption><b>{title}</b> <small>{unit}</small>{}</figcaption>\
+        "<figure class=\"curve\"><figcaption><b>{title}</b> <small>{unit}</small><span class=\"keys\">{}</span></figcaption>\
          <div class=\"plot\"><span class=\"y\"><i>{}</i><i>{}</i></span>\
          <svg class=\"chart\" width=\"100%\" height=\"{DOWN}\" tabindex=\"0\" role=\"img\" \
          data-curve=\"{index}\" aria-label=\"{title}\">\

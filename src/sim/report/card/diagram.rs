@@ -13,10 +13,13 @@ use crate::sim::run::evidence::{Outcome, Row, Sequence};
 use crate::sim::time::SimTime;
 
 /// Width of the column of times, of a lifeline's column; height of the head and of a row; pixels.
-const TIMES: f64 = 84.0;
-const COLUMN: f64 = 168.0;
+const TIMES: f64 = 76.0;
+const COLUMN_MIN: f64 = 132.0;
+const COLUMN_MAX: f64 = 220.0;
 const HEAD: f64 = 40.0;
 const ROW: f64 = 27.0;
+/// Width of a wide page, pixels: columns share it as far as their least width lets them.
+const PAGE: f64 = 1_000.0;
 /// Width of a letter of the diagram's font, pixels, rounded up.
 const LETTER: f64 = 6.3;
 /// Letters of a band or a note that are shown; the rest is in the details.
@@ -24,12 +27,26 @@ const LETTERS_MAX: usize = 64;
 
 /// Width and height of the diagram, pixels.
 pub fn size(sequence: &Sequence) -> (f64, f64) {
-    let width = TIMES + COLUMN * sequence.hosts.len().max(1) as f64;
+    let width = TIMES + column_width(sequence) * sequence.hosts.len().max(1) as f64;
     (width, HEAD + ROW * sequence.rows.len() as f64 + 12.0)
 }
 
-fn column(index: usize) -> f64 {
-    TIMES + COLUMN * (index as f64 + 0.5)
+fn column_width(sequence: &Sequence) -> f64 {
+    let share = (PAGE - TIMES) / sequence.hosts.len().max(1) as f64;
+    share.clamp(COLUMN_MIN, COLUMN_MAX).floor()
+}
+
+/// Where the lifelines stand.
+struct Columns {
+    wide: f64,
+    /// Right end of everything.
+    end: f64,
+}
+
+impl Columns {
+    fn x(&self, index: usize) -> f64 {
+        TIMES + self.wide * (index as f64 + 0.5)
+    }
 }
 
 /// What is drawn, without the document around it.
@@ -41,14 +58,15 @@ pub fn body(sequence: &Sequence) -> String {
          fill=\"context-stroke\"/></marker></defs>",
     );
     bands(&mut out, sequence, width);
+    let columns = Columns { wide: column_width(sequence), end: width };
     for (index, host) in sequence.hosts.iter().enumerate() {
-        let x = at(column(index));
+        let x = at(columns.x(index));
         let _ = write!(
             out,
             "<line class=\"life\" x1=\"{x}\" x2=\"{x}\" y1=\"{HEAD}\" y2=\"{}\"/>\
              <text class=\"host\" x=\"{x}\" y=\"24\" text-anchor=\"middle\">{}</text>",
             at(height - 4.0),
-            escape(&cut(host, 25))
+            escape(&cut(host, (columns.wide / 7.0) as usize))
         );
     }
     let mut last: Option<String> = None;
@@ -68,7 +86,7 @@ pub fn body(sequence: &Sequence) -> String {
         if let Some(time) = shown {
             let _ = write!(out, "<text class=\"time\" x=\"4\" y=\"{}\">{time}</text>", at(y + 4.0));
         }
-        draw(&mut out, row, y, width);
+        draw(&mut out, row, y, &columns);
         out.push_str("</g>");
         last = Some(time);
     }
@@ -139,11 +157,12 @@ fn outcome(outcome: Outcome) -> &'static str {
     }
 }
 
-fn draw(out: &mut String, row: &Row, y: f64, width: f64) {
+fn draw(out: &mut String, row: &Row, y: f64, columns: &Columns) {
+    let width = columns.end;
     match row {
         Row::Messages { from, to, count, bytes: size, outcome: fate, what, .. } => {
             let class = outcome(*fate);
-            let (x1, x2) = (column(*from), column(*to));
+            let (x1, x2) = (columns.x(*from), columns.x(*to));
             let ahead = if x2 > x1 { -1.0 } else { 1.0 };
             let (end, tip) = match fate {
                 // What is lost does not get there.
@@ -167,15 +186,15 @@ fn draw(out: &mut String, row: &Row, y: f64, width: f64) {
             }
             let label = label(*count, *size, what, *fate);
             // On the first stretch, where no other lifeline is.
-            let middle = x1 + (COLUMN / 2.0).min((x2 - x1).abs() / 2.0) * -ahead;
-            plate(out, class, middle, y, &label, COLUMN - 14.0);
+            let middle = x1 + (columns.wide / 2.0).min((x2 - x1).abs() / 2.0) * -ahead;
+            plate(out, class, middle, y, &label, columns.wide - 14.0);
         }
         Row::Note { on, words, outcome: fate } => {
-            let x = column(*on);
+            let x = columns.x(*on);
             let class = format!("note {}", outcome(*fate));
             // Words may be longer than a column; they never leave the diagram.
             let room = (2.0 * (width - x).min(x - TIMES)).min(width - TIMES) - 4.0;
-            plate(out, &class, x, y, words, room.max(COLUMN - 8.0));
+            plate(out, &class, x, y, words, room.max(columns.wide - 8.0));
         }
         Row::Band { words, fault } => {
             let class = if *fault { "fault" } else { "broken" };
@@ -193,9 +212,12 @@ fn draw(out: &mut String, row: &Row, y: f64, width: f64) {
 
 fn label(count: u64, size: u64, what: &str, fate: Outcome) -> String {
     let lost = if fate == Outcome::Lost { " ✗" } else { "" };
-    let times = if count > 1 { format!("{count} × ") } else { String::new() };
     let size = if size > 0 { format!(" · {}", bytes(size)) } else { String::new() };
-    format!("{times}{what}{size}{lost}")
+    match (count, what.contains(',')) {
+        (_, true) => format!("{count} messages{size}{lost}"),
+        (1, _) => format!("{what}{size}{lost}"),
+        _ => format!("{count} × {what}{size}{lost}"),
+    }
 }
 
 /// A row as one sentence.

@@ -33,8 +33,9 @@ impl Axis {
 
     /// The instants that every track shows: healing and the broken promise.
     pub fn instants(&self, height: u32) -> String {
+        // Half a line at the very end would be lost.
         let line = |class: &str, at: SimTime| {
-            let x = percent(self.share(at));
+            let x = percent(self.share(at).min(0.9985));
             format!("<line class=\"{class}\" x1=\"{x}%\" x2=\"{x}%\" y1=\"0\" y2=\"{height}\"/>")
         };
         let heal = (self.heal > SimTime::ZERO).then(|| line("heal", self.heal));
@@ -104,7 +105,7 @@ fn row(out: &mut String, lane: &Lane, axis: &Axis) {
          <svg class=\"view\" x=\"0\" width=\"100%\" height=\"{TRACK}\" overflow=\"visible\">"
     );
     for mark in &lane.marks {
-        out.push_str(&rect(mark, axis));
+        out.push_str(&bar(mark, axis));
     }
     let _ = write!(out, "{}</svg></svg></div>", axis.instants(TRACK));
 }
@@ -119,15 +120,19 @@ pub fn shape(tone: Tone) -> (&'static str, u32, u32) {
     }
 }
 
-fn rect(mark: &Mark, axis: &Axis) -> String {
+/// A mark's bar with its words. An instant has a width of its own; a stroke keeps short ones
+/// visible.
+pub fn bar(mark: &Mark, axis: &Axis) -> String {
     let (class, y, height) = shape(mark.tone);
-    let (from, to) = (axis.share(mark.from), axis.share(mark.to));
-    // A stroke keeps instants visible; see the style.
+    let from = axis.share(mark.from).min(0.998);
+    let width = match percent(axis.share(mark.to) - from) {
+        none if none == "0" => "2".to_owned(),
+        width => format!("{width}%"),
+    };
     format!(
-        "<rect class=\"{class}\" x=\"{}%\" y=\"{y}\" width=\"{}%\" height=\"{height}\">\
+        "<rect class=\"{class}\" x=\"{}%\" y=\"{y}\" width=\"{width}\" height=\"{height}\">\
          <title>{} {}</title></rect>",
         percent(from),
-        percent(to - from),
         span(mark.from, mark.to),
         escape(&mark.label)
     )

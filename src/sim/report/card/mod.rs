@@ -112,10 +112,10 @@ const CONTROLS: &str = "<p class=\"controls\" data-script><button type=\"button\
 
 fn pictures(out: &mut String, report: &RunReport, evidence: &Evidence) {
     let axis = axis(report);
-    section(out, "faults", "What went wrong with the world", "", &sections::faults(evidence));
+    section(out, "faults", "What was made to fail", "", &sections::faults(evidence));
     let title =
         if report.passed() { "What it did, and how it passed" } else { "How it came to that" };
-    section(out, "chain", title, "", &sections::chain(&evidence.chain));
+    section(out, "chain", title, "", &sections::chain(&evidence.chain, !report.passed()));
     let lanes = format!(
         "{CONTROLS}<div class=\"lanes\">{}</div><output id=\"pointed\" aria-live=\"polite\">\
          </output>{}",
@@ -133,6 +133,7 @@ fn pictures(out: &mut String, report: &RunReport, evidence: &Evidence) {
         .map(|(index, curve)| curves::html(curve, index, &axis))
         .collect();
     let about = "Point at a curve to read every line at that instant.";
+    let curves = format!("<div class=\"curves\">{curves}</div>");
     section(out, "curves", "What was, against what should have been", about, &curves);
 }
 

@@ -51,22 +51,25 @@ pub fn faults(evidence: &Evidence) -> String {
 }
 
 /// The chain as a list, and what is known of its completeness.
-pub fn chain(chain: &Chain) -> String {
+pub fn chain(chain: &Chain, broken: bool) -> String {
     let mut out = format!("<p>{}</p><ol class=\"chain\">", escape(&chain.honesty));
     for (index, step) in chain.steps.iter().enumerate() {
         let (class, link) = match &step.link {
-            Link::First => ("first", String::new()),
-            Link::Recorded => ("recorded", "led to by the step before".to_owned()),
+            Link::First => ("first", None),
+            Link::Recorded => ("recorded", Some("led to by the step before".to_owned())),
             Link::Via(steps) => {
-                ("recorded", format!("led to, by way of {}", counted(*steps, "event")))
+                ("recorded", Some(format!("led to, by way of {}", counted(*steps, "event"))))
             }
-            Link::Inferred(why) => ("inferred", (*why).to_owned()),
+            Link::Inferred(why) => ("inferred", Some((*why).to_owned())),
         };
-        let last = if index + 1 == chain.steps.len() { " last" } else { "" };
-        let event = step.event.map(|id| format!(" · event {id}")).unwrap_or_default();
+        let last = index + 1 == chain.steps.len() && step.event.is_none() && index > 0;
+        let last = if last && broken { " broken" } else { "" };
+        let event = step.event.map(|id| format!("event {id}"));
+        let link: Vec<String> = link.into_iter().chain(event).collect();
+        let link = link.join(" · ");
         let _ = write!(
             out,
-            "<li class=\"{class}{last}\"><time>{}</time><span><b>{}</b> {}<small>{link}{event}\
+            "<li class=\"{class}{last}\"><time>{}</time><span><b>{}</b> {}<small>{link}\
              </small></span></li>",
             step.at,
             escape(&step.source),

@@ -44,7 +44,7 @@ impl<'a> Focus<'a> {
         if let Some(check) = checks.iter().find(|check| !check.passed()) {
             let first = check.finding.violations.first();
             let at = first.and_then(|violation| violation.at).unwrap_or(record.end);
-            let words = format!("the broken promise `{}`", check.name);
+            let words = format!("the broken promise ({})", check.name);
             return Self { at, check: Some(check), words, fault: responsible(record, at) };
         }
         if let Some(fault) = record.faults.first() {
@@ -67,13 +67,11 @@ fn responsible(record: &Record, at: SimTime) -> Option<&Fault> {
 
 /// The hosts that a fault names; New Relic's own faults name none.
 fn hosts_of(record: &Record, fault: &Fault) -> BTreeSet<String> {
-    let is = |spec: &&crate::sim::fault::FaultSpec| {
-        spec.fault(&record.scenario.network)
-            .is_some_and(|told| told.from == fault.from && told.label == fault.label)
-    };
-    let spec = record.scenario.fault.iter().find(is);
-    let hosts: BTreeSet<String> =
-        spec.into_iter().flat_map(|spec| spec.hosts()).map(|(_, host)| host).collect();
+    let hosts: BTreeSet<String> = words::spec_of(record, fault)
+        .into_iter()
+        .flat_map(|spec| spec.hosts())
+        .map(|(_, host)| host)
+        .collect();
     if hosts.is_empty() { BTreeSet::from([NEWRELIC_HOST.to_owned()]) } else { hosts }
 }
 
@@ -221,7 +219,7 @@ fn breaker_step(
     });
     let first = changes.filter(|(at, _, to)| within(*at) && *to == state);
     let (at, name, _) = first.min_by_key(|(at, ..)| *at)?;
-    Some(told(log, at, "breaker", PIPELINE_HOST, format!("the breaker `{name}` {verb}")))
+    Some(told(log, at, "breaker", PIPELINE_HOST, format!("the breaker {name} {verb}")))
 }
 
 /// A step that the record tells, with its event of the trace if there is one at that instant.
@@ -301,6 +299,11 @@ fn honesty(record: &Record, steps: &[Step], focus: &Focus<'_>) -> String {
     let known = steps.iter().filter(recorded).count();
     match steps.len() - 1 {
         all if known == all => "Every step follows from the one before by the trace.".to_owned(),
+        _ if known == 0 => {
+            "The trace records no cause for any of these steps; they stand here for \
+                            their time."
+                .to_owned()
+        }
         all => format!(
             "{known} of {all} steps follow from the one before by the causes that the trace \
              records; the others stand here for their time alone."

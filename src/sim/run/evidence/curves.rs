@@ -56,8 +56,8 @@ fn entities(record: &Record) -> Curve {
     let visible = record.newrelic.entities.iter().map(|entity| (entity.visible_at, 1.0)).collect();
     let objects = objects::ever(record).len() as f64;
     Curve {
-        title: "Entities".to_owned(),
-        unit: "entities".to_owned(),
+        title: "Entities in New Relic".to_owned(),
+        unit: String::new(),
         lines: vec![
             line("objects of the fleet", Part::Truth, constant(record, objects)),
             line("visible in New Relic", Part::Found, running(visible, record.end)),
@@ -90,8 +90,8 @@ fn events(record: &Record) -> Curve {
     let stored = record.newrelic.requests.iter();
     let stored = stored.map(|request| (request.at, request.events_stored as f64)).collect();
     Curve {
-        title: "Events".to_owned(),
-        unit: "events".to_owned(),
+        title: "Events handed over and stored".to_owned(),
+        unit: String::new(),
         lines: vec![
             line("enqueued by the pipeline", Part::Truth, books(record, |books| books.enqueued)),
             line("stored by New Relic", Part::Found, running(stored, record.end)),
@@ -114,7 +114,7 @@ fn disk(record: &Record) -> Curve {
     });
     Curve {
         title: "Events on their way".to_owned(),
-        unit: "events".to_owned(),
+        unit: String::new(),
         lines: vec![
             line("in the spool", Part::Found, levels(record, |books| books.spooled)),
             line("in memory alone", Part::Truth, levels(record, |books| books.staged)),
@@ -129,7 +129,7 @@ fn memory(record: &Record) -> Curve {
     let cap = cap.map(|cap| line("cap", Part::Limit, constant(record, cap)));
     let held = line("held", Part::Found, levels(record, |books| books.held_bytes));
     Curve {
-        title: "Bytes of events in memory".to_owned(),
+        title: "Events in memory".to_owned(),
         unit: "bytes".to_owned(),
         lines: std::iter::once(held).chain(cap).collect(),
         differences: Vec::new(),

@@ -21,8 +21,6 @@ mod lanes;
 mod log;
 mod metric;
 mod sequence;
-#[cfg(test)]
-mod tests;
 mod words;
 
 /// Everything that a card shows beyond the report.

@@ -70,7 +70,7 @@ impl Names {
     }
 }
 
-/// The pipeline stands between what it asks and what it tells.
+/// The pipeline stands between what it tells and what it asks.
 fn lifelines(log: &Log<'_>, from: SimTime, to: SimTime, matter: &BTreeSet<String>) -> Names {
     let mut talked: BTreeSet<String> = BTreeSet::new();
     for message in log.between(from, to).filter_map(|event| log::message(&event)) {
@@ -85,11 +85,12 @@ fn lifelines(log: &Log<'_>, from: SimTime, to: SimTime, matter: &BTreeSet<String
     let cut = if brokers.len() > room { room - 1 } else { brokers.len() };
     let others: BTreeSet<String> = brokers.split_off(cut).into_iter().collect();
     brokers.sort();
-    brokers.extend([PIPELINE_HOST.to_owned(), NEWRELIC_HOST.to_owned()]);
-    brokers.extend(user.then(|| USER_HOST.to_owned()));
+    let mut all = vec![NEWRELIC_HOST.to_owned(), PIPELINE_HOST.to_owned()];
+    all.append(&mut brokers);
+    all.extend(user.then(|| USER_HOST.to_owned()));
     // What shares a lifeline stands last.
-    brokers.extend((!others.is_empty()).then(|| format!("{} other hosts", others.len())));
-    Names { all: brokers, others }
+    all.extend((!others.is_empty()).then(|| format!("{} other hosts", others.len())));
+    Names { all, others }
 }
 
 /// From, to, outcome.

@@ -2,7 +2,7 @@
 
 use super::{FaultTold, Outcome, log};
 use crate::sim::check::record::Record;
-use crate::sim::fault::Fault;
+use crate::sim::fault::{Fault, FaultSpec};
 use crate::sim::trace::TraceEvent;
 
 /// Letters of an id that are shown.
@@ -10,13 +10,24 @@ const ID_LETTERS: usize = 8;
 
 /// The faults, in order of their begins.
 pub(super) fn faults(record: &Record) -> Vec<FaultTold> {
+    // Features quote names; prose does not.
+    let prose = |fault: &Fault| spec_of(record, fault).map(|spec| spec.prose().replace('"', ""));
     let told = |fault: &Fault| FaultTold {
         from: fault.from,
         to: fault.to.min(record.end),
         kind: fault.kind.to_owned(),
-        words: fault.label.clone(),
+        words: prose(fault).unwrap_or_else(|| fault.label.clone()),
     };
     record.faults.iter().map(told).collect()
+}
+
+/// The part of the scenario that `fault` was made of.
+pub(super) fn spec_of<'a>(record: &'a Record, fault: &Fault) -> Option<&'a FaultSpec> {
+    let is = |spec: &&FaultSpec| {
+        let made = spec.fault(&record.scenario.network);
+        made.is_some_and(|made| made.from == fault.from && made.label == fault.label)
+    };
+    record.scenario.fault.iter().find(is)
 }
 
 /// The first letters of an id.
