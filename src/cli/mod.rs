@@ -136,6 +136,8 @@ enum Verb {
     Checks(catalogue::ListArgs),
     /// Lists the faults that a scenario can name, or explains one.
     Faults(faults::FaultsArgs),
+    /// Lists the situations that a scenario can ask a sweep to meet.
+    Marks(catalogue::ListArgs),
     /// Works with scenario files.
     Scenario(scenario::ScenarioArgs),
     /// Runs the pipeline on real sockets.
@@ -175,6 +177,7 @@ pub fn main() -> ExitCode {
         Verb::CrashSweep(args) => args.run().into(),
         Verb::Checks(args) => catalogue::checks(&args).into(),
         Verb::Faults(args) => faults::faults(&args).into(),
+        Verb::Marks(args) => catalogue::marks(&args).into(),
         Verb::Scenario(args) => args.run().into(),
         Verb::Pipeline(args) => args.run(),
         Verb::Spool(args) => args.run().into(),

@@ -90,6 +90,14 @@ impl Fault {
         })
     }
 
+    /// What it does to clusters when it begins, each with the cluster's name.
+    pub fn fleets(&self) -> impl Iterator<Item = (&str, &FleetFault)> {
+        self.begin.iter().filter_map(|action| match action {
+            Action::Fleet { cluster, fault } => Some((cluster.as_str(), fault)),
+            _ => None,
+        })
+    }
+
     /// What it does to New Relic when it begins.
     pub fn newrelic(&self) -> impl Iterator<Item = &NewRelicFault> {
         self.begin.iter().filter_map(|action| match action {

@@ -12,7 +12,7 @@ use super::hosts::{self, Setup};
 use super::state::{self, RunState};
 use crate::sim::check::answers::Answers;
 use crate::sim::check::record::{FleetRecord, Record};
-use crate::sim::fault::Action;
+use crate::sim::fault::{Action, Fault};
 use crate::sim::fleet::{Change, Fleet, broker_host};
 use crate::sim::kernel::{Kernel, KernelConfig};
 use crate::sim::scenario::{PIPELINE_HOST, Scenario};
@@ -20,6 +20,7 @@ use crate::sim::time::SimTime;
 use crate::sim::trace::{Trace, TraceDigest};
 use crate::sim::turmoil::{TurmoilConfig, TurmoilWorld};
 use crate::sim::world::{CrashMode, NetworkFault, World, WorldError};
+use crate::sometimes;
 
 /// Runs `scenario` and keeps what it left behind: the record, the trace's digest, and why the
 /// trace's sink is incomplete if it is.
@@ -127,9 +128,17 @@ fn run<W: World>(
     points: &mut CrashPoints,
     look: &mut Look,
 ) -> Result<(), WorldError> {
+    let mut reach = |world: &mut W, points: &mut CrashPoints, until: SimTime| {
+        if let Some(at) = look.at.filter(|_| look.is_due(until)) {
+            pass_time(world, setup, points, at)?;
+            look.take(world, setup);
+        }
+        pass_time(world, setup, points, until)
+    };
     hosts::start(world, setup)?;
+    sometimes!(FAULTS_OVERLAPPED, overlap(&setup.scenario.faults()));
     for step in plan(&setup.scenario) {
-        reach_looking(world, setup, points, look, step.at)?;
+        reach(world, points, step.at)?;
         setup.trace.event(world.now(), "fault", format_args!("{}", step.label));
         for action in &step.actions {
             match action {
@@ -139,49 +148,49 @@ fn run<W: World>(
             }
         }
     }
-    reach_looking(world, setup, points, look, setup.scenario.end())
-}
-
-/// [`reach`], with a look on the way if it is due.
-fn reach_looking<W: World>(
-    world: &mut W,
-    setup: &Setup,
-    points: &mut CrashPoints,
-    look: &mut Look,
-    until: SimTime,
-) -> Result<(), WorldError> {
-    if let Some(at) = look.at.filter(|_| look.is_due(until)) {
-        reach(world, setup, points, at)?;
-        look.take(world, setup);
-    }
-    reach(world, setup, points, until)
+    reach(world, points, setup.scenario.end())
 }
 
 /// Lets time pass until `until`; brokers that find their log volume full on the way take their
 /// hosts' processes with them.
-fn reach<W: World>(
+fn pass_time<W: World>(
     world: &mut W,
     setup: &Setup,
     points: &mut CrashPoints,
     until: SimTime,
 ) -> Result<(), WorldError> {
     loop {
-        for (cluster, fleet) in &setup.fleets {
-            for broker in fleet.take_died(world.now()) {
-                let host = broker_host(cluster, broker);
-                let what = format_args!("{host} is down: its log volume is full");
-                setup.trace.event(world.now(), "fault", what);
-                world.apply(&NetworkFault::Crash { host, mode: CrashMode::Process })?;
-            }
-        }
+        end_full_brokers(world, setup)?;
         let looks = setup.fleets.values().filter_map(Fleet::next_look);
         let next = looks.min().map_or(until, |look| look.min(until));
-        let passed = world.now();
         points.reach(world, setup, next)?;
-        if world.now() >= until && (next == until || world.now() == passed) {
-            return Ok(());
+        if next == until {
+            return end_full_brokers(world, setup);
         }
     }
+}
+
+fn end_full_brokers<W: World>(world: &mut W, setup: &Setup) -> Result<(), WorldError> {
+    for (cluster, fleet) in &setup.fleets {
+        for broker in fleet.take_died(world.now()) {
+            sometimes!(LOG_VOLUME_FULL);
+            let host = broker_host(cluster, broker);
+            let what = format_args!("{host} is down: its log volume is full");
+            setup.trace.event(world.now(), "fault", what);
+            world.apply(&NetworkFault::Crash { host, mode: CrashMode::Process })?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether two of `faults`, which are ordered by their begins, are in force at the same time.
+fn overlap(faults: &[Fault]) -> bool {
+    let mut until = SimTime::ZERO;
+    faults.iter().any(|fault| {
+        let overlaps = fault.from < until;
+        until = until.max(fault.to);
+        overlaps
+    })
 }
 
 fn apply<W: World>(world: &mut W, setup: &Setup, action: &Action) -> Result<(), WorldError> {
@@ -259,7 +268,9 @@ pub fn fleet_record(fleet: &Fleet, end: SimTime) -> FleetRecord {
 }
 
 fn down_times(fleet: &Fleet, end: SimTime) -> BTreeMap<i32, Vec<(SimTime, SimTime)>> {
-    let mut down: BTreeMap<i32, Vec<(SimTime, SimTime)>> = BTreeMap::new();
+    let later = fleet.spec().later_starts().into_keys();
+    let mut down: BTreeMap<i32, Vec<(SimTime, SimTime)>> =
+        later.map(|id| (id, vec![(SimTime::ZERO, end)])).collect();
     for entry in fleet.history() {
         match entry.change {
             Change::BrokerDown(id) => down.entry(id).or_default().push((entry.at, end)),

@@ -12,6 +12,7 @@ pub mod disk_lies;
 pub mod disk_slow;
 pub mod disk_stall;
 pub mod disk_torn_writes;
+pub mod pause;
 
 /// What faults of the disk hit.
 const DISK: &str = "disk of pipeline";
