@@ -26,6 +26,7 @@ pub mod evidence;
 mod hosts;
 mod identity;
 mod keep;
+mod memory_cap;
 pub mod passport;
 mod picture;
 pub mod reference;

@@ -24,7 +24,7 @@ pub mod export;
 pub mod file;
 pub mod perfetto;
 
-pub use event::{LineError, TraceEvent};
+pub use event::{LineError, TraceEvent, Value};
 
 /// Version of the lines' form and of the file around them; raised when a reader of the old form
 /// would misread the new one.
@@ -219,6 +219,13 @@ impl Trace {
     pub fn set_cause(&self, cause: Option<EventId>) -> Option<EventId> {
         let cause = cause.and_then(|id| cause::Cause::new(id.0));
         cause::set(cause).map(|id| EventId(id.get()))
+    }
+
+    /// The work that runs now goes on from `event`; nothing where nobody follows causes.
+    pub fn go_on_from(&self, event: EventId) {
+        if cause::Strand::running().is_some() {
+            self.set_cause(Some(event));
+        }
     }
 
     /// Runs `act` as something that `cause` led to.
