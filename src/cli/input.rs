@@ -20,6 +20,14 @@ pub enum InputError {
         /// What it says.
         source: io::Error,
     },
+    /// Larger than anything of its kind.
+    #[error("{name} is larger than {max} bytes\nhelp: give a file that shakedown wrote")]
+    TooLong {
+        /// The file.
+        name: String,
+        /// The limit.
+        max: u64,
+    },
     /// Bytes that are no text.
     #[error("{name}:{line}: byte {at} is not UTF-8\nhelp: save the file as UTF-8")]
     NotText {
@@ -52,6 +60,23 @@ pub fn text_up_to(path: &Path, bytes_max: usize) -> Result<String, InputError> {
     }
 }
 
+/// The text of a file that shakedown wrote: at most `max` bytes.
+///
+/// # Errors
+/// [`InputError`]
+pub fn own_text(path: &Path, max: u64) -> Result<String, InputError> {
+    let name = path.display().to_string();
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(max + 1).read_to_end(&mut bytes));
+    if let Err(source) = read {
+        return Err(InputError::Read { name, source });
+    }
+    if bytes.len() as u64 > max {
+        return Err(InputError::TooLong { name, max });
+    }
+    utf8(name, bytes)
+}
+
 /// The name and the text of the file at `path`, or of standard input when that is `-`.
 ///
 /// # Errors
@@ -74,6 +99,10 @@ fn text_of(name: String, from: impl Read, bytes_max: usize) -> Result<String, In
         // Too long whatever it holds; a character that the cut halved is not the reason.
         return Ok(String::from_utf8_lossy(&bytes).into_owned());
     }
+    utf8(name, bytes)
+}
+
+fn utf8(name: String, bytes: Vec<u8>) -> Result<String, InputError> {
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let before = error.as_bytes().get(..at).unwrap_or_default();

@@ -28,7 +28,8 @@ pub struct RunArgs {
     /// Folder for the card [default: target/shakedown, if it can be written].
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
-    /// Writes every event of the run to this file; `-` is standard output, in place of the verdict.
+    /// Writes every event of the run to this trace file, for `shakedown trace`, `replay` and
+    /// `diff`; `-` is text lines on standard output, in place of the verdict.
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
 }
@@ -98,22 +99,22 @@ impl RunArgs {
             Ok(loaded) => loaded,
             Err(exit) => return exit,
         };
-        let sink = match self.sink() {
+        let seed = self.simulation.seed(&scenario);
+        let network = self.simulation.network.into();
+        let passport = Passport::of(&name, &scenario, seed, network);
+        let sink = match self.sink(&passport) {
             Ok(sink) => sink,
             Err(error) => {
                 self.complain_of_trace(&error);
                 return Exit::Failed;
             }
         };
-        let seed = self.simulation.seed(&scenario);
-        let network = self.simulation.network.into();
         let options = Options { seed, network, sink };
         let (report, evidence) = run::run_with_evidence(&scenario, options);
         let verdict = exit(&report);
         let printed = if self.traces_to_output() {
             Exit::Ok
         } else {
-            let passport = Passport::of(&name, &scenario, seed, network);
             self.print(&passport, &report, &evidence)
         };
         verdict.or(printed).or(self.traced(&report))
@@ -123,13 +124,13 @@ impl RunArgs {
         self.trace.as_deref() == Some(Path::new("-"))
     }
 
-    fn sink(&self) -> std::io::Result<Sink> {
+    fn sink(&self, passport: &Passport) -> std::io::Result<Sink> {
         Ok(match self.trace.as_deref() {
             None => Sink::None,
             Some(_) if self.traces_to_output() => {
                 Sink::Writer(Box::new(BufWriter::new(std::io::stdout())), None)
             }
-            Some(path) => Sink::Writer(Box::new(BufWriter::new(File::create(path)?)), None),
+            Some(path) => Sink::file(Box::new(BufWriter::new(File::create(path)?)), passport)?,
         })
     }
 

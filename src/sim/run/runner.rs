@@ -67,9 +67,9 @@ pub struct Look {
 }
 
 impl Look {
-    /// Whether it is to be taken before anything at `next` happens.
-    fn is_due(&self, next: SimTime) -> bool {
-        self.state.is_none() && self.at.is_some_and(|at| at < next)
+    /// When it is to be taken, if that is before `next`.
+    fn due(&self, next: SimTime) -> Option<SimTime> {
+        self.at.filter(|at| self.state.is_none() && *at < next)
     }
 
     fn take<W: World>(&mut self, world: &W, setup: &Setup) {
@@ -123,10 +123,11 @@ fn drive<W: World>(mut world: W, setup: &Setup, tick: Duration, look: &mut Look)
 where
     W::Ports: 'static,
 {
-    let mut ends = Ends::default();
-    let broken = run(&mut world, setup, &mut ends, look).err();
+    let mut ends = Ends { look: std::mem::take(look), ..Ends::default() };
+    let broken = run(&mut world, setup, &mut ends).err();
     // A look beyond the end, or one that the run did not reach, is one at its last instant.
-    look.take(&world, setup);
+    ends.look.take(&world, setup);
+    *look = std::mem::take(&mut ends.look);
     let end = world.now();
     // Hosts go down with the world; only then is everything they hold on to in its final state.
     drop(world);
@@ -141,6 +142,7 @@ struct Ends {
     faults: Vec<Fault>,
     /// Events of the faults that have begun, by their place in the plan.
     begun: BTreeMap<usize, EventId>,
+    look: Look,
 }
 
 impl Ends {
@@ -161,7 +163,13 @@ impl Ends {
             let looks = setup.fleets.values().filter_map(Fleet::next_look);
             let looks = looks.chain(self.caps.next_look(now)).filter(|at| *at > now);
             let next = looks.min().unwrap_or(until);
-            self.points.reach(world, setup, next.min(until))?;
+            let next = next.min(until);
+            // No more than a look: what takes hosts down has its own instants.
+            if let Some(at) = self.look.due(next) {
+                self.points.reach(world, setup, at)?;
+                self.look.take(world, setup);
+            }
+            self.points.reach(world, setup, next)?;
         }
     }
 
@@ -170,7 +178,6 @@ impl Ends {
         let now = world.now();
         for (cluster, fleet) in &setup.fleets {
             for id in fleet.take_died(now) {
-                sometimes!(LOG_VOLUME_FULL);
                 let (host, mode) = (broker_host(cluster, id), CrashMode::Process);
                 let by = self.begin_of("log_disk_full", now);
                 let what = format_args!("down host={host} reason=\"log volume full\"");
@@ -212,30 +219,6 @@ impl Ends {
     }
 }
 
-fn run<W: World>(
-    world: &mut W,
-    setup: &Setup,
-    ends: &mut Ends,
-    look: &mut Look,
-) -> Result<(), WorldError> {
-    let mut reach = |world: &mut W, ends: &mut Ends, until: SimTime| {
-        if let Some(at) = look.at.filter(|_| look.is_due(until)) {
-            ends.reach(world, setup, at)?;
-            look.take(world, setup);
-        }
-        ends.reach(world, setup, until)
-    };
-    hosts::start(world, setup)?;
-    ends.faults = setup.scenario.faults();
-    sometimes!(FAULTS_OVERLAPPED, overlap(&ends.faults));
-    for step in plan(&setup.scenario, &ends.faults) {
-        reach(world, ends, step.at)?;
-        let event = ends.tell(&setup.trace, world.now(), &step.what);
-        setup.trace.led_by(Some(event), || act(world, setup, ends, &step.actions))?;
-    }
-    reach(world, ends, setup.scenario.end())
-}
-
 /// Whether two of `faults`, which are ordered by their begins, are in force at the same time.
 fn overlap(faults: &[Fault]) -> bool {
     let mut until = SimTime::ZERO;
@@ -244,6 +227,18 @@ fn overlap(faults: &[Fault]) -> bool {
         until = until.max(fault.to);
         overlaps
     })
+}
+
+fn run<W: World>(world: &mut W, setup: &Setup, ends: &mut Ends) -> Result<(), WorldError> {
+    hosts::start(world, setup)?;
+    ends.faults = setup.scenario.faults();
+    sometimes!(FAULTS_OVERLAPPED, overlap(&ends.faults));
+    for step in plan(&setup.scenario, &ends.faults) {
+        ends.reach(world, setup, step.at)?;
+        let event = ends.tell(&setup.trace, world.now(), &step.what);
+        setup.trace.led_by(Some(event), || act(world, setup, ends, &step.actions))?;
+    }
+    ends.reach(world, setup, setup.scenario.end())
 }
 
 fn act<W: World>(

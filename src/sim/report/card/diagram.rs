@@ -3,7 +3,8 @@
 //! Invariants:
 //! - Everything is drawn in plain attributes and classes; the page's style or the picture's own
 //!   gives them colours.
-//! - Words stand on a plate of their own, so no line goes through them.
+//! - Words of messages stand above their line, between two lifelines; all others on a plate of
+//!   their own: no line goes through them.
 
 use std::fmt::Write as _;
 
@@ -187,7 +188,14 @@ fn draw(out: &mut String, row: &Row, y: f64, columns: &Columns) {
             let label = label(*count, *size, what, *fate);
             // On the first stretch, where no other lifeline is.
             let middle = x1 + (columns.wide / 2.0).min((x2 - x1).abs() / 2.0) * -ahead;
-            plate(out, class, middle, y, &label, columns.wide - 14.0);
+            let words = cut(&label, ((columns.wide + 8.0) / LETTER) as usize);
+            let _ = write!(
+                out,
+                "<text class=\"{class}\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
+                at(middle),
+                at(y - 3.5),
+                escape(&words)
+            );
         }
         Row::Note { on, words, outcome: fate } => {
             let x = columns.x(*on);

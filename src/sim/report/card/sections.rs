@@ -60,7 +60,10 @@ pub fn chain(chain: &Chain, broken: bool) -> String {
             Link::Via(steps) => {
                 ("recorded", Some(format!("led to, by way of {}", counted(*steps, "event"))))
             }
-            Link::Inferred(why) => ("inferred", Some((*why).to_owned())),
+            Link::Inferred => ("inferred", None),
+            Link::Found => {
+                ("inferred", Some("found by the check in what the run left behind".to_owned()))
+            }
         };
         let last = index + 1 == chain.steps.len() && step.event.is_none() && index > 0;
         let last = if last && broken { " broken" } else { "" };

@@ -101,7 +101,7 @@ pub(super) fn chain(
             event: None,
             source: check.name.to_owned(),
             words,
-            link: Link::Inferred("found by the check in what the run left behind"),
+            link: Link::Found,
         });
     }
     let honesty = honesty(record, &steps, focus);
@@ -278,7 +278,7 @@ fn link(log: &Log<'_>, steps: &mut [Step]) {
         step.link = match distance {
             Some(0 | 1) => Link::Recorded,
             Some(steps) => Link::Via(steps - 1),
-            None => Link::Inferred("by time; the trace records no cause"),
+            None => Link::Inferred,
         };
     }
 }
@@ -297,16 +297,17 @@ fn honesty(record: &Record, steps: &[Step], focus: &Focus<'_>) -> String {
     }
     let recorded = |step: &&Step| matches!(step.link, Link::Recorded | Link::Via(_));
     let known = steps.iter().filter(recorded).count();
-    match steps.len() - 1 {
+    let found = steps.iter().filter(|step| step.link == Link::Found).count();
+    match steps.len() - 1 - found {
         all if known == all => "Every step follows from the one before by the trace.".to_owned(),
         _ if known == 0 => {
-            "The trace records no cause for any of these steps; they stand here for \
-                            their time."
+            "The trace records no cause for any of these steps (dotted): they stand \
+                            here for their time."
                 .to_owned()
         }
         all => format!(
             "{known} of {all} steps follow from the one before by the causes that the trace \
-             records; the others stand here for their time alone."
+             records; the others (dotted) stand here for their time alone."
         ),
     }
 }

@@ -144,8 +144,10 @@ pub enum Link {
     Recorded,
     /// The trace records it, by way of as many events that are not shown.
     Via(u64),
-    /// The trace does not record it; this is why it is shown all the same.
-    Inferred(&'static str),
+    /// The trace does not record it: it stands here for its time.
+    Inferred,
+    /// A check found it in what the run left behind.
+    Found,
 }
 
 /// One step of a chain.

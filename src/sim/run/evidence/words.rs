@@ -76,12 +76,15 @@ pub(super) fn application(event: &TraceEvent) -> Option<(String, Outcome)> {
             Some((words, if is_bad { Outcome::Refused } else { Outcome::Arrived }))
         }
         "request" => {
-            let (id, events) = (short(field("id")), field("events"));
+            let (id, status) = (short(field("id")), field("status"));
+            let fault = event.field("fault").filter(|fault| *fault != "none");
+            let why = fault.map(|fault| format!(" ({fault})")).unwrap_or_default();
             match field("accepted") {
-                "true" | "1" | "yes" => well(format!("takes request {id}: {events} events")),
-                _ => Some((format!("does not take request {id}"), Outcome::Refused)),
+                "true" => well(format!("takes {id}, answers {status}{why}")),
+                _ => Some((format!("refuses {id} with {status}{why}"), Outcome::Refused)),
             }
         }
+        "stored" => well(format!("stores {} events of {}", field("events"), short(field("id")))),
         _ => None,
     }
 }
