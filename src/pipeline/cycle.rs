@@ -14,7 +14,7 @@ use super::report::{
 use super::schedule::Schedule;
 use super::source::Collected;
 use super::stages::Staged;
-use super::{Counts, Pipeline, moment};
+use super::{Counts, CycleNews, Pipeline, moment};
 use crate::domain::sample::RawSample;
 use crate::domain::units::{UnixMillis, whole_millis};
 use crate::ports::{Clock, Ports};
@@ -34,6 +34,7 @@ impl<P: Ports> Pipeline<P> {
             status.started = number;
             status.last_start = Some(began);
         });
+        self.status.tell(&CycleNews::Began { number, at: began });
 
         let (samples, sources) = self.collect(&clock).await;
         let collected = moment(&clock);
@@ -224,9 +225,10 @@ impl<P: Ports> Pipeline<P> {
             for source in report.sources.iter().filter(|source| source.failure.is_none()) {
                 status.last_collected_from.insert(source.source.clone(), now);
             }
-            status.last_report = Some(report);
+            status.last_report = Some(Arc::clone(&report));
         });
         self.status.observe(self.ports.clock());
+        self.status.tell(&CycleNews::Ended(report));
     }
 }
 

@@ -41,6 +41,8 @@ pub mod wire;
 #[cfg(test)]
 mod fault_tests;
 #[cfg(test)]
+mod join_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod world_tests;
