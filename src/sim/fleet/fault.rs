@@ -232,9 +232,11 @@ impl InForce {
 
     /// Bytes of the log volume of `broker` that something else takes.
     pub(super) fn taken_bytes(&self, broker: i32) -> u64 {
-        let full = |fault: &FleetFault| matches!(fault, FleetFault::LogDiskFull { broker: of, .. } if *of == broker);
-        let taken = self.entries.iter().filter(|entry| full(&entry.fault));
-        taken.map(|entry| entry.taken_bytes).max().unwrap_or(0)
+        let taken = self.entries.iter().filter_map(|entry| match entry.fault {
+            FleetFault::LogDiskFull { broker: of, .. } if of == broker => Some(entry.taken_bytes),
+            _ => None,
+        });
+        taken.max().unwrap_or(0)
     }
 
     /// Milliseconds by which the wall clock of `broker` is ahead.
