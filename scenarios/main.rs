@@ -16,6 +16,7 @@ use shakedown::sim::trace::Sink;
 mod cli;
 mod defects;
 mod library;
+mod patches;
 mod sweeps;
 
 /// Seeds of the determinism proof.
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
     }
     trials.extend(cli::trials());
     trials.extend(defects::trials());
+    trials.extend(patches::trials());
     trials.extend(sweeps::trials());
     let rest: Conclusion = libtest_mimic::run(&arguments, trials);
     rest.exit_code()

@@ -148,6 +148,8 @@ marks! {
     // The simulated world.
     FAULTS_OVERLAPPED = "faults-overlapped":
         "Two faults were in force at the same time.";
+    NAME_UNRESOLVED = "name-unresolved":
+        "The name service gave no address of a host that is there.";
     CONNECTION_GAVE_UP = "connection-gave-up":
         "A connection gave up after nothing had been acknowledged for long.";
     POWER_LOST_WRITES = "power-lost-writes":
