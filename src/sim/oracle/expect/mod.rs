@@ -265,7 +265,8 @@ impl<'a> Situation<'a> {
     }
 
     /// Descriptions of the cluster that the cycle can have gone by: the first one, for a later one
-    /// only says where to ask again; in a cycle that missed something the first may not have arrived.
+    /// only says where to ask again; in a cycle that missed something the first may not have
+    /// arrived.
     fn described(&self) -> impl Iterator<Item = &'a MetadataTruth> + use<'a> {
         let mut truths = self.view.metadata();
         truths.reverse();
