@@ -18,6 +18,8 @@ mod merge;
 mod progress;
 mod stop;
 
+pub use stop::keep_panics_quiet;
+
 /// Seeds of a sweep that nothing else ends.
 const SEEDS_DEFAULT: u64 = 100;
 

@@ -7,6 +7,7 @@ use std::io::Read;
 
 use super::Network;
 use super::passport::{Passport, PassportError};
+use crate::sim::check::Fingerprint;
 use crate::sim::scenario::Scenario;
 use crate::sim::seed::Seed;
 use crate::sim::sweep::{FailureKind, Summary};
@@ -22,6 +23,8 @@ pub struct Reference {
     pub origin: Origin,
     /// The digest of its trace, when it is known.
     pub digest: Option<TraceDigest>,
+    /// Which of its failures is meant, when what named it says so.
+    pub failure: Option<Fingerprint>,
 }
 
 /// What named a run.
@@ -81,7 +84,7 @@ impl Reference {
     /// The run of a scenario file.
     pub fn of_scenario(origin: &str, scenario: &Scenario, seed: Seed, network: Network) -> Self {
         let passport = Passport::of(origin, scenario, seed, network);
-        Self { passport, origin: Origin::Scenario, digest: None }
+        Self { passport, origin: Origin::Scenario, digest: None, failure: None }
     }
 
     /// The run of the trace file `from`, which is read to its end.
@@ -92,7 +95,7 @@ impl Reference {
         let mut reader = Reader::open(from)?;
         while reader.next_line()?.is_some() {}
         let (passport, digest) = (reader.passport().clone(), reader.digest());
-        Ok(Self { passport, origin: Origin::Trace, digest })
+        Ok(Self { passport, origin: Origin::Trace, digest, failure: None })
     }
 
     /// The first run of a failure of `summary`.
@@ -124,7 +127,8 @@ impl Reference {
         };
         let passport = kind.passport.clone().ok_or(ReferenceError::NotDrawn)?;
         passport.examine()?;
-        Ok(Self { passport, origin: Origin::Summary, digest: None })
+        let failure = Some(kind.fingerprint.clone());
+        Ok(Self { passport, origin: Origin::Summary, digest: None, failure })
     }
 
     /// The run of the failure card `html`.
@@ -138,7 +142,7 @@ impl Reference {
         let script = after.split_once('>').and_then(|(_, body)| body.split_once("</script>"));
         let (json, _) = script.ok_or(ReferenceError::Card("its passport is cut off"))?;
         let passport = Passport::parse(json.as_bytes())?;
-        Ok(Self { passport, origin: Origin::Card, digest: None })
+        Ok(Self { passport, origin: Origin::Card, digest: None, failure: None })
     }
 }
 

@@ -178,6 +178,7 @@ impl Ends {
         let now = world.now();
         for (cluster, fleet) in &setup.fleets {
             for id in fleet.take_died(now) {
+                sometimes!(LOG_VOLUME_FULL);
                 let (host, mode) = (broker_host(cluster, id), CrashMode::Process);
                 let by = self.begin_of("log_disk_full", now);
                 let what = format_args!("down host={host} reason=\"log volume full\"");

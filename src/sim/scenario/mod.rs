@@ -22,8 +22,10 @@ mod cluster;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod write;
 
 pub use cluster::{JoinSpec, KafkaSpec, LoadSpec, SurgeSpec};
+pub use write::write;
 
 /// Host that runs the pipeline.
 pub const PIPELINE_HOST: &str = "pipeline";
