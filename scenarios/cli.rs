@@ -14,7 +14,7 @@ use super::shakedown;
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
 
 /// Arguments, exit code, and what standard output or error must contain.
-type Case = (&'static str, &'static [&'static str], i32, &'static [&'static str]);
+pub type Case = (&'static str, &'static [&'static str], i32, &'static [&'static str]);
 
 const CASES: &[Case] = &[
     ("built_in_passes", &["run"], 0, &["PASSED", "ground truth", "card "]),
@@ -253,7 +253,7 @@ pub fn trials() -> Vec<Trial> {
     trials
 }
 
-fn check((_, arguments, code, texts): &Case) -> Result<(), Failed> {
+pub fn check((_, arguments, code, texts): &Case) -> Result<(), Failed> {
     let output = shakedown(arguments);
     expect(&output, *code, texts)
 }

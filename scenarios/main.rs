@@ -17,6 +17,7 @@ mod cli;
 mod defects;
 mod library;
 mod patches;
+mod seeds;
 mod sweeps;
 
 /// Seeds of the determinism proof.
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
     trials.extend(defects::trials());
     trials.extend(patches::trials());
     trials.extend(sweeps::trials());
+    trials.extend(seeds::trials());
     let rest: Conclusion = libtest_mimic::run(&arguments, trials);
     rest.exit_code()
 }
