@@ -168,10 +168,8 @@ fn hinders(fault: &Fault) -> bool {
             NetworkFault::Disk { host, .. } => host == PIPELINE_HOST,
             _ => false,
         },
-        Action::Fleet { .. }
-        | Action::FleetWell { .. }
-        | Action::NewRelicWell(_)
-        | Action::CrashPointOver(_) => false,
+        Action::Fleet { .. } | Action::FleetWell { .. } => false,
+        Action::NewRelicWell(_) | Action::CrashPointOver(_) => false,
     };
     fault.begin.iter().any(hinders)
 }

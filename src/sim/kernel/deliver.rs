@@ -361,6 +361,7 @@ impl Net {
         if !applies {
             return;
         }
+        crate::sometimes!(CONNECTION_GAVE_UP);
         let at = SimTime(self.now);
         self.trace.event(at, "net", format_args!("timeout flow={}", conn.sides[side].label));
         if kind == GiveUpKind::HalfOpen {

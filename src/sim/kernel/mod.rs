@@ -57,6 +57,7 @@ use super::disk::DiskStore;
 use super::seed::Seed;
 use super::time::SimTime;
 use super::trace::Trace;
+use super::view::HostView;
 use super::world::{CrashMode, HostFactory, HostName, NetworkFault, World, WorldError};
 use crate::domain::units::UnixMillis;
 use crate::rt::TaskPanic;
@@ -71,6 +72,7 @@ mod net;
 mod packet;
 mod ports;
 mod socket;
+mod view;
 
 #[cfg(test)]
 mod tests;
@@ -361,6 +363,10 @@ impl World for Kernel {
 
     fn take_crashed(&mut self) -> Vec<HostName> {
         std::mem::take(&mut self.crashed)
+    }
+
+    fn view_of(&self, host: &str) -> Option<HostView> {
+        self.core.with(|net| net.view(host))
     }
 
     fn events_of(&self, host: &str) -> Result<u64, WorldError> {

@@ -9,9 +9,10 @@ use super::Options;
 use super::crash_point::CrashPoints;
 use super::defect::Defect;
 use super::hosts::{self, Setup};
+use super::state::{self, RunState};
 use crate::sim::check::answers::Answers;
 use crate::sim::check::record::{FleetRecord, Record};
-use crate::sim::fault::Action;
+use crate::sim::fault::{Action, Fault};
 use crate::sim::fleet::{Change, Fleet, broker_host};
 use crate::sim::kernel::{Kernel, KernelConfig};
 use crate::sim::scenario::{PIPELINE_HOST, Scenario};
@@ -19,6 +20,7 @@ use crate::sim::time::SimTime;
 use crate::sim::trace::{Trace, TraceDigest};
 use crate::sim::turmoil::{TurmoilConfig, TurmoilWorld};
 use crate::sim::world::{CrashMode, NetworkFault, World, WorldError};
+use crate::sometimes;
 
 /// Runs `scenario` and keeps what it left behind: the record, the trace's digest, and why the
 /// trace's sink is incomplete if it is.
@@ -26,6 +28,7 @@ pub fn record(
     scenario: &Scenario,
     options: Options,
     defect: Option<Defect>,
+    look: &mut Look,
 ) -> (Record, TraceDigest, Option<std::io::Error>) {
     let trace = Trace::new(options.sink);
     let setup = Setup::new(scenario, options.seed, defect, &trace);
@@ -37,7 +40,7 @@ pub fn record(
                 jitter: links.jitter.0,
                 ..KernelConfig::new(network, scenario.epoch())
             };
-            drive(Kernel::new(config, trace.clone()), &setup, Duration::ZERO)
+            drive(Kernel::new(config, trace.clone()), &setup, Duration::ZERO, look)
         }
         Network::Turmoil => {
             let config = TurmoilConfig {
@@ -46,11 +49,33 @@ pub fn record(
                 ..TurmoilConfig::new(network, scenario.epoch())
             };
             let tick = config.tick;
-            drive(TurmoilWorld::new(config, trace.clone()), &setup, tick)
+            drive(TurmoilWorld::new(config, trace.clone()), &setup, tick, look)
         }
     };
     let digest = trace.digest();
     (record, digest, trace.finish().err())
+}
+
+/// A look at everybody at one instant of a run.
+#[derive(Default)]
+pub struct Look {
+    /// When; never if none.
+    pub at: Option<SimTime>,
+    /// What was seen.
+    pub state: Option<RunState>,
+}
+
+impl Look {
+    /// Whether it is to be taken before anything at `next` happens.
+    fn is_due(&self, next: SimTime) -> bool {
+        self.state.is_none() && self.at.is_some_and(|at| at < next)
+    }
+
+    fn take<W: World>(&mut self, world: &W, setup: &Setup) {
+        if self.at.is_some() && self.state.is_none() {
+            self.state = Some(state::look(world, setup));
+        }
+    }
 }
 
 /// One thing to do at one instant.
@@ -83,22 +108,37 @@ fn plan(scenario: &Scenario) -> Vec<Step> {
     steps
 }
 
-fn drive<W: World>(mut world: W, setup: &Setup, tick: Duration) -> Record
+fn drive<W: World>(mut world: W, setup: &Setup, tick: Duration, look: &mut Look) -> Record
 where
     W::Ports: 'static,
 {
     let mut points = CrashPoints::default();
-    let broken = run(&mut world, setup, &mut points).err();
+    let broken = run(&mut world, setup, &mut points, look).err();
+    // A look beyond the end, or one that the run did not reach, is one at its last instant.
+    look.take(&world, setup);
     let end = world.now();
     // Hosts go down with the world; only then is everything they hold on to in its final state.
     drop(world);
     Record { crash_points: points.into_records(), ..setup.to_record(end, broken, tick) }
 }
 
-fn run<W: World>(world: &mut W, setup: &Setup, points: &mut CrashPoints) -> Result<(), WorldError> {
+fn run<W: World>(
+    world: &mut W,
+    setup: &Setup,
+    points: &mut CrashPoints,
+    look: &mut Look,
+) -> Result<(), WorldError> {
+    let mut reach = |world: &mut W, points: &mut CrashPoints, until: SimTime| {
+        if let Some(at) = look.at.filter(|_| look.is_due(until)) {
+            pass_time(world, setup, points, at)?;
+            look.take(world, setup);
+        }
+        pass_time(world, setup, points, until)
+    };
     hosts::start(world, setup)?;
+    sometimes!(FAULTS_OVERLAPPED, overlap(&setup.scenario.faults()));
     for step in plan(&setup.scenario) {
-        reach(world, setup, points, step.at)?;
+        reach(world, points, step.at)?;
         setup.trace.event(world.now(), "fault", format_args!("{}", step.label));
         for action in &step.actions {
             match action {
@@ -108,36 +148,49 @@ fn run<W: World>(world: &mut W, setup: &Setup, points: &mut CrashPoints) -> Resu
             }
         }
     }
-    reach(world, setup, points, setup.scenario.end())
+    reach(world, points, setup.scenario.end())
 }
 
-/// Lets time pass until `until`; brokers that end by themselves on the way take their hosts along.
-fn reach<W: World>(
+/// Lets time pass until `until`; brokers that find their log volume full on the way take their
+/// hosts' processes with them.
+fn pass_time<W: World>(
     world: &mut W,
     setup: &Setup,
     points: &mut CrashPoints,
     until: SimTime,
 ) -> Result<(), WorldError> {
     loop {
-        let now = world.now();
-        for (cluster, fleet) in &setup.fleets {
-            for id in fleet.take_died(now) {
-                let (host, mode) = (broker_host(cluster, id), CrashMode::Process);
-                setup.trace.event(
-                    now,
-                    "fault",
-                    format_args!("{host} ends: its log volume is full"),
-                );
-                world.apply(&NetworkFault::Crash { host, mode })?;
-            }
+        end_full_brokers(world, setup)?;
+        let looks = setup.fleets.values().filter_map(Fleet::next_look);
+        let next = looks.min().map_or(until, |look| look.min(until));
+        points.reach(world, setup, next)?;
+        if next == until {
+            return end_full_brokers(world, setup);
         }
-        if now >= until {
-            return Ok(());
-        }
-        let looks = setup.fleets.iter().filter_map(|(_, fleet)| fleet.next_look());
-        let next = looks.filter(|at| *at > now).min().unwrap_or(until);
-        points.reach(world, setup, next.min(until))?;
     }
+}
+
+fn end_full_brokers<W: World>(world: &mut W, setup: &Setup) -> Result<(), WorldError> {
+    for (cluster, fleet) in &setup.fleets {
+        for broker in fleet.take_died(world.now()) {
+            sometimes!(LOG_VOLUME_FULL);
+            let host = broker_host(cluster, broker);
+            let what = format_args!("{host} is down: its log volume is full");
+            setup.trace.event(world.now(), "fault", what);
+            world.apply(&NetworkFault::Crash { host, mode: CrashMode::Process })?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether two of `faults`, which are ordered by their begins, are in force at the same time.
+fn overlap(faults: &[Fault]) -> bool {
+    let mut until = SimTime::ZERO;
+    faults.iter().any(|fault| {
+        let overlaps = fault.from < until;
+        until = until.max(fault.to);
+        overlaps
+    })
 }
 
 fn apply<W: World>(world: &mut W, setup: &Setup, action: &Action) -> Result<(), WorldError> {
@@ -147,16 +200,16 @@ fn apply<W: World>(world: &mut W, setup: &Setup, action: &Action) -> Result<(), 
             hosts::misbehave(setup, fault, now);
             Ok(())
         }
+        Action::NewRelicWell(fault) => {
+            hosts::behave(setup, fault, now);
+            Ok(())
+        }
         Action::Fleet { cluster, fault } => {
-            setup.fleet(cluster).inspect(|fleet| fleet.begin_fault(now, fault));
+            setup.fleets.get(cluster).inspect(|fleet| fleet.begin_fault(now, fault));
             Ok(())
         }
         Action::FleetWell { cluster, fault } => {
-            setup.fleet(cluster).inspect(|fleet| fleet.end_fault(now, fault));
-            Ok(())
-        }
-        Action::NewRelicWell(fault) => {
-            hosts::behave(setup, fault, now);
+            setup.fleets.get(cluster).inspect(|fleet| fleet.end_fault(now, fault));
             Ok(())
         }
         // They act between steps too: theirs is `CrashPoints`.
@@ -173,10 +226,6 @@ fn apply<W: World>(world: &mut W, setup: &Setup, action: &Action) -> Result<(), 
 }
 
 impl Setup {
-    fn fleet(&self, name: &str) -> Option<&Fleet> {
-        self.fleets.iter().find_map(|(cluster, fleet)| (*cluster == name).then_some(fleet))
-    }
-
     fn broker(&self, host: &str) -> Option<(&Fleet, i32)> {
         self.fleets.iter().find_map(|(cluster, fleet)| {
             let ids = fleet.broker_ids();
@@ -219,7 +268,9 @@ pub fn fleet_record(fleet: &Fleet, end: SimTime) -> FleetRecord {
 }
 
 fn down_times(fleet: &Fleet, end: SimTime) -> BTreeMap<i32, Vec<(SimTime, SimTime)>> {
-    let mut down: BTreeMap<i32, Vec<(SimTime, SimTime)>> = BTreeMap::new();
+    let later = fleet.spec().later_starts().into_keys();
+    let mut down: BTreeMap<i32, Vec<(SimTime, SimTime)>> =
+        later.map(|id| (id, vec![(SimTime::ZERO, end)])).collect();
     for entry in fleet.history() {
         match entry.change {
             Change::BrokerDown(id) => down.entry(id).or_default().push((entry.at, end)),

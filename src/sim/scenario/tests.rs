@@ -36,6 +36,50 @@ fn impossible_scenarios_are_refused_with_their_rule() {
             format!("{HEAD}[kafka.a]\n[pipeline]\nevent_api = {{ success_threshold = 0 }}\n"),
             "out_of_range",
         ),
+        (format!("{HEAD}sometimes = [\"spool-ful\"]\n[kafka.a]\n"), "situation"),
+        (format!("{HEAD}sometimes = [\"spool-full\", \"spool-full\"]\n[kafka.a]\n"), "situation"),
+        (
+            format!(
+                "{HEAD}[kafka.a]\nload = {{ surge = [{{ at = \"1s\", lasts = \"0s\", factor = 2 }}] }}\n"
+            ),
+            "surge",
+        ),
+        (
+            format!(
+                "{HEAD}[kafka.a]\nload = {{ surge = [{{ at = \"1s\", lasts = \"1s\", factor = -1 }}] }}\n"
+            ),
+            "out_of_range",
+        ),
+        (
+            format!(
+                "{HEAD}[kafka.a]\njoin = [{{ at = \"9s\", brokers = 1 }}, {{ at = \"8s\", brokers = 1 }}]\n"
+            ),
+            "join",
+        ),
+        (format!("{HEAD}[kafka.a]\njoin = [{{ at = \"9min\", brokers = 1 }}]\n"), "too_short"),
+        (
+            format!(
+                "{HEAD}[kafka.a]\njoin = [{{ at = \"9s\", brokers = 1 }}]\n[[fault]]\nat = \"8s\"\nlasts = \"1s\"\ncrash = {{ host = \"a-broker-4\" }}\n"
+            ),
+            "not_joined",
+        ),
+        (fault("at = \"1s\"\nlasts = \"1s\"\nrestart = { host = \"pipeline\" }\n"), "not_a_broker"),
+        (
+            fault("at = \"1s\"\nlasts = \"1s\"\ncontroller_loss = { cluster = \"b\" }\n"),
+            "unknown_cluster",
+        ),
+        (
+            fault(
+                "at = \"1s\"\nlasts = \"1s\"\nleader_move = { cluster = \"a\", topic = \"x\" }\n",
+            ),
+            "unknown_topic",
+        ),
+        (
+            fault(
+                "at = \"1s\"\nlasts = \"1s\"\nconsumer_stall = { cluster = \"a\", group = \"x\" }\n",
+            ),
+            "unknown_group",
+        ),
         (fault("at = \"1s\"\nlasts = \"1s\"\n"), "fault_kind"),
         (fault("at = \"1s\"\ncrash = { host = \"a-broker-1\" }\n"), "lasts"),
         (fault("at = \"1s\"\nlasts = \"1s\"\ncrash = { host = \"b\" }\n"), "unknown_host"),
@@ -92,5 +136,16 @@ proptest::proptest! {
         if let Ok(text) = String::from_utf8(text) {
             let _ = load("mutated", &text);
         }
+    }
+}
+
+#[test]
+fn an_unknown_situation_is_refused_with_the_nearest_one() {
+    let text = format!("{HEAD}sometimes = [\"spool-full\", \"brekaer-opened\"]\n[kafka.a]\n");
+    let problems = load("test.toml", &text).expect_err("refused").render(false);
+    for said in
+        ["test.toml:3", "no mark is called `brekaer-opened`", "did you mean `breaker-opened`"]
+    {
+        assert!(problems.contains(said), "{said} is not in\n{problems}");
     }
 }

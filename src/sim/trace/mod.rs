@@ -17,8 +17,11 @@ use xxhash_rust::xxh3::Xxh3;
 use super::run::passport::Passport;
 use super::time::SimTime;
 
+pub mod diverge;
 mod event;
+pub mod export;
 pub mod file;
+pub mod perfetto;
 
 pub use event::{LineError, TraceEvent};
 

@@ -72,7 +72,7 @@ fn traffic_at(topic: &str, sights: &BTreeMap<i32, BrokerSight<'_>>, level: usize
     plain
 }
 
-/// The leaders' replicas as one description of the cluster names them, if all of them are known.
+/// The replicas of the leaders that `truth` names, if every one of them is known.
 pub fn leader_bytes<'a>(
     topic: &str,
     truth: &MetadataTruth,
