@@ -12,17 +12,22 @@ use crate::sim::check::Class;
 mod catalogue;
 mod crash_sweep;
 mod definitions;
+mod diff;
 mod faults;
 mod fleet;
 mod input;
+mod instant;
 mod meta;
 mod newrelic;
 mod nrql;
 mod pipeline;
+mod reference;
+mod replay;
 mod run;
 mod scenario;
 mod spool;
 mod sweep;
+mod trace;
 
 /// How a process of ours ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,6 +132,12 @@ enum Verb {
     Run(run::RunArgs),
     /// Runs many seeds side by side in search of one that fails.
     Sweep(sweep::SweepArgs),
+    /// Runs a run again, compares its digest, and prints what everybody did at an instant of it.
+    Replay(replay::ReplayArgs),
+    /// Shows where two runs part, and what followed on either side.
+    Diff(diff::DiffArgs),
+    /// Works with trace files.
+    Trace(trace::TraceArgs),
     /// Proves that a seed gives the same trace bytes in two fresh processes.
     Meta(meta::MetaArgs),
     /// Runs a scenario once for every so many events of a host, which goes down after that event.
@@ -172,6 +183,9 @@ pub fn main() -> ExitCode {
     match arguments.verb {
         Verb::Run(args) => args.run().into(),
         Verb::Sweep(args) => args.run().into(),
+        Verb::Replay(args) => args.run().into(),
+        Verb::Diff(args) => args.run().into(),
+        Verb::Trace(args) => args.run().into(),
         Verb::Meta(args) => args.run().into(),
         Verb::CrashSweep(args) => args.run().into(),
         Verb::Checks(args) => catalogue::checks(&args).into(),

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::{Exit, Format, complain, print, scenario};
 use crate::sim::report;
+use crate::sim::run::passport::Passport;
 use crate::sim::run::{self, Network, Options, RunReport};
 use crate::sim::scenario::Scenario;
 use crate::sim::seed::Seed;
@@ -26,7 +27,8 @@ pub struct RunArgs {
     /// Folder for the picture [default: target/shakedown, if it can be written].
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
-    /// Writes every event of the run to this file; `-` is standard output, in place of the verdict.
+    /// Writes every event of the run to this trace file, for `shakedown trace`, `replay` and
+    /// `diff`; `-` is text lines on standard output, in place of the verdict.
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
 }
@@ -81,15 +83,15 @@ impl RunArgs {
             Ok(loaded) => loaded,
             Err(exit) => return exit,
         };
-        let sink = match self.sink() {
+        let seed = self.simulation.seed(&scenario);
+        let network = self.simulation.network.into();
+        let sink = match self.sink(|| Passport::of(&name, &scenario, seed, network)) {
             Ok(sink) => sink,
             Err(error) => {
                 self.complain_of_trace(&error);
                 return Exit::Failed;
             }
         };
-        let seed = self.simulation.seed(&scenario);
-        let network = self.simulation.network.into();
         let report = run::run(&scenario, Options { seed, network, sink });
         let verdict = exit(&report);
         let printed = if self.traces_to_output() { Exit::Ok } else { self.print(&name, &report) };
@@ -100,13 +102,13 @@ impl RunArgs {
         self.trace.as_deref() == Some(Path::new("-"))
     }
 
-    fn sink(&self) -> std::io::Result<Sink> {
+    fn sink(&self, passport: impl FnOnce() -> Passport) -> std::io::Result<Sink> {
         Ok(match self.trace.as_deref() {
             None => Sink::None,
             Some(_) if self.traces_to_output() => {
                 Sink::Writer(Box::new(BufWriter::new(std::io::stdout())), None)
             }
-            Some(path) => Sink::Writer(Box::new(BufWriter::new(File::create(path)?)), None),
+            Some(path) => Sink::file(Box::new(BufWriter::new(File::create(path)?)), &passport())?,
         })
     }
 
@@ -158,7 +160,7 @@ impl RunArgs {
 }
 
 /// The exit code of a run: the worst class among its broken checks.
-fn exit(report: &RunReport) -> Exit {
+pub fn exit(report: &RunReport) -> Exit {
     let broken = report.checks.iter().filter(|check| !check.passed());
     match broken.map(|check| check.class).min() {
         None => Exit::Ok,

@@ -311,26 +311,29 @@ impl Snapshot {
     }
 }
 
-/// What a pipeline tells of its cycles, as they go.
+/// What a pipeline tells of its cycles.
 #[derive(Debug, Clone)]
 pub enum CycleNews {
-    /// One began.
+    /// One begins.
     Began {
         /// Its number, from 1.
         number: u64,
         /// When.
         at: Moment,
     },
-    /// One ended; its report is whole.
+    /// One has ended.
     Ended(Arc<CycleReport>),
 }
+
+/// Who is told of cycles, without any lock.
+pub type CycleListener = Arc<dyn Fn(&CycleNews) + Send + Sync>;
 
 /// A handle on the [`Snapshot`] of a running pipeline; clones see the same one.
 #[derive(Clone)]
 pub struct PipelineStatus {
     snapshot: Arc<Mutex<Snapshot>>,
     refresh: Refresh,
-    listeners: Arc<Mutex<Vec<Listener>>>,
+    listeners: Arc<Mutex<Vec<CycleListener>>>,
 }
 
 type Listener = Box<dyn Fn(&CycleNews) + Send>;
@@ -350,14 +353,14 @@ impl PipelineStatus {
         Self { snapshot: Arc::new(Mutex::new(snapshot)), refresh, listeners: Arc::default() }
     }
 
-    /// Has `listener` told of every cycle from now on, at once and in order; it must not ask this
-    /// handle for anything.
-    pub fn on_cycle(&self, listener: impl Fn(&CycleNews) + Send + 'static) {
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(listener));
+    /// Tells `listener` of every cycle from now on.
+    pub fn subscribe(&self, listener: CycleListener) {
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
     }
 
+    /// Tells whoever listens.
     pub(super) fn tell(&self, news: &CycleNews) {
-        let listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        let listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner).clone();
         listeners.iter().for_each(|listener| listener(news));
     }
 

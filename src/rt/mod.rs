@@ -17,6 +17,7 @@ use std::task::{Context, Poll};
 use futures_util::FutureExt;
 use pin_project_lite::pin_project;
 
+pub mod cause;
 mod causes;
 pub mod http;
 mod shutdown;
@@ -113,7 +114,7 @@ where
         }
     });
     #[expect(clippy::disallowed_methods, reason = "the one sanctioned caller")]
-    let handle = tokio::task::spawn_local(caught);
+    let handle = tokio::task::spawn_local(cause::strand(caught));
     Task(handle)
 }
 

@@ -220,6 +220,31 @@ pub enum NetworkFault {
     },
 }
 
+impl NetworkFault {
+    /// The hosts that it names.
+    pub fn hosts(&self) -> Vec<&HostName> {
+        match self {
+            Self::Partition { from, to, .. }
+            | Self::Repair { from, to }
+            | Self::Hold { from, to, .. }
+            | Self::Release { from, to }
+            | Self::Latency { from, to, .. }
+            | Self::Bandwidth { from, to, .. }
+            | Self::Loss { from, to, .. }
+            | Self::Reset { from, to }
+            | Self::HalfOpen { from, to } => vec![from, to],
+            Self::DnsFailure { host, .. } => host.iter().collect(),
+            Self::Pause { host }
+            | Self::Resume { host }
+            | Self::Crash { host, .. }
+            | Self::Restart { host }
+            | Self::Skew { host, .. }
+            | Self::Disk { host, .. }
+            | Self::CrashPoint { host, .. } => vec![host],
+        }
+    }
+}
+
 /// Why a world cannot go on, or cannot do what was asked.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum WorldError {

@@ -168,8 +168,12 @@ fn hinders(fault: &Fault) -> bool {
             NetworkFault::Disk { host, .. } => host == PIPELINE_HOST,
             _ => false,
         },
-        Action::Fleet { .. } | Action::FleetWell { .. } => false,
-        Action::NewRelicWell(_) | Action::CrashPointOver(_) => false,
+        Action::Fleet { .. }
+        | Action::FleetWell { .. }
+        | Action::NewRelicWell(_)
+        | Action::CrashPointOver(_)
+        | Action::MemoryCap(_)
+        | Action::MemoryCapOver => false,
     };
     fault.begin.iter().any(hinders)
 }

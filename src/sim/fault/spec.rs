@@ -96,6 +96,7 @@ faults! {
     garbage_answers: newrelic::garbage_answers::GarbageAnswers,
     late_synthesis: newrelic::late_synthesis::LateSynthesis,
     pause: pipeline::pause::Pause,
+    memory_cap: pipeline::memory_cap::MemoryCap,
     clock_jump: pipeline::clock_jump::ClockJump,
     disk_full: pipeline::disk_full::DiskFull,
     disk_errors: pipeline::disk_errors::DiskErrors,

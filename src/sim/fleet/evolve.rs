@@ -6,6 +6,7 @@
 //! - At equal instants planned events come first, in the order they were planned, then the tick.
 
 use super::state::{Broker, BrokerCounters, Event, Partition, State, TopicCounters};
+use crate::rt::cause;
 use crate::sim::time::SimTime;
 use crate::sim::workload::{mix, noise_ppm};
 use crate::sometimes;
@@ -28,14 +29,18 @@ impl State {
         if at < self.now {
             return;
         }
+        // What happens by itself is not led to by whoever looks.
+        let asking = cause::set(None);
         loop {
             let next_tick = self.next_tick();
             let next_event = self.next_event().filter(|event| *event <= next_tick);
             match next_event {
                 Some(event) if event <= at => {
                     self.now = self.now.max(event);
-                    if let Some((_, event)) = self.events.pop_first() {
+                    if let Some((_, (event, led_by))) = self.events.pop_first() {
+                        cause::set(led_by);
                         self.happen(event);
+                        cause::set(None);
                     }
                 }
                 None if next_tick <= at => {
@@ -47,6 +52,7 @@ impl State {
             }
         }
         self.now = at;
+        cause::set(asking);
     }
 
     fn happen(&mut self, event: Event) {

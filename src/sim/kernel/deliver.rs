@@ -14,7 +14,6 @@ use super::net::{HostId, Net, Power};
 use super::packet::{Body, Packet};
 use super::socket::{ConnId, Phase, other};
 use crate::sim::time::SimTime;
-use crate::sim::trace::fingerprint;
 use crate::sim::world::CrashMode;
 
 impl Net {
@@ -29,16 +28,21 @@ impl Net {
         let end = &mut conn.sides[side];
         let number = end.sent_number;
         end.sent_number += 1;
+        end.asked |= matches!(body, Body::Data(_));
         let incarnation = end.incarnation;
-        let packet = Packet {
+        let mut packet = Packet {
             conn: id,
             from: side,
             incarnation,
             number,
             first_sent: now,
             departs: now,
+            cause: self.trace.cause(),
             body,
         };
+        if packet.body.is_sent_by_application() {
+            packet.cause = Some(self.trace_packet("send", &packet, packet.cause));
+        }
         self.transmit(Box::new(packet));
     }
 
@@ -48,10 +52,16 @@ impl Net {
         let now = self.now;
         let patience = self.patience_ns(packet.body.is_handshake());
         let link = self.link_mut(link_id);
-        if matches!(packet.body, Body::Rst) && link.loses_one() {
+        let is_reset = matches!(packet.body, Body::Rst);
+        if is_reset && link.loses_one() {
             self.lose_reset(&packet);
             return;
         }
+        if self.conn(packet.conn).is_some_and(|conn| conn.half_open_by.is_some()) {
+            self.swallow(&packet);
+            return;
+        }
+        let link = self.link_mut(link_id);
         if link.cut {
             self.stall(link_id, packet);
             return;
@@ -88,11 +98,16 @@ impl Net {
         }
         let Some(link_id) = sender.link else { return };
         let host = receiver.host;
+        if conn.half_open_by.is_some() {
+            self.swallow(&packet);
+            return;
+        }
         let link = self.link_mut(link_id);
         let (cut, hold) = (link.cut, link.hold);
         if hold && !cut {
             self.mark_waiting(&packet);
-            self.trace_packet("hold", &packet);
+            let by = self.link_mut(link_id).faults.hold;
+            self.trace_trouble("hold", &packet, by);
             self.link_mut(link_id).held.push(*packet);
             return;
         }
@@ -107,12 +122,14 @@ impl Net {
         self.stats.packets += 1;
         // What reaches a host's system after its last event reaches nobody.
         self.host(host).fuse.pass();
-        self.trace_packet("recv", &packet);
+        let received = self.trace_packet("recv", &packet, packet.cause);
+        let before = self.trace.set_cause(Some(received));
         self.receive(packet);
+        self.trace.set_cause(before);
     }
 
     /// Hands a packet to the destination's system, in the order of its flow.
-    fn receive(&mut self, packet: Box<Packet>) {
+    fn receive(&mut self, mut packet: Box<Packet>) {
         let (id, from) = (packet.conn, packet.from);
         match packet.body {
             Body::Syn => return self.take_syn(packet),
@@ -123,11 +140,14 @@ impl Net {
         let end = &mut conn.sides[other(from)];
         if end.phase == Phase::Dead || end.phase == Phase::Absent {
             // A socket nobody knows: the system answers with a reset.
-            self.send(id, other(from), Body::Rst);
+            let by = end.dead_by;
+            self.send_because(by, id, other(from), Body::Rst);
             return;
         }
         if packet.number != end.next_number {
-            end.early.insert(packet.number, packet);
+            packet.cause = self.trace.cause();
+            let Some(conn) = self.conn_mut(id) else { return };
+            conn.sides[other(from)].early.insert(packet.number, packet);
             return;
         }
         self.take(*packet);
@@ -136,6 +156,7 @@ impl Net {
             let end = &mut conn.sides[other(from)];
             let next = end.next_number;
             let Some(packet) = end.early.remove(&next) else { return };
+            self.trace.set_cause(packet.cause);
             self.take(*packet);
         }
     }
@@ -144,14 +165,15 @@ impl Net {
     fn take(&mut self, packet: Packet) {
         let (id, from) = (packet.conn, packet.from);
         let to = other(from);
+        let cause = self.trace.cause();
         let Some(conn) = self.conn_mut(id) else { return };
-        conn.sides[from].stalled_since = None;
-        conn.sides[from].patience_since = None;
+        conn.sides[from].gets_through();
         let end = &mut conn.sides[to];
         end.next_number = packet.number + 1;
         match packet.body {
             Body::SynAck => {
                 end.phase = Phase::Open;
+                end.heard = cause;
                 let waker = end.writer.take();
                 self.wake(waker);
                 self.send(id, to, Body::Ack);
@@ -162,14 +184,16 @@ impl Net {
                     self.abort(id, to);
                     return;
                 }
+                end.asked = false;
                 end.received_bytes += payload.len();
-                end.received.push_back(payload);
+                end.received.push_back((payload, cause));
                 let waker = end.reader.take();
                 self.wake(waker);
                 self.note_unacknowledged(id, from);
             }
             Body::Fin => {
                 end.fin_received = true;
+                end.heard = cause;
                 let waker = end.reader.take();
                 self.wake(waker);
                 self.note_unacknowledged(id, from);
@@ -189,25 +213,25 @@ impl Net {
         let id = packet.conn;
         let (backlog, window) = (self.config.backlog, self.config.window_bytes);
         let Some(conn) = self.conn_mut(id) else { return };
-        conn.sides[0].stalled_since = None;
-        conn.sides[0].patience_since = None;
+        conn.sides[0].gets_through();
         if conn.sides[0].phase != Phase::Connecting {
             return;
         }
         let (host, port) = (conn.sides[1].host, conn.sides[1].address.port());
         let state = self.host_mut(host);
-        let incarnation = state.incarnation;
+        let (incarnation, down_by) = (state.incarnation, state.down_by);
         let up = state.power == Power::Up;
         let listening = state.listeners.get_mut(&port).filter(|_| up);
         let Some(listening) = listening else {
-            self.send(id, 1, Body::Rst);
+            self.send_because(down_by, id, 1, Body::Rst);
             return;
         };
         if listening.ready.len() + listening.half_open >= backlog {
             // Linux drops the SYN; the client tries again.
             let (now, first_sent) = (self.now, packet.first_sent);
             self.arm_connect_timer(id);
-            self.trace_packet("drop", &packet);
+            let paused_by = self.host(host).paused_by;
+            self.trace_trouble("drop", &packet, paused_by);
             let Some(link_id) = self.link_of(&packet) else { return };
             let pause = self.link_mut(link_id).first_pause_ns(true);
             packet.departs = now;
@@ -225,6 +249,7 @@ impl Net {
 
     /// The handshake ends at the server: the connection may be accepted.
     fn take_handshake_end(&mut self, id: ConnId) {
+        let cause = self.trace.cause();
         let Some(conn) = self.conn_mut(id) else { return };
         if conn.sides[1].phase != Phase::HalfOpen {
             return;
@@ -232,6 +257,7 @@ impl Net {
         let (host, port) = (conn.sides[1].host, conn.sides[1].address.port());
         let number = conn.listener;
         conn.sides[1].phase = Phase::Open;
+        conn.sides[1].heard = cause;
         let listening = self.host_mut(host).listeners.get_mut(&port);
         let Some(listening) = listening.filter(|listening| listening.number == number) else {
             self.abort(id, 1);
@@ -296,7 +322,8 @@ impl Net {
     /// A packet is lost for as long as an obstacle stays; its sender waits.
     pub(super) fn stall(&mut self, link: LinkId, packet: Box<Packet>) {
         self.stats.lost += 1;
-        self.trace_packet("lost", &packet);
+        let by = self.obstacle(link, &packet);
+        self.trace_trouble("lost", &packet, by);
         self.mark_waiting(&packet);
         let mut stalled = std::mem::take(&mut self.link_mut(link).stalled);
         // A link that is cut for days must not collect what its senders have given up.
@@ -305,6 +332,14 @@ impl Net {
         }
         stalled.push(*packet);
         self.link_mut(link).stalled = stalled;
+    }
+
+    /// A packet of a connection that went dead is lost for good; its sender will give up.
+    fn swallow(&mut self, packet: &Packet) {
+        self.stats.lost += 1;
+        let by = self.conn(packet.conn).and_then(|conn| conn.half_open_by);
+        self.trace_trouble("lost", packet, by);
+        self.mark_waiting(packet);
     }
 
     /// Starts the give-up timer of a packet that does not get through.
@@ -333,7 +368,9 @@ impl Net {
     /// A reset is lost; a handshake that it would have ended ends by a timer.
     fn lose_reset(&mut self, packet: &Packet) {
         self.stats.lost += 1;
-        self.trace_packet("lost", packet);
+        let link = self.conn(packet.conn).and_then(|conn| conn.sides[packet.from].link);
+        let by = link.and_then(|link| self.obstacle(link, packet));
+        self.trace_trouble("lost", packet, by);
         let (id, side) = (packet.conn, other(packet.from));
         let patience = self.patience_ns(true);
         let Some(conn) = self.conn(id) else { return };
@@ -363,13 +400,17 @@ impl Net {
         }
         crate::sometimes!(CONNECTION_GAVE_UP);
         let at = SimTime(self.now);
-        self.trace.event(at, "net", format_args!("timeout flow={}", conn.sides[side].label));
+        let by = self.trouble_of(id, side).or(conn.begun_by);
+        let what = format_args!("timeout flow={}", conn.sides[side].label);
+        let timeout = self.trace.event_from(by, at, "net", what);
+        let before = self.trace.set_cause(Some(timeout));
         if kind == GiveUpKind::HalfOpen {
             self.end_half_open(id);
         } else {
             self.fail(id, side, io::ErrorKind::TimedOut);
             self.forget_if_unheld(id);
         }
+        self.trace.set_cause(before);
     }
 
     /// The obstacle on a link has gone: senders repeat what was lost at their next attempt.
@@ -393,7 +434,7 @@ impl Net {
     pub(super) fn release(&mut self, link_id: LinkId) {
         let now = self.now;
         let link = self.link_mut(link_id);
-        link.hold = false;
+        (link.hold, link.faults.hold) = (false, None);
         for packet in std::mem::take(&mut link.held) {
             self.queue.push(now, Event::Arrive(Box::new(packet)));
         }
@@ -403,34 +444,5 @@ impl Net {
     pub(super) fn links_of(&self, host: HostId) -> Vec<LinkId> {
         let touches = |ends: &(HostId, HostId)| ends.0 == host || ends.1 == host;
         self.link_index.iter().filter(|(ends, _)| touches(ends)).map(|(_, id)| *id).collect()
-    }
-
-    fn trace_packet(&self, what: &str, packet: &Packet) {
-        let label = self.conn(packet.conn).map_or("", |conn| &conn.sides[packet.from].label);
-        let at = SimTime(self.now);
-        let kind = packet.body.kind();
-        match &packet.body {
-            Body::Data(payload) => {
-                self.trace.event(
-                    at,
-                    "net",
-                    format_args!(
-                        "{what} kind={kind} flow={label} bytes={} print={:016x}",
-                        payload.len(),
-                        fingerprint(payload)
-                    ),
-                );
-            }
-            Body::Credit(bytes) => {
-                self.trace.event(
-                    at,
-                    "net",
-                    format_args!("{what} kind={kind} flow={label} bytes={bytes}"),
-                );
-            }
-            _ => {
-                self.trace.event(at, "net", format_args!("{what} kind={kind} flow={label}"));
-            }
-        }
     }
 }

@@ -1,30 +1,60 @@
-//! Faults of links and the network's part of a crash and a restart.
+//! Faults of links and names, and the network's part of a crash, a restart and a pause.
 //!
-//! Invariant: a fault acts at the present instant and draws nothing; what it does to packets in
-//! the air is decided when they arrive.
+//! Invariants:
+//! - A fault acts at the present instant and draws nothing; what it does to packets in the air is
+//!   decided when they arrive.
+//! - The present cause is the fault's own event while it is applied.
 
 use std::io;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::events::{Event, GiveUp, GiveUpKind};
 use super::link::{LinkId, nanos};
-use super::net::{HostId, Net, Power};
+use super::net::{FailingName, HostId, Net, Power};
 use super::packet::{Body, Packet};
 use super::socket::{ConnId, Phase};
-use crate::sim::time::SimTime;
 use crate::sim::world::{CrashMode, Direction, HostName, NetworkFault, WorldError};
 
 impl Net {
-    /// Applies a fault of links or clocks; crashes and restarts are the kernel's, since they
-    /// concern tasks too.
+    /// Whether a fault can be applied at all.
+    ///
+    /// # Errors
+    /// [`WorldError::UnknownHost`], [`WorldError::Unsupported`].
+    pub(super) fn admit(&self, fault: &NetworkFault) -> Result<(), WorldError> {
+        match fault {
+            NetworkFault::Bandwidth { bytes_per_second: Some(0), .. } => {
+                return Err(unsupported("a bandwidth of 0; use a partition".to_owned()));
+            }
+            NetworkFault::Loss { ratio, .. } if !(0.0..=1.0).contains(ratio) => {
+                return Err(unsupported(format!("a loss ratio of {ratio}; it is from 0 to 1")));
+            }
+            NetworkFault::DnsFailure { name, .. }
+                if !self.names.contains_key(name) && !self.aliases.contains_key(name) =>
+            {
+                return Err(WorldError::UnknownHost(name.clone()));
+            }
+            _ => {}
+        }
+        fault.hosts().into_iter().try_for_each(|host| self.host_id(host).map(|_| ()))
+    }
+
+    /// Applies a fault of links, names or clocks; those that concern tasks too are the kernel's.
     pub(super) fn apply(&mut self, fault: &NetworkFault) -> Result<(), WorldError> {
+        let by = self.trace.cause();
         match fault {
             NetworkFault::Partition { from, to, direction } => {
-                self.for_links(from, to, *direction, |net, id| net.link_mut(id).cut = true)
+                self.for_links(from, to, *direction, |net, id| {
+                    let link = net.link_mut(id);
+                    (link.cut, link.faults.cut) = (true, by);
+                })
             }
             NetworkFault::Repair { from, to } => self.repair(from, to),
             NetworkFault::Hold { from, to, direction } => {
-                self.for_links(from, to, *direction, |net, id| net.link_mut(id).hold = true)
+                self.for_links(from, to, *direction, |net, id| {
+                    let link = net.link_mut(id);
+                    (link.hold, link.faults.hold) = (true, by);
+                })
             }
             NetworkFault::Release { from, to } => {
                 self.for_links(from, to, Direction::Both, Self::release)
@@ -33,11 +63,10 @@ impl Net {
                 self.set_latency(from, to, *latency, *jitter)
             }
             NetworkFault::Bandwidth { from, to, bytes_per_second } => {
-                if *bytes_per_second == Some(0) {
-                    return Err(unsupported("a bandwidth of 0; use a partition".to_owned()));
-                }
                 self.for_links(from, to, Direction::Both, |net, id| {
-                    net.link_mut(id).bytes_per_second = *bytes_per_second;
+                    let link = net.link_mut(id);
+                    link.bytes_per_second = *bytes_per_second;
+                    link.faults.bandwidth = bytes_per_second.and(by);
                 })
             }
             NetworkFault::Loss { from, to, ratio } => self.set_loss(from, to, *ratio),
@@ -47,8 +76,17 @@ impl Net {
                 self.host(id).skew_ms.store(*offset_ms, Ordering::Relaxed);
                 Ok(())
             }
-            NetworkFault::HalfOpen { .. } | NetworkFault::DnsFailure { .. } => {
-                Err(unsupported(format!("{fault:?}")))
+            NetworkFault::HalfOpen { from, to } => self.half_open(from, to),
+            NetworkFault::DnsFailure { host, name, fails_after } => {
+                let asker = host.as_ref().map(|host| self.host_id(host)).transpose()?;
+                let key = (asker, name.clone());
+                match fails_after {
+                    Some(after) => {
+                        self.failing_names.insert(key, FailingName { after: *after, by });
+                    }
+                    None => drop(self.failing_names.remove(&key)),
+                }
+                Ok(())
             }
             NetworkFault::Crash { .. }
             | NetworkFault::Pause { .. }
@@ -85,26 +123,29 @@ impl Net {
         latency: Duration,
         jitter: Duration,
     ) -> Result<(), WorldError> {
+        let normal = (self.config.latency, self.config.jitter) == (latency, jitter);
+        let by = self.trace.cause().filter(|_| !normal);
         self.for_links(from, to, Direction::Both, |net, id| {
             let link = net.link_mut(id);
             link.latency_ns = nanos(latency);
             link.jitter_ns = nanos(jitter);
+            link.faults.latency = by;
         })
     }
 
     fn set_loss(&mut self, from: &HostName, to: &HostName, ratio: f64) -> Result<(), WorldError> {
-        if !(0.0..=1.0).contains(&ratio) {
-            return Err(unsupported(format!("a loss ratio of {ratio}; it is from 0 to 1")));
-        }
+        let by = self.trace.cause().filter(|_| ratio > 0.0);
         self.for_links(from, to, Direction::Both, |net, id| {
-            net.link_mut(id).loss = ratio;
+            let link = net.link_mut(id);
+            (link.loss, link.faults.loss) = (ratio, by);
             net.resume(id);
         })
     }
 
     fn repair(&mut self, from: &HostName, to: &HostName) -> Result<(), WorldError> {
         self.for_links(from, to, Direction::Both, |net, id| {
-            net.link_mut(id).cut = false;
+            let link = net.link_mut(id);
+            (link.cut, link.faults.cut) = (false, None);
             net.resume(id);
         })?;
         // The acknowledgement of a repeated segment comes back now.
@@ -135,6 +176,26 @@ impl Net {
         Ok(())
     }
 
+    /// Nothing of the open connections between two hosts passes any more, whichever way; those
+    /// that are still being made are new ones.
+    fn half_open(&mut self, from: &HostName, to: &HostName) -> Result<(), WorldError> {
+        let by = self.trace.cause();
+        for id in self.conns_between(from, to)? {
+            let (now, patience) = (self.now, self.patience_ns(true));
+            let Some(conn) = self.conn_mut(id) else { continue };
+            if conn.sides[0].phase == Phase::Connecting || conn.half_open_by.is_some() {
+                continue;
+            }
+            conn.half_open_by = by;
+            if conn.sides[1].phase == Phase::HalfOpen {
+                // The end of the handshake is among what vanishes.
+                let timer = GiveUp { conn: id, side: 1, kind: GiveUpKind::HalfOpen };
+                self.queue.push(now.saturating_add(patience), Event::GiveUp(timer));
+            }
+        }
+        Ok(())
+    }
+
     fn conns_between(&self, a: &HostName, b: &HostName) -> Result<Vec<ConnId>, WorldError> {
         let (a, b) = (self.host_id(a)?, self.host_id(b)?);
         let mut ids = self.conn_ids();
@@ -151,6 +212,7 @@ impl Net {
     ///
     /// Runs before the host's tasks are dropped, so that closing their sockets sends nothing.
     pub(super) fn crash(&mut self, host: HostId, mode: CrashMode) -> bool {
+        let by = self.trace.cause();
         let state = self.host_mut(host);
         let was_up = state.power == Power::Up;
         if !was_up {
@@ -161,6 +223,7 @@ impl Net {
             return false;
         }
         state.power = Power::Down(mode);
+        (state.down_by, state.paused_by) = (by, None);
         state.incarnation += 1;
         let listeners = std::mem::take(&mut state.listeners);
         for listening in listeners.into_values() {
@@ -175,7 +238,7 @@ impl Net {
     }
 
     fn crash_side(&mut self, id: ConnId, side: usize, host: HostId, mode: CrashMode) {
-        let now = self.now;
+        let (now, by) = (self.now, self.trace.cause());
         let Some(conn) = self.conn_mut(id) else { return };
         let client_phase = conn.sides[0].phase;
         let end = &mut conn.sides[side];
@@ -183,6 +246,7 @@ impl Net {
             return;
         }
         let phase = std::mem::replace(&mut end.phase, Phase::Dead);
+        end.dead_by = by;
         match mode {
             CrashMode::Process => {
                 if matches!(phase, Phase::Open | Phase::HalfOpen | Phase::Orphan) {
@@ -211,6 +275,7 @@ impl Net {
             number: 0,
             first_sent: conn.started,
             departs: conn.started,
+            cause: conn.begun_by,
             body: Body::Syn,
         };
         self.stall(link, Box::new(packet));
@@ -239,25 +304,13 @@ impl Net {
             return false;
         }
         state.power = Power::Up;
+        state.down_by = None;
         for link in self.links_of(host) {
             if !self.link_mut(link).cut {
                 self.resume(link);
             }
         }
         true
-    }
-
-    /// Writes into the trace that a power loss took unsynced writes.
-    pub(super) fn trace_lost_writes(&self, host: HostId, lost: usize) {
-        crate::sometimes!(POWER_LOST_WRITES, lost > 0);
-        let (at, name) = (SimTime(self.now), &self.host(host).name);
-        self.trace.event(at, "fault", format_args!("disk host={name} lost_writes={lost}"));
-    }
-
-    /// Writes a fault into the trace.
-    pub(super) fn trace_fault(&self, fault: &NetworkFault) {
-        let at = SimTime(self.now);
-        self.trace.event(at, "fault", format_args!("{}", Line(fault)));
     }
 }
 
@@ -266,7 +319,7 @@ fn unsupported(what: String) -> WorldError {
 }
 
 /// A fault as one line of the trace.
-struct Line<'a>(&'a NetworkFault);
+pub(in crate::sim) struct Line<'a>(pub(in crate::sim) &'a NetworkFault);
 
 impl std::fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -18,8 +18,7 @@ use tokio::task::LocalSet;
 
 use super::net::HostId;
 use super::ports::KernelPorts;
-use crate::rt;
-use crate::rt::TaskPanic;
+use crate::rt::{self, TaskPanic, cause};
 use crate::sim::world::HostFactory;
 
 thread_local! {
@@ -121,6 +120,8 @@ pub(super) struct Host {
     pub(super) name: Arc<str>,
     factory: Rc<HostFactory<KernelPorts>>,
     tasks: Option<LocalSet>,
+    /// Stopped, not ended: it is not polled.
+    paused: bool,
     flag: Arc<HostWaker>,
     waker: Waker,
 }
@@ -135,7 +136,14 @@ impl Host {
         let flag =
             Arc::new(HostWaker { host: id, queued: AtomicBool::new(false), ready: ready.clone() });
         let waker = Waker::from(Arc::clone(&flag));
-        Self { name: Arc::from(name), factory: Rc::new(factory), tasks: None, flag, waker }
+        Self {
+            name: Arc::from(name),
+            factory: Rc::new(factory),
+            tasks: None,
+            paused: false,
+            flag,
+            waker,
+        }
     }
 
     /// Starts the host's main future; it is first polled when the world runs.
@@ -145,21 +153,36 @@ impl Host {
         // The factory runs inside the host, so a panic in it is the host's too.
         let main = async move { factory(ports).await };
         let main: Pin<Box<dyn Future<Output = ()>>> = Box::pin(main);
-        tasks.spawn_local(async move {
+        tasks.spawn_local(cause::strand(async move {
             if let Err(payload) = AssertUnwindSafe(main).catch_unwind().await {
                 rt::record_panic("main", payload.as_ref());
             }
-        });
+        }));
         self.tasks = Some(tasks);
+        self.set_paused(false);
         self.waker.wake_by_ref();
+    }
+
+    /// Stops the host where it stands, or lets it go on with whatever it missed.
+    pub(super) fn set_paused(&mut self, paused: bool) {
+        let was_paused = std::mem::replace(&mut self.paused, paused);
+        if was_paused && !paused && self.flag.queued.load(Ordering::Acquire) {
+            self.flag.ready.push(self.flag.host);
+        }
     }
 
     /// Polls the host's tasks once; the panics among them, named after the host.
     pub(super) fn poll(&mut self) -> Vec<TaskPanic> {
+        if self.paused {
+            // It stays marked as queued, so that nobody puts it into the queue again.
+            return Vec::new();
+        }
         self.flag.queued.store(false, Ordering::Release);
         let Some(tasks) = self.tasks.as_mut() else { return Vec::new() };
         let mut cx = Context::from_waker(&self.waker);
         let _: Poll<()> = within(&self.name, || Pin::new(tasks).poll(&mut cx));
+        // Nobody outside the host goes on from what it did last.
+        cause::set(None);
         self.take_panics()
     }
 

@@ -11,6 +11,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::packet::{Body, Packet};
 use crate::sim::seed::{below, unit_interval};
+use crate::sim::trace::EventId;
 
 /// Longest pause between two retransmissions (Linux: TCP_RTO_MAX).
 const RETRANSMISSION_PAUSE_MAX_NS: u64 = 120_000_000_000;
@@ -22,6 +23,16 @@ const DATA_PAUSE_NS: u64 = 200_000_000;
 /// An index into the table of links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LinkId(pub(super) u32);
+
+/// Which fault's event is to blame for each thing that can be wrong with a link.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct LinkFaults {
+    pub(super) cut: Option<EventId>,
+    pub(super) hold: Option<EventId>,
+    pub(super) latency: Option<EventId>,
+    pub(super) bandwidth: Option<EventId>,
+    pub(super) loss: Option<EventId>,
+}
 
 /// One direction between two hosts.
 pub(super) struct Link {
@@ -38,6 +49,8 @@ pub(super) struct Link {
     pub(super) held: Vec<Packet>,
     /// What is lost for as long as the obstacle stays, in order of loss.
     pub(super) stalled: Vec<Packet>,
+    /// Who is to blame for all that.
+    pub(super) faults: LinkFaults,
     /// Until when earlier packets occupy a capped link.
     busy_until: u64,
     rng: ChaCha8Rng,
@@ -62,6 +75,7 @@ impl Link {
             hold: false,
             held: Vec::new(),
             stalled: Vec::new(),
+            faults: LinkFaults::default(),
             busy_until: 0,
             rng,
         }

@@ -16,18 +16,26 @@
 //! - Links, one per direction: latency, uniform jitter, bandwidth (packets queue), loss (a packet
 //!   arrives after RTO · (2ᵏ − 1)), partition one way or both (packets are lost and repeated by
 //!   the sender's back-off, 1 s for handshakes, 200 ms plus a round trip for data, doubling up to
-//!   120 s), hold and release, reset of all connections.
+//!   120 s), hold and release, reset of all connections, connections that go dead without a word
+//!   (nothing of them passes any more, new ones work).
 //! - Giving up: a connect without an answer and data without acknowledgement end in `TimedOut`.
 //! - Names: every host by its name, aliases with several addresses (connect tries each in order),
-//!   `localhost`; unknown names are `NotFound`, unknown addresses are silent.
+//!   `localhost`; unknown names are `NotFound`, unknown addresses are silent. Look-ups of a name
+//!   can fail, for one host or for all, at once or after a time.
+//! - Pauses (SIGSTOP): no task of the host is polled and its timers fire late; its system goes on
+//!   acknowledging until windows are full and taking connections until the queue is.
 //! - Clocks: wall time with a skew per host; timers are exact.
 //! - Disks: [`crate::sim::disk`].
 //! - Adversarial chunking (an option): reads return and writes take seeded, small parts.
 //!
 //! Invariants:
-//! - Every arrival, loss, time-out and fault is one line of the trace, in the order of time.
-//!   `net recv|lost|hold|drop|timeout kind=… flow=host:port>host:port bytes=… print=…` and
-//!   `fault <name> link=a<>b|a>b|host=… …`; `print` is [`super::trace::fingerprint`].
+//! - Every send of an application, arrival, loss, time-out and fault is one line of the trace, in
+//!   the order of time: `net send|recv kind=… flow=host:port>host:port bytes=… print=…`,
+//!   `net lost|hold|drop kind=… flow=… of=<its send>`, `net timeout flow=…`,
+//!   `net unresolved host=… name=…` and `fault <name> link=a<>b|a>b|host=… …`; `print` is
+//!   [`super::trace::fingerprint`]. Parents: see `blame`.
+//! - Whoever reads, accepts, connects or is told of an error goes on with that arrival or fault as
+//!   its cause ([`crate::rt::cause`]); a timer changes no cause.
 //! - Draws come from streams named after the link, connection or host they serve.
 //! - A panic in any task ends the run with [`WorldError::Panic`], endless work at one instant with
 //!   [`WorldError::Stuck`].
@@ -35,7 +43,7 @@
 //! Not modelled: segments (a write is one packet however long, but for capped links), ACKs as
 //! packets (except the handshake's), congestion windows, fast retransmit and SACK (every loss
 //! costs a time-out), header bytes, TIME_WAIT and port exhaustion, keep-alive probes, urgent data,
-//! UDP, IPv6, latency and failures of name resolution, routers shared by links, CPU time (code
+//! UDP, IPv6, latency of name resolution that works, routers shared by links, CPU time (code
 //! takes none), memory limits, drift of clocks.
 
 use std::collections::BTreeMap;
@@ -45,6 +53,7 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
+pub(in crate::sim) use fault::Line as FaultLine;
 pub use host::current_host;
 pub use net::KernelStats;
 pub use ports::{KernelClock, KernelEntropy, KernelListener, KernelNet, KernelPorts, KernelStream};
@@ -56,12 +65,13 @@ use net::{Core, HostId, Power};
 use super::disk::DiskStore;
 use super::seed::Seed;
 use super::time::SimTime;
-use super::trace::Trace;
+use super::trace::{EventId, Trace};
 use super::view::HostView;
 use super::world::{CrashMode, HostFactory, HostName, NetworkFault, World, WorldError};
 use crate::domain::units::UnixMillis;
-use crate::rt::TaskPanic;
+use crate::rt::{TaskPanic, cause};
 
+mod blame;
 mod deliver;
 mod driver;
 mod events;
@@ -129,6 +139,7 @@ pub struct Kernel {
     hosts: Vec<Host>,
     disks: Vec<DiskStore>,
     core: Arc<Core>,
+    trace: Trace,
     signals: Arc<Signals>,
     runtime: Runtime,
     origin: tokio::time::Instant,
@@ -137,8 +148,8 @@ pub struct Kernel {
     events_per_instant_max: u64,
     /// Panics of destructors during a crash, reported by the next run.
     panics: Vec<TaskPanic>,
-    /// How hosts with a crash point go down.
-    crash_modes: BTreeMap<HostId, CrashMode>,
+    /// How hosts with a crash point go down, and the fault that says so.
+    crash_modes: BTreeMap<HostId, (CrashMode, Option<EventId>)>,
     /// Hosts that crash points took down, until somebody asks.
     crashed: Vec<HostName>,
 }
@@ -162,14 +173,16 @@ impl Kernel {
             #[expect(clippy::disallowed_methods, reason = "the kernel is the clock")]
             tokio::time::Instant::now()
         };
-        // Panics of an earlier world on this thread are not ours.
+        // Panics of an earlier world on this thread are not ours, nor are its causes.
         let _ = crate::rt::take_panics();
+        cause::follow(true);
         Self {
             hosts: Vec::new(),
             disks: Vec::new(),
             seed: config.seed,
             events_per_instant_max: config.events_per_instant_max,
-            core: Core::new(config, trace),
+            core: Core::new(config, trace.clone()),
+            trace,
             signals,
             runtime,
             origin,
@@ -254,7 +267,7 @@ impl Kernel {
         mode: CrashMode,
     ) -> Result<(), WorldError> {
         let id = self.core.with(|net| net.host_id(name))?;
-        self.crash_modes.insert(id, mode);
+        self.crash_modes.insert(id, (mode, self.trace.cause()));
         self.core.with(|net| match after_events {
             Some(events) => net.host(id).fuse.arm(events),
             None => net.host(id).fuse.mend(),
@@ -266,10 +279,12 @@ impl Kernel {
     fn crash_alarmed(&mut self) -> Result<(), WorldError> {
         for id in self.core.take_alarmed() {
             let name = self.hosts[id.index()].name.to_string();
-            let mode = self.crash_modes.get(&id).copied().unwrap_or(CrashMode::Process);
-            let fault = NetworkFault::Crash { host: name.clone(), mode };
-            self.core.with(|net| net.trace_fault(&fault));
-            self.crash(&name, mode)?;
+            let (mode, by) =
+                self.crash_modes.get(&id).copied().unwrap_or((CrashMode::Process, None));
+            let before = self.trace.set_cause(by);
+            let crashed = self.inflict(&NetworkFault::Crash { host: name.clone(), mode });
+            self.trace.set_cause(before);
+            crashed?;
             self.crashed.push(name);
         }
         Ok(())
@@ -281,6 +296,41 @@ impl Kernel {
             self.start(id);
         }
         Ok(())
+    }
+
+    fn set_paused(&mut self, name: &HostName, paused: bool) -> Result<(), WorldError> {
+        let id = self.core.with(|net| net.host_id(name))?;
+        let by = self.trace.cause();
+        let up = self.core.with(|net| {
+            let host = net.host_mut(id);
+            let up = host.power == Power::Up;
+            host.paused_by = by.filter(|_| paused && up);
+            up
+        });
+        self.hosts[id.index()].set_paused(paused && up);
+        Ok(())
+    }
+
+    /// Writes a fault into the trace and applies it.
+    fn inflict(&mut self, fault: &NetworkFault) -> Result<(), WorldError> {
+        self.core.with(|net| net.admit(fault))?;
+        let event = self.core.with(|net| net.trace_fault(fault));
+        let before = self.trace.set_cause(Some(event));
+        let applied = match fault {
+            NetworkFault::Crash { host, mode } => self.crash(host, *mode),
+            NetworkFault::Restart { host } => self.restart(host),
+            NetworkFault::Pause { host } => self.set_paused(host, true),
+            NetworkFault::Resume { host } => self.set_paused(host, false),
+            NetworkFault::Disk { host, fault } => {
+                self.disk(host).map(|disk| disk.set_fault(*fault))
+            }
+            NetworkFault::CrashPoint { host, after_events, mode } => {
+                self.set_crash_point(host, *after_events, *mode)
+            }
+            _ => self.core.with(|net| net.apply(fault)),
+        };
+        self.trace.set_cause(before);
+        applied
     }
 }
 
@@ -319,7 +369,10 @@ impl World for Kernel {
             busy: 0,
             busy_max: self.events_per_instant_max,
         };
+        // Hosts run because of what happens to them, not because of whoever lets time pass.
+        let before = self.trace.set_cause(None);
         let outcome = self.runtime.block_on(driver);
+        self.trace.set_cause(before);
         self.signals.ready.forget_driver();
         match outcome? {
             Stop::Reached => Ok(()),
@@ -332,33 +385,7 @@ impl World for Kernel {
     }
 
     fn apply(&mut self, fault: &NetworkFault) -> Result<(), WorldError> {
-        match fault {
-            NetworkFault::Crash { host, .. }
-            | NetworkFault::Restart { host }
-            | NetworkFault::Disk { host, .. }
-            | NetworkFault::CrashPoint { host, .. } => {
-                self.core.with(|net| net.host_id(host).map(|_| net.trace_fault(fault)))?;
-            }
-            _ => {
-                return self.core.with(|net| {
-                    net.apply(fault)?;
-                    net.trace_fault(fault);
-                    Ok(())
-                });
-            }
-        }
-        match fault {
-            NetworkFault::Crash { host, mode } => self.crash(host, *mode),
-            NetworkFault::Restart { host } => self.restart(host),
-            NetworkFault::Disk { host, fault } => {
-                self.disk(host)?.set_fault(*fault);
-                Ok(())
-            }
-            NetworkFault::CrashPoint { host, after_events, mode } => {
-                self.set_crash_point(host, *after_events, *mode)
-            }
-            _ => Ok(()),
-        }
+        self.inflict(fault)
     }
 
     fn take_crashed(&mut self) -> Vec<HostName> {

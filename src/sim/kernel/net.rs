@@ -20,7 +20,7 @@ use super::socket::{Conn, ConnId};
 use crate::domain::units::UnixMillis;
 use crate::sim::fuse::Fuse;
 use crate::sim::time::SimTime;
-use crate::sim::trace::Trace;
+use crate::sim::trace::{EventId, Trace};
 use crate::sim::world::{CrashMode, HostName, WorldError};
 
 /// First port handed out to clients (Linux: ip_local_port_range).
@@ -114,6 +114,10 @@ pub(super) struct HostState {
     pub(super) power: Power,
     /// Counts the crashes; sockets and ports of an older incarnation are dead.
     pub(super) incarnation: u32,
+    /// The crash that it is down by.
+    pub(super) down_by: Option<EventId>,
+    /// The pause in force.
+    pub(super) paused_by: Option<EventId>,
     /// Milliseconds that the host's clock is ahead.
     pub(super) skew_ms: Arc<AtomicI64>,
     pub(super) listeners: BTreeMap<u16, Listening>,
@@ -130,6 +134,15 @@ pub(super) struct Listening {
     /// Handshakes begun and not ended.
     pub(super) half_open: usize,
     pub(super) waker: Option<Waker>,
+}
+
+/// How look-ups of a name fail.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FailingName {
+    /// Time until the failure.
+    pub(super) after: std::time::Duration,
+    /// The fault to blame.
+    pub(super) by: Option<EventId>,
 }
 
 /// Counters of a kernel.
@@ -163,6 +176,8 @@ pub(super) struct Net {
     pub(super) woken: SmallVec<[Waker; 4]>,
     pub(super) dropped: SmallVec<[Waker; 4]>,
     pub(super) stats: KernelStats,
+    /// Look-ups that fail: who asks (`None`: everybody), the name, how.
+    pub(super) failing_names: BTreeMap<(Option<HostId>, String), FailingName>,
     listeners_bound: u64,
     alarm: Arc<AtomicBool>,
 }
@@ -186,6 +201,7 @@ impl Net {
             woken: SmallVec::new(),
             dropped: SmallVec::new(),
             stats: KernelStats::default(),
+            failing_names: BTreeMap::new(),
             listeners_bound: 0,
             alarm,
         }
@@ -204,6 +220,8 @@ impl Net {
             address,
             power: Power::Up,
             incarnation: 0,
+            down_by: None,
+            paused_by: None,
             skew_ms: Arc::new(AtomicI64::new(0)),
             listeners: BTreeMap::new(),
             fuse: Fuse::new(&self.alarm),
@@ -247,6 +265,15 @@ impl Net {
         self.aliases.get(name).cloned().ok_or_else(|| {
             io::Error::new(io::ErrorKind::NotFound, format!("no host is called `{name}`"))
         })
+    }
+
+    /// How look-ups of `name` by `asker` fail, if they do; names that need no look-up never do.
+    pub(super) fn failing_name(&self, asker: HostId, name: &str) -> Option<FailingName> {
+        if self.failing_names.is_empty() || name == "localhost" || name.parse::<IpAddr>().is_ok() {
+            return None;
+        }
+        let of = |who| self.failing_names.get(&(who, name.to_owned())).copied();
+        of(Some(asker)).or_else(|| of(None))
     }
 
     /// The host at `address` as `asker` sees it.

@@ -5,6 +5,7 @@
 use bytes::Bytes;
 
 use super::socket::ConnId;
+use crate::sim::trace::EventId;
 
 /// One packet of a connection.
 #[derive(Debug)]
@@ -20,6 +21,9 @@ pub(super) struct Packet {
     pub(super) first_sent: u64,
     /// When its first bit leaves the sender, in nanoseconds.
     pub(super) departs: u64,
+    /// What led to it: its first send, or for what systems send by themselves the arrival that
+    /// made them.
+    pub(super) cause: Option<EventId>,
     pub(super) body: Body,
 }
 
@@ -55,6 +59,12 @@ impl Body {
     /// Whether the sender retransmits it with the timers of a handshake.
     pub(super) fn is_handshake(&self) -> bool {
         matches!(self, Self::Syn | Self::SynAck)
+    }
+
+    /// Whether an application, or a fault in its place, makes its host send it; the rest are
+    /// answers of operating systems.
+    pub(super) fn is_sent_by_application(&self) -> bool {
+        matches!(self, Self::Syn | Self::Data(_) | Self::Fin | Self::Rst)
     }
 
     /// Bytes that count against a bandwidth.

@@ -23,6 +23,7 @@ use crate::rt::http::HttpOverNet;
 use crate::sim::disk::{DiskStore, SimDisk};
 use crate::sim::seed::Seed;
 use crate::sim::time::SimTime;
+use crate::sim::trace::EventId;
 
 /// The ports of one incarnation of a host.
 #[derive(Clone)]
@@ -173,12 +174,41 @@ impl KernelNet {
     }
 }
 
+/// A look-up that fails; whoever gives it up has the fault as cause of what it does next.
+struct Unresolved<'a> {
+    net: &'a KernelNet,
+    name: &'a str,
+    by: Option<EventId>,
+}
+
+impl Drop for Unresolved<'_> {
+    fn drop(&mut self) {
+        let Self { net: KernelNet { core, host, incarnation }, name, by } = self;
+        core.with(|net| {
+            if net.is_running(*host, *incarnation) {
+                let failed = net.trace_unresolved(*host, name, *by);
+                net.trace.set_cause(Some(failed));
+            }
+        });
+    }
+}
+
 impl Net for KernelNet {
     type Stream = KernelStream;
     type Listener = KernelListener;
 
     async fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>> {
-        self.core.with(|net| net.resolve(self.host, host))
+        let failing = self.core.with(|net| net.failing_name(self.host, host));
+        let Some(failing) = failing else {
+            return self.core.with(|net| net.resolve(self.host, host));
+        };
+        // Also when the asker does not wait for it.
+        let _blamed = Unresolved { net: self, name: host, by: failing.by };
+        if !failing.after.is_zero() {
+            let due = self.core.now() + failing.after;
+            Sleep { core: Arc::clone(&self.core), due, timer: None }.await;
+        }
+        Err(io::Error::other(format!("temporary failure in name resolution of `{host}`")))
     }
 
     async fn connect(&self, to: &Endpoint) -> io::Result<KernelStream> {

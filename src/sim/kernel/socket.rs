@@ -20,7 +20,9 @@ use super::events::{Event, GiveUp, GiveUpKind};
 use super::link::LinkId;
 use super::net::{HostId, Net};
 use super::packet::{Body, Packet};
+use crate::rt::cause::Strand;
 use crate::sim::seed::below;
+use crate::sim::trace::EventId;
 
 /// Largest piece of data on a link with a bandwidth: longer writes arrive piece by piece.
 const CAPPED_PIECE_BYTES: usize = 16 * 1024;
@@ -59,7 +61,8 @@ pub(super) struct Side {
     pub(super) link: Option<LinkId>,
     /// `host:port>host:port`, for the trace.
     pub(super) label: Box<str>,
-    pub(super) received: VecDeque<Bytes>,
+    /// What arrived and is not read yet, each with its arrival.
+    pub(super) received: VecDeque<(Bytes, Option<EventId>)>,
     pub(super) received_bytes: usize,
     /// Bytes read since the last credit went back.
     consumed_bytes: u32,
@@ -67,7 +70,8 @@ pub(super) struct Side {
     pub(super) credit_bytes: usize,
     pub(super) fin_sent: bool,
     pub(super) fin_received: bool,
-    pub(super) error: Option<io::ErrorKind>,
+    /// What its application will be told once, and what led to it.
+    pub(super) error: Option<(io::ErrorKind, Option<EventId>)>,
     pub(super) reader: Option<Waker>,
     pub(super) writer: Option<Waker>,
     pub(super) sent_number: u64,
@@ -83,6 +87,16 @@ pub(super) struct Side {
     pub(super) unacknowledged_since: Option<u64>,
     /// When its machine lost power: what had not left by then never leaves.
     pub(super) power_lost_at: Option<u64>,
+    /// What became of its oldest packet that does not get through.
+    pub(super) trouble: Option<EventId>,
+    /// The arrival that opened the connection or ended the peer's stream.
+    pub(super) heard: Option<EventId>,
+    /// Its application sent something since data last arrived.
+    pub(super) asked: bool,
+    /// The crash that ended it.
+    pub(super) dead_by: Option<EventId>,
+    /// Who last read from it.
+    pub(super) owner: Option<Strand>,
     chunks: Option<Box<ChaCha8Rng>>,
 }
 
@@ -93,6 +107,10 @@ pub(super) struct Conn {
     /// The listener that took the SYN.
     pub(super) listener: u64,
     pub(super) connect_timer: bool,
+    /// What led to its making.
+    pub(super) begun_by: Option<EventId>,
+    /// The fault that lets all its packets vanish.
+    pub(super) half_open_by: Option<EventId>,
 }
 
 impl Side {
@@ -122,8 +140,20 @@ impl Side {
             patience_since: None,
             unacknowledged_since: None,
             power_lost_at: None,
+            trouble: None,
+            heard: None,
+            asked: false,
+            dead_by: None,
+            owner: None,
             chunks: None,
         }
+    }
+
+    /// Something of what it sent has arrived.
+    pub(super) fn gets_through(&mut self) {
+        self.stalled_since = None;
+        self.patience_since = None;
+        self.trouble = None;
     }
 
     /// Makes the server's end ready for a SYN, a first or a repeated one.
@@ -246,7 +276,14 @@ impl Net {
         }
         self.stats.connections += 1;
         let started = self.now;
-        let conn = Conn { sides: [client, server], started, listener: 0, connect_timer: false };
+        let conn = Conn {
+            sides: [client, server],
+            started,
+            listener: 0,
+            connect_timer: false,
+            begun_by: self.trace.cause(),
+            half_open_by: None,
+        };
         let id = self.insert_conn(conn);
         if remote.is_some() {
             self.send(id, 0, Body::Syn);
@@ -277,14 +314,21 @@ impl Net {
         let Some(conn) = self.conn_mut(id) else { return Poll::Ready(Err(host_is_down())) };
         let side = &mut conn.sides[0];
         match (side.phase, side.error.take()) {
-            (_, Some(kind)) => Poll::Ready(Err(kind.into())),
+            (_, Some((kind, cause))) => {
+                self.trace.set_cause(cause);
+                Poll::Ready(Err(kind.into()))
+            }
             (Phase::Connecting, None) => {
                 let old = park(&mut side.writer, cx);
                 self.discard(old);
                 Poll::Pending
             }
             (Phase::Dead, None) => Poll::Ready(Err(host_is_down())),
-            _ => Poll::Ready(Ok(())),
+            _ => {
+                let cause = side.heard;
+                self.trace.set_cause(cause);
+                Poll::Ready(Ok(()))
+            }
         }
     }
 
@@ -302,6 +346,7 @@ impl Net {
         };
         if let Some(id) = listening.ready.pop_front() {
             let peer = self.conn(id).map(|conn| conn.sides[0].address);
+            self.trace.set_cause(self.conn(id).and_then(|conn| conn.sides[1].heard));
             return Poll::Ready(peer.map(|peer| (id, peer)).ok_or_else(host_is_down));
         }
         let old = park(&mut listening.waker, cx);
@@ -340,9 +385,12 @@ impl Net {
         if end.received_bytes == 0 {
             // Linux: once the peer's stream has ended, reads never report an error.
             if end.fin_received {
+                let cause = end.heard;
+                self.trace.set_cause(cause);
                 return Poll::Ready(Ok(()));
             }
-            if let Some(kind) = end.error.take() {
+            if let Some((kind, cause)) = end.error.take() {
+                self.trace.set_cause(cause);
                 return Poll::Ready(Err(kind.into()));
             }
             if end.phase == Phase::Dead {
@@ -352,11 +400,16 @@ impl Net {
             self.discard(old);
             return Poll::Pending;
         }
+        if side == 1 {
+            end.owner = Strand::running();
+        }
+        let mut cause = None;
         let mut wanted = end.chunk(buffer.remaining().min(end.received_bytes));
         end.received_bytes -= wanted;
         end.consumed_bytes += u32::try_from(wanted).unwrap_or(u32::MAX);
         while wanted > 0 {
-            let Some(front) = end.received.front_mut() else { break };
+            let Some((front, arrival)) = end.received.front_mut() else { break };
+            cause = *arrival;
             let part = wanted.min(front.len());
             buffer.put_slice(&front[..part]);
             front.advance(part);
@@ -365,9 +418,14 @@ impl Net {
                 end.received.pop_front();
             }
         }
-        if end.consumed_bytes >= window.div_ceil(4) && !end.fin_received && end.phase == Phase::Open
-        {
-            let credit = std::mem::take(&mut end.consumed_bytes);
+        let grants = end.consumed_bytes >= window.div_ceil(4) && !end.fin_received;
+        let credit = if grants && end.phase == Phase::Open {
+            std::mem::take(&mut end.consumed_bytes)
+        } else {
+            0
+        };
+        self.trace.set_cause(cause);
+        if credit > 0 {
             self.send(id, side, Body::Credit(credit));
         }
         Poll::Ready(Ok(()))
@@ -385,7 +443,8 @@ impl Net {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         };
         let end = &mut conn.sides[side];
-        if let Some(kind) = end.error.take() {
+        if let Some((kind, cause)) = end.error.take() {
+            self.trace.set_cause(cause);
             return Poll::Ready(Err(kind.into()));
         }
         if end.fin_sent || end.phase != Phase::Open {
@@ -423,6 +482,7 @@ impl Net {
 
     /// The application lets go of its end: FIN, or RST when it left bytes unread.
     pub(super) fn close(&mut self, id: ConnId, side: usize) {
+        self.blame_silence(id, side);
         let Some(conn) = self.conn_mut(id) else { return };
         let end = &mut conn.sides[side];
         match end.phase {
@@ -463,13 +523,14 @@ impl Net {
 
     /// Ends one side with an error that its application will see once.
     pub(super) fn fail(&mut self, id: ConnId, side: usize, kind: io::ErrorKind) {
+        let cause = self.trace.cause();
         let Some(conn) = self.conn_mut(id) else { return };
         let end = &mut conn.sides[side];
         if end.phase == Phase::Dead {
             return;
         }
         end.phase = Phase::Dead;
-        end.error = Some(kind);
+        end.error = Some((kind, cause));
         let wakers = (end.reader.take(), end.writer.take());
         self.wake(wakers.0);
         self.wake(wakers.1);

@@ -4,12 +4,12 @@
 //! pipeline's memory does not.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::defect::{Defect, tampered};
 use super::user::{self, User};
-use super::watch::{Posts, Told, watched};
+use super::watch::{Posts, Told, tell_components, tell_cycle_begin, tell_cycle_end, watched};
 use crate::collect::kafka::{Jmx, KafkaSourceConfig};
 use crate::config::Cycle;
 use crate::definitions::builtin;
@@ -18,14 +18,15 @@ use crate::domain::units::UnixMillis;
 use crate::newrelic::{Addresses, ApiKey};
 use crate::pipeline::service::Service;
 use crate::pipeline::{
-    CycleNews, CycleReport, Cycles, GuardConfig, KafkaSource, PipelineConfig, PipelineStatus,
-    Source,
+    CycleNews, CycleReport, Cycles, GuardConfig, KafkaSource, Pipeline, PipelineConfig,
+    PipelineStatus, Source,
 };
-use crate::ports::{Endpoint, Ports};
-use crate::resilience::breaker::{BreakerConfig, BreakerRegistry};
+use crate::ports::{Clock, Endpoint, Ports};
+use crate::resilience::breaker::BreakerConfig;
 use crate::rt::ShutdownHandle;
 use crate::sim::fault::NewRelicFault;
 use crate::sim::fleet::{Fleet, JMX_PORT, WIRE_PORT, broker_host, serve_broker};
+use crate::sim::newrelic::news::News;
 use crate::sim::newrelic::{self, Account, DelayRange, FaultWindow, NewRelic, NewRelicConfig};
 use crate::sim::scenario::{
     KafkaSpec, NEWRELIC_HOST, NEWRELIC_PORT, PIPELINE_HOST, RELATIONSHIPS_EVERY, Scenario,
@@ -33,7 +34,7 @@ use crate::sim::scenario::{
 };
 use crate::sim::seed::Seed;
 use crate::sim::time::SimTime;
-use crate::sim::trace::Trace;
+use crate::sim::trace::{EventId, Trace, Value};
 use crate::sim::world::{CrashMode, NetworkFault, World, WorldError};
 use crate::stream::StreamConfig;
 use crate::stream::spool::SpoolConfig;
@@ -105,30 +106,39 @@ impl Lives {
         }
     }
 
-    fn born(&self, status: PipelineStatus, breakers: &BreakerRegistry) {
-        // The lives keep the status, so it must not keep them.
-        let lives = Arc::downgrade(&self.0);
-        status.on_cycle(move |news| hear(&lives, news));
-        if let Some(life) = self.lock().last_mut() {
-            life.status = Some(status);
-            life.breakers = Told::by(breakers);
-        }
-    }
-}
-
-/// Keeps what the pipeline tells of a cycle of its present life.
-fn hear(lives: &Weak<Mutex<Vec<Life>>>, news: &CycleNews) {
-    let Some(lives) = lives.upgrade() else { return };
-    let mut lives = lives.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(life) = lives.last_mut() else { return };
-    match news {
-        CycleNews::Began { number, at } => {
-            // Both networks' monotonic clocks count from the world's start. Times of events are
-            // whole milliseconds, and so must their cycle's begin be.
-            let millis = u64::try_from(at.monotonic.as_millis()).unwrap_or(u64::MAX);
-            life.starts.insert(*number, SimTime::from_millis(millis));
-        }
-        CycleNews::Ended(report) => life.cycles.push(Arc::clone(report)),
+    /// The present life's pipeline runs: from here on everything is kept and traced that it tells.
+    fn born<P: Ports>(&self, pipeline: &Pipeline<P>, clock: &P::Clock, trace: &Trace) {
+        let mut lives = self.lock();
+        let index = lives.len().saturating_sub(1);
+        let Some(life) = lives.last_mut() else { return };
+        life.status = Some(pipeline.status());
+        life.breakers = Told::by(pipeline.breakers(), trace);
+        drop(lives);
+        tell_components(&pipeline.recovery(), trace);
+        // Both networks' monotonic clocks count from the world's start.
+        let now = SimTime::from(clock.monotonic());
+        let born = trace.event(now, PIPELINE_HOST, format_args!("born"));
+        trace.go_on_from(born);
+        let born = trace.cause();
+        // The lives keep the status, so what the status tells must not keep them.
+        let (kept, clock, trace) = (Arc::downgrade(&self.0), clock.clone(), trace.clone());
+        pipeline.status().subscribe(Arc::new(move |news| {
+            let Some(lives) = kept.upgrade() else { return };
+            let mut lives = lives.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(life) = lives.get_mut(index) else { return };
+            match news {
+                CycleNews::Began { number, at } => {
+                    tell_cycle_begin(&trace, born, *number, SimTime::from(at.monotonic));
+                    // Times of events are whole milliseconds, and so must their cycle's begin be.
+                    let millis = u64::try_from(at.monotonic.as_millis()).unwrap_or(u64::MAX);
+                    life.starts.insert(*number, SimTime::from_millis(millis));
+                }
+                CycleNews::Ended(report) => {
+                    tell_cycle_end(&trace, report, SimTime::from(clock.monotonic()));
+                    life.cycles.push(Arc::clone(report));
+                }
+            }
+        }));
     }
 }
 
@@ -173,11 +183,13 @@ fn new_fleet(
 
 /// Starts every host of the scenario.
 pub fn start<W: World>(world: &mut W, setup: &Setup) -> Result<(), WorldError> {
-    let newrelic = setup.newrelic.clone();
+    let (newrelic, trace, epoch) =
+        (setup.newrelic.clone(), setup.trace.clone(), setup.scenario.epoch());
     world.host(
         NEWRELIC_HOST,
         Box::new(move |ports| {
             let newrelic = newrelic.clone();
+            newrelic.listen(Some(newrelic_listener(&ports, &trace, epoch)));
             Box::pin(async move { newrelic::serve(ports, newrelic, NEWRELIC_PORT).await })
         }),
     )?;
@@ -213,13 +225,49 @@ pub fn start<W: World>(world: &mut W, setup: &Setup) -> Result<(), WorldError> {
     )?;
     setup.lives.expect_at(world.now());
     let (scenario, defect, lives) = (setup.scenario.clone(), setup.defect, setup.lives.clone());
+    let trace = setup.trace.clone();
     world.host(
         PIPELINE_HOST,
         Box::new(move |ports| {
-            let (scenario, lives) = (scenario.clone(), lives.clone());
-            Box::pin(async move { run_pipeline(ports, scenario, defect, lives).await })
+            let (scenario, lives, trace) = (scenario.clone(), lives.clone(), trace.clone());
+            Box::pin(async move { run_pipeline(ports, scenario, defect, lives, trace).await })
         }),
     )
+}
+
+/// Writes what New Relic tells into the trace.
+fn newrelic_listener<P: Ports>(
+    ports: &P,
+    trace: &Trace,
+    epoch: UnixMillis,
+) -> newrelic::news::Listener {
+    let (clock, trace) = (ports.clock().clone(), trace.clone());
+    Arc::new(move |news| {
+        let now = SimTime::from(clock.monotonic());
+        match news {
+            News::Answered { request, led_by } => {
+                let led_by = led_by.map(|id| EventId(id.get())).or(trace.cause());
+                let (id, status) = (Value(&request.request_id), request.status);
+                let accepted = request.uuid.is_some();
+                let fault = request.fault.unwrap_or("none");
+                let what = format_args!(
+                    "request id={id} accepted={accepted} status={status} fault={fault}"
+                );
+                trace.go_on_from(trace.event_from(led_by, now, NEWRELIC_HOST, what));
+            }
+            News::Parsed(request) => {
+                let (id, events) = (Value(&request.request_id), request.events_stored);
+                let what = format_args!("stored id={id} events={events}");
+                trace.event(now, NEWRELIC_HOST, what);
+            }
+            News::Entity { guid, entity_type, visible_at } => {
+                let visible_ms = visible_at.0 - epoch.0;
+                let what =
+                    format_args!("entity guid={guid} type={entity_type} visible_ms={visible_ms}");
+                trace.event(now, NEWRELIC_HOST, what);
+            }
+        }
+    })
 }
 
 async fn run_pipeline<P: Ports>(
@@ -227,8 +275,9 @@ async fn run_pipeline<P: Ports>(
     scenario: Scenario,
     defect: Option<Defect>,
     lives: Lives,
+    trace: Trace,
 ) {
-    let ports = tampered(watched(ports, lives.posts()), defect);
+    let ports = tampered(watched(ports, lives.posts(), trace.clone()), defect);
     let sources = scenario.kafka.iter().map(|(name, spec)| -> Box<dyn Source> {
         Box::new(KafkaSource::new(ports.clone(), source_config(&scenario, name, spec)))
     });
@@ -239,7 +288,7 @@ async fn run_pipeline<P: Ports>(
     let service = Service::start(ports.clone(), config, sources.collect(), |_| Vec::new()).await;
     let Service { mut pipeline, .. } =
         service.unwrap_or_else(|error| panic!("a scenario that loads has a pipeline: {error}"));
-    lives.born(pipeline.status(), pipeline.breakers());
+    lives.born(&pipeline, ports.clock(), &trace);
     let never = ShutdownHandle::new();
     pipeline.run(Cycles::Forever, &never.signal()).await;
 }

@@ -25,6 +25,7 @@ pub mod defect;
 mod hosts;
 mod identity;
 mod keep;
+mod memory_cap;
 pub mod passport;
 mod picture;
 pub mod reference;

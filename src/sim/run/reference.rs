@@ -9,6 +9,7 @@ use super::Network;
 use super::passport::{Passport, PassportError};
 use crate::sim::scenario::Scenario;
 use crate::sim::seed::Seed;
+use crate::sim::sweep::{FailureKind, Summary};
 use crate::sim::trace::TraceDigest;
 use crate::sim::trace::file::{FileError, Reader};
 
@@ -37,6 +38,17 @@ pub enum Origin {
     Scenario,
 }
 
+/// Which failure of a summary is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// The one with this fingerprint, or the only one whose fingerprint begins so.
+    Fingerprint(String),
+    /// The one at this place, from 1.
+    Number(usize),
+    /// The only one there is.
+    Only,
+}
+
 /// Why something names no run.
 #[derive(Debug, thiserror::Error)]
 pub enum ReferenceError {
@@ -49,6 +61,20 @@ pub enum ReferenceError {
     /// It is a page without a passport.
     #[error("it is no failure card: {0}")]
     Card(&'static str),
+    /// Nothing failed in this sweep.
+    #[error("no run of this sweep failed")]
+    NoFailures,
+    /// The failure is that of drawing the scenario.
+    #[error("the scenario of this failure could not be drawn, so there is no run of it")]
+    NotDrawn,
+    /// Which failure is meant is not clear.
+    #[error("{what}; the failures are\n{known}")]
+    Choice {
+        /// What is not clear.
+        what: String,
+        /// All of them, one line each.
+        known: String,
+    },
 }
 
 impl Reference {
@@ -69,6 +95,38 @@ impl Reference {
         Ok(Self { passport, origin: Origin::Trace, digest })
     }
 
+    /// The first run of a failure of `summary`.
+    ///
+    /// # Errors
+    /// [`ReferenceError::NoFailures`], [`ReferenceError::Choice`], [`ReferenceError::Passport`]
+    pub fn of_summary(summary: &Summary, choice: &Choice) -> Result<Self, ReferenceError> {
+        let failures = &summary.failures;
+        if failures.is_empty() {
+            return Err(ReferenceError::NoFailures);
+        }
+        let found: Vec<&FailureKind> = match choice {
+            Choice::Fingerprint(text) => {
+                failures.iter().filter(|kind| kind.fingerprint.as_str().starts_with(text)).collect()
+            }
+            Choice::Number(number) => {
+                number.checked_sub(1).and_then(|at| failures.get(at)).into_iter().collect()
+            }
+            Choice::Only => failures.iter().collect(),
+        };
+        let [kind] = found.as_slice() else {
+            let what = match (choice, found.len()) {
+                (Choice::Fingerprint(text), 0) => format!("no fingerprint begins with `{text}`"),
+                (Choice::Fingerprint(text), _) => format!("several begin with `{text}`"),
+                (Choice::Number(number), _) => format!("there is no failure {number}"),
+                (Choice::Only, count) => format!("{count} failures are in this summary"),
+            };
+            return Err(ReferenceError::Choice { what, known: known(failures) });
+        };
+        let passport = kind.passport.clone().ok_or(ReferenceError::NotDrawn)?;
+        passport.examine()?;
+        Ok(Self { passport, origin: Origin::Summary, digest: None })
+    }
+
     /// The run of the failure card `html`.
     ///
     /// # Errors
@@ -82,4 +140,12 @@ impl Reference {
         let passport = Passport::parse(json.as_bytes())?;
         Ok(Self { passport, origin: Origin::Card, digest: None })
     }
+}
+
+/// Failures of a summary, one line each.
+fn known(failures: &[FailureKind]) -> String {
+    let line = |(number, kind): (usize, &FailureKind)| {
+        format!("  {number:>3}  {}  {}: {}", kind.fingerprint, kind.check, kind.words)
+    };
+    (1..).zip(failures).map(line).collect::<Vec<_>>().join("\n")
 }

@@ -40,6 +40,11 @@ pub const BUILT_IN: &str = include_str!("../../../scenarios/broker-and-newrelic-
 /// The built-in scenario's name in messages.
 pub const BUILT_IN_NAME: &str = "scenarios/broker-and-newrelic-outage.toml (built in)";
 
+/// Text of the built-in scenario that a sweep runs: one that leaves everything to the seed.
+pub const BUILT_IN_SWARM: &str = include_str!("../../../scenarios/swarm.toml");
+/// Its name in messages.
+pub const BUILT_IN_SWARM_NAME: &str = "scenarios/swarm.toml (built in)";
+
 /// One simulated situation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

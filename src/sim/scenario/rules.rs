@@ -26,8 +26,8 @@ pub fn problems(file: &TomlFile, scenario: &Scenario) -> Vec<Problem> {
     pipeline(file, scenario, &mut problems);
     faults(file, scenario, &mut problems);
     times(file, scenario, &mut problems);
-    problems.extend(swarm::rules::problems(file, scenario));
     situations(file, scenario, &mut problems);
+    problems.extend(swarm::rules::problems(file, scenario));
     problems
 }
 

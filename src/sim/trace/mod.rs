@@ -16,6 +16,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::run::passport::Passport;
 use super::time::SimTime;
+use crate::rt::cause;
 
 pub mod diverge;
 mod event;
@@ -23,7 +24,7 @@ pub mod export;
 pub mod file;
 pub mod perfetto;
 
-pub use event::{LineError, TraceEvent};
+pub use event::{LineError, TraceEvent, Value};
 
 /// Version of the lines' form and of the file around them; raised when a reader of the old form
 /// would misread the new one.
@@ -56,8 +57,6 @@ impl std::fmt::Display for EventId {
 
 struct State {
     hash: Xxh3,
-    /// What led to whatever is recorded next without a parent of its own.
-    cause: Option<EventId>,
     events: u64,
     bytes: u64,
     line: String,
@@ -143,7 +142,6 @@ impl Trace {
     pub fn new(sink: Sink) -> Self {
         Self(Arc::new(Mutex::new(State {
             hash: Xxh3::new(),
-            cause: None,
             events: 0,
             bytes: 0,
             line: String::with_capacity(256),
@@ -154,9 +152,7 @@ impl Trace {
     /// Records one event of `source` (a host name, `net`, `fault`, `fleet`, …), led to by the
     /// present cause.
     pub fn event(&self, at: SimTime, source: &str, what: Arguments<'_>) -> EventId {
-        let mut state = self.lock();
-        let cause = state.cause;
-        state.record(at, cause, source, what)
+        self.event_from(self.cause(), at, source, what)
     }
 
     /// Records one event that `parent` led to, whatever the present cause is.
@@ -170,14 +166,31 @@ impl Trace {
         self.lock().record(at, parent, source, what)
     }
 
-    /// What led to whatever happens now.
+    /// What led to whatever happens now; see [`crate::rt::cause`], which keeps it for each strand
+    /// of work of this thread.
     pub fn cause(&self) -> Option<EventId> {
-        self.lock().cause
+        cause::present().map(|id| EventId(id.get()))
     }
 
     /// Sets what leads to whatever happens from now on; what did before.
     pub fn set_cause(&self, cause: Option<EventId>) -> Option<EventId> {
-        std::mem::replace(&mut self.lock().cause, cause)
+        let cause = cause.and_then(|id| cause::Cause::new(id.0));
+        cause::set(cause).map(|id| EventId(id.get()))
+    }
+
+    /// The work that runs now goes on from `event`; nothing where nobody follows causes.
+    pub fn go_on_from(&self, event: EventId) {
+        if cause::Strand::running().is_some() {
+            self.set_cause(Some(event));
+        }
+    }
+
+    /// Runs `act` as something that `cause` led to.
+    pub fn led_by<R>(&self, cause: Option<EventId>, act: impl FnOnce() -> R) -> R {
+        let before = self.set_cause(cause);
+        let output = act();
+        self.set_cause(before);
+        output
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -44,12 +44,13 @@ pub use stream::TurmoilStream;
 
 use self::fabric::{Fabric, HostId, Power};
 use super::disk::DiskStore;
+use super::kernel::FaultLine;
 use super::seed::{Seed, below};
 use super::time::SimTime;
 use super::trace::Trace;
 use super::world::{CrashMode, Direction, HostFactory, NetworkFault, World, WorldError};
 use crate::domain::units::UnixMillis;
-use crate::rt::{self, TaskPanic};
+use crate::rt::{self, TaskPanic, cause};
 
 /// turmoil delivers a message of no latency before it was sent.
 const LATENCY_MIN: Duration = Duration::from_millis(1);
@@ -97,6 +98,8 @@ pub struct TurmoilWorld {
 impl TurmoilWorld {
     /// An empty world; what its hosts read and write goes to `trace`.
     pub fn new(config: TurmoilConfig, trace: Trace) -> Self {
+        // What led to what is not known there.
+        cause::follow(false);
         let epoch_ms = u64::try_from(config.epoch.0).unwrap_or(0);
         let sim = ::turmoil::Builder::new()
             .epoch(SystemTime::UNIX_EPOCH + Duration::from_millis(epoch_ms))
@@ -271,7 +274,7 @@ impl World for TurmoilWorld {
     }
 
     fn apply(&mut self, fault: &NetworkFault) -> Result<(), WorldError> {
-        self.fabric.trace.event(self.now(), "fault", format_args!("{fault:?}"));
+        self.fabric.trace.event(self.now(), "fault", format_args!("{}", FaultLine(fault)));
         match fault {
             NetworkFault::Partition { from, to, direction } => {
                 let (from, to) = self.pair(from, to)?;
