@@ -336,8 +336,6 @@ pub struct PipelineStatus {
     listeners: Arc<Mutex<Vec<CycleListener>>>,
 }
 
-type Listener = Box<dyn Fn(&CycleNews) + Send>;
-
 /// Brings a snapshot up to what its parts say of themselves now: deliveries, breakers and
 /// recoveries go on between the pipeline's own updates.
 pub(super) type Refresh = Arc<dyn Fn(&mut Snapshot) + Send + Sync>;
