@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::CycleNews;
 use super::guard::GuardedSource;
 use super::report::{
     CycleReport, Examples, SourceFailure, SourceReport, StageMillis, StreamReport, add, add_all,
@@ -34,6 +35,7 @@ impl<P: Ports> Pipeline<P> {
             status.started = number;
             status.last_start = Some(began);
         });
+        self.status.tell(&CycleNews::Began { number, at: began });
 
         let (samples, sources) = self.collect(&clock).await;
         let collected = moment(&clock);
@@ -224,9 +226,10 @@ impl<P: Ports> Pipeline<P> {
             for source in report.sources.iter().filter(|source| source.failure.is_none()) {
                 status.last_collected_from.insert(source.source.clone(), now);
             }
-            status.last_report = Some(report);
+            status.last_report = Some(Arc::clone(&report));
         });
         self.status.observe(self.ports.clock());
+        self.status.tell(&CycleNews::Ended(report));
     }
 }
 

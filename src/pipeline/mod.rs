@@ -31,8 +31,9 @@ use crate::ports::{Clock, Ports};
 use crate::resilience::InvalidSetting;
 use crate::resilience::breaker::{BreakerRegistry, RegistryError};
 use crate::resilience::pool::Pool;
-use crate::resilience::recovery::RegisterError;
+use crate::resilience::recovery::{RecoveryView, RegisterError};
 use crate::resilience::supervisor::{self, Board, ComponentStatus};
+use crate::rt::cause::strand;
 use crate::rt::{Race, Shutdown, race};
 use crate::stream::spool::{OpenReport, Opened, Spool, SpoolConfig, SpoolError};
 use crate::stream::{Ledger, StreamConfigError, Streamer};
@@ -66,8 +67,8 @@ pub use report::{
 };
 pub use source::{Collected, Collecting, KafkaSource, MissingPart, Source, kafka_settings};
 pub use status::{
-    AlertStats, Availability, BreakerChange, DurationHistogram, MemoryUse, Moment, Phase,
-    PipelineStatus, ResilienceSnapshot, Snapshot,
+    AlertStats, Availability, BreakerChange, CycleListener, CycleNews, DurationHistogram,
+    MemoryUse, Moment, Phase, PipelineStatus, ResilienceSnapshot, Snapshot,
 };
 
 use alert::{AlertError, Alerter};
@@ -218,6 +219,11 @@ impl<P: Ports> Pipeline<P> {
         self.guards.breakers()
     }
 
+    /// Components and their states.
+    pub fn recovery(&self) -> RecoveryView {
+        self.guards.recovery().view()
+    }
+
     /// A handle for those who watch.
     pub fn status(&self) -> PipelineStatus {
         self.status.clone()
@@ -236,9 +242,9 @@ impl<P: Ports> Pipeline<P> {
                     alerter.run(shutdown).await;
                 }
             };
-            join3(deliver, recover, alert).await.0
+            join3(strand(deliver), strand(recover), strand(alert)).await.0
         };
-        match race(self.run_cycles(cycles, shutdown), courier).await {
+        match race(strand(self.run_cycles(cycles, shutdown)), courier).await {
             Race::First(report) => report,
             Race::Second(never) => match never {},
         }

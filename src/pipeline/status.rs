@@ -311,11 +311,29 @@ impl Snapshot {
     }
 }
 
+/// What a pipeline tells of its cycles.
+#[derive(Debug, Clone)]
+pub enum CycleNews {
+    /// One begins.
+    Began {
+        /// Its number, from 1.
+        number: u64,
+        /// When.
+        at: Moment,
+    },
+    /// One has ended.
+    Ended(Arc<CycleReport>),
+}
+
+/// Who is told of cycles, without any lock.
+pub type CycleListener = Arc<dyn Fn(&CycleNews) + Send + Sync>;
+
 /// A handle on the [`Snapshot`] of a running pipeline; clones see the same one.
 #[derive(Clone)]
 pub struct PipelineStatus {
     snapshot: Arc<Mutex<Snapshot>>,
     refresh: Refresh,
+    listeners: Arc<Mutex<Vec<CycleListener>>>,
 }
 
 /// Brings a snapshot up to what its parts say of themselves now: deliveries, breakers and
@@ -330,7 +348,18 @@ impl std::fmt::Debug for PipelineStatus {
 
 impl PipelineStatus {
     pub(super) fn new(snapshot: Snapshot, refresh: Refresh) -> Self {
-        Self { snapshot: Arc::new(Mutex::new(snapshot)), refresh }
+        Self { snapshot: Arc::new(Mutex::new(snapshot)), refresh, listeners: Arc::default() }
+    }
+
+    /// Tells `listener` of every cycle from now on.
+    pub fn subscribe(&self, listener: CycleListener) {
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
+    }
+
+    /// Tells whoever listens.
+    pub(super) fn tell(&self, news: &CycleNews) {
+        let listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        listeners.iter().for_each(|listener| listener(news));
     }
 
     fn lock(&self) -> MutexGuard<'_, Snapshot> {

@@ -3,6 +3,7 @@
 //! Invariant: nothing here reads real time, entropy, sockets or files, and nothing here imports
 //! `adapters`. Same seed, same bytes.
 
+pub mod atlas;
 pub mod check;
 #[cfg(test)]
 mod conformance;

@@ -24,6 +24,7 @@ use super::egress::{NotNow, class};
 use super::spool::{Chunk, ChunkId, Settlement};
 use crate::ports::{Clock, Ports};
 use crate::resilience::breaker::{Outcome, Permit};
+use crate::rt::cause::strand;
 use crate::rt::{Race, race};
 use crate::sometimes;
 
@@ -90,10 +91,10 @@ fn disk_work<P: Ports>(shared: &Shared<P>, now: Duration) -> Option<Work<'_>> {
     }
     let staged = core.stage();
     if !staged.is_empty() {
-        return Some(Box::pin(append(shared, staged)));
+        return Some(Box::pin(strand(append(shared, staged))));
     }
     let settlement = core.take_settlement()?;
-    Some(Box::pin(settle(shared, settlement)))
+    Some(Box::pin(strand(settle(shared, settlement))))
 }
 
 /// Waits for an operation of the disk; if that takes long, what waits for the disk is freed.
@@ -170,7 +171,7 @@ fn start_posts<'a, P: Ports>(
         match shared.egress.admit(now) {
             Ok(permit) => {
                 let Some(id) = core.start(disk_works) else { break };
-                posts.push(Box::pin(post(shared, observe, id, permit)));
+                posts.push(Box::pin(strand(post(shared, observe, id, permit))));
             }
             Err(NotNow { reason, until }) => {
                 let until = match until {

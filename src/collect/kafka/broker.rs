@@ -22,6 +22,7 @@ use super::scrape::{self, Scrape, ScrapeError};
 use super::topology::{Led, Topology};
 use super::{Reason, Stamp, is_internal};
 use crate::ports::{Clock, Endpoint, Http, Ports};
+use crate::rt::cause::strand;
 
 /// What is wanted of one broker.
 #[derive(Debug, Clone)]
@@ -235,7 +236,7 @@ async fn gather_parts<P: Ports>(
         }
         groups::complete(shared, peer, endpoint, groups).await;
     });
-    futures_util::future::join(http, wire).await;
+    futures_util::future::join(strand(http), strand(wire)).await;
 }
 
 async fn fetch<P: Ports>(

@@ -27,6 +27,7 @@ use super::topology::{self, Topology, push_led};
 use super::wire::Call;
 use super::{CollectError, Jmx, KafkaCollector, Missing, Part, Stamp};
 use crate::ports::{Clock, Endpoint, Ports};
+use crate::rt::cause::strand;
 use crate::sometimes;
 
 /// First version of FindCoordinator that takes several groups at once.
@@ -247,7 +248,8 @@ impl<P: Ports> KafkaCollector<P> {
             deadline,
             scrape_bytes_max: self.config.scrape_bytes_max,
         };
-        let tasks = with_peers.into_iter().map(|(want, peer)| gather(shared, want, peer));
+        let tasks = with_peers.into_iter();
+        let tasks = tasks.map(|(want, peer)| strand(gather(shared, want, peer)));
         let at_once = self.config.concurrency.max(1);
         let mut harvests: Vec<_> = stream::iter(tasks).buffer_unordered(at_once).collect().await;
         harvests.sort_by_key(|harvest| harvest.broker);

@@ -31,6 +31,7 @@ use super::view::{RecoveryEvent, RecoveryView};
 use super::{ComponentState, RecoveryManager};
 use crate::ports::Clock;
 use crate::resilience::breaker::{Measured, Outcome, StateKind};
+use crate::rt::cause::strand;
 use crate::rt::{Race, Shutdown, race};
 
 /// What the scheduler knows of one component.
@@ -166,7 +167,7 @@ impl<'a, C: Clock> Scheduler<'a, C> {
             let Some(check) = component.0.health_check.clone().filter(|_| is_due) else { continue };
             self.slots[index].is_busy = true;
             let running = Running::begin(&component.0.view, index);
-            self.in_flight.push(Box::pin(attempt(component, check, running)));
+            self.in_flight.push(Box::pin(strand(attempt(component, check, running))));
         }
     }
 

@@ -104,11 +104,25 @@ fn disk_well_from(record: &Record, at: SimTime) -> SimTime {
     record.faults.iter().filter(hinders).map(|fault| fault.to).max().unwrap_or(at)
 }
 
+/// Longest look whether something can be reached, with which every life begins.
+const LOOK_MAX: Duration = Duration::from_secs(1);
+
+/// How long a life may look around before it is ready for its first cycle: New Relic and each
+/// source are tried one after the other, each for a round trip if nothing is in the way.
+fn looking_around(record: &Record, from: SimTime) -> Duration {
+    let links = &record.scenario.network;
+    let looks = 1 + u32::try_from(record.scenario.kafka.len()).unwrap_or(u32::MAX - 1);
+    let hindered = record.faults.iter().any(|f| f.from <= from + LOOK_MAX * looks && from <= f.to);
+    let round_trip = (links.latency.0 + links.jitter.0 + record.tick * 2) * 2;
+    looks * if hindered { LOOK_MAX } else { round_trip.min(LOOK_MAX) }
+}
+
 /// From a life's begin to its first cycle, and from its last one to its end, no start may pass.
 fn pauses(finding: &mut Finding, record: &Record, life: &PipelineRecord) {
     let longest = record.scenario.pipeline.interval.0 + lateness_max(record);
     let first = life.cycles.first().map_or(life.ended, |cycle| cycle.started);
-    let begun = disk_well_from(record, life.started).min(first);
+    let begun = disk_well_from(record, life.started);
+    let begun = (begun + looking_around(record, begun)).min(first);
     let last = life.cycles.last().map_or(begun, |cycle| cycle.ended);
     for (from, to) in [(begun, first), (last, life.ended.max(last))] {
         if to - from > longest && !clock_set(record, from, to) {

@@ -161,12 +161,19 @@ fn hinders(fault: &Fault) -> bool {
             | NetworkFault::Latency { from, to, .. }
             | NetworkFault::Bandwidth { from, to, .. }
             | NetworkFault::Loss { from, to, .. }
-            | NetworkFault::Reset { from, to } => ends(from, to),
+            | NetworkFault::Reset { from, to }
+            | NetworkFault::HalfOpen { from, to } => ends(from, to),
+            NetworkFault::DnsFailure { name, .. } => name == NEWRELIC_HOST,
+            NetworkFault::Pause { host } => [PIPELINE_HOST, NEWRELIC_HOST].contains(&host.as_str()),
             NetworkFault::Disk { host, .. } => host == PIPELINE_HOST,
             _ => false,
         },
-        Action::Fleet { .. } | Action::FleetWell { .. } => false,
-        Action::NewRelicWell(_) | Action::CrashPointOver(_) => false,
+        Action::Fleet { .. }
+        | Action::FleetWell { .. }
+        | Action::NewRelicWell(_)
+        | Action::CrashPointOver(_)
+        | Action::MemoryCap(_)
+        | Action::MemoryCapOver => false,
     };
     fault.begin.iter().any(hinders)
 }

@@ -32,6 +32,7 @@ pub use broker::crash_point::CrashPoint;
 pub use catalogue::{Entry, Group, Key, find};
 pub use form::FormFault;
 pub use newrelic::NewRelicFault;
+pub use pipeline::memory_cap::MemoryCap;
 pub use spec::{CATALOGUE, FaultSpec};
 pub use stage::{ClusterStage, Lot, Stage};
 
@@ -62,6 +63,10 @@ pub enum Action {
     CrashPoint(CrashPoint),
     /// From now on the host's events are not counted; it starts again if it is down.
     CrashPointOver(CrashPoint),
+    /// The pipeline is killed whenever its events take more memory than this.
+    MemoryCap(MemoryCap),
+    /// No cap is in force any more; the pipeline starts again if it is down.
+    MemoryCapOver,
 }
 
 /// One fault with its times and actions.
@@ -86,6 +91,14 @@ impl Fault {
     pub fn network(&self) -> impl Iterator<Item = &NetworkFault> {
         self.begin.iter().filter_map(|action| match action {
             Action::Network(fault) => Some(fault),
+            _ => None,
+        })
+    }
+
+    /// What it does to clusters when it begins, each with the cluster's name.
+    pub fn fleets(&self) -> impl Iterator<Item = (&str, &FleetFault)> {
+        self.begin.iter().filter_map(|action| match action {
+            Action::Fleet { cluster, fault } => Some((cluster.as_str(), fault)),
             _ => None,
         })
     }

@@ -6,8 +6,10 @@
 //! - At equal instants planned events come first, in the order they were planned, then the tick.
 
 use super::state::{Broker, BrokerCounters, Event, Partition, State, TopicCounters};
+use crate::rt::cause;
 use crate::sim::time::SimTime;
 use crate::sim::workload::{mix, noise_ppm};
+use crate::sometimes;
 
 const MINUTE_MS: u64 = 60_000;
 /// Producers differ from the curve by this much each minute.
@@ -27,14 +29,18 @@ impl State {
         if at < self.now {
             return;
         }
+        // What happens by itself is not led to by whoever looks.
+        let asking = cause::set(None);
         loop {
             let next_tick = self.next_tick();
             let next_event = self.next_event().filter(|event| *event <= next_tick);
             match next_event {
                 Some(event) if event <= at => {
                     self.now = self.now.max(event);
-                    if let Some((_, event)) = self.events.pop_first() {
+                    if let Some((_, (event, led_by))) = self.events.pop_first() {
+                        cause::set(led_by);
                         self.happen(event);
+                        cause::set(None);
                     }
                 }
                 None if next_tick <= at => {
@@ -46,6 +52,7 @@ impl State {
             }
         }
         self.now = at;
+        cause::set(asking);
     }
 
     fn happen(&mut self, event: Event) {
@@ -62,7 +69,10 @@ impl State {
             Event::RebalanceLeaders => self.rebalance_leaders(),
             Event::MemberChange { group } => self.change_members(&group),
             Event::SyntheticRebalance { group } => self.step_synthetic(&group),
-            Event::Rates => self.set_rates(),
+            Event::Rates => {
+                sometimes!(LOAD_SURGED);
+                self.set_rates();
+            }
             Event::Storm { group } => self.storm(&group),
             Event::MemberSession { group, member } => self.member_session(&group, &member),
             Event::RebalanceDeadline { group, round } => self.rebalance_deadline(&group, round),
@@ -153,7 +163,9 @@ impl State {
         let interval = (self.spec.timing.commit_interval_ms / self.spec.timing.tick_ms).max(1);
         for group in self.groups.values_mut() {
             let stable = group.state == super::group::GroupState::Stable;
-            if !group.synthetic || !stable || self.in_force.stalls(&group.name) {
+            let stalls = self.in_force.stalls(&group.name);
+            sometimes!(CONSUMERS_STALLED, stalls);
+            if !group.synthetic || !stable || stalls {
                 continue;
             }
             for place in &mut group.offsets {

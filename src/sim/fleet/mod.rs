@@ -30,6 +30,7 @@ mod join;
 mod journal;
 mod log;
 mod members;
+mod past;
 mod server;
 mod spec;
 mod state;
@@ -39,6 +40,8 @@ pub mod wire;
 
 #[cfg(test)]
 mod fault_tests;
+#[cfg(test)]
+mod join_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -55,7 +58,7 @@ pub use history::{Change, HistoryEntry};
 pub use join::Join;
 pub use journal::*;
 pub use server::{BrokerPort, ServeError, ServeOptions, serve_broker, serve_fleet};
-pub use spec::{FleetSpec, SpecError, Timing, broker_host};
+pub use spec::{FleetSpec, SpecError, Timing, broker_host, broker_of};
 pub use state::{BrokerCounters, BrokerIds, TopicCounters};
 pub use view::{BrokerView, GroupView};
 

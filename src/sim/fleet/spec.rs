@@ -160,6 +160,12 @@ pub fn broker_host(cluster: &str, id: impl std::fmt::Display) -> String {
     format!("{cluster}-broker-{id}")
 }
 
+/// Cluster and id of the broker on a host of this name, if it is the name of one.
+pub fn broker_of(host: &str) -> Option<(&str, i32)> {
+    let (cluster, id) = host.rsplit_once("-broker-")?;
+    id.parse().ok().filter(|id| *id > 0).map(|id| (cluster, id))
+}
+
 impl FleetSpec {
     /// Number of brokers at the end: those of the start and all that join.
     pub fn brokers_in_all(&self) -> u32 {

@@ -20,6 +20,7 @@ use super::history::{Change, HistoryEntry};
 use super::journal::{MetadataTruth, Observation};
 use super::spec::FleetSpec;
 use crate::domain::units::UnixMillis;
+use crate::rt::cause::{self, Cause};
 use crate::sim::seed::Seed;
 use crate::sim::time::SimTime;
 use crate::sim::trace::Trace;
@@ -276,7 +277,8 @@ pub(super) struct State {
     pub groups: BTreeMap<Arc<str>, Group>,
     pub controller: Option<i32>,
     pub controller_epoch: i32,
-    pub events: BTreeMap<(SimTime, u64), Event>,
+    /// What is planned, each with what led to its being planned.
+    pub events: BTreeMap<(SimTime, u64), (Event, Option<Cause>)>,
     pub event_count: u64,
     pub topology_version: u64,
     pub derived: Derived,
@@ -333,13 +335,13 @@ impl State {
     /// Plans `event` for `at`; never before the present instant.
     pub fn schedule(&mut self, at: SimTime, event: Event) {
         self.event_count += 1;
-        self.events.insert((at.max(self.now), self.event_count), event);
+        self.events.insert((at.max(self.now), self.event_count), (event, cause::present()));
     }
 
     /// Writes `change` into the history and the trace.
     pub fn record(&mut self, change: Change) {
         if let Some(trace) = &self.trace {
-            trace.event(self.now, "fleet", format_args!("{} {change}", self.cluster));
+            trace.event(self.now, "fleet", format_args!("{change} cluster={}", self.cluster));
         }
         self.history.push(HistoryEntry { at: self.now, change });
     }

@@ -319,7 +319,7 @@ fn unsupported(what: String) -> WorldError {
 }
 
 /// A fault as one line of the trace.
-pub(super) struct Line<'a>(pub(super) &'a NetworkFault);
+pub(in crate::sim) struct Line<'a>(pub(in crate::sim) &'a NetworkFault);
 
 impl std::fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rand_chacha::ChaCha8Rng;
 
 use crate::domain::units::UnixMillis;
+use crate::rt::cause::{self, Cause};
 use crate::sim::seed::unit_interval;
 
 /// What goes wrong with a POST.
@@ -120,26 +121,28 @@ pub struct FaultId(u32);
 
 #[derive(Debug)]
 pub(super) struct Faults {
-    windows: Vec<(FaultId, FaultWindow)>,
+    windows: Vec<(FaultId, FaultWindow, Option<Cause>)>,
+    /// What led to the fault that was drawn last.
+    hit_by: Option<Cause>,
     next: u32,
     rng: ChaCha8Rng,
 }
 
 impl Faults {
     pub(super) fn new(rng: ChaCha8Rng) -> Self {
-        Self { windows: Vec::new(), next: 0, rng }
+        Self { windows: Vec::new(), hit_by: None, next: 0, rng }
     }
 
     pub(super) fn inject(&mut self, window: FaultWindow) -> FaultId {
         let id = FaultId(self.next);
         self.next += 1;
-        self.windows.push((id, window));
+        self.windows.push((id, window, cause::present()));
         id
     }
 
     pub(super) fn clear(&mut self, id: FaultId) -> bool {
         let before = self.windows.len();
-        self.windows.retain(|(known, _)| *known != id);
+        self.windows.retain(|(known, ..)| *known != id);
         self.windows.len() < before
     }
 
@@ -147,12 +150,18 @@ impl Faults {
         self.windows.clear();
     }
 
+    /// What led to the fault that [`Faults::draw`] gave last.
+    pub(super) fn hit_by(&self) -> Option<Cause> {
+        self.hit_by
+    }
+
     /// The first fault that hits a request to `part` at `now`. Draws only for faults that hit some.
     pub(super) fn draw(&mut self, part: Target, now: UnixMillis) -> Option<IngestFault> {
-        self.windows.retain(|(_, window)| window.until.is_none_or(|until| now < until));
-        for (_, window) in &self.windows {
+        self.windows.retain(|(_, window, _)| window.until.is_none_or(|until| now < until));
+        for (_, window, led_by) in &self.windows {
             let open = window.from <= now && window.target.hits(part);
             if open && (window.share >= 1.0 || unit_interval(&mut self.rng) < window.share) {
+                self.hit_by = *led_by;
                 return Some(window.fault.clone());
             }
         }

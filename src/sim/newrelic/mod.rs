@@ -23,6 +23,7 @@ mod fault;
 mod graphql;
 mod ingest;
 pub mod journal;
+pub mod news;
 mod page;
 mod query;
 mod query_claims;
@@ -206,6 +207,11 @@ impl NewRelic {
     pub fn store_usage(&self) -> (usize, BTreeMap<Eviction, u64>) {
         let state = self.state();
         (state.store.bytes(), state.store.evicted().clone())
+    }
+
+    /// Tells `listener` as things happen from now on; `None` ends that.
+    pub fn listen(&self, listener: Option<news::Listener>) {
+        self.state().listener = listener;
     }
 
     /// Lets something go wrong.

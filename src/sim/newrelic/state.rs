@@ -14,6 +14,7 @@ use super::entities::Entities;
 use super::fault::Faults;
 use super::graphql::GraphState;
 use super::ingest::{EventFault, Ingest, MetricFault};
+use super::news::Listener;
 use super::requests::RequestLog;
 use crate::definitions::Definitions;
 use crate::domain::account::AccountId;
@@ -71,6 +72,8 @@ pub(super) struct State {
     pub(super) extra_lag: Duration,
     pub(super) graph: GraphState,
     pub(super) counters: Counters,
+    /// Who is told as things happen.
+    pub(super) listener: Option<Listener>,
 }
 
 impl State {
@@ -93,6 +96,7 @@ impl State {
             extra_lag: Duration::ZERO,
             graph: GraphState::new(seed),
             counters: Counters::default(),
+            listener: None,
             config,
             definitions,
         }

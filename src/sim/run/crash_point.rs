@@ -9,6 +9,7 @@ use super::hosts::Setup;
 use crate::sim::check::record::CrashPointRecord;
 use crate::sim::fault::CrashPoint;
 use crate::sim::time::SimTime;
+use crate::sim::trace::EventId;
 use crate::sim::world::{HostName, NetworkFault, World, WorldError};
 
 /// A crash point in force.
@@ -16,6 +17,8 @@ struct Armed {
     spec: CrashPoint,
     /// The host's events before it was armed.
     before: u64,
+    /// The fault's begin.
+    by: Option<EventId>,
     crashed_at: Option<SimTime>,
     restart_at: Option<SimTime>,
 }
@@ -56,10 +59,12 @@ impl CrashPoints {
 
     fn note_crashed(&mut self, now: SimTime, setup: &Setup, hosts: Vec<HostName>) {
         for host in hosts {
-            setup.host_down(&host, now);
+            let by = self.armed.get(&host).and_then(|point| point.by);
+            setup.trace.led_by(by, || setup.host_down(&host, now));
             if let Some(point) = self.armed.get_mut(&host) {
                 let event = point.spec.event;
-                setup.trace.event(now, "fault", format_args!("{host} is down after event {event}"));
+                let what = format_args!("down host={host} after_event={event}");
+                setup.trace.event_from(point.by, now, "fault", what);
                 point.crashed_at = Some(now);
                 point.restart_at = Some(now + point.spec.down.0);
             }
@@ -72,26 +77,36 @@ impl CrashPoints {
         setup: &Setup,
         host: &HostName,
     ) -> Result<(), WorldError> {
+        let mut by = None;
         if let Some(point) = self.armed.get_mut(host) {
             point.restart_at = None;
+            by = point.by;
         }
-        setup.host_up(host, world.now());
-        world.apply(&NetworkFault::Restart { host: host.clone() })
+        setup.trace.led_by(by, || {
+            setup.host_up(host, world.now());
+            world.apply(&NetworkFault::Restart { host: host.clone() })
+        })
     }
 
     /// The fault begins.
     ///
     /// # Errors
     /// The world's; not every world counts events.
-    pub fn arm<W: World>(&mut self, world: &mut W, spec: &CrashPoint) -> Result<(), WorldError> {
+    pub fn arm<W: World>(
+        &mut self,
+        world: &mut W,
+        setup: &Setup,
+        spec: &CrashPoint,
+    ) -> Result<(), WorldError> {
         let before = world.events_of(&spec.host)?;
         world.apply(&NetworkFault::CrashPoint {
             host: spec.host.clone(),
             after_events: Some(spec.event),
             mode: spec.mode.mode(),
         })?;
-        let armed = Armed { spec: spec.clone(), before, crashed_at: None, restart_at: None };
-        self.armed.insert(spec.host.clone(), armed);
+        let (spec, by) = (spec.clone(), setup.trace.cause());
+        let host = spec.host.clone();
+        self.armed.insert(host, Armed { spec, before, by, crashed_at: None, restart_at: None });
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::defect::{Defect, tampered};
 use super::user::{self, User};
-use super::watch::{Posts, Told, watched};
+use super::watch::{Posts, Told, tell_components, tell_cycle_begin, tell_cycle_end, watched};
 use crate::collect::kafka::{Jmx, KafkaSourceConfig};
 use crate::config::Cycle;
 use crate::definitions::builtin;
@@ -18,13 +18,16 @@ use crate::domain::units::UnixMillis;
 use crate::newrelic::{Addresses, ApiKey};
 use crate::pipeline::service::Service;
 use crate::pipeline::{
-    CycleReport, Cycles, GuardConfig, KafkaSource, PipelineConfig, PipelineStatus, Source,
+    CycleNews, CycleReport, Cycles, GuardConfig, KafkaSource, Pipeline, PipelineConfig,
+    PipelineStatus, Source,
 };
 use crate::ports::{Clock, Endpoint, Ports};
-use crate::resilience::breaker::{BreakerConfig, BreakerRegistry};
-use crate::rt::{self, ShutdownHandle};
+use crate::resilience::breaker::BreakerConfig;
+use crate::rt::ShutdownHandle;
+use crate::sim::check::record::BooksRecord;
 use crate::sim::fault::NewRelicFault;
 use crate::sim::fleet::{Fleet, JMX_PORT, WIRE_PORT, broker_host, serve_broker};
+use crate::sim::newrelic::news::News;
 use crate::sim::newrelic::{self, Account, DelayRange, FaultWindow, NewRelic, NewRelicConfig};
 use crate::sim::scenario::{
     KafkaSpec, NEWRELIC_HOST, NEWRELIC_PORT, PIPELINE_HOST, RELATIONSHIPS_EVERY, Scenario,
@@ -32,7 +35,7 @@ use crate::sim::scenario::{
 };
 use crate::sim::seed::Seed;
 use crate::sim::time::SimTime;
-use crate::sim::trace::Trace;
+use crate::sim::trace::{EventId, Trace, Value};
 use crate::sim::world::{CrashMode, NetworkFault, World, WorldError};
 use crate::stream::StreamConfig;
 use crate::stream::spool::SpoolConfig;
@@ -67,16 +70,27 @@ pub struct Life {
     pub posts: Posts,
     /// Its breakers, and everything that they told.
     pub breakers: Told,
+    /// Its books at the begin and the end of each cycle, if they are wanted.
+    pub books: Vec<BooksRecord>,
 }
 
 /// The pipeline's lives so far; shared with its host.
-#[derive(Clone, Default)]
-pub struct Lives(Arc<Mutex<Vec<Life>>>);
+#[derive(Clone)]
+pub struct Lives {
+    lives: Arc<Mutex<Vec<Life>>>,
+    /// Whether the books are kept.
+    keeps_books: bool,
+}
 
 impl Lives {
+    /// None yet.
+    fn new(keeps_books: bool) -> Self {
+        Self { lives: Arc::default(), keeps_books }
+    }
+
     /// The lives, oldest first.
     pub fn lock(&self) -> MutexGuard<'_, Vec<Life>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lives.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A new life begins at `at`.
@@ -89,6 +103,7 @@ impl Lives {
             starts: BTreeMap::new(),
             posts: Posts::default(),
             breakers: Told::default(),
+            books: Vec::new(),
         });
     }
 
@@ -99,38 +114,57 @@ impl Lives {
 
     /// The present life ends at `at`.
     pub fn end_by_crash(&self, at: SimTime) {
-        self.observe();
         if let Some(life) = self.lock().last_mut() {
             life.ended = Some(at);
         }
     }
 
-    fn born(&self, status: PipelineStatus, breakers: &BreakerRegistry) {
-        if let Some(life) = self.lock().last_mut() {
-            life.status = Some(status);
-            life.breakers = Told::by(breakers);
-        }
-    }
-
-    /// Keeps the newest cycle's begin and the newest report, if they are new.
-    pub fn observe(&self) {
+    /// The present life's pipeline runs: from here on everything is kept and traced that it tells.
+    fn born<P: Ports>(&self, pipeline: &Pipeline<P>, clock: &P::Clock, trace: &Trace) {
         let mut lives = self.lock();
+        let index = lives.len().saturating_sub(1);
         let Some(life) = lives.last_mut() else { return };
-        let Some(status) = &life.status else { return };
-        let (number, begun, report) =
-            status.read(|status| (status.started, status.last_start, status.last_report.clone()));
-        if let Some(begun) = begun {
-            // Both networks' monotonic clocks count from the world's start. Times of events are
-            // whole milliseconds, and so must their cycle's begin be.
-            let millis = u64::try_from(begun.monotonic.as_millis()).unwrap_or(u64::MAX);
-            life.starts.insert(number, SimTime::from_millis(millis));
-        }
-        if let Some(report) = report
-            && life.cycles.last().is_none_or(|last| last.cycle != report.cycle)
-        {
-            life.cycles.push(report);
-        }
+        life.status = Some(pipeline.status());
+        life.breakers = Told::by(pipeline.breakers(), trace);
+        drop(lives);
+        tell_components(&pipeline.recovery(), trace);
+        // Both networks' monotonic clocks count from the world's start.
+        let now = SimTime::from(clock.monotonic());
+        let born = trace.event(now, PIPELINE_HOST, format_args!("born"));
+        trace.go_on_from(born);
+        let born = trace.cause();
+        let (kept, clock, trace) = (self.clone(), clock.clone(), trace.clone());
+        pipeline.status().subscribe(Arc::new(move |news| {
+            let mut lives = kept.lock();
+            let Some(life) = lives.get_mut(index) else { return };
+            if kept.keeps_books {
+                let now = SimTime::from(clock.monotonic());
+                life.books.extend(life.status.as_ref().map(|status| books(status, now)));
+            }
+            match news {
+                CycleNews::Began { number, at } => {
+                    tell_cycle_begin(&trace, born, *number, SimTime::from(at.monotonic));
+                    // Times of events are whole milliseconds, and so must their cycle's begin be.
+                    let millis = u64::try_from(at.monotonic.as_millis()).unwrap_or(u64::MAX);
+                    life.starts.insert(*number, SimTime::from_millis(millis));
+                }
+                CycleNews::Ended(report) => {
+                    tell_cycle_end(&trace, report, SimTime::from(clock.monotonic()));
+                    life.cycles.push(Arc::clone(report));
+                }
+            }
+        }));
     }
+}
+
+fn books(status: &PipelineStatus, at: SimTime) -> BooksRecord {
+    status.read(|now| BooksRecord {
+        at,
+        enqueued: now.stream.enqueued,
+        spooled: now.stream.spooled,
+        staged: now.stream.in_flight.saturating_sub(now.stream.spooled),
+        held_bytes: now.memory.held_bytes,
+    })
 }
 
 impl Setup {
@@ -146,7 +180,7 @@ impl Setup {
             trace: trace.clone(),
             fleets: scenario.kafka.iter().map(fleet).collect(),
             newrelic: new_newrelic(scenario, seed),
-            lives: Lives::default(),
+            lives: Lives::new(trace.is_kept()),
             user: User::default(),
         }
     }
@@ -174,11 +208,13 @@ fn new_fleet(
 
 /// Starts every host of the scenario.
 pub fn start<W: World>(world: &mut W, setup: &Setup) -> Result<(), WorldError> {
-    let newrelic = setup.newrelic.clone();
+    let (newrelic, trace, epoch) =
+        (setup.newrelic.clone(), setup.trace.clone(), setup.scenario.epoch());
     world.host(
         NEWRELIC_HOST,
         Box::new(move |ports| {
             let newrelic = newrelic.clone();
+            newrelic.listen(Some(newrelic_listener(&ports, &trace, epoch)));
             Box::pin(async move { newrelic::serve(ports, newrelic, NEWRELIC_PORT).await })
         }),
     )?;
@@ -214,13 +250,49 @@ pub fn start<W: World>(world: &mut W, setup: &Setup) -> Result<(), WorldError> {
     )?;
     setup.lives.expect_at(world.now());
     let (scenario, defect, lives) = (setup.scenario.clone(), setup.defect, setup.lives.clone());
+    let trace = setup.trace.clone();
     world.host(
         PIPELINE_HOST,
         Box::new(move |ports| {
-            let (scenario, lives) = (scenario.clone(), lives.clone());
-            Box::pin(async move { run_pipeline(ports, scenario, defect, lives).await })
+            let (scenario, lives, trace) = (scenario.clone(), lives.clone(), trace.clone());
+            Box::pin(async move { run_pipeline(ports, scenario, defect, lives, trace).await })
         }),
     )
+}
+
+/// Writes what New Relic tells into the trace.
+fn newrelic_listener<P: Ports>(
+    ports: &P,
+    trace: &Trace,
+    epoch: UnixMillis,
+) -> newrelic::news::Listener {
+    let (clock, trace) = (ports.clock().clone(), trace.clone());
+    Arc::new(move |news| {
+        let now = SimTime::from(clock.monotonic());
+        match news {
+            News::Answered { request, led_by } => {
+                let led_by = led_by.map(|id| EventId(id.get())).or(trace.cause());
+                let (id, status) = (Value(&request.request_id), request.status);
+                let accepted = request.uuid.is_some();
+                let fault = request.fault.unwrap_or("none");
+                let what = format_args!(
+                    "request id={id} accepted={accepted} status={status} fault={fault}"
+                );
+                trace.go_on_from(trace.event_from(led_by, now, NEWRELIC_HOST, what));
+            }
+            News::Parsed(request) => {
+                let (id, events) = (Value(&request.request_id), request.events_stored);
+                let what = format_args!("stored id={id} events={events}");
+                trace.event(now, NEWRELIC_HOST, what);
+            }
+            News::Entity { guid, entity_type, visible_at } => {
+                let visible_ms = visible_at.0 - epoch.0;
+                let what =
+                    format_args!("entity guid={guid} type={entity_type} visible_ms={visible_ms}");
+                trace.event(now, NEWRELIC_HOST, what);
+            }
+        }
+    })
 }
 
 async fn run_pipeline<P: Ports>(
@@ -228,8 +300,9 @@ async fn run_pipeline<P: Ports>(
     scenario: Scenario,
     defect: Option<Defect>,
     lives: Lives,
+    trace: Trace,
 ) {
-    let ports = tampered(watched(ports, lives.posts()), defect);
+    let ports = tampered(watched(ports, lives.posts(), trace.clone()), defect);
     let sources = scenario.kafka.iter().map(|(name, spec)| -> Box<dyn Source> {
         Box::new(KafkaSource::new(ports.clone(), source_config(&scenario, name, spec)))
     });
@@ -240,16 +313,7 @@ async fn run_pipeline<P: Ports>(
     let service = Service::start(ports.clone(), config, sources.collect(), |_| Vec::new()).await;
     let Service { mut pipeline, .. } =
         service.unwrap_or_else(|error| panic!("a scenario that loads has a pipeline: {error}"));
-    lives.born(pipeline.status(), pipeline.breakers());
-    let clock = ports.clock().clone();
-    // Often enough to see every cycle once, seldom enough to cost nothing.
-    let pause = scenario.pipeline.interval.0 / 4;
-    rt::spawn("observe cycles", async move {
-        loop {
-            clock.sleep(pause).await;
-            lives.observe();
-        }
-    });
+    lives.born(&pipeline, ports.clock(), &trace);
     let never = ShutdownHandle::new();
     pipeline.run(Cycles::Forever, &never.signal()).await;
 }

@@ -9,6 +9,7 @@ use super::Options;
 use super::crash_point::CrashPoints;
 use super::defect::Defect;
 use super::hosts::{self, Setup};
+use super::memory_cap::MemoryCaps;
 use super::state::{self, RunState};
 use crate::sim::check::answers::Answers;
 use crate::sim::check::record::{FleetRecord, Record};
@@ -17,9 +18,9 @@ use crate::sim::fleet::{Change, Fleet, broker_host};
 use crate::sim::kernel::{Kernel, KernelConfig};
 use crate::sim::scenario::{PIPELINE_HOST, Scenario};
 use crate::sim::time::SimTime;
-use crate::sim::trace::{Trace, TraceDigest};
+use crate::sim::trace::{EventId, Trace, TraceDigest};
 use crate::sim::turmoil::{TurmoilConfig, TurmoilWorld};
-use crate::sim::world::{CrashMode, NetworkFault, World, WorldError};
+use crate::sim::world::{CrashMode, HostName, NetworkFault, World, WorldError};
 use crate::sometimes;
 
 /// Runs `scenario` and keeps what it left behind: the record, the trace's digest, and why the
@@ -66,9 +67,9 @@ pub struct Look {
 }
 
 impl Look {
-    /// Whether it is to be taken before anything at `next` happens.
-    fn is_due(&self, next: SimTime) -> bool {
-        self.state.is_none() && self.at.is_some_and(|at| at < next)
+    /// When it is to be taken, if that is before `next`.
+    fn due(&self, next: SimTime) -> Option<SimTime> {
+        self.at.filter(|at| self.state.is_none() && *at < next)
     }
 
     fn take<W: World>(&mut self, world: &W, setup: &Setup) {
@@ -82,25 +83,35 @@ impl Look {
 #[derive(Clone)]
 struct Step {
     at: SimTime,
-    label: String,
+    what: What,
     actions: Vec<Action>,
 }
 
+/// Why a step is taken; faults by their place in the plan.
+#[derive(Clone)]
+enum What {
+    Begin(usize),
+    End(usize),
+    /// A host is there from now on.
+    Join(HostName),
+}
+
 /// Ends come before begins of the same instant, so that a link is free for the next fault.
-fn plan(scenario: &Scenario) -> Vec<Step> {
-    let faults = scenario.faults();
+fn plan(scenario: &Scenario, faults: &[Fault]) -> Vec<Step> {
     let joins = scenario.later_starts().into_iter().map(|(host, at)| Step {
         at,
-        label: format!("join of {host}"),
+        what: What::Join(host.clone()),
         actions: vec![Action::Network(NetworkFault::Restart { host })],
     });
-    let ends = faults.iter().filter_map(|fault| {
-        let label = format!("end {}", fault.label);
-        (fault.to > fault.from).then(|| Step { at: fault.to, label, actions: fault.end.clone() })
+    let ends = faults.iter().enumerate().filter(|(_, fault)| fault.to > fault.from);
+    let ends = ends.map(|(index, fault)| Step {
+        at: fault.to,
+        what: What::End(index),
+        actions: fault.end.clone(),
     });
-    let begins = faults.iter().map(|fault| Step {
+    let begins = faults.iter().enumerate().map(|(index, fault)| Step {
         at: fault.from,
-        label: format!("begin {}", fault.label),
+        what: What::Begin(index),
         actions: fault.begin.clone(),
     });
     let mut steps: Vec<Step> = ends.chain(joins).chain(begins).collect();
@@ -112,68 +123,99 @@ fn drive<W: World>(mut world: W, setup: &Setup, tick: Duration, look: &mut Look)
 where
     W::Ports: 'static,
 {
-    let mut points = CrashPoints::default();
-    let broken = run(&mut world, setup, &mut points, look).err();
+    let mut ends = Ends { look: std::mem::take(look), ..Ends::default() };
+    let broken = run(&mut world, setup, &mut ends).err();
     // A look beyond the end, or one that the run did not reach, is one at its last instant.
-    look.take(&world, setup);
+    ends.look.take(&world, setup);
+    *look = std::mem::take(&mut ends.look);
     let end = world.now();
     // Hosts go down with the world; only then is everything they hold on to in its final state.
     drop(world);
-    Record { crash_points: points.into_records(), ..setup.to_record(end, broken, tick) }
+    Record { crash_points: ends.points.into_records(), ..setup.to_record(end, broken, tick) }
 }
 
-fn run<W: World>(
-    world: &mut W,
-    setup: &Setup,
-    points: &mut CrashPoints,
-    look: &mut Look,
-) -> Result<(), WorldError> {
-    let mut reach = |world: &mut W, points: &mut CrashPoints, until: SimTime| {
-        if let Some(at) = look.at.filter(|_| look.is_due(until)) {
-            self::reach(world, setup, points, at)?;
-            look.take(world, setup);
-        }
-        self::reach(world, setup, points, until)
-    };
-    hosts::start(world, setup)?;
-    sometimes!(FAULTS_OVERLAPPED, overlap(&setup.scenario.faults()));
-    for step in plan(&setup.scenario) {
-        reach(world, points, step.at)?;
-        setup.trace.event(world.now(), "fault", format_args!("{}", step.label));
-        for action in &step.actions {
-            match action {
-                Action::CrashPoint(spec) => points.arm(world, spec)?,
-                Action::CrashPointOver(spec) => points.end(world, setup, spec)?,
-                action => apply(world, setup, action)?,
+/// What takes hosts down by itself, between the steps of the plan, and what has begun so far.
+#[derive(Default)]
+struct Ends {
+    points: CrashPoints,
+    caps: MemoryCaps,
+    faults: Vec<Fault>,
+    /// Events of the faults that have begun, by their place in the plan.
+    begun: BTreeMap<usize, EventId>,
+    look: Look,
+}
+
+impl Ends {
+    /// Lets time pass until `until`, through the ends of hosts and their returns on the way.
+    fn reach<W: World>(
+        &mut self,
+        world: &mut W,
+        setup: &Setup,
+        until: SimTime,
+    ) -> Result<(), WorldError> {
+        loop {
+            self.caps.look(world, setup)?;
+            self.end_brokers(world, setup)?;
+            let now = world.now();
+            if now >= until {
+                return Ok(());
             }
+            let looks = setup.fleets.values().filter_map(Fleet::next_look);
+            let looks = looks.chain(self.caps.next_look(now)).filter(|at| *at > now);
+            let next = looks.min().unwrap_or(until);
+            let next = next.min(until);
+            // No more than a look: what takes hosts down has its own instants.
+            if let Some(at) = self.look.due(next) {
+                self.points.reach(world, setup, at)?;
+                self.look.take(world, setup);
+            }
+            self.points.reach(world, setup, next)?;
         }
     }
-    reach(world, points, setup.scenario.end())
-}
 
-/// Lets time pass until `until`; brokers that find their log volume full on the way take their
-/// hosts' processes with them.
-fn reach<W: World>(
-    world: &mut W,
-    setup: &Setup,
-    points: &mut CrashPoints,
-    until: SimTime,
-) -> Result<(), WorldError> {
-    loop {
+    /// Takes down the hosts of brokers whose processes have ended by themselves.
+    fn end_brokers<W: World>(&self, world: &mut W, setup: &Setup) -> Result<(), WorldError> {
+        let now = world.now();
         for (cluster, fleet) in &setup.fleets {
-            for broker in fleet.take_died(world.now()) {
-                let host = broker_host(cluster, broker);
-                let what = format_args!("{host} is down: its log volume is full");
-                setup.trace.event(world.now(), "fault", what);
-                world.apply(&NetworkFault::Crash { host, mode: CrashMode::Process })?;
+            for id in fleet.take_died(now) {
+                sometimes!(LOG_VOLUME_FULL);
+                let (host, mode) = (broker_host(cluster, id), CrashMode::Process);
+                let by = self.begin_of("log_disk_full", now);
+                let what = format_args!("down host={host} reason=\"log volume full\"");
+                let down = setup.trace.event_from(by, now, "fault", what);
+                let fault = NetworkFault::Crash { host, mode };
+                setup.trace.led_by(Some(down), || world.apply(&fault))?;
             }
         }
-        let looks = setup.fleets.values().filter_map(Fleet::next_look);
-        let next = looks.min().map_or(until, |look| look.min(until));
-        let passed = world.now();
-        points.reach(world, setup, next)?;
-        if world.now() >= until && (next == until || world.now() == passed) {
-            return Ok(());
+        Ok(())
+    }
+
+    /// The event of the newest fault of a kind that is in force.
+    fn begin_of(&self, kind: &str, now: SimTime) -> Option<EventId> {
+        let in_force = |fault: &Fault| fault.kind == kind && fault.from <= now && now <= fault.to;
+        let mut begun = self.begun.iter().rev();
+        begun.find(|(index, _)| self.faults.get(**index).is_some_and(in_force)).map(|(_, id)| *id)
+    }
+
+    /// Writes a step into the trace; the end of a fault was led to by its begin.
+    fn tell(&mut self, trace: &Trace, now: SimTime, what: &What) -> EventId {
+        let words = |index: &usize| {
+            let fault = self.faults.get(*index);
+            let label = fault.map_or("", |fault| fault.label.as_str());
+            let kind = fault.map_or("", |fault| fault.kind);
+            format!("kind={kind} label={}", serde_json::Value::from(label))
+        };
+        match what {
+            What::Begin(index) => {
+                let event = trace.event(now, "fault", format_args!("begin {}", words(index)));
+                self.begun.insert(*index, event);
+                event
+            }
+            What::End(index) => {
+                let begin = self.begun.get(index).copied();
+                trace.event_from(begin, now, "fault", format_args!("end {}", words(index)))
+            }
+            What::Join(host) => trace.event(now, "world", format_args!("join host={host}")),
         }
     }
 }
@@ -188,6 +230,36 @@ fn overlap(faults: &[Fault]) -> bool {
     })
 }
 
+fn run<W: World>(world: &mut W, setup: &Setup, ends: &mut Ends) -> Result<(), WorldError> {
+    hosts::start(world, setup)?;
+    ends.faults = setup.scenario.faults();
+    sometimes!(FAULTS_OVERLAPPED, overlap(&ends.faults));
+    for step in plan(&setup.scenario, &ends.faults) {
+        ends.reach(world, setup, step.at)?;
+        let event = ends.tell(&setup.trace, world.now(), &step.what);
+        setup.trace.led_by(Some(event), || act(world, setup, ends, &step.actions))?;
+    }
+    ends.reach(world, setup, setup.scenario.end())
+}
+
+fn act<W: World>(
+    world: &mut W,
+    setup: &Setup,
+    ends: &mut Ends,
+    actions: &[Action],
+) -> Result<(), WorldError> {
+    actions.iter().try_for_each(|action| match action {
+        Action::CrashPoint(spec) => ends.points.arm(world, setup, spec),
+        Action::CrashPointOver(spec) => ends.points.end(world, setup, spec),
+        Action::MemoryCap(spec) => {
+            ends.caps.arm(setup, spec);
+            Ok(())
+        }
+        Action::MemoryCapOver => ends.caps.end(world, setup),
+        action => apply(world, setup, action),
+    })
+}
+
 fn apply<W: World>(world: &mut W, setup: &Setup, action: &Action) -> Result<(), WorldError> {
     let now = world.now();
     match action {
@@ -195,20 +267,23 @@ fn apply<W: World>(world: &mut W, setup: &Setup, action: &Action) -> Result<(), 
             hosts::misbehave(setup, fault, now);
             Ok(())
         }
+        Action::Fleet { cluster, fault } => {
+            setup.fleet(cluster).inspect(|fleet| fleet.begin_fault(now, fault));
+            Ok(())
+        }
+        Action::FleetWell { cluster, fault } => {
+            setup.fleet(cluster).inspect(|fleet| fleet.end_fault(now, fault));
+            Ok(())
+        }
         Action::NewRelicWell(fault) => {
             hosts::behave(setup, fault, now);
             Ok(())
         }
-        Action::Fleet { cluster, fault } => {
-            setup.fleets.get(cluster).inspect(|fleet| fleet.begin_fault(now, fault));
-            Ok(())
-        }
-        Action::FleetWell { cluster, fault } => {
-            setup.fleets.get(cluster).inspect(|fleet| fleet.end_fault(now, fault));
-            Ok(())
-        }
-        // They act between steps too: theirs is `CrashPoints`.
-        Action::CrashPoint(_) | Action::CrashPointOver(_) => Ok(()),
+        // They act between steps too: theirs is `Ends`.
+        Action::CrashPoint(_)
+        | Action::CrashPointOver(_)
+        | Action::MemoryCap(_)
+        | Action::MemoryCapOver => Ok(()),
         Action::Network(fault) => {
             match fault {
                 NetworkFault::Crash { host, .. } => setup.host_down(host, now),
@@ -221,6 +296,10 @@ fn apply<W: World>(world: &mut W, setup: &Setup, action: &Action) -> Result<(), 
 }
 
 impl Setup {
+    fn fleet(&self, name: &str) -> Option<&Fleet> {
+        self.fleets.iter().find_map(|(cluster, fleet)| (*cluster == name).then_some(fleet))
+    }
+
     fn broker(&self, host: &str) -> Option<(&Fleet, i32)> {
         self.fleets.iter().find_map(|(cluster, fleet)| {
             let ids = fleet.broker_ids();

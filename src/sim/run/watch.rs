@@ -1,10 +1,12 @@
-//! An eye on what the pipeline sends, at its own ports, and an ear for its breakers: an account
-//! that the pipeline cannot write.
+//! An eye on what the pipeline sends, at its own ports, and an ear for its cycles, breakers and
+//! components: an account that the pipeline cannot write. What it sees goes into the trace too.
 //!
 //! Invariants:
 //! - Nothing is changed on the way, and nothing is awaited that the pipeline did not await.
+//! - What the pipeline does after an event of these was led to by it.
 //! - A POST that was given up, or cut off with its host, is kept as one without an end.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,15 +14,18 @@ use std::time::Duration;
 use http::header::RETRY_AFTER;
 
 use super::with_http::WithHttp;
-use crate::pipeline::EVENT_API;
+use crate::pipeline::{CycleReport, EVENT_API, total};
 use crate::ports::{Clock, Http, HttpError, HttpLimits, HttpRequest, HttpResponse, Ports};
 use crate::resilience::breaker::{
     Breaker, BreakerConfig, BreakerEvent, BreakerRegistry, EventKind,
 };
+use crate::resilience::recovery::{RecoveryEvent, RecoveryView};
 use crate::sim::check::record::{
     BreakerEventRecord, BreakerNews, BreakerRecord, PostAnswer, PostRecord,
 };
+use crate::sim::scenario::PIPELINE_HOST;
 use crate::sim::time::SimTime;
+use crate::sim::trace::{EventId, Trace, Value};
 
 /// The POSTs of one life, in the order in which they began.
 #[derive(Debug, Clone, Default)]
@@ -36,21 +41,30 @@ impl Posts {
         self.lock().clone()
     }
 
-    fn begin(&self, began: SimTime, request: &HttpRequest) -> usize {
+    fn begin(&self, began: SimTime, request: &HttpRequest, trace: &Trace) -> usize {
         let id = request.headers().get("x-request-id");
         let request_id = id.map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned());
+        let request_id = request_id.unwrap_or_default();
+        let what = format_args!("post-begin request={}", Value(&request_id));
+        trace.go_on_from(trace.event(began, PIPELINE_HOST, what));
         let mut posts = self.lock();
         posts.push(PostRecord {
             began,
             ended: None,
-            request_id: request_id.unwrap_or_default(),
+            request_id,
             answer: PostAnswer::None { sent: true },
             retry_after: None,
         });
         posts.len() - 1
     }
 
-    fn end(&self, post: usize, at: SimTime, result: &Result<HttpResponse, HttpError>) {
+    fn end(
+        &self,
+        post: usize,
+        at: SimTime,
+        result: &Result<HttpResponse, HttpError>,
+        trace: &Trace,
+    ) {
         let mut posts = self.lock();
         let Some(post) = posts.get_mut(post) else { return };
         post.ended = Some(at);
@@ -66,6 +80,21 @@ impl Posts {
                 post.answer = PostAnswer::None { sent };
             }
         }
+        let (request, answer) = (Value(&post.request_id), answer_word(&post.answer));
+        let what = format_args!("post-end request={request} answer={answer}");
+        trace.go_on_from(trace.event(at, PIPELINE_HOST, what));
+    }
+}
+
+/// An answer in the trace: `accepted`, a status, `unreadable`; `none` when nobody knows what became
+/// of the request, `unsent` when nothing of it left.
+fn answer_word(answer: &PostAnswer) -> Cow<'static, str> {
+    match answer {
+        PostAnswer::Accepted => "accepted".into(),
+        PostAnswer::Refused(status) => status.to_string().into(),
+        PostAnswer::Unreadable => "unreadable".into(),
+        PostAnswer::None { sent: true } => "none".into(),
+        PostAnswer::None { sent: false } => "unsent".into(),
     }
 }
 
@@ -89,15 +118,19 @@ pub struct Told {
 
 impl Told {
     /// Listens to every breaker of `registry`, present and future.
-    pub fn by(registry: &BreakerRegistry) -> Self {
+    pub fn by(registry: &BreakerRegistry, trace: &Trace) -> Self {
         let told = Self { registry: registry.clone(), events: Arc::default() };
-        let events = Arc::clone(&told.events);
+        let (events, trace) = (Arc::clone(&told.events), trace.clone());
         registry.subscribe(Arc::new(move |event: &BreakerEvent| {
             let what = match &event.kind {
                 EventKind::Success { .. } => BreakerNews::Success,
                 EventKind::Failure { .. } => BreakerNews::Failure,
                 EventKind::CallRejected { .. } => BreakerNews::Rejected,
                 EventKind::StateChange { from, to, .. } => {
+                    let (at, name) = (SimTime::from(event.at), Value(&event.breaker));
+                    let (before, after) = (from.as_str(), to.as_str());
+                    let what = format_args!("breaker name={name} from={before} to={after}");
+                    trace.go_on_from(trace.event(at, PIPELINE_HOST, what));
                     BreakerNews::Change { from: *from, to: *to }
                 }
                 EventKind::Reset | EventKind::Trip { .. } => BreakerNews::ByHand,
@@ -135,18 +168,52 @@ impl Told {
     }
 }
 
+/// Writes the changes of components' states into the trace.
+pub fn tell_components(recovery: &RecoveryView, trace: &Trace) {
+    let trace = trace.clone();
+    recovery.subscribe(Arc::new(move |event| {
+        if let RecoveryEvent::StateChanged { component, from, to, at, .. } = event {
+            let (from, to) = (from.as_str(), to.as_str());
+            let what = format_args!("component name={} from={from} to={to}", Value(component));
+            trace.go_on_from(trace.event(SimTime::from(*at), PIPELINE_HOST, what));
+        }
+    }));
+}
+
+/// Writes a cycle's begin into the trace; its work was led to by `born`, the pipeline's start, and
+/// not by the cycle before.
+pub fn tell_cycle_begin(trace: &Trace, born: Option<EventId>, number: u64, at: SimTime) {
+    let what = format_args!("cycle-begin number={number}");
+    trace.go_on_from(trace.event_from(born, at, PIPELINE_HOST, what));
+}
+
+/// Writes a cycle's end into the trace: the sources that gave nothing, and the parts that others
+/// did not give.
+pub fn tell_cycle_end(trace: &Trace, report: &CycleReport, at: SimTime) {
+    let failed = report.sources.iter().filter(|source| source.failure.is_some()).count();
+    let missing: u64 = report.sources.iter().map(|source| total(&source.missing)).sum();
+    let number = report.cycle;
+    let what = format_args!("cycle-end number={number} failed={failed} missing={missing}");
+    trace.go_on_from(trace.event(at, PIPELINE_HOST, what));
+}
+
 /// A watched HTTP arm.
 #[derive(Clone)]
 pub struct WatchedHttp<H, C> {
     http: H,
     clock: C,
     posts: Posts,
+    trace: Trace,
 }
 
-/// `ports`, whose POSTs go into `posts`.
-pub fn watched<P: Ports>(ports: P, posts: Posts) -> WithHttp<P, WatchedHttp<P::Http, P::Clock>> {
+/// `ports`, whose POSTs go into `posts` and `trace`.
+pub fn watched<P: Ports>(
+    ports: P,
+    posts: Posts,
+    trace: Trace,
+) -> WithHttp<P, WatchedHttp<P::Http, P::Clock>> {
     let (http, clock) = (ports.http().clone(), ports.clock().clone());
-    WithHttp { ports, http: WatchedHttp { http, clock, posts } }
+    WithHttp { ports, http: WatchedHttp { http, clock, posts, trace } }
 }
 
 impl<H: Http, C: Clock> Http for WatchedHttp<H, C> {
@@ -160,9 +227,9 @@ impl<H: Http, C: Clock> Http for WatchedHttp<H, C> {
         }
         // The monotonic clocks of both networks count from the world's start.
         let now = || SimTime::from(self.clock.monotonic());
-        let post = self.posts.begin(now(), &request);
+        let post = self.posts.begin(now(), &request, &self.trace);
         let result = self.http.send(request, limits).await;
-        self.posts.end(post, now(), &result);
+        self.posts.end(post, now(), &result, &self.trace);
         result
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::config::toml_file::{Place, Problem, TomlFile, nearest};
 use crate::sim::fault::{FaultSpec, FormFault, Object};
 use crate::sim::scenario::{KafkaSpec, Scenario};
+use crate::sim::swarm;
 use crate::sim::time::SimTime;
 use crate::sometimes::{MARKS, mark};
 
@@ -26,6 +27,7 @@ pub fn problems(file: &TomlFile, scenario: &Scenario) -> Vec<Problem> {
     faults(file, scenario, &mut problems);
     times(file, scenario, &mut problems);
     situations(file, scenario, &mut problems);
+    problems.extend(swarm::rules::problems(file, scenario));
     problems
 }
 
@@ -86,14 +88,6 @@ fn growth(file: &TomlFile, place: &Place, spec: &KafkaSpec, problems: &mut Vec<P
                 &place.key("lasts"),
                 "a surge that does not last changes nothing",
                 "for example lasts = \"5min\"",
-            ));
-        }
-        if !(0.0..=1_000.0).contains(&surge.factor) {
-            problems.push(file.problem(
-                "surge",
-                &place.key("factor"),
-                format!("a surge cannot multiply the load by {}", surge.factor),
-                "set factor to 0 to 1000, for example 3.0",
             ));
         }
     }
@@ -169,40 +163,30 @@ fn pipeline(file: &TomlFile, scenario: &Scenario, problems: &mut Vec<Problem>) {
 }
 
 fn faults(file: &TomlFile, scenario: &Scenario, problems: &mut Vec<Problem>) {
-    let (hosts, later) = (scenario.hosts(), scenario.later_starts());
+    let later = scenario.later_starts();
     let mut busy: BTreeMap<String, SimTime> = BTreeMap::new();
     let mut ordered: Vec<(usize, &FaultSpec)> = scenario.fault.iter().enumerate().collect();
     ordered.sort_by_key(|(_, spec)| spec.at);
     for (index, spec) in ordered {
         let place = Place::root().key("fault").at(index);
-        for FormFault { rule, keys, message, help } in spec.faults_of_form() {
-            let place = keys.iter().fold(place.clone(), |place, key| place.key(*key));
-            problems.push(file.problem(rule, &place, message, help));
+        let kind = spec.entry().map_or(place.clone(), |entry| place.key(entry.name));
+        let absent = absent(file, scenario, &kind, spec);
+        // A name that nobody has is no broker's either.
+        if absent.is_empty() {
+            problems.extend(spec.faults_of_form().into_iter().map(|fault| {
+                let FormFault { rule, keys, message, help } = fault;
+                let place = keys.iter().fold(place.clone(), |place, key| place.key(*key));
+                file.problem(rule, &place, message, help)
+            }));
         }
-        for (key, host) in spec.hosts() {
-            if !hosts.contains(&host) {
-                let nearest = nearest(&host, hosts.iter().map(String::as_str));
-                let help = nearest.map_or_else(
-                    || format!("hosts are {}", hosts.join(", ")),
-                    |near| format!("did you mean `{near}`? hosts are {}", hosts.join(", ")),
-                );
-                let message = format!("no host is called `{host}`");
-                let kind = spec.entry().map_or(place.clone(), |entry| place.key(entry.name));
-                problems.push(file.problem("unknown_host", &kind.key(key), message, help));
-            }
-        }
-        problems.extend(
-            spec.objects().into_iter().filter_map(|(key, object)| {
-                unknown_object(file, scenario, &object, &place.key(key))
-            }),
-        );
+        problems.extend(absent);
         for (key, host) in spec.hosts() {
             let Some(joins) = later.get(&host).filter(|at| SimTime::from(spec.at.0) < **at) else {
                 continue;
             };
             problems.push(file.problem(
                 "not_joined",
-                &place.key(key),
+                &kind.key(key),
                 format!("`{host}` joins at {joins} and is not there before"),
                 "let the fault begin after that",
             ));
@@ -221,6 +205,32 @@ fn faults(file: &TomlFile, scenario: &Scenario, problems: &mut Vec<Problem>) {
     }
 }
 
+/// What a fault at `place` names and the scenario does not have.
+fn absent(file: &TomlFile, scenario: &Scenario, place: &Place, spec: &FaultSpec) -> Vec<Problem> {
+    let known = scenario.hosts();
+    let hosts = spec.hosts().into_iter().filter(|(_, host)| !known.contains(host));
+    let hosts = hosts.map(|(key, host)| {
+        let near = nearest(&host, known.iter().map(String::as_str));
+        let near = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
+        let help = format!("{near}hosts are {}", some_of(&known));
+        let message = format!("no host is called `{host}`");
+        file.problem("unknown_host", &place.key(key), message, help)
+    });
+    let objects = spec.objects().into_iter();
+    let objects = objects
+        .filter_map(|(key, object)| unknown_object(file, scenario, &object, &place.key(key)));
+    hosts.chain(objects).collect()
+}
+
+/// The first of many names.
+fn some_of(names: &[String]) -> String {
+    const MOST: usize = 12;
+    match names.len() {
+        count if count > MOST => format!("{}, … ({count})", names[..MOST].join(", ")),
+        _ => names.join(", "),
+    }
+}
+
 /// What is wrong with a fault's object at `place`, if the scenario has none of that name.
 fn unknown_object(
     file: &TomlFile,
@@ -230,7 +240,7 @@ fn unknown_object(
 ) -> Option<Problem> {
     let unknown = |rule: &'static str, what: &str, name: &str, known: &[String]| {
         let near = nearest(name, known.iter().map(String::as_str));
-        let some = known.iter().take(8).cloned().collect::<Vec<_>>().join(", ");
+        let some = some_of(known);
         let help = match near {
             _ if known.is_empty() => format!("the cluster has no {what}s"),
             Some(near) => format!("did you mean `{near}`? {what}s are {some}"),

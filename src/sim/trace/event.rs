@@ -136,6 +136,20 @@ fn needs_quotes(key: &str, value: &str) -> bool {
     bare || value.starts_with('"') || value.contains(splits)
 }
 
+/// The value of a field as lines have it: in quotes when it would not be read back otherwise.
+#[derive(Debug, Clone, Copy)]
+pub struct Value<'a>(pub &'a str);
+
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if needs_quotes("value", self.0) {
+            f.write_str(&serde_json::Value::from(self.0).to_string())
+        } else {
+            f.write_str(self.0)
+        }
+    }
+}
+
 impl fmt::Display for TraceEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:013} {} ", self.at.0, self.id)?;

@@ -8,6 +8,8 @@ use super::super::catalogue::Group;
 use super::super::stage::{Lot, Stage};
 use super::super::words::who;
 use super::super::{Action, FormFault};
+use super::on_broker;
+use crate::sim::fleet::FleetFault;
 use crate::sim::scenario::{NetworkSpec, PIPELINE_HOST};
 use crate::sim::world::NetworkFault;
 
@@ -50,10 +52,14 @@ impl Body for ClockSkew {
     }
 
     fn actions(&self, _normal: &NetworkSpec) -> (Vec<Action>, Vec<Action>) {
-        let set = |offset_ms| {
-            vec![Action::Network(NetworkFault::Skew { host: self.host.clone(), offset_ms })]
-        };
-        (set(self.offset_ms), set(0))
+        let set =
+            |offset_ms| Action::Network(NetworkFault::Skew { host: self.host.clone(), offset_ms });
+        let offset_ms = self.offset_ms;
+        let (mut begin, mut end) =
+            on_broker(&self.host, |broker| FleetFault::ClockSkew { broker, offset_ms });
+        begin.push(set(offset_ms));
+        end.push(set(0));
+        (begin, end)
     }
 }
 

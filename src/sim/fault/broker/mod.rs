@@ -2,12 +2,13 @@
 
 use super::body::Object;
 use super::{Action, FormFault};
-use crate::sim::fleet::FleetFault;
+use crate::sim::fleet::{FleetFault, broker_of};
 
 pub mod clock_skew;
 pub mod consumer_stall;
 pub mod controller_loss;
 pub mod coordinator_move;
+pub mod corrupt_frames;
 pub mod crash;
 pub mod crash_point;
 pub mod isr_shrink;
@@ -15,12 +16,10 @@ pub mod leader_move;
 pub mod log_disk_full;
 pub mod rebalance_storm;
 pub mod restart;
-
-/// Cluster and id of the broker on `host`; `None` when no broker runs there.
-pub(super) fn broker_of(host: &str) -> Option<(&str, i32)> {
-    let (cluster, id) = host.rsplit_once("-broker-")?;
-    Some((cluster, id.parse().ok()?))
-}
+pub mod slow;
+pub mod stale_metadata;
+pub mod truncated_frames;
+pub mod wrong_correlation_id;
 
 /// What is wrong with a host that must be a broker's.
 fn not_a_broker(host: &str) -> Vec<FormFault> {

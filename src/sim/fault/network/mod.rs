@@ -3,7 +3,10 @@
 use crate::sim::world::{Direction, HostName};
 
 pub mod bandwidth;
+pub mod dns_failure;
+pub mod half_open;
 pub mod hold;
+pub mod jitter;
 pub mod latency;
 pub mod loss;
 pub mod partition;

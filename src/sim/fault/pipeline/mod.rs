@@ -1,4 +1,5 @@
-//! Faults of the pipeline's own host: its clock and its disk. Crashes are the same for every host.
+//! Faults of the pipeline's own host: its clock, its disk, its memory, and pauses, which may befall
+//! any host. Crashes are the same for every host.
 
 use super::Action;
 use crate::sim::disk::DiskFault;
@@ -12,6 +13,8 @@ pub mod disk_lies;
 pub mod disk_slow;
 pub mod disk_stall;
 pub mod disk_torn_writes;
+pub mod memory_cap;
+pub mod pause;
 
 /// What faults of the disk hit.
 const DISK: &str = "disk of pipeline";

@@ -15,8 +15,10 @@ use super::{PENDING_BYTES, Pending, Ticket, body, event, infra, metric};
 use crate::domain::account::AccountId;
 use crate::domain::units::UnixMillis;
 use crate::newrelic::limits::API_KEY_PREFIX_CHARS;
+use crate::rt::cause::{self, Cause};
 use crate::sim::newrelic::config::DelayRange;
 use crate::sim::newrelic::fault::{IngestFault, Target};
+use crate::sim::newrelic::news::News;
 use crate::sim::newrelic::requests::RequestRecord;
 use crate::sim::newrelic::state::State;
 use crate::sim::seed::below;
@@ -37,11 +39,14 @@ impl State {
             }
             let pending = entry.remove();
             self.ingest.queue_bytes -= pending.bytes();
+            let asking = cause::set(pending.led_by);
             match pending.part {
                 Target::Metric => metric::parse(self, &pending, at),
                 Target::Infra => infra::parse(self, &pending, at),
                 Target::Event | Target::NerdGraph | Target::All => event::parse(self, &pending, at),
             }
+            self.tell_of(pending.request, News::Parsed);
+            cause::set(asking);
         }
     }
 
@@ -54,6 +59,7 @@ impl State {
         self.advance(now);
         let at = self.now;
         let fault = self.draw_fault(arrival.part);
+        let led_by = fault.as_ref().and_then(|_| self.faults.hit_by());
         let request_id = arrival
             .headers
             .get("x-request-id")
@@ -62,7 +68,7 @@ impl State {
         let part = arrival.part;
         match self.check_head(at, arrival, fault.as_ref()) {
             Ok((key_prefix, account, head)) => {
-                Ok(Ticket { part, account, key_prefix, head, at, request_id, fault })
+                Ok(Ticket { part, account, key_prefix, head, at, request_id, fault, led_by })
             }
             Err(refusal) => {
                 let named = |id: &str| {
@@ -73,7 +79,8 @@ impl State {
                 let head = envelope::head(part, arrival.headers);
                 let bytes = head.ok().and_then(|head| head.body_bytes).unwrap_or(0);
                 let fault = fault.as_ref().map(IngestFault::as_str);
-                self.log(record(at, part, account, request_id, refusal.status, bytes, fault));
+                let record = record(at, part, account, request_id, refusal.status, bytes, fault);
+                self.log(record, led_by);
                 Err(refusal)
             }
         }
@@ -148,8 +155,8 @@ impl State {
         let fault = ticket.fault.as_ref().map(IngestFault::as_str);
         let bytes = ticket.head.body_bytes.unwrap_or(0);
         let (part, account) = (ticket.part, Some(ticket.account));
-        let id = ticket.request_id;
-        self.log(record(ticket.at, part, account, id, refusal.status, bytes, fault));
+        let (id, led_by) = (ticket.request_id, ticket.led_by);
+        self.log(record(ticket.at, part, account, id, refusal.status, bytes, fault), led_by);
         refusal
     }
 
@@ -176,11 +183,11 @@ impl State {
         let uuid = uuid::Builder::from_random_bytes(random).into_uuid().to_string();
         let uuid: Arc<str> = Arc::from(uuid);
         let fault = ticket.fault.as_ref().map(IngestFault::as_str);
-        let Ticket { part, account, key_prefix, at, request_id, .. } = ticket;
+        let Ticket { part, account, key_prefix, at, request_id, led_by, .. } = ticket;
         let status = success(part);
         let mut entry = record(at, part, Some(account), request_id, status, body.len(), fault);
         entry.uuid = Some(Arc::clone(&uuid));
-        let request = self.log(entry);
+        let request = self.log(entry, led_by);
         let due = self.now.plus(draw(&mut self.ingest.delays, self.config.parse_delay));
         let received_at = self.now;
         let uuid_kept = Arc::clone(&uuid);
@@ -193,6 +200,7 @@ impl State {
             uuid: uuid_kept,
             encoding,
             body,
+            led_by: cause::present(),
         };
         self.ingest.queue_bytes += pending.bytes();
         self.ingest.queue.insert((due, self.ingest.arrivals), pending);
@@ -200,9 +208,19 @@ impl State {
         Ok(uuid)
     }
 
-    fn log(&mut self, record: RequestRecord) -> u32 {
+    /// Keeps what became of a request, which a fault may have led to.
+    fn log(&mut self, record: RequestRecord, led_by: Option<Cause>) -> u32 {
         *self.counters.requests.entry(record.status).or_default() += 1;
-        self.requests.push(record)
+        let number = self.requests.push(record);
+        self.tell_of(number, |request| News::Answered { request, led_by });
+        number
+    }
+
+    /// Tells whoever listens of a request.
+    fn tell_of<'a>(&'a self, number: u32, news: impl FnOnce(&'a RequestRecord) -> News<'a>) {
+        if let (Some(listener), Some(request)) = (&self.listener, self.requests.get(number)) {
+            listener(&news(request));
+        }
     }
 }
 

@@ -37,6 +37,7 @@ pub use metric::MetricFault;
 use super::fault::{IngestFault, Target};
 use crate::domain::account::AccountId;
 use crate::domain::units::UnixMillis;
+use crate::rt::cause::Cause;
 use crate::sim::seed::Seed;
 use census::Census;
 use envelope::{Encoding, Head};
@@ -56,6 +57,8 @@ pub(super) struct Pending {
     uuid: Arc<str>,
     encoding: Encoding,
     body: Bytes,
+    /// What led to it: what was told of its request, if anybody listened.
+    led_by: Option<Cause>,
 }
 
 impl Pending {
@@ -75,6 +78,8 @@ pub(super) struct Ticket {
     at: UnixMillis,
     request_id: String,
     fault: Option<IngestFault>,
+    /// What led to the fault.
+    led_by: Option<Cause>,
 }
 
 /// What ingest itself remembers.

@@ -14,6 +14,7 @@ use crate::domain::units::UnixMillis;
 use crate::nrql::MetricValue;
 use crate::nrql::store::{Cell, NewEvent};
 use crate::sim::newrelic::entities::{Living, NewEntity};
+use crate::sim::newrelic::news::News;
 use crate::sim::newrelic::state::State;
 
 /// What a stored event says of the first entity that it made.
@@ -117,9 +118,18 @@ impl State {
                 continue;
             };
             let (range, extra) = (self.config.synthesis_lag, self.extra_lag);
-            let lag = || draw(&mut self.ingest.lags, range) + extra;
+            let mut visible_at = None;
+            let lag = || {
+                let lag = draw(&mut self.ingest.lags, range) + extra;
+                visible_at = Some(at.plus(lag));
+                lag
+            };
             let kept = self.entities.observe(account, &guid, &found, at, lag);
             self.counters.entities_refused += u64::from(!kept);
+            if let (Some(listener), Some(visible_at)) = (&self.listener, visible_at) {
+                let entity_type = &found.definition.entity_type;
+                listener(&News::Entity { guid: &guid, entity_type, visible_at });
+            }
             if kept {
                 stamps.push(Stamp::of(guid, &found));
             }

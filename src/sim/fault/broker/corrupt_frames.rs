@@ -1,0 +1,72 @@
+//! Answers that cannot be read.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::super::body::{Body, Kind};
+use super::super::catalogue::Group;
+use super::super::stage::{Lot, Stage};
+use super::super::words::{share_of, simpler_shares, who};
+use super::super::{Action, FormFault, form};
+use super::{not_a_broker, on_broker};
+use crate::sim::fleet::FleetFault;
+use crate::sim::scenario::NetworkSpec;
+
+/// Answers that cannot be read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CorruptFrames {
+    /// The broker's host.
+    pub host: String,
+    /// Share of the answers that it hits, above 0 and at most 1; without it, all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub share: Option<f64>,
+}
+
+impl Body for CorruptFrames {
+    fn hosts(&self) -> Vec<(&'static str, String)> {
+        vec![("host", self.host.clone())]
+    }
+
+    fn form(&self) -> Vec<FormFault> {
+        [not_a_broker(&self.host), form::share(self.share)].concat()
+    }
+
+    fn target(&self) -> String {
+        format!("frames of {}", self.host)
+    }
+
+    fn label(&self) -> String {
+        format!("corrupt frames from {}", self.host)
+    }
+
+    fn prose(&self) -> String {
+        format!("{} of {} cannot be read", share_of(self.share, "answer"), who(&self.host))
+    }
+
+    fn actions(&self, _normal: &NetworkSpec) -> (Vec<Action>, Vec<Action>) {
+        on_broker(&self.host, |broker| FleetFault::CorruptFrames {
+            broker,
+            share: self.share.unwrap_or(1.0),
+        })
+    }
+}
+
+impl Kind for CorruptFrames {
+    const GROUP: Group = Group::Broker;
+    const SUMMARY: &'static str =
+        "Bytes within answers of a broker are flipped, so that they do not follow their schema.";
+    const PROSE: &'static str = "<answers> of <broker> cannot be read";
+    const AFFECTS: &'static [&'static str] =
+        &["coverage", "honesty", "freshness", "ground truth", "health score", "relationships"];
+
+    fn draw(lot: &mut Lot, stage: &Stage) -> Option<Self> {
+        Some(Self { host: lot.broker(stage)?, share: lot.share() })
+    }
+
+    fn simpler(&self) -> Vec<Self> {
+        let shares = simpler_shares(self.share).into_iter();
+        shares.map(|share| Self { share, ..self.clone() }).collect()
+    }
+}

@@ -1,0 +1,76 @@
+//! Answers that break off.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::super::body::{Body, Kind};
+use super::super::catalogue::Group;
+use super::super::stage::{Lot, Stage};
+use super::super::words::{share_of, simpler_shares, who};
+use super::super::{Action, FormFault, form};
+use super::{not_a_broker, on_broker};
+use crate::sim::fleet::FleetFault;
+use crate::sim::scenario::NetworkSpec;
+
+/// Answers that break off.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TruncatedFrames {
+    /// The broker's host.
+    pub host: String,
+    /// Share of the answers that it hits, above 0 and at most 1; without it, all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub share: Option<f64>,
+}
+
+impl Body for TruncatedFrames {
+    fn hosts(&self) -> Vec<(&'static str, String)> {
+        vec![("host", self.host.clone())]
+    }
+
+    fn form(&self) -> Vec<FormFault> {
+        [not_a_broker(&self.host), form::share(self.share)].concat()
+    }
+
+    fn target(&self) -> String {
+        format!("frames of {}", self.host)
+    }
+
+    fn label(&self) -> String {
+        format!("truncated frames from {}", self.host)
+    }
+
+    fn prose(&self) -> String {
+        format!(
+            "{} of {} breaks off in the middle of the frame",
+            share_of(self.share, "answer"),
+            who(&self.host)
+        )
+    }
+
+    fn actions(&self, _normal: &NetworkSpec) -> (Vec<Action>, Vec<Action>) {
+        on_broker(&self.host, |broker| FleetFault::TruncatedFrames {
+            broker,
+            share: self.share.unwrap_or(1.0),
+        })
+    }
+}
+
+impl Kind for TruncatedFrames {
+    const GROUP: Group = Group::Broker;
+    const SUMMARY: &'static str =
+        "Answers of a broker end in the middle of the frame, and the connection with them.";
+    const PROSE: &'static str = "<answers> of <broker> breaks off in the middle of the frame";
+    const AFFECTS: &'static [&'static str] =
+        &["coverage", "honesty", "freshness", "ground truth", "health score", "relationships"];
+
+    fn draw(lot: &mut Lot, stage: &Stage) -> Option<Self> {
+        Some(Self { host: lot.broker(stage)?, share: lot.share() })
+    }
+
+    fn simpler(&self) -> Vec<Self> {
+        let shares = simpler_shares(self.share).into_iter();
+        shares.map(|share| Self { share, ..self.clone() }).collect()
+    }
+}
