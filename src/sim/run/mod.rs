@@ -142,7 +142,7 @@ pub fn run_defective(scenario: &Scenario, options: Options, defect: Defect) -> R
 
 /// Runs `scenario`, looks at everybody at `at` on the way, and judges it.
 fn observe(scenario: &Scenario, options: Options, at: SimTime) -> (RunReport, Option<RunState>) {
-    on_own_thread(scenario, options, None, Look { at: Some(at), state: None })
+    on_own_thread(scenario, options, None, Look::at(at))
 }
 
 fn on_own_thread(
