@@ -177,9 +177,9 @@ pub(in crate::sim) fn observe(
     at: SimTime,
 ) -> (RunReport, Option<RunState>) {
     on_own_thread(scenario, options, None, move |run| {
-        let mut look = Look { at: Some(at), state: None };
+        let mut look = Look::at(at);
         let report = judge(recorded(run.scenario, run.options, run.defect, &mut look));
-        (report, look.state)
+        (report, look.seen)
     })
 }
 
