@@ -29,6 +29,8 @@ pub mod passport;
 mod picture;
 pub mod reference;
 mod runner;
+#[cfg(test)]
+mod tests;
 mod user;
 mod watch;
 mod with_http;

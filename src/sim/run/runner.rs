@@ -17,7 +17,7 @@ use crate::sim::fleet::{Change, Fleet, broker_host};
 use crate::sim::kernel::{Kernel, KernelConfig};
 use crate::sim::scenario::{PIPELINE_HOST, Scenario};
 use crate::sim::time::SimTime;
-use crate::sim::trace::{EventId, Trace, TraceDigest};
+use crate::sim::trace::{EventId, Trace, TraceDigest, Value};
 use crate::sim::turmoil::{TurmoilConfig, TurmoilWorld};
 use crate::sim::world::{CrashMode, HostName, NetworkFault, World, WorldError};
 
@@ -167,7 +167,7 @@ impl Ends {
             let fault = self.faults.get(*index);
             let label = fault.map_or("", |fault| fault.label.as_str());
             let kind = fault.map_or("", |fault| fault.kind);
-            format!("kind={kind} label={}", serde_json::Value::from(label))
+            format!("kind={kind} label={}", Value(label))
         };
         match what {
             What::Begin(index) => {

@@ -273,7 +273,7 @@ impl World for TurmoilWorld {
     }
 
     fn apply(&mut self, fault: &NetworkFault) -> Result<(), WorldError> {
-        self.fabric.trace.event(self.now(), "fault", format_args!("{fault:?}"));
+        self.fabric.trace.event(self.now(), "fault", format_args!("{fault}"));
         match fault {
             NetworkFault::Partition { from, to, direction } => {
                 let (from, to) = self.pair(from, to)?;
