@@ -1,4 +1,4 @@
-//! `shakedown checks`: what is checked, from the code that does it.
+//! `shakedown checks` and `shakedown marks`: what there is, from the code that does it.
 //!
 //! Invariant: nothing is listed by hand, so a list cannot promise what the program does not do.
 
@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{Exit, ReportFormat, print, print_json};
 use crate::sim::check::{CATALOGUE, Class};
+use crate::sometimes::{MARKS, Mark};
 
 /// Arguments of the verbs that list.
 #[derive(Debug, clap::Args)]
@@ -38,6 +39,25 @@ pub fn checks(args: &ListArgs) -> Exit {
                 let _ = writeln!(text, "{name:<14} {class:<8} {exit_code}  {promise}");
             }
             print(&text)
+        }
+    }
+}
+
+/// Lists the situations that a scenario can ask a sweep to meet.
+pub fn marks(args: &ListArgs) -> Exit {
+    #[derive(Serialize)]
+    struct MarkEntry {
+        name: &'static str,
+        meaning: &'static str,
+    }
+    match args.format {
+        ReportFormat::Json => {
+            let entry = |mark: &Mark| MarkEntry { name: mark.name, meaning: mark.meaning };
+            print_json(&MARKS.iter().map(entry).collect::<Vec<_>>())
+        }
+        ReportFormat::Text => {
+            let line = |mark: &Mark| format!("{:<25} {}\n", mark.name, mark.meaning);
+            print(&MARKS.iter().map(line).collect::<String>())
         }
     }
 }

@@ -1,6 +1,7 @@
 //! How every verb reads a file that somebody wrote.
 //!
-//! Invariant: at most [`FILE_BYTES_MAX`] and one byte are read, whatever the file claims to be.
+//! Invariant: at most a limit ([`FILE_BYTES_MAX`] unless a verb has its own) and one byte are read,
+//! whatever the file claims to be.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -36,9 +37,17 @@ pub enum InputError {
 /// # Errors
 /// [`InputError`]
 pub fn text(path: &Path) -> Result<String, InputError> {
+    text_up_to(path, FILE_BYTES_MAX)
+}
+
+/// The text of the file at `path`, cut one byte above `bytes_max`.
+///
+/// # Errors
+/// [`InputError`]
+pub fn text_up_to(path: &Path, bytes_max: usize) -> Result<String, InputError> {
     let name = path.display().to_string();
     match File::open(path) {
-        Ok(file) => text_of(name, file),
+        Ok(file) => text_of(name, file, bytes_max),
         Err(source) => Err(InputError::Read { name, source }),
     }
 }
@@ -50,18 +59,18 @@ pub fn text(path: &Path) -> Result<String, InputError> {
 pub fn text_or_stdin(path: &Path) -> Result<(String, String), InputError> {
     if path == Path::new("-") {
         let name = "standard input".to_owned();
-        return text_of(name.clone(), io::stdin().lock()).map(|text| (name, text));
+        return text_of(name.clone(), io::stdin().lock(), FILE_BYTES_MAX).map(|text| (name, text));
     }
     text(path).map(|text| (path.display().to_string(), text))
 }
 
-fn text_of(name: String, from: impl Read) -> Result<String, InputError> {
+fn text_of(name: String, from: impl Read, bytes_max: usize) -> Result<String, InputError> {
     let mut bytes = Vec::new();
-    let limit = FILE_BYTES_MAX as u64 + 1;
+    let limit = bytes_max as u64 + 1;
     if let Err(source) = from.take(limit).read_to_end(&mut bytes) {
         return Err(InputError::Read { name, source });
     }
-    if bytes.len() > FILE_BYTES_MAX {
+    if bytes.len() > bytes_max {
         // Too long whatever it holds; a character that the cut halved is not the reason.
         return Ok(String::from_utf8_lossy(&bytes).into_owned());
     }

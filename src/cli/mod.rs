@@ -22,6 +22,7 @@ mod pipeline;
 mod run;
 mod scenario;
 mod spool;
+mod sweep;
 
 /// How a process of ours ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,6 +125,8 @@ struct Arguments {
 enum Verb {
     /// Simulates fleet, pipeline and New Relic under faults, and judges the result.
     Run(run::RunArgs),
+    /// Runs many seeds side by side in search of one that fails.
+    Sweep(sweep::SweepArgs),
     /// Proves that a seed gives the same trace bytes in two fresh processes.
     Meta(meta::MetaArgs),
     /// Runs a scenario once for every so many events of a host, which goes down after that event.
@@ -132,6 +135,8 @@ enum Verb {
     Checks(catalogue::ListArgs),
     /// Lists the faults that a scenario can name, or explains one.
     Faults(faults::FaultsArgs),
+    /// Lists the situations that a scenario can ask a sweep to meet.
+    Marks(catalogue::ListArgs),
     /// Works with scenario files.
     Scenario(scenario::ScenarioArgs),
     /// Runs the pipeline on real sockets.
@@ -166,10 +171,12 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match arguments.verb {
         Verb::Run(args) => args.run().into(),
+        Verb::Sweep(args) => args.run().into(),
         Verb::Meta(args) => args.run().into(),
         Verb::CrashSweep(args) => args.run().into(),
         Verb::Checks(args) => catalogue::checks(&args).into(),
         Verb::Faults(args) => faults::faults(&args).into(),
+        Verb::Marks(args) => catalogue::marks(&args).into(),
         Verb::Scenario(args) => args.run().into(),
         Verb::Pipeline(args) => args.run(),
         Verb::Spool(args) => args.run().into(),

@@ -20,6 +20,7 @@ use crate::domain::sample::RawSample;
 use crate::domain::units::{UnixMillis, whole_millis};
 use crate::ports::{Clock, Ports};
 use crate::resilience::pool::{BatchMode, TaskOptions};
+use crate::sometimes;
 use crate::stream::{EncodedEvent, FlushReport, Ledger};
 
 impl<P: Ports> Pipeline<P> {
@@ -59,6 +60,9 @@ impl<P: Ports> Pipeline<P> {
         let duration = clock.monotonic().saturating_sub(began.monotonic);
         report.duration_ms = whole_millis(duration);
         report.skipped = schedule.skipped(began.wall, report.duration_ms);
+        sometimes!(CYCLE_SKIPPED, report.skipped > 0);
+        sometimes!(CYCLE_CUT_OFF, flush.deadline_passed);
+        sometimes!(EVENTS_KEPT_OVER_A_CYCLE, flush.remaining > 0);
         self.finish(report, duration);
     }
 

@@ -27,6 +27,7 @@ use crate::resilience::recovery::{
     RegisterError, TryError, no_fallback,
 };
 use crate::resilience::retry::RetryConfig;
+use crate::sometimes;
 use crate::stream::StreamConfig;
 
 /// Incidents and attempts that the status shows.
@@ -206,17 +207,21 @@ impl<P: Ports> GuardedSource<P> {
 fn source_failure(mut failure: Failure<SourceFailure>, deadline: Duration) -> SourceFailure {
     match failure.tries.pop() {
         Some(TryError::Failed { error, .. }) => error,
-        Some(TryError::TimedOut(_)) => SourceFailure {
-            reason: "deadline".to_owned(),
-            message: format!("not done within {} ms", deadline.as_millis()),
-        },
+        Some(TryError::TimedOut(_)) => {
+            sometimes!(COLLECTION_CUT_OFF);
+            SourceFailure {
+                reason: "deadline".to_owned(),
+                message: format!("not done within {} ms", deadline.as_millis()),
+            }
+        }
         Some(TryError::Panicked(_)) => {
             SourceFailure { reason: "panic".to_owned(), message: "the collector panicked".into() }
         }
-        None => SourceFailure {
-            reason: "circuit_open".to_owned(),
-            message: failure.stopped.to_string(),
-        },
+        None => {
+            sometimes!(SOURCE_SPARED);
+            let message = failure.stopped.to_string();
+            SourceFailure { reason: "circuit_open".to_owned(), message }
+        }
     }
 }
 

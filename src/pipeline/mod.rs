@@ -398,7 +398,10 @@ async fn wait_for_start(
         match schedule.wait_ms(clock.wall(), start) {
             Wait::Start => return,
             Wait::Sleep(wait_ms) => clock.sleep(Duration::from_millis(wait_ms)).await,
-            Wait::Replan => start = schedule.next(clock.wall(), last),
+            Wait::Replan => {
+                crate::sometimes!(CLOCK_SET_BACK);
+                start = schedule.next(clock.wall(), last);
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::disk::DiskFault;
 use super::time::SimTime;
 use super::trace::Value;
+use super::view::HostView;
 use crate::ports::Ports;
 use crate::rt::TaskPanic;
 
@@ -56,6 +57,11 @@ pub trait World {
     /// # Errors
     /// [`WorldError::UnknownHost`]; [`WorldError::Unsupported`] where nobody counts them.
     fn events_of(&self, host: &str) -> Result<u64, WorldError>;
+
+    /// What the network shows of a host to people; nothing where it does not tell.
+    fn view_of(&self, _host: &str) -> Option<HostView> {
+        None
+    }
 }
 
 /// Which way a link is affected.

@@ -23,6 +23,7 @@ use crate::domain::units::UnixMillis;
 use crate::newrelic::{Payload, PostOutcome};
 use crate::ports::Ports;
 use crate::resilience::retry::Backoff;
+use crate::sometimes;
 
 /// Most bytes of dead letters that wait for the disk.
 const LETTERS_BYTES_MAX: usize = 8 << 20;
@@ -237,6 +238,7 @@ impl Core {
 
     pub(super) fn spooled(&mut self, ids: &[ChunkId]) {
         self.appending.clear();
+        sometimes!(SPOOL_RESUMED, self.stats.spool_error.is_some());
         self.stats.spool_error = None;
         let orphans = self.queue.spooled(ids, self.config.resident_bytes_max);
         // They left from memory while the disk was slow.
@@ -252,6 +254,7 @@ impl Core {
 
     /// The disk has not answered for long: what waits for it need not.
     pub(super) fn stalled(&mut self) {
+        sometimes!(SPOOL_STALLED);
         self.disk_stalled = true;
         self.free_staged(Some("the disk does not answer".to_owned()));
     }
@@ -288,6 +291,7 @@ impl Core {
             self.book(fate, events);
         }
         for dead in &settlement.dead {
+            sometimes!(DEAD_LETTER_WRITTEN);
             self.ledger.dead_lettered += dead.chunk.events.len() as u64;
         }
         for (_, parts) in settlement.replaced {
@@ -396,6 +400,7 @@ impl Core {
 
     /// The disk cannot give the chunk's events back.
     pub(super) fn unreadable(&mut self, id: ChunkId) {
+        sometimes!(BATCH_UNREADABLE);
         self.decide(id, Fate::Dropped(DropReason::Unreadable), None);
     }
 
@@ -410,6 +415,7 @@ impl Core {
             return None;
         }
         let before = self.queue.count_attempt(id);
+        sometimes!(SENT_FROM_MEMORY, self.has_spool && !self.queue.is_durable(id));
         self.stats.retries += u64::from(before > 0);
         self.stats.body_bytes += json_bytes as u64;
         self.stats.sent_bytes += payload.body.len() as u64;
@@ -424,6 +430,7 @@ impl Core {
         }
         match self.queue.split(id) {
             Ok(parts) => {
+                sometimes!(BATCH_SPLIT);
                 self.stats.splits += 1;
                 self.settlement.replaced.extend(parts.map(|parts| (id, parts)));
             }
@@ -493,6 +500,7 @@ impl Core {
                 self.put_back(id);
             }
             PostOutcome::Unknown(reason) => {
+                sometimes!(ANSWER_LOST);
                 let events = self.queue.events(id).map_or(0, VecDeque::len);
                 self.count_unknown(events);
                 self.fail(reason.as_str(), None, now);
@@ -520,6 +528,7 @@ impl Core {
     fn fail(&mut self, reason: &'static str, asked: Option<Duration>, now: Duration) {
         self.failing = true;
         self.stopped = Some(reason);
+        sometimes!(RETRY_AFTER_HONOURED, asked.is_some());
         // POSTs that were under way together fail together: one wait for all of them.
         let retry = &self.config.retry;
         let delay = match (asked, now < self.not_before) {

@@ -26,6 +26,7 @@ use crate::ports::{Clock, Ports};
 use crate::resilience::breaker::{Outcome, Permit};
 use crate::rt::cause::strand;
 use crate::rt::{Race, race};
+use crate::sometimes;
 
 /// How long chunks wait for the disk before they leave from memory.
 const SPOOL_PATIENCE: Duration = Duration::from_secs(5);
@@ -123,6 +124,7 @@ async fn append<P: Ports>(shared: &Shared<P>, chunks: Vec<Chunk>) {
     match appended {
         Ok(()) => core.spooled(&ids),
         Err(error) => {
+            sometimes!(SPOOL_WRITE_FAILED);
             tracing::warn!(%error, "Events could not be spooled; they are kept in memory.");
             core.unspooled(Some(error.to_string()));
             core.disk_not_before = now + PAUSE;
@@ -140,6 +142,7 @@ async fn settle<P: Ports>(shared: &Shared<P>, settlement: Settlement) {
     match settled {
         Ok(()) => core.settled(),
         Err(error) => {
+            sometimes!(SPOOL_WRITE_FAILED);
             tracing::warn!(%error, "The spool could not be told what New Relic took.");
             core.unsettled(error.to_string());
             core.disk_not_before = now + PAUSE;
@@ -244,6 +247,7 @@ async fn load<P: Ports>(shared: &Shared<P>, id: ChunkId) -> bool {
             false
         }
         Err(error) if error.is_transient() => {
+            sometimes!(SPOOL_READ_FAILED);
             tracing::warn!(%error, chunk = id.0, "A chunk cannot be read from the spool now.");
             core.disk_not_before = now + PAUSE;
             false

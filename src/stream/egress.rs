@@ -44,6 +44,7 @@ impl<P: Ports> Egress<P> {
     /// Leave to send one POST now.
     pub(super) fn admit(&self, now: Duration) -> Result<Permit, NotNow> {
         if let Err(refused) = self.limiter.try_acquire(1, now) {
+            crate::sometimes!(RATE_LIMIT_HELD_BACK);
             // A rate of zero lets nothing pass until it is changed: ask again now and then.
             let wait = refused.wait().unwrap_or(Duration::from_secs(1));
             return Err(NotNow { reason: "rate_limit", until: Some(now.saturating_add(wait)) });

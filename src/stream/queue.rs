@@ -16,6 +16,7 @@ use super::ledger::DropReason;
 use super::spool::{Chunk, ChunkId, ChunkMeta};
 use super::{EncodedEvent, StreamConfig};
 use crate::domain::units::UnixMillis;
+use crate::sometimes;
 
 /// Bytes of events that go to the spool in one append, about.
 const STAGE_BYTES_MAX: usize = 4 << 20;
@@ -285,6 +286,11 @@ impl Queue {
         entry.attempts - 1
     }
 
+    /// Whether the chunk is on disk.
+    pub(super) fn is_durable(&self, id: ChunkId) -> bool {
+        self.entries.get(&id).is_some_and(|entry| entry.durable)
+    }
+
     /// POSTs of the chunk so far.
     pub(super) fn attempts(&self, id: ChunkId) -> u32 {
         self.entries.get(&id).map_or(0, |entry| entry.attempts)
@@ -417,6 +423,7 @@ impl Queue {
             if !dropped {
                 return;
             }
+            sometimes!(MEMORY_FULL);
             overflow.add(DropReason::BufferFull, 1);
         }
     }
@@ -465,6 +472,8 @@ impl Queue {
         }
         for (id, reason) in doomed {
             let Some(entry) = self.take(id) else { continue };
+            sometimes!(SPOOL_FULL, reason == DropReason::SpoolFull);
+            sometimes!(EVENTS_TOO_OLD, reason == DropReason::Expired);
             overflow.add(reason, entry.events);
             if entry.durable {
                 overflow.removed.push(id);

@@ -76,6 +76,7 @@ impl<P: Ports> Streamer<P> {
         let backoff = Backoff::new(waits, rng);
         let (queue, spool) = match spool {
             Some(Opened { spool, chunks, next_id, .. }) => {
+                crate::sometimes!(SPOOL_REPLAYED, !chunks.is_empty());
                 (Queue::new(chunks, next_id), Some(spool))
             }
             None => (Queue::default(), None),

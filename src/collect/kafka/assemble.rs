@@ -73,6 +73,7 @@ impl Books {
             None => self.brokers.fell(&broker, &scrape.rates),
         };
         if restarted {
+            crate::sometimes!(COUNTER_RESET);
             self.brokers.forget(|id| *id == broker);
             self.topics_on_brokers.forget(|key| key.broker == broker);
             stats.counter_resets += 1;

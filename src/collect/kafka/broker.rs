@@ -131,6 +131,14 @@ impl<S> Harvest<S> {
         }
     }
 
+    /// Whether any part of it is still waited for.
+    fn is_pending(&self) -> bool {
+        self.scrape.is_pending()
+            || self.log_ends.is_pending()
+            || self.log_dirs.is_pending()
+            || self.group_list.is_pending()
+    }
+
     /// Whether any part of it arrived.
     pub(super) fn answered(&self) -> bool {
         matches!(self.scrape, Slot::Done(..))
@@ -183,6 +191,7 @@ pub(super) async fn gather<P: Ports>(
         let _elapsed = clock.timeout(timeout, parts).await;
     }
     let timeout_ms = timeout.as_millis() as u64;
+    crate::sometimes!(BROKER_TOO_SLOW, harvest.is_pending());
     harvest.scrape.expire(timeout_ms);
     harvest.log_ends.expire(timeout_ms);
     harvest.log_dirs.expire(timeout_ms);

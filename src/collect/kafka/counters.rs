@@ -151,7 +151,10 @@ impl<const N: usize> Readings<'_, N> {
         };
         match reading {
             Reading::FirstSight => self.tally.first_seen += 1,
-            Reading::Reset => self.tally.resets += 1,
+            Reading::Reset => {
+                crate::sometimes!(COUNTER_RESET);
+                self.tally.resets += 1;
+            }
             Reading::Refused => self.tally.refused += 1,
             Reading::Rate { .. } | Reading::SameInstant => {}
         }

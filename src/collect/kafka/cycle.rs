@@ -28,6 +28,7 @@ use super::wire::Call;
 use super::{CollectError, Jmx, KafkaCollector, Missing, Part, Stamp};
 use crate::ports::{Clock, Endpoint, Ports};
 use crate::rt::cause::strand;
+use crate::sometimes;
 
 /// First version of FindCoordinator that takes several groups at once.
 const SEVERAL_KEYS: i16 = 4;
@@ -85,6 +86,7 @@ impl<P: Ports> KafkaCollector<P> {
             match self.ask_metadata(&endpoint, deadline, &mut missing).await {
                 Ok(mut topology) => {
                     self.describe_cluster(&endpoint, deadline, &mut topology, &mut missing).await;
+                    sometimes!(BOOTSTRAP_PASSED_OVER, !attempts.is_empty());
                     for (endpoint, error) in attempts {
                         let lost = Missing::new(Part::Bootstrap, None, error);
                         missing.push(lost.about(&endpoint.to_string()));
@@ -101,6 +103,7 @@ impl<P: Ports> KafkaCollector<P> {
                 Err(error) => attempts.push((endpoint, error)),
             }
         }
+        sometimes!(CLUSTER_UNREACHABLE);
         Err(CollectError::NoBroker { cluster, attempts })
     }
 
@@ -221,6 +224,8 @@ impl<P: Ports> KafkaCollector<P> {
         });
         let wants = wants.collect();
         cycle.harvests = self.gather_all(&cycle.topology, cycle.deadline, wants).await;
+        let answered = cycle.harvests.iter().filter(|harvest| harvest.answered()).count();
+        sometimes!(PARTIAL_CLUSTER, (1..cycle.harvests.len()).contains(&answered));
     }
 
     async fn gather_all(
@@ -268,6 +273,7 @@ impl<P: Ports> KafkaCollector<P> {
             self.route_partitions(cycle, &stale, &mut wants).await;
         }
         if !homeless.is_empty() {
+            sometimes!(COORDINATOR_MOVED, homeless.values().any(|named| !named));
             self.route_groups(cycle, &homeless, &mut wants).await;
         }
         let wants = wants.into_values().collect();
@@ -289,6 +295,7 @@ impl<P: Ports> KafkaCollector<P> {
                 return cycle.missing.push(lost.losing(stale.len() as u64));
             }
         };
+        sometimes!(METADATA_REFRESHED);
         for (topic, partitions) in stale {
             let name = &cycle.topology.topics[*topic].name;
             let Some(now) = newer.topic_index(name).map(|index| &newer.topics[index]) else {

@@ -12,6 +12,7 @@ use kafka_protocol::protocol::{Request, StrBytes};
 use super::error::{ClientError, IoFailure};
 use super::wire::{Call, Connection, Traffic};
 use crate::ports::{Endpoint, Net, Ports};
+use crate::sometimes;
 
 /// One broker as this collector is connected to it.
 #[derive(Debug)]
@@ -166,6 +167,7 @@ impl<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send> Peer<S> {
                 return result;
             }
             self.close();
+            note(error);
             if self.opens_left == 0 {
                 self.given_up = Some(error.clone());
                 return result;
@@ -176,4 +178,12 @@ impl<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send> Peer<S> {
             }
         }
     }
+}
+
+/// What must have happened to a connection in some run of a sweep.
+fn note(error: &ClientError) {
+    sometimes!(BROKER_LOST, matches!(error, ClientError::Lost { .. }));
+    sometimes!(FRAME_CUT_OFF, matches!(error, ClientError::Truncated { .. }));
+    sometimes!(FRAME_CORRUPT, matches!(error, ClientError::Malformed { .. }));
+    sometimes!(WRONG_CORRELATION_ID, matches!(error, ClientError::Correlation { .. }));
 }

@@ -189,6 +189,7 @@ impl Topology {
                 push_led(led.entry(leader).or_default(), index, partition.index);
             }
             if leaderless > 0 {
+                crate::sometimes!(PARTITION_WITHOUT_LEADER);
                 let lost = Missing::new(Part::LogEndOffsets, None, Reason::NoLeader);
                 missing.push(lost.about(&topic.name).losing(leaderless));
             }

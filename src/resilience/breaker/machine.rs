@@ -251,11 +251,13 @@ impl Machine {
             State::HalfOpen { permits_in_use, successes } => {
                 *permits_in_use = permits_in_use.saturating_sub(1);
                 if failed {
+                    crate::sometimes!(HALF_OPEN_PROBE_FAILED);
                     self.open(now, "a probe failed".into(), 1, sink);
                 } else {
                     *successes += 1;
                     let successes = *successes;
                     if successes >= self.config.success_threshold {
+                        crate::sometimes!(BREAKER_CLOSED_AGAIN);
                         self.close(now, u64::from(successes), sink);
                     }
                 }
@@ -349,6 +351,7 @@ impl Machine {
 
     fn open(&mut self, now: Duration, reason: Arc<str>, failure_count: u64, sink: &mut Sink) {
         let delay = self.delay();
+        crate::sometimes!(BREAKER_OPENED);
         self.openings = self.openings.saturating_add(1);
         self.tallies.opens += 1;
         let next_attempt = now.saturating_add(delay);

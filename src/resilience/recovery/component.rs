@@ -232,6 +232,7 @@ impl<C: Clock> Component<C> {
                 Err(rejected) => break Stopped::Rejected(rejected),
             };
             if count > 1 {
+                crate::sometimes!(CALL_RETRIED);
                 part.book(started, Fact::Retried);
             }
             let admitted = permit.admitted();

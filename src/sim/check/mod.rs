@@ -5,6 +5,7 @@
 //! - A check that examined nothing has failed, unless the plan made its object impossible and it
 //!   says so.
 
+pub use fingerprint::{Failure, Fingerprint, InvalidFingerprint};
 use record::Record;
 pub use verdict::{CheckResult, Class, Finding, Margin, Violation};
 
@@ -13,6 +14,7 @@ mod breaker;
 mod conservation;
 mod coverage;
 mod cycles;
+mod fingerprint;
 mod freshness;
 mod ground_truth;
 mod guid;
@@ -73,4 +75,9 @@ pub fn examine(record: &Record) -> Vec<CheckResult> {
         finding: (check.examine)(record),
     };
     CATALOGUE.iter().map(result).collect()
+}
+
+/// Every way in which the checks failed: in their order, then by shape, each once.
+pub fn failures(results: &[CheckResult]) -> Vec<Failure> {
+    results.iter().filter(|result| !result.passed()).flat_map(Failure::of).collect()
 }

@@ -1,5 +1,9 @@
 //! What a check says, and what all checks together say.
 
+use std::collections::BTreeSet;
+
+use xxhash_rust::xxh3::Xxh3;
+
 use crate::sim::time::SimTime;
 
 /// What kind of promise a check guards; decides the exit code of a failing run.
@@ -34,6 +38,15 @@ pub struct Violation {
     pub what: String,
 }
 
+impl std::fmt::Display for Violation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(at) = self.at {
+            write!(f, "at {at}: ")?;
+        }
+        f.write_str(&self.what)
+    }
+}
+
 /// How far a check was from failing.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Margin {
@@ -64,7 +77,8 @@ fn short(value: f64) -> String {
 pub struct Finding {
     /// Objects looked at; a check that looked at none has failed.
     pub examined: u64,
-    /// Broken instances, in order of discovery; only the first hundred are kept.
+    /// Broken instances, in order of discovery; only the first hundred are kept, and later ones
+    /// that are of another kind.
     pub violations: Vec<Violation>,
     /// All broken instances, kept or not.
     pub violation_count: u64,
@@ -72,9 +86,30 @@ pub struct Finding {
     pub margin: Option<Margin>,
     /// Why success was impossible under this plan: the check is then not held against the run.
     pub excused: Option<String>,
+    /// Hashes of the kinds of violations met so far.
+    #[serde(skip)]
+    kinds: BTreeSet<u64>,
 }
 
+/// Broken instances that are kept whatever they are.
 const VIOLATIONS_KEPT: usize = 100;
+/// Kinds of which, beyond that, the first instance is kept.
+const KINDS_MAX: usize = 200;
+
+/// A hash of the words of a violation that are neither numbers nor names of objects: quick, for a
+/// broken run may have a hundred thousand of them.
+fn kind(what: &str) -> u64 {
+    const LONGEST_WORD: usize = 39;
+    let mut hash = Xxh3::new();
+    for word in what.split(' ') {
+        let is_name = word.contains('/') || word.len() > LONGEST_WORD;
+        if !is_name && !word.contains(|c: char| c.is_ascii_digit()) {
+            hash.update(word.as_bytes());
+            hash.update(b" ");
+        }
+    }
+    hash.digest()
+}
 
 impl Finding {
     /// Nothing examined yet.
@@ -85,6 +120,7 @@ impl Finding {
             violation_count: 0,
             margin: None,
             excused: None,
+            kinds: BTreeSet::new(),
         }
     }
 
@@ -96,8 +132,10 @@ impl Finding {
     /// Records a broken instance.
     pub fn violate(&mut self, at: Option<SimTime>, what: impl Into<String>) {
         self.violation_count += 1;
-        if self.violations.len() < VIOLATIONS_KEPT {
-            self.violations.push(Violation { at, what: what.into() });
+        let what = what.into();
+        let is_new = self.kinds.len() < KINDS_MAX && self.kinds.insert(kind(&what));
+        if is_new || self.violations.len() < VIOLATIONS_KEPT {
+            self.violations.push(Violation { at, what });
         }
     }
 
@@ -142,8 +180,7 @@ impl CheckResult {
         let Some(first) = self.finding.violations.first() else {
             return Some("examined nothing, so it proves nothing".to_owned());
         };
-        let at = first.at.map(|at| format!("at {at}: ")).unwrap_or_default();
-        Some(format!("{at}{}", first.what))
+        Some(first.to_string())
     }
 }
 

@@ -30,10 +30,12 @@ mod join;
 mod journal;
 mod log;
 mod members;
+mod past;
 mod server;
 mod spec;
 mod state;
 mod truth;
+mod view;
 pub mod wire;
 
 #[cfg(test)]
@@ -47,6 +49,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+pub use build::{group_name, topic_name};
 pub use fault::FleetFault;
 pub use group::{GroupState, coordinator_partition, java_string_hash};
 pub use history::{Change, HistoryEntry};
@@ -55,6 +58,7 @@ pub use journal::*;
 pub use server::{BrokerPort, ServeError, ServeOptions, serve_broker, serve_fleet};
 pub use spec::{FleetSpec, SpecError, Timing, broker_host, broker_of};
 pub use state::{BrokerCounters, BrokerIds, TopicCounters};
+pub use view::{BrokerView, GroupView};
 
 use crate::domain::units::UnixMillis;
 use crate::sim::seed::Seed;

@@ -138,6 +138,7 @@ impl Net {
 
     /// Writes into the trace that a power loss took unsynced writes.
     pub(super) fn trace_lost_writes(&self, host: HostId, lost: usize) {
+        crate::sometimes!(POWER_LOST_WRITES, lost > 0);
         let (at, name) = (SimTime(self.now), &self.host(host).name);
         self.trace.event(at, "fault", format_args!("disk host={name} lost_writes={lost}"));
     }

@@ -398,6 +398,7 @@ impl Net {
         if !applies {
             return;
         }
+        crate::sometimes!(CONNECTION_GAVE_UP);
         let at = SimTime(self.now);
         let by = self.trouble_of(id, side).or(conn.begun_by);
         let what = format_args!("timeout flow={}", conn.sides[side].label);

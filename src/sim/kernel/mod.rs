@@ -65,6 +65,7 @@ use super::disk::DiskStore;
 use super::seed::Seed;
 use super::time::SimTime;
 use super::trace::{EventId, Trace};
+use super::view::HostView;
 use super::world::{CrashMode, HostFactory, HostName, NetworkFault, World, WorldError};
 use crate::domain::units::UnixMillis;
 use crate::rt::{TaskPanic, cause};
@@ -80,6 +81,7 @@ mod net;
 mod packet;
 mod ports;
 mod socket;
+mod view;
 
 #[cfg(test)]
 mod tests;
@@ -387,6 +389,10 @@ impl World for Kernel {
 
     fn take_crashed(&mut self) -> Vec<HostName> {
         std::mem::take(&mut self.crashed)
+    }
+
+    fn view_of(&self, host: &str) -> Option<HostView> {
+        self.core.with(|net| net.view(host))
     }
 
     fn events_of(&self, host: &str) -> Result<u64, WorldError> {

@@ -62,7 +62,7 @@ fn check_lines(check: &CheckResult) -> String {
 }
 
 /// `head` and then `words`, broken between words to lines that begin below the first one's words.
-fn wrapped(head: &str, words: &str) -> String {
+pub(crate) fn wrapped(head: &str, words: &str) -> String {
     let indent = head.chars().count();
     let mut out = head.to_owned();
     let mut column = indent;
@@ -110,7 +110,7 @@ fn replay(scenario: &str, report: &RunReport) -> String {
 }
 
 /// `text` as one word of a shell.
-fn shell_word(text: &str) -> String {
+pub(crate) fn shell_word(text: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "/._-+=,:@%".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         return text.to_owned();

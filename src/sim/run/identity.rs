@@ -5,6 +5,7 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::sim::letters;
 use crate::sim::run::Network;
 use crate::sim::scenario::Scenario;
 use crate::sim::seed::Seed;
@@ -24,7 +25,6 @@ use crate::sim::seed::Seed;
 #[serde(transparent)]
 pub struct RunId(String);
 
-const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const LOCK_FILE: &str = include_str!("../../../Cargo.lock");
 
 impl RunId {
@@ -41,7 +41,7 @@ impl RunId {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part.as_bytes());
         }
-        Self(letters(&hash.finalize()))
+        Self(letters::ten(&hash.finalize()))
     }
 
     /// As text.
@@ -50,15 +50,9 @@ impl RunId {
     }
 }
 
-fn letters(digest: &[u8]) -> String {
-    let bits = digest.iter().take(8).fold(0u64, |bits, byte| bits << 8 | u64::from(*byte));
-    let letter = |index: u32| ALPHABET[(bits >> (5 * index) & 31) as usize] as char;
-    (0..10).map(letter).collect()
-}
-
 /// Ten letters of the lock file's hash.
 pub(super) fn lock_letters() -> String {
-    letters(&Sha256::digest(LOCK_FILE))
+    letters::ten(&Sha256::digest(LOCK_FILE))
 }
 
 impl std::fmt::Display for RunId {

@@ -10,17 +10,19 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::sim::check::record::{CrashPointRecord, Record};
-use crate::sim::check::{self, CheckResult};
+use crate::sim::check::{self, CheckResult, Failure};
 use crate::sim::report::timeline::Timeline;
 use crate::sim::scenario::Scenario;
 use crate::sim::seed::Seed;
 use crate::sim::swarm;
+use crate::sim::time::SimTime;
 use crate::sim::trace::{Sink, TraceDigest};
 use crate::sometimes;
 
 mod crash_point;
 pub mod crash_sweep;
 pub mod defect;
+mod ends;
 mod hosts;
 mod identity;
 mod keep;
@@ -28,7 +30,9 @@ mod memory_cap;
 pub mod passport;
 mod picture;
 pub mod reference;
+pub mod replay;
 mod runner;
+pub mod state;
 #[cfg(test)]
 mod tests;
 mod user;
@@ -37,6 +41,8 @@ mod with_http;
 
 use defect::Defect;
 pub use identity::RunId;
+use runner::Look;
+use state::RunState;
 
 /// Which simulated network carries a run.
 #[derive(
@@ -120,30 +126,47 @@ impl RunReport {
     pub fn passed(&self) -> bool {
         self.checks.iter().all(CheckResult::passed)
     }
+
+    /// Every way in which it failed: in the order of the checks, then by shape, each once.
+    pub fn failures(&self) -> Vec<Failure> {
+        check::failures(&self.checks)
+    }
 }
 
 /// Runs `scenario` and judges it.
 pub fn run(scenario: &Scenario, options: Options) -> RunReport {
-    on_own_thread(scenario, options, None)
+    on_own_thread(scenario, options, None, Look::default()).0
 }
 
 /// Runs `scenario` with a pipeline that is broken on purpose.
 pub fn run_defective(scenario: &Scenario, options: Options, defect: Defect) -> RunReport {
-    on_own_thread(scenario, options, Some(defect))
+    on_own_thread(scenario, options, Some(defect), Look::default()).0
 }
 
-fn on_own_thread(scenario: &Scenario, options: Options, defect: Option<Defect>) -> RunReport {
+/// Runs `scenario`, looks at everybody at `at` on the way, and judges it.
+fn observe(scenario: &Scenario, options: Options, at: SimTime) -> (RunReport, Option<RunState>) {
+    on_own_thread(scenario, options, None, Look { at: Some(at), state: None })
+}
+
+fn on_own_thread(
+    scenario: &Scenario,
+    options: Options,
+    defect: Option<Defect>,
+    mut look: Look,
+) -> (RunReport, Option<RunState>) {
     let scenario = swarm::draw(scenario, options.seed);
     let work = move || {
         sometimes::arm();
-        let report = judge(simulate(&scenario, options, defect));
-        RunReport { sometimes: sometimes::take().iter().map(|mark| mark.name).collect(), ..report }
+        let report = judge(recorded(&scenario, options, defect, &mut look));
+        let marks = sometimes::take();
+        let sometimes = marks.iter().map(|mark| mark.name).collect();
+        (RunReport { sometimes, ..report }, look.state)
     };
     // Deep futures of HTTP over the simulated network need more than the default in debug builds.
     let builder = std::thread::Builder::new().name("run".to_owned()).stack_size(16 << 20);
     let joined = builder.spawn(work).map(std::thread::JoinHandle::join);
     match joined {
-        Ok(Ok(report)) => report,
+        Ok(Ok(ended)) => ended,
         // A panic of the simulator itself is a defect of this program, not a finding of a run.
         Ok(Err(payload)) => std::panic::resume_unwind(payload),
         Err(error) => panic!("the operating system gives no thread: {error}"),
@@ -164,8 +187,17 @@ pub struct Simulated {
 ///
 /// The thread must be a fresh one, so that nothing of an earlier run passes into this one.
 pub fn simulate(scenario: &Scenario, options: Options, defect: Option<Defect>) -> Simulated {
+    recorded(scenario, options, defect, &mut Look::default())
+}
+
+fn recorded(
+    scenario: &Scenario,
+    options: Options,
+    defect: Option<Defect>,
+    look: &mut Look,
+) -> Simulated {
     let (seed, network) = (options.seed, options.network);
-    let (record, trace, trace_error) = runner::record(scenario, options, defect);
+    let (record, trace, trace_error) = runner::record(scenario, options, defect, look);
     Simulated { seed, network, record, trace, trace_error }
 }
 

@@ -36,6 +36,8 @@ fn impossible_scenarios_are_refused_with_their_rule() {
             format!("{HEAD}[kafka.a]\n[pipeline]\nevent_api = {{ success_threshold = 0 }}\n"),
             "out_of_range",
         ),
+        (format!("{HEAD}sometimes = [\"spool-ful\"]\n[kafka.a]\n"), "situation"),
+        (format!("{HEAD}sometimes = [\"spool-full\", \"spool-full\"]\n[kafka.a]\n"), "situation"),
         (fault("at = \"1s\"\nlasts = \"1s\"\n"), "fault_kind"),
         (fault("at = \"1s\"\ncrash = { host = \"a-broker-1\" }\n"), "lasts"),
         (fault("at = \"1s\"\nlasts = \"1s\"\ncrash = { host = \"b\" }\n"), "unknown_host"),
@@ -92,5 +94,16 @@ proptest::proptest! {
         if let Ok(text) = String::from_utf8(text) {
             let _ = load("mutated", &text);
         }
+    }
+}
+
+#[test]
+fn an_unknown_situation_is_refused_with_the_nearest_one() {
+    let text = format!("{HEAD}sometimes = [\"spool-full\", \"brekaer-opened\"]\n[kafka.a]\n");
+    let problems = load("test.toml", &text).expect_err("refused").render(false);
+    for said in
+        ["test.toml:3", "no mark is called `brekaer-opened`", "did you mean `breaker-opened`"]
+    {
+        assert!(problems.contains(said), "{said} is not in\n{problems}");
     }
 }

@@ -12,16 +12,26 @@
 use crate::sim::run::Network;
 use crate::sim::scenario::Scenario;
 
+mod drive;
+mod file;
 mod outcome;
+mod report;
 mod shard;
 mod summary;
+mod tally;
+#[cfg(test)]
+mod tests;
 
-pub use outcome::{CheckOutcome, Outcome};
+pub use drive::{Control, Sweep};
+pub use file::{MergeError, SummaryError, merge, read};
+pub use outcome::{CheckOutcome, Outcome, SIMULATOR};
+pub use report::{junit, text};
 pub use shard::{Shard, ShardError};
 pub use summary::{
     CheckTotal, End, FailureKind, MarkCount, Performance, RunRef, SUMMARY_SCHEMA, ScenarioRef,
-    SeedRange, Summary, WorstMargin,
+    SeedRange, Summary, WorstMargin, schema_text,
 };
+pub use tally::Tally;
 
 /// What a sweep runs.
 #[derive(Debug, Clone)]

@@ -1,9 +1,24 @@
 //! What a sweep keeps of one run.
+//!
+//! Invariant: a run that the simulator itself did not survive has an outcome too, with one failure
+//! of the check [`SIMULATOR`].
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::sim::check::{Class, Margin};
+use xxhash_rust::xxh3::Xxh3;
+
+use super::Plan;
+use crate::sim::check::{CheckResult, Class, Margin};
+use crate::sim::check::{Failure, Fingerprint};
+use crate::sim::run::passport::Passport;
+use crate::sim::run::{self, Options, RunReport};
 use crate::sim::seed::Seed;
+use crate::sim::trace::Sink;
+
+/// The name under which a panic of the simulator stands among the checks.
+pub const SIMULATOR: &str = "simulator";
 
 /// One run as a sweep counts it.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +31,8 @@ pub struct Outcome {
     pub trace: u128,
     /// What each check found.
     pub checks: Vec<CheckOutcome>,
+    /// Every way in which it failed.
+    pub failures: Vec<Failure>,
     /// Names of the marks that it reached.
     pub marks: BTreeSet<&'static str>,
     /// Its faults: how many of each kind.
@@ -37,4 +54,106 @@ pub struct CheckOutcome {
     pub is_broken: bool,
     /// How far it was from failing.
     pub margin: Option<Margin>,
+}
+
+impl CheckOutcome {
+    fn of(check: &CheckResult) -> Self {
+        Self {
+            name: check.name,
+            class: check.class,
+            examined: check.finding.examined,
+            is_excused: check.finding.excused.is_some(),
+            is_broken: !check.passed(),
+            margin: check.finding.margin.clone(),
+        }
+    }
+}
+
+impl Outcome {
+    /// Runs `plan`'s scenario number `scenario` with `seed`.
+    pub fn of_run(plan: &Plan, scenario: usize, seed: Seed) -> Self {
+        let Some((_, text)) = plan.scenarios.get(scenario) else {
+            return Self::of_panic(scenario, seed, "the plan has no such scenario".to_owned());
+        };
+        let options = Options { seed, network: plan.network, sink: Sink::None };
+        match catch_unwind(AssertUnwindSafe(|| run::run(text, options))) {
+            Ok(report) => Self::of_report(scenario, &report),
+            Err(payload) => Self::of_panic(scenario, seed, words(payload.as_ref())),
+        }
+    }
+
+    fn of_report(scenario: usize, report: &RunReport) -> Self {
+        let mut faults = BTreeMap::new();
+        for fault in report.scenario.faults() {
+            *faults.entry(fault.kind).or_default() += 1;
+        }
+        Self {
+            scenario,
+            seed: report.seed,
+            trace: report.trace.hash,
+            checks: report.checks.iter().map(CheckOutcome::of).collect(),
+            failures: report.failures(),
+            marks: report.sometimes.clone(),
+            faults,
+        }
+    }
+
+    fn of_panic(scenario: usize, seed: Seed, words: String) -> Self {
+        let failure = Failure {
+            fingerprint: Fingerprint::of(SIMULATOR, &words),
+            check: SIMULATOR,
+            class: Class::Safety,
+            shape: words.clone(),
+            example: words,
+        };
+        Self {
+            scenario,
+            seed,
+            trace: 0,
+            checks: Vec::new(),
+            failures: vec![failure],
+            marks: BTreeSet::new(),
+            faults: BTreeMap::new(),
+        }
+    }
+
+    /// Whether every check passed.
+    pub fn passed(&self) -> bool {
+        self.failures.is_empty()
+    }
+
+    /// A hash of the course that the run took and of its verdict; `scenario` is its scenario's.
+    pub fn digest(&self, scenario: u128) -> u128 {
+        let mut hash = Xxh3::new();
+        hash.update(&scenario.to_le_bytes());
+        hash.update(&self.seed.0.to_le_bytes());
+        hash.update(&self.trace.to_le_bytes());
+        for check in &self.checks {
+            hash.update(check.name.as_bytes());
+            hash.update(&check.examined.to_le_bytes());
+            hash.update(&[u8::from(check.is_excused), u8::from(check.is_broken)]);
+            let margin = check.margin.as_ref().map_or(0, |margin| margin.worst.to_bits());
+            hash.update(&margin.to_le_bytes());
+        }
+        for failure in &self.failures {
+            hash.update(failure.fingerprint.as_str().as_bytes());
+            hash.update(failure.example.as_bytes());
+        }
+        hash.digest128()
+    }
+
+    /// What it takes to run it again.
+    pub fn passport(&self, plan: &Plan) -> Option<Passport> {
+        let (origin, scenario) = plan.scenarios.get(self.scenario)?;
+        let drawn = || Passport::of(origin.as_str(), scenario, self.seed, plan.network);
+        // If it is the draw that panics, nothing else can be run again.
+        catch_unwind(AssertUnwindSafe(drawn)).ok()
+    }
+}
+
+/// What a panic said.
+fn words(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().copied();
+    let owned = payload.downcast_ref::<String>().map(String::as_str);
+    text.or(owned).unwrap_or("panic without a text").to_owned()
 }

@@ -2,15 +2,19 @@
 //!
 //! Invariant: equal plans give equal summaries, [`Performance`] apart.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_128;
 
-use super::Shard;
+use super::tally::{Tally, hex};
+use super::{Plan, Shard};
 use crate::sim::check::Class;
+use crate::sim::check::Fingerprint;
 use crate::sim::run::Network;
 use crate::sim::run::passport::{Build, Passport};
+use crate::sim::scenario::Scenario;
 use crate::sim::seed::Seed;
 
 /// Version of this form; raised when a reader of the old form would misread the new one.
@@ -113,8 +117,8 @@ pub struct RunRef {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FailureKind {
-    /// What it has in common: ten base32 letters.
-    pub fingerprint: String,
+    /// What these failures have in common: ten base32 letters.
+    pub fingerprint: Fingerprint,
     /// The check that failed; `simulator` when the simulator itself panicked.
     pub check: String,
     /// The check's class.
@@ -127,8 +131,8 @@ pub struct FailureKind {
     pub runs: Vec<RunRef>,
     /// Sum of one hash per run over scenario and seed, in hex.
     pub digest: String,
-    /// The first of these runs, so that it can be run again.
-    pub passport: Passport,
+    /// The first of these runs, so that it can be run again; none when drawing it is what failed.
+    pub passport: Option<Passport>,
 }
 
 /// How often one situation was met.
@@ -185,4 +189,100 @@ pub struct Performance {
     pub wall_seconds: f64,
     /// Processor time of the process, s; of merged shards the sum.
     pub cpu_seconds: f64,
+}
+
+impl Summary {
+    /// The summary of `tally`, in which the runs of `plan` were counted until it `ended`.
+    pub fn of(plan: &Plan, tally: &Tally, ended: End) -> Self {
+        let summary = Self {
+            schema: SUMMARY_SCHEMA,
+            seal: String::new(),
+            build: Build::current(),
+            network: plan.network,
+            scenarios: plan.scenarios.iter().map(ScenarioRef::of).collect(),
+            seeds: plan.seeds,
+            shard: plan.shard,
+            ended,
+            runs: 0,
+            passed: 0,
+            digest: String::new(),
+            failures: Vec::new(),
+            marks: Vec::new(),
+            unreached: Vec::new(),
+            faults: BTreeMap::new(),
+            checks: Vec::new(),
+            performance: Performance::default(),
+        };
+        summary.with(tally)
+    }
+
+    /// The same sweep with `tally` as what was counted.
+    pub(super) fn with(self, tally: &Tally) -> Self {
+        let listed = self.scenarios.iter().flat_map(|scenario| &scenario.sometimes);
+        let unreached: BTreeSet<&String> = listed.filter(|name| !tally.has_mark(name)).collect();
+        let mut summary = Self {
+            runs: tally.runs,
+            passed: tally.passed,
+            digest: hex(tally.digest),
+            failures: tally.failures(),
+            marks: tally.marks(),
+            unreached: unreached.into_iter().cloned().collect(),
+            faults: tally.faults(),
+            checks: tally.checks(),
+            ..self
+        };
+        summary.seal = summary.sealed();
+        summary
+    }
+
+    /// The seal that fits the rest.
+    pub(super) fn sealed(&self) -> String {
+        let open =
+            Self { seal: String::new(), performance: Performance::default(), ..self.clone() };
+        hex(xxh3_128(&serde_json::to_vec(&open).unwrap_or_default()))
+    }
+
+    /// The worst class among what failed.
+    pub fn worst(&self) -> Option<Class> {
+        self.failures.iter().map(|kind| kind.class).min()
+    }
+
+    /// Whether it proves what a sweep is to prove: something ran, nothing failed, nobody cut it
+    /// short, and every listed situation was met. Of a shard alone the last is not asked, since
+    /// another shard may meet it.
+    pub fn passed(&self) -> bool {
+        self.runs > 0
+            && self.failures.is_empty()
+            && self.ended != End::Interrupted
+            && (self.unreached.is_empty() || !self.shard.is_whole())
+    }
+
+    /// As it is written to a file: indented JSON and a line's end.
+    pub fn json(&self) -> String {
+        let text = serde_json::to_string_pretty(self).unwrap_or_else(|error| error.to_string());
+        format!("{text}\n")
+    }
+}
+
+impl ScenarioRef {
+    fn of((origin, scenario): &(String, Scenario)) -> Self {
+        Self {
+            origin: origin.clone(),
+            title: scenario.title.clone(),
+            hash: hex(scenario_hash(scenario)),
+            sometimes: scenario.sometimes.clone(),
+        }
+    }
+}
+
+/// XXH3-128 of a scenario's canonical form.
+pub(super) fn scenario_hash(scenario: &Scenario) -> u128 {
+    xxh3_128(scenario.canonical().as_bytes())
+}
+
+/// The JSON Schema of summaries, as docs/schema/summary.schema.json holds it.
+pub fn schema_text() -> String {
+    let schema = schemars::schema_for!(Summary);
+    let text = serde_json::to_string_pretty(schema.as_value()).unwrap_or_default();
+    format!("{text}\n")
 }

@@ -75,6 +75,34 @@ impl TraceEvent {
         bare.map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(" ")
     }
 
+    /// The hosts (or clusters) that it is about: its source, the ends of its connection or link,
+    /// the broker that changed; `fault` when it names nobody.
+    pub fn hosts(&self) -> Vec<String> {
+        fn host_of(end: &str) -> String {
+            let end = end.trim_end_matches('<');
+            end.split(':').next().unwrap_or(end).to_owned()
+        }
+        let mut hosts: Vec<String> = Vec::new();
+        match self.source.as_str() {
+            "net" | "fault" => {
+                let named = ["flow", "link"].into_iter().filter_map(|key| self.field(key));
+                hosts.extend(named.flat_map(|text| text.split('>')).map(host_of));
+                hosts.extend(self.field("host").map(str::to_owned));
+            }
+            "fleet" => hosts.push(match self.field("id") {
+                Some(id) => format!("{}-broker-{id}", self.kind),
+                None => self.kind.clone(),
+            }),
+            source => hosts.push(source.to_owned()),
+        }
+        if hosts.is_empty() {
+            hosts.push(self.source.clone());
+        }
+        hosts.sort_unstable();
+        hosts.dedup();
+        hosts
+    }
+
     /// The fields as the line has them.
     pub fn field_text(&self) -> String {
         struct Fields<'a>(&'a [(String, String)]);
@@ -263,6 +291,24 @@ mod tests {
         assert_eq!(event.field("x"), Some("a=b"));
         let event = TraceEvent::parse(lines[1], 1).expect("an event");
         assert_eq!(event.words(), "crash of orders-broker-2");
+    }
+
+    #[test]
+    fn events_tell_whom_they_are_about() {
+        let cases = [
+            ("1 9 - net recv flow=pipeline:32768>newrelic:3000", "newrelic pipeline"),
+            ("1 9 - net recv flow=a:1>a:2", "a"),
+            ("1 9 - fault repair link=pipeline<>newrelic", "newrelic pipeline"),
+            ("1 9 - fault partition link=a>b", "a b"),
+            ("1 9 - fault crash host=orders-broker-2 mode=power", "orders-broker-2"),
+            ("1 9 - fault begin crash of orders-broker-2", "fault"),
+            ("1 9 - fleet orders broker-down id=2", "orders-broker-2"),
+            ("1 9 - fleet orders partition x-0 leader=1", "orders"),
+            ("1 9 - pipeline cycle-begin number=1", "pipeline"),
+        ];
+        for (line, hosts) in cases {
+            assert_eq!(TraceEvent::parse(line, 1).expect(line).hosts().join(" "), hosts, "{line}");
+        }
     }
 
     #[test]

@@ -18,8 +18,11 @@ use super::run::passport::Passport;
 use super::time::SimTime;
 use crate::rt::cause;
 
+pub mod diverge;
 mod event;
+pub mod export;
 pub mod file;
+pub mod perfetto;
 
 pub use event::{LineError, TraceEvent, Value};
 

@@ -392,6 +392,7 @@ impl<D: Disk> Engine<D> {
             Ok(opened) => self.adopt(opened),
             Err(Fault::Refused(error)) => return Err(error),
             Err(Fault::Damaged { why, live }) => {
+                crate::sometimes!(SPOOL_SALVAGED);
                 tracing::error!(%why, folder = %self.place.folder, "The spool is damaged.");
                 let report = self.place.salvage(DATA, live.as_ref(), NEW)?;
                 self.place.rename(NEW, READY)?;

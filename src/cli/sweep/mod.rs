@@ -1,0 +1,239 @@
+//! `shakedown sweep`: many seeds side by side, in search of one that fails.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::run::NetworkArg;
+use super::{Exit, complain, print, scenario};
+use crate::config::quantity::{DurationText, InvalidQuantity};
+use crate::sim::scenario::Scenario;
+use crate::sim::sweep::{self, Plan, SeedRange, Shard, Summary, Sweep};
+use cost::Stopwatch;
+
+mod cost;
+mod jobs;
+mod merge;
+mod progress;
+mod stop;
+
+/// Seeds of a sweep that nothing else ends.
+const SEEDS_DEFAULT: u64 = 100;
+
+/// Arguments of `shakedown sweep`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct SweepArgs {
+    #[command(subcommand)]
+    verb: Option<SweepVerb>,
+    #[command(flatten)]
+    search: SearchArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum SweepVerb {
+    /// Makes one summary of those of all shards.
+    Merge(merge::MergeArgs),
+    /// Prints what runs the shards of a sweep elsewhere and merges their summaries.
+    Jobs(jobs::JobsArgs),
+    /// Prints the JSON Schema of summaries.
+    Schema,
+}
+
+#[derive(Debug, Args)]
+struct SearchArgs {
+    #[command(flatten)]
+    range: RangeArgs,
+    /// How many runs side by side [default: one per processor].
+    #[arg(long)]
+    jobs: Option<NonZeroUsize>,
+    /// Which part of the seeds to run: 2/5 is the second of five.
+    #[arg(long, value_name = "I/N", default_value_t = Shard::WHOLE)]
+    shard: Shard,
+    /// Ends with the first failing run.
+    #[arg(long)]
+    until_fail: bool,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// What a sweep runs, all shards together.
+#[derive(Debug, Args)]
+struct RangeArgs {
+    /// Scenario files; without one the built-in swarm is swept.
+    #[arg(value_name = "SCENARIO")]
+    scenarios: Vec<PathBuf>,
+    /// How many seeds, counted from `--first`, unless something else ends the sweep earlier.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    seeds: Option<u64>,
+    /// Ends after this time, such as 10m; runs that have started are still counted.
+    #[arg(long = "for", value_name = "TIME", value_parser = minutes)]
+    time: Option<DurationText>,
+    /// The first seed.
+    #[arg(long, default_value_t = 1)]
+    first: u64,
+    /// The simulated network.
+    #[arg(long, value_enum, default_value_t = NetworkArg::Kernel)]
+    network: NetworkArg,
+}
+
+/// Where a summary goes.
+#[derive(Debug, Args)]
+struct OutputArgs {
+    /// Folder for summary.json and junit.xml; of a shard, summary-I-of-N.json and
+    /// junit-I-of-N.xml [default: target/shakedown, if it can be written].
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+    /// How the summary is printed.
+    #[arg(long, value_enum, default_value_t)]
+    format: SummaryFormat,
+}
+
+/// How a summary is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum SummaryFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: the summary itself.
+    Json,
+    /// For CI systems.
+    Junit,
+}
+
+/// A duration in which `m` may stand for minutes: on the command line nobody means another unit.
+fn minutes(text: &str) -> Result<DurationText, InvalidQuantity> {
+    match text.strip_suffix('m') {
+        Some(number) if number.ends_with(|c: char| c.is_ascii_digit()) => {
+            format!("{number}min").parse()
+        }
+        _ => text.parse(),
+    }
+}
+
+impl SweepArgs {
+    /// Carries the verb out.
+    pub fn run(self) -> Exit {
+        match self.verb {
+            None => self.search.run(),
+            Some(SweepVerb::Merge(args)) => args.run(),
+            Some(SweepVerb::Jobs(args)) => args.run(),
+            Some(SweepVerb::Schema) => print(&sweep::schema_text()),
+        }
+    }
+}
+
+impl SearchArgs {
+    fn run(self) -> Exit {
+        let plan = match self.plan() {
+            Ok(plan) => plan,
+            Err(exit) => return exit,
+        };
+        let jobs = self.jobs.or_else(|| std::thread::available_parallelism().ok());
+        let jobs = jobs.unwrap_or(NonZeroUsize::MIN);
+        let (runs, stopwatch) = (plan.runs(), Stopwatch::start());
+        let sweep = Sweep::new(plan, jobs);
+        if let Err(error) = stop::listen(sweep.control(), self.range.time) {
+            complain(&format!("cannot listen for signals: {error}"));
+            return Exit::Failed;
+        }
+        stop::keep_panics_quiet();
+        let mut progress = progress::Progress::new(runs);
+        let swept = sweep.run(|tally| progress.show(tally));
+        progress.end();
+        match swept {
+            Ok(summary) => {
+                let performance = stopwatch.stop(jobs);
+                self.output.deliver(&Summary { performance, ..summary })
+            }
+            Err(error) => {
+                complain(&format!("the operating system gives no thread: {error}"));
+                Exit::Failed
+            }
+        }
+    }
+
+    fn plan(&self) -> Result<Plan, Exit> {
+        let bounded = self.range.time.is_some() || self.until_fail;
+        let count = self.range.seeds.or((!bounded).then_some(SEEDS_DEFAULT));
+        self.require_seeds(count)?;
+        let scenarios: Vec<(String, Scenario)> = if self.range.scenarios.is_empty() {
+            vec![scenario::load(None)?]
+        } else {
+            let each = self.range.scenarios.iter().map(|path| scenario::load(Some(path)));
+            each.collect::<Result<_, _>>()?
+        };
+        Ok(Plan {
+            scenarios,
+            seeds: SeedRange { first: self.range.first, count },
+            shard: self.shard,
+            network: self.range.network.into(),
+            until_fail: self.until_fail,
+        })
+    }
+
+    /// Refuses seeds beyond the last number, and shards without a seed.
+    fn require_seeds(&self, count: Option<u64>) -> Result<(), Exit> {
+        let Some(count) = count else { return Ok(()) };
+        if self.range.first.checked_add(count - 1).is_none() {
+            let first = self.range.first;
+            complain(&format!(
+                "there are no {count} seeds from {first} on: the last is {}",
+                u64::MAX
+            ));
+            return Err(Exit::Usage);
+        }
+        if self.shard.share(count) == 0 {
+            let shard = self.shard;
+            complain(&format!(
+                "shard {shard} of {count} seeds is empty: use at most {count} shards"
+            ));
+            return Err(Exit::Usage);
+        }
+        Ok(())
+    }
+}
+
+impl OutputArgs {
+    /// Writes and prints `summary`; the exit code that it deserves.
+    fn deliver(&self, summary: &Summary) -> Exit {
+        let (file, written) = match self.write(summary) {
+            Ok(file) => (Some(file), Exit::Ok),
+            Err(exit) => (None, exit),
+        };
+        let printed = print(&match self.format {
+            SummaryFormat::Text => sweep::text(summary, file.as_deref()),
+            SummaryFormat::Json => summary.json(),
+            SummaryFormat::Junit => sweep::junit(summary),
+        });
+        exit(summary).or(printed).or(written)
+    }
+
+    /// Writes both files; where the summary is. Failure counts when somebody named the folder.
+    fn write(&self, summary: &Summary) -> Result<String, Exit> {
+        let folder = self.out.as_deref().unwrap_or(Path::new("target/shakedown"));
+        let part = match summary.shard {
+            shard if shard.is_whole() => String::new(),
+            Shard { index, count } => format!("-{index}-of-{count}"),
+        };
+        let file = folder.join(format!("summary{part}.json"));
+        let junit = folder.join(format!("junit{part}.xml"));
+        let written = std::fs::create_dir_all(folder)
+            .and_then(|()| std::fs::write(&file, summary.json()))
+            .and_then(|()| std::fs::write(&junit, sweep::junit(summary)));
+        written.map(|()| file.display().to_string()).map_err(|error| {
+            complain(&format!("cannot write the summary {}: {error}", file.display()));
+            if self.out.is_some() { Exit::Failed } else { Exit::Ok }
+        })
+    }
+}
+
+/// The worst class among what failed; what is not proven has failed too.
+fn exit(summary: &Summary) -> Exit {
+    match summary.worst() {
+        Some(class) => Exit::of(class),
+        None if summary.passed() || !summary.shard.is_whole() && summary.runs > 0 => Exit::Ok,
+        None => Exit::Failed,
+    }
+}

@@ -1,0 +1,238 @@
+//! A summary for people and for CI systems.
+//!
+//! Invariant: a report is a pure function of the summary, and of where the summary can be read.
+
+use std::fmt::Write as _;
+
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+
+use super::{CheckTotal, End, FailureKind, RunRef, SIMULATOR, Summary, WorstMargin};
+use crate::sim::check::{CATALOGUE, Margin};
+use crate::sim::report::{shell_word, wrapped};
+use crate::sim::run::Network;
+
+/// Kinds of failures that the text shows in full.
+const SHOWN_MAX: usize = 10;
+
+/// For people. `file` is where the summary was written, which the commands for a failure read.
+pub fn text(summary: &Summary, file: Option<&str>) -> String {
+    let mut out = head(summary);
+    for kind in summary.failures.iter().take(SHOWN_MAX) {
+        out.push_str(&failure(summary, kind, file));
+    }
+    if summary.failures.len() > SHOWN_MAX {
+        let more = summary.failures.len() - SHOWN_MAX;
+        let _ = writeln!(out, "… and {more} more kinds of failure\n");
+    }
+    out.push_str(&checks(summary));
+    out.push_str(&faults(summary));
+    out.push_str(&situations(summary));
+    if let Some(file) = file {
+        let _ = writeln!(out, "summary {file}");
+    }
+    let _ = writeln!(out, "\n{}", conclusion(summary));
+    out
+}
+
+fn head(summary: &Summary) -> String {
+    let Summary { scenarios, seeds, shard, build, network, .. } = summary;
+    let mut out = String::new();
+    for scenario in scenarios {
+        let _ = writeln!(out, "{}  {}", scenario.origin, scenario.title);
+    }
+    let count = seeds.count.map_or_else(|| "all".to_owned(), |count| count.to_string());
+    let _ = write!(out, "{count} seeds from {}", seeds.first);
+    if !shard.is_whole() {
+        let _ = write!(out, ", shard {shard}");
+    }
+    let (network, version, lock) = (network.name(), &build.version, &build.lock);
+    let _ = writeln!(out, ", network {network}, version {version} ({lock})");
+    let _ = writeln!(
+        out,
+        "{} runs, {} passed, {} failed; digest {}{}\n",
+        summary.runs,
+        summary.passed,
+        summary.runs - summary.passed,
+        summary.digest,
+        match summary.ended {
+            End::Complete => "",
+            End::Time => "; its time was up",
+            End::Failure => "; ended by its first failing run",
+            End::Interrupted => "; INTERRUPTED",
+        }
+    );
+    out
+}
+
+fn failure(summary: &Summary, kind: &FailureKind, file: Option<&str>) -> String {
+    let FailureKind { fingerprint, check, count, words, .. } = kind;
+    let head = format!("✗ {fingerprint}  ");
+    let mut out = wrapped(&head, &format!("{check}: {words}"));
+    let several = summary.scenarios.len() > 1;
+    let run = |run: &RunRef| {
+        if several {
+            format!("{} of scenario {}", run.seed, run.scenario + 1)
+        } else {
+            run.seed.to_string()
+        }
+    };
+    let seeds: Vec<String> = kind.runs.iter().map(run).collect();
+    let more = if (kind.runs.len() as u64) < *count { ", …" } else { "" };
+    out.push_str(&wrapped("    ", &format!("{count} × seed {}{more}", seeds.join(", "))));
+    for (what, command) in commands(summary, kind, file) {
+        let _ = writeln!(out, "    {what:<9} {command}");
+    }
+    out.push('\n');
+    out
+}
+
+/// What can be done about a failure: a word and a command for each.
+fn commands(
+    summary: &Summary,
+    kind: &FailureKind,
+    file: Option<&str>,
+) -> Vec<(&'static str, String)> {
+    let Some(file) = file else { return vec![("again:", again(summary, kind))] };
+    let of = format!("{} --fingerprint {}", shell_word(file), kind.fingerprint);
+    vec![
+        ("again:", format!("shakedown replay {of}")),
+        ("smaller:", format!("shakedown minimize {of}")),
+        ("keep:", format!("shakedown promote {of} --name NAME")),
+    ]
+}
+
+/// The command that runs the first of these failures again, without the summary.
+fn again(summary: &Summary, kind: &FailureKind) -> String {
+    let mut command = "shakedown run".to_owned();
+    let first = kind.runs.first();
+    let scenario = first.and_then(|run| summary.scenarios.get(usize::try_from(run.scenario).ok()?));
+    if let Some(scenario) = scenario
+        && !scenario.origin.ends_with("(built in)")
+    {
+        let _ = write!(command, " {}", shell_word(&scenario.origin));
+    }
+    if let Some(run) = first {
+        let _ = write!(command, " --seed {}", run.seed);
+    }
+    if summary.network != Network::Kernel {
+        let _ = write!(command, " --network {}", summary.network.name());
+    }
+    command
+}
+
+fn checks(summary: &Summary) -> String {
+    let mut out =
+        format!("  {:<16} {:>11} {:>7} {:>7}\n", "check", "examined", "excused", "broken");
+    for check in &summary.checks {
+        let CheckTotal { name, examined, excused, broken, .. } = check;
+        let mark = if *broken == 0 { '✓' } else { '✗' };
+        let _ = write!(out, "{mark} {name:<16} {examined:>11} {excused:>7} {broken:>7}");
+        if let Some(WorstMargin { worst, limit, unit, run }) = &check.worst {
+            let margin = Margin { worst: *worst, limit: *limit, unit: "" };
+            let _ = write!(out, "  {margin}{unit} (seed {})", run.seed);
+        }
+        out.push('\n');
+    }
+    out
+}
+
+fn faults(summary: &Summary) -> String {
+    if summary.faults.is_empty() {
+        return String::new();
+    }
+    let each: Vec<String> =
+        summary.faults.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+    wrapped("  faults  ", &each.join(", "))
+}
+
+fn situations(summary: &Summary) -> String {
+    let mut out = String::new();
+    if !summary.marks.is_empty() {
+        let each: Vec<String> =
+            summary.marks.iter().map(|mark| format!("{} {}", mark.name, mark.runs)).collect();
+        out.push_str(&wrapped("  met  ", &each.join(", ")));
+    }
+    if !summary.unreached.is_empty() {
+        out.push_str(&wrapped("  never met  ", &summary.unreached.join(", ")));
+    }
+    out
+}
+
+fn conclusion(summary: &Summary) -> String {
+    let failed = summary.runs - summary.passed;
+    if summary.runs == 0 {
+        return "FAILED: nothing ran, so nothing is proven".to_owned();
+    }
+    if failed > 0 {
+        let kinds = summary.failures.len();
+        let ways = if kinds == 1 { "one way".to_owned() } else { format!("{kinds} ways") };
+        return format!("FAILED: {failed} of {} runs, in {ways}", summary.runs);
+    }
+    if summary.ended == End::Interrupted {
+        return format!("INTERRUPTED: all {} runs until then passed", summary.runs);
+    }
+    if summary.passed() {
+        return format!("PASSED: {} runs", summary.runs);
+    }
+    let never = summary.unreached.len();
+    format!("FAILED: {never} situations that the scenarios list were never met")
+}
+
+/// For CI systems: one case per check, one per listed situation, and one for the simulator.
+pub fn junit(summary: &Summary) -> String {
+    let mut suite = TestSuite::new("sweep");
+    let mut names: Vec<&str> = CATALOGUE.iter().map(|check| check.name).collect();
+    names.push(SIMULATOR);
+    for name in names {
+        let broken: Vec<&FailureKind> =
+            summary.failures.iter().filter(|kind| kind.check == name).collect();
+        suite.add_test_case(case(name, "check", check_status(summary, &broken)));
+    }
+    let listed = summary.scenarios.iter().flat_map(|scenario| &scenario.sometimes);
+    for name in listed.collect::<std::collections::BTreeSet<_>>() {
+        let status = if summary.unreached.contains(name) {
+            never_met(summary)
+        } else {
+            TestCaseStatus::success()
+        };
+        suite.add_test_case(case(name, "sometimes", status));
+    }
+    let mut junit = Report::new("shakedown sweep");
+    junit.add_test_suite(suite);
+    junit.to_string().unwrap_or_else(|error| error.to_string())
+}
+
+fn case(name: &str, class: &str, status: TestCaseStatus) -> TestCase {
+    let mut case = TestCase::new(name, status);
+    case.set_classname(class);
+    case
+}
+
+fn check_status(summary: &Summary, broken: &[&FailureKind]) -> TestCaseStatus {
+    if broken.is_empty() {
+        return TestCaseStatus::success();
+    }
+    let (mut lines, mut runs) = (String::new(), 0);
+    for kind in broken {
+        runs += kind.count;
+        let FailureKind { fingerprint, count, words, .. } = kind;
+        let _ = writeln!(lines, "{fingerprint}: {count} runs: {words}");
+        let _ = writeln!(lines, "  {}", again(summary, kind));
+    }
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+    status.set_message(format!("broken {runs} times in {} runs", summary.runs));
+    status.set_description(lines);
+    status
+}
+
+/// Another shard may meet what this one has not.
+fn never_met(summary: &Summary) -> TestCaseStatus {
+    if !summary.shard.is_whole() {
+        let mut status = TestCaseStatus::skipped();
+        status.set_message("not met by this shard; the merged summary decides");
+        return status;
+    }
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+    status.set_message(format!("never met in {} runs", summary.runs));
+    status
+}

@@ -1,0 +1,311 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
+
+use proptest::prelude::*;
+
+use super::drive::Control;
+use super::summary::scenario_hash;
+use super::tally::{Tally, from_hex};
+use super::*;
+use crate::sim::check::{Class, Failure, Fingerprint, Margin};
+use crate::sim::scenario;
+use crate::sim::seed::Seed;
+
+/// A storm of half a minute that some seeds survive and some do not: a broker is gone for as long
+/// as New Relic refuses, and the synthesis lag that is asked for is shorter than the longest drawn.
+const STORM: &str = r#"
+title = "a short storm"
+duration = "55s"
+sometimes = ["breaker-opened"]
+[kafka.orders]
+brokers = 2
+topics = 2
+partitions = 2
+replication = 2
+groups = 1
+[newrelic]
+synthesis_lag_min = "1s"
+synthesis_lag_max = "3s"
+[pipeline]
+interval = "5s"
+[expect]
+synthesis_lag_max = "2900ms"
+recovery_max = "10s"
+[[fault]]
+at = "2s"
+lasts = "5s"
+crash = { host = "orders-broker-2" }
+"#;
+
+fn storm() -> Scenario {
+    scenario::load("storm", STORM).unwrap_or_else(|problems| panic!("{}", problems.render(false)))
+}
+
+fn plan(seeds: u64, shard: Shard) -> Plan {
+    Plan {
+        scenarios: vec![("storm.toml".to_owned(), storm())],
+        seeds: SeedRange { first: 1, count: Some(seeds) },
+        shard,
+        network: Network::Kernel,
+        until_fail: false,
+    }
+}
+
+fn swept(plan: Plan, jobs: usize) -> Summary {
+    let sweep = Sweep::new(plan, NonZeroUsize::new(jobs).expect("a job"));
+    sweep.run(|_| {}).expect("threads")
+}
+
+fn named(parts: impl IntoIterator<Item = Summary>) -> Vec<(String, Summary)> {
+    let parts = parts.into_iter().enumerate();
+    parts.map(|(at, part)| (format!("{}.json", at + 1), part)).collect()
+}
+
+#[test]
+fn jobs_and_shards_change_nothing() {
+    let one = swept(plan(24, Shard::WHOLE), 1);
+    assert!(one.passed > 0 && one.passed < one.runs, "{} of {}", one.passed, one.runs);
+    assert_eq!(one.runs, 24);
+    assert_eq!(swept(plan(24, Shard::WHOLE), 2).json(), one.json());
+    let shards = (1..=3).rev().map(|index| swept(plan(24, Shard { index, count: 3 }), 2));
+    assert_eq!(merge(named(shards)).expect("all shards").json(), one.json());
+}
+
+#[test]
+fn the_first_failing_run_is_the_last() {
+    let whole = swept(plan(24, Shard::WHOLE), 2);
+    let first = whole.failures.first().expect("some fail").runs[0];
+    for jobs in [1, 2, 5] {
+        let until = swept(Plan { until_fail: true, ..plan(24, Shard::WHOLE) }, jobs);
+        assert_eq!((until.runs, until.ended), (first.seed.0, End::Failure), "{jobs} jobs");
+        assert_eq!(until.failures[0].runs, [first]);
+    }
+}
+
+#[test]
+fn a_run_of_a_summary_can_be_run_again() {
+    let summary = swept(plan(24, Shard::WHOLE), 2);
+    for kind in &summary.failures {
+        let passport = kind.passport.as_ref().expect("drawn");
+        let options = crate::sim::run::Options {
+            seed: passport.seed,
+            network: passport.network,
+            sink: crate::sim::trace::Sink::None,
+        };
+        let report = crate::sim::run::run(&passport.scenario, options);
+        let failures = report.failures();
+        assert!(failures.iter().any(|failure| failure.fingerprint == kind.fingerprint));
+        assert_eq!(passport.seed, kind.runs[0].seed);
+    }
+    assert!(!summary.failures.is_empty());
+}
+
+/// Topics without partitions: no file can say so, but a defect could.
+#[test]
+fn a_panic_of_the_simulator_is_a_failure_of_its_own() {
+    let mut broken = storm();
+    broken.kafka.values_mut().for_each(|spec| spec.partitions = 0);
+    let scenarios = vec![("broken".to_owned(), broken), ("storm.toml".to_owned(), storm())];
+    let summary = swept(Plan { scenarios, ..plan(2, Shard::WHOLE) }, 2);
+    assert_eq!((summary.runs, summary.ended), (4, End::Complete));
+    let kind = &summary.failures[0];
+    assert_eq!((kind.check.as_str(), kind.class, kind.count), (SIMULATOR, Class::Safety, 2));
+    assert_eq!(kind.runs.iter().map(|run| run.scenario).collect::<Vec<_>>(), [0, 0]);
+    assert_eq!(summary.worst(), Some(Class::Safety));
+}
+
+#[test]
+fn a_sweep_ends_when_it_is_told_to() {
+    for (end, count) in [(End::Interrupted, None), (End::Time, None), (End::Time, Some(1_000_000))]
+    {
+        let seeds = SeedRange { first: 1, count };
+        let sweep = Sweep::new(Plan { seeds, ..plan(1, Shard::WHOLE) }, NonZeroUsize::MIN);
+        let control: Control = sweep.control();
+        let summary = sweep.run(|tally| {
+            if tally.runs == 3 {
+                control.end(end);
+            }
+        });
+        let summary = summary.expect("threads");
+        assert_eq!(summary.ended, end);
+        assert!((3..=5).contains(&summary.runs), "{}", summary.runs);
+        assert!(end != End::Interrupted || !summary.passed());
+    }
+}
+
+#[test]
+fn a_listed_situation_that_no_run_met_fails_the_whole_but_no_shard() {
+    let scenario = Scenario { fault: Vec::new(), ..storm() };
+    let scenarios = vec![("calm.toml".to_owned(), scenario)];
+    let calm = |shard| swept(Plan { scenarios: scenarios.clone(), ..plan(2, shard) }, 1);
+    let whole = calm(Shard::WHOLE);
+    assert_eq!(whole.unreached, ["breaker-opened"]);
+    let shard = calm(Shard { index: 1, count: 2 });
+    assert_eq!(shard.unreached, ["breaker-opened"]);
+    let passes = |summary: &Summary| Summary { failures: Vec::new(), ..summary.clone() }.passed();
+    assert!(!passes(&whole) && passes(&shard));
+}
+
+#[test]
+fn damaged_files_are_refused() {
+    let text = Summary::of(&plan(3, Shard::WHOLE), &Tally::default(), End::Complete).json();
+    assert!(read("x.json", &text).is_ok());
+    let half = &text[..text.len() / 2];
+    let swapped = text.replacen("\"runs\": 0", "\"runs\": 7", 1);
+    let newer = text.replacen("\"schema\": 1", "\"schema\": 2", 1);
+    let extra = text.replacen("\"runs\": 0", "\"runs\": 0,\n  \"more\": 1", 1);
+    let cases = [
+        (half, "the summary ends in the middle"),
+        ("", "x.json:1: the summary ends in the middle"),
+        ("[]", "not the summary of a sweep"),
+        ("{}", "missing field `schema`"),
+        ("\u{0}\u{1}", "not the summary of a sweep"),
+        (swapped.as_str(), "the seal does not fit"),
+        (newer.as_str(), "a summary of schema 2, and this version of shakedown reads 1"),
+        (extra.as_str(), "unknown field `more`"),
+    ];
+    for (text, said) in cases {
+        let error = read("x.json", text).expect_err(said).to_string();
+        assert!(error.contains(said) && error.starts_with("x.json"), "{error}");
+    }
+}
+
+#[test]
+fn summaries_of_different_sweeps_do_not_merge() {
+    let part = |index, count| {
+        Summary::of(&plan(9, Shard { index, count }), &Tally::default(), End::Complete)
+    };
+    let with = |change: fn(&mut Summary)| {
+        let mut part = part(2, 2);
+        change(&mut part);
+        part
+    };
+    let cases = [
+        (vec![], "no summary was given"),
+        (vec![part(1, 2)], "of 2 shards, these are missing: 2/2"),
+        (vec![part(2, 40)], "and 19 more"),
+        (vec![part(1, 2), part(1, 2)], "1.json and 2.json are both shard 1/2"),
+        (vec![part(1, 1), part(1, 1)], "both shard 1/1"),
+        (vec![part(1, 2), part(2, 3)], "numbers of shards are 2, and 3"),
+        (vec![part(1, 2), with(|s| s.build.version = "9.9.9".into())], "builds are version 0.1.0"),
+        (
+            vec![part(1, 2), with(|s| s.network = Network::Turmoil)],
+            "networks are kernel, and turmoil",
+        ),
+        (
+            vec![part(1, 2), with(|s| s.seeds.first = 5)],
+            "seeds are 9 seeds from 1, and 9 seeds from 5",
+        ),
+        (
+            vec![part(1, 2), with(|s| s.scenarios[0].hash = "0".into())],
+            "scenarios are storm.toml (",
+        ),
+        (vec![part(1, 2), with(|s| s.digest = "x".into())], "a digest is no number"),
+    ];
+    for (parts, said) in cases {
+        let error = merge(named(parts)).expect_err(said).to_string();
+        assert!(error.contains(said), "{error}");
+    }
+}
+
+#[test]
+fn the_schema_is_committed() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/schema/summary.schema.json");
+    let schema = schema_text();
+    if std::env::var_os("SHAKEDOWN_BLESS").is_some() {
+        std::fs::write(path, &schema).expect("written");
+    }
+    let committed = std::fs::read_to_string(path).expect("committed");
+    assert!(committed == schema, "{path} is old: run the tests with SHAKEDOWN_BLESS=1");
+}
+
+const CHECKS: [&str; 3] = ["no panic", "conservation", "freshness"];
+const MARKS: [&str; 3] = ["breaker-opened", "spool-full", "batch-split"];
+const FAULTS: [&str; 3] = ["crash", "hold", "loss"];
+
+/// Any outcome of the run at `place` of a plan with two scenarios.
+fn outcome(place: u64, bits: u64, margin: f64) -> Outcome {
+    let has = |bit: u64| bits >> bit & 1 == 1;
+    let checks = CHECKS.iter().zip(0..).map(|(name, bit)| CheckOutcome {
+        name,
+        class: if bit == 2 { Class::Liveness } else { Class::Safety },
+        examined: bits % 97,
+        is_excused: has(bit + 3),
+        is_broken: has(bit),
+        margin: has(bit + 6).then_some(Margin { worst: margin, limit: 1.5, unit: "s" }),
+    });
+    let failures = CHECKS.iter().zip(0..).filter(|(_, bit)| has(*bit)).map(|(check, bit)| {
+        let words = format!("{check} broke in way {}", if has(bit + 9) { "one" } else { "two" });
+        Failure {
+            fingerprint: Fingerprint::of(check, &words),
+            check,
+            class: Class::Safety,
+            shape: words.clone(),
+            example: format!("{words} at {place}"),
+        }
+    });
+    let some = |names: [&'static str; 3], from: u64| {
+        let pairs = names.into_iter().zip(from..);
+        pairs.filter(|(_, bit)| has(*bit)).map(|(name, _)| name).collect::<BTreeSet<_>>()
+    };
+    Outcome {
+        scenario: usize::try_from(place % 2).expect("small"),
+        seed: Seed(place / 2 + 1),
+        trace: u128::from(bits),
+        checks: checks.collect(),
+        failures: failures.collect(),
+        marks: some(MARKS, 12),
+        faults: some(FAULTS, 15)
+            .into_iter()
+            .map(|kind| (kind, bits % 3))
+            .collect::<BTreeMap<_, _>>(),
+    }
+}
+
+fn counted(plan: &Plan, outcomes: &[Outcome]) -> Summary {
+    let hashes: Vec<u128> = plan.scenarios.iter().map(|(_, of)| scenario_hash(of)).collect();
+    let mut tally = Tally::default();
+    let mine = |outcome: &&Outcome| {
+        (outcome.seed.0 - plan.seeds.first) % plan.shard.count == plan.shard.index - 1
+    };
+    outcomes.iter().filter(mine).for_each(|outcome| tally.count(plan, &hashes, outcome));
+    Summary::of(plan, &tally, End::Complete)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    /// Whatever runs give, the shards' summaries, written and read again, make the whole's.
+    #[test]
+    fn merged_shards_are_the_whole(
+        runs in prop::collection::vec((any::<u64>(), -2.0..4.0f64), 1..40),
+        count in 1u64..6,
+    ) {
+        let second = Scenario { title: "calm".to_owned(), fault: Vec::new(), ..storm() };
+        let scenarios = vec![("a.toml".to_owned(), storm()), ("b.toml".to_owned(), second)];
+        let plan = |shard| Plan { scenarios: scenarios.clone(), ..plan(20, shard) };
+        let outcomes: Vec<Outcome> =
+            runs.iter().zip(0..).map(|((bits, margin), place)| outcome(place, *bits, *margin)).collect();
+        let whole = counted(&plan(Shard::WHOLE), &outcomes);
+        let shards = (1..=count).rev().map(|index| {
+            let text = counted(&plan(Shard { index, count }), &outcomes).json();
+            read("shard", &text).expect("just written")
+        });
+        let merged = merge(named(shards)).expect("all shards");
+        prop_assert_eq!(merged.json(), whole.json());
+        prop_assert!(from_hex(&whole.digest).is_some());
+        prop_assert!(whole.failures.iter().all(|kind| kind.runs.len() <= SEEDS_KEPT));
+        prop_assert!(whole.failures.iter().all(|kind| kind.runs.is_sorted()));
+    }
+
+    /// One changed byte outside of what it cost is noticed.
+    #[test]
+    fn no_changed_byte_passes(at in 0usize..100_000, to in any::<u8>()) {
+        let mut text = Summary::of(&plan(3, Shard::WHOLE), &Tally::default(), End::Complete).json().into_bytes();
+        let sealed = String::from_utf8_lossy(&text).find("\"performance\"").expect("a key");
+        let at = at % sealed;
+        prop_assume!(!text[at].is_ascii_whitespace() && !to.is_ascii_whitespace() && text[at] != to);
+        text[at] = to;
+        prop_assert!(String::from_utf8(text).is_ok_and(|text| read("x", &text).is_err()) || to > 127);
+    }
+}
