@@ -65,7 +65,8 @@ impl Body for ClockSkew {
 
 impl Kind for ClockSkew {
     const GROUP: Group = Group::Broker;
-    const SUMMARY: &'static str = "Moves the clock of a broker or of New Relic.";
+    const SUMMARY: &'static str = "Moves the clock of a broker or of New Relic. A broker deletes old records by it; offsets, \
+         counters and all else that it tells do not depend on it.";
     const PROSE: &'static str =
         "the clock of <host> is <number> ms ahead | the clock of <host> is <number> ms behind";
     const AFFECTS: &'static [&'static str] = &["ground truth", "freshness"];
