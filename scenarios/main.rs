@@ -16,6 +16,7 @@ use shakedown::sim::trace::Sink;
 mod cli;
 mod defects;
 mod library;
+mod minimize;
 mod patches;
 mod seeds;
 mod sweeps;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
     }
     trials.extend(cli::trials());
     trials.extend(defects::trials());
+    trials.extend(minimize::trials());
     trials.extend(patches::trials());
     trials.extend(sweeps::trials());
     trials.extend(seeds::trials());
@@ -50,9 +52,20 @@ fn main() -> ExitCode {
     rest.exit_code()
 }
 
+/// The library's scenarios, then those that `shakedown promote` wrote.
 fn scenario_files() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
-    let entries = fs::read_dir(folder).expect("the scenarios folder");
+    let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let regressions = library.join("regressions");
+    let mut files = toml_files(&library);
+    // There is no such folder before the first failure was found.
+    if regressions.exists() {
+        files.extend(toml_files(&regressions));
+    }
+    files
+}
+
+fn toml_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder of scenarios");
     let mut files: Vec<PathBuf> = entries
         .map(|entry| entry.expect("readable entry").path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
@@ -63,6 +76,8 @@ fn scenario_files() -> Vec<PathBuf> {
 
 fn scenario_trials(file: &Path) -> Vec<Trial> {
     let stem = file.file_stem().expect("named").to_string_lossy().into_owned();
+    let is_regression = file.parent().is_some_and(|folder| folder.ends_with("regressions"));
+    let stem = if is_regression { format!("regressions/{stem}") } else { stem };
     let (kernel, name) = (file.to_owned(), stem.clone());
     let mut trials = vec![Trial::test(format!("kernel/{stem}"), move || {
         let report = simulate(&kernel, Network::Kernel)?;

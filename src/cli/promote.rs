@@ -2,6 +2,7 @@
 //!
 //! Invariant: neither file is written over another one, and no one is left without the other.
 
+use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use super::minimize::{RunChoice, SearchArgs, network_option, search};
 use super::reference::RunArg;
 use super::{Exit, ReportFormat, complain, print, print_json};
 use crate::sim::check::Failure;
+use crate::sim::fault::FaultSpec;
 use crate::sim::minimize::{Oracle as _, Runs};
 use crate::sim::prose::{self, Story};
 use crate::sim::run::passport::Passport;
@@ -180,7 +182,8 @@ impl Texts {
         }
         let again = format!("Again: shakedown run scenarios/{FOLDER}/{name}.toml{network}");
         let schema = "#:schema ../../docs/schema/scenario.schema.json\n";
-        let toml_comments = [comments.clone(), vec![again.clone()]].concat();
+        let toml_comments =
+            [comments.clone(), vec![again.clone()], kernel_only(&scenario)].concat();
         let same = format!("The same as scenarios/{FOLDER}/{name}.toml, which is what runs.");
         let comments = [vec![same], comments, vec![again]].concat();
         let story = Story { name, scenario: &scenario, promise, comments: &comments };
@@ -189,6 +192,18 @@ impl Texts {
             feature: story.feature(),
         }
     }
+}
+
+/// What keeps the tests of scenario files from running it on turmoil, if anything does.
+fn kernel_only(scenario: &Scenario) -> Vec<String> {
+    let entries = scenario.fault.iter().filter_map(FaultSpec::entry);
+    let only: BTreeSet<&str> =
+        entries.filter(|entry| entry.kernel_only).map(|entry| entry.name).collect();
+    if only.is_empty() {
+        return Vec::new();
+    }
+    let only = only.into_iter().collect::<Vec<_>>().join(", ");
+    vec![format!("not on turmoil: it cannot do {only}")]
 }
 
 /// Writes both files, or none.

@@ -61,7 +61,7 @@ pub use journal::*;
 pub use server::{BrokerPort, ServeError, ServeOptions, serve_broker, serve_fleet};
 pub use spec::{FleetSpec, SpecError, Timing, broker_host, broker_of};
 pub use state::{BrokerCounters, BrokerIds, TopicCounters};
-pub use view::{BrokerView, GroupView};
+pub use view::{BrokerView, FleetLook, GroupView};
 
 use crate::domain::units::UnixMillis;
 use crate::sim::seed::Seed;

@@ -109,7 +109,7 @@ fn what_the_failure_needs_is_left() {
             let crash = scenario.fault.iter().any(|f| f.crash.is_some() && f.at.0.as_secs() >= 30);
             crash && kinds(scenario).contains(&"unavailable")
         },
-        &["crash", "unavailable"],
+        &["unavailable", "crash"],
         "2 faults, 1 cluster, 1 broker, 0 topics, 0 partitions, 0 groups, 0 settings, 140 s",
     );
 }

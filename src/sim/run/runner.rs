@@ -10,7 +10,7 @@ use super::crash_point::CrashPoints;
 use super::defect::Defect;
 use super::hosts::{self, Setup};
 use super::memory_cap::MemoryCaps;
-use super::state::{self, RunState};
+use super::state::{self, RunState, Seen};
 use crate::sim::check::answers::Answers;
 use crate::sim::check::record::{FleetRecord, Record};
 use crate::sim::fault::{Action, Fault};
@@ -61,20 +61,26 @@ pub fn record(
 #[derive(Default)]
 pub struct Look {
     /// When; never if none.
-    pub at: Option<SimTime>,
-    /// What was seen.
+    at: Option<SimTime>,
+    seen: Option<Seen>,
+    /// What everybody did then; known when the run is over.
     pub state: Option<RunState>,
 }
 
 impl Look {
+    /// A look at `at`.
+    pub fn at(at: SimTime) -> Self {
+        Self { at: Some(at), ..Self::default() }
+    }
+
     /// When it is to be taken, if that is before `next`.
     fn due(&self, next: SimTime) -> Option<SimTime> {
-        self.at.filter(|at| self.state.is_none() && *at < next)
+        self.at.filter(|at| self.seen.is_none() && *at < next)
     }
 
     fn take<W: World>(&mut self, world: &W, setup: &Setup) {
-        if self.at.is_some() && self.state.is_none() {
-            self.state = Some(state::look(world, setup));
+        if self.at.is_some() && self.seen.is_none() {
+            self.seen = Some(state::look(world, setup));
         }
     }
 }
@@ -127,7 +133,7 @@ where
     let broken = run(&mut world, setup, &mut ends).err();
     // A look beyond the end, or one that the run did not reach, is one at its last instant.
     ends.look.take(&world, setup);
-    *look = std::mem::take(&mut ends.look);
+    look.state = ends.look.seen.take().map(|seen| seen.state(setup));
     let end = world.now();
     // Hosts go down with the world; only then is everything they hold on to in its final state.
     drop(world);

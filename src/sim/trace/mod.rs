@@ -22,6 +22,7 @@ pub mod diverge;
 mod event;
 pub mod export;
 pub mod file;
+pub mod kinds;
 pub mod perfetto;
 
 pub use event::{LineError, TraceEvent, Value};

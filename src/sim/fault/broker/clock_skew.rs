@@ -83,3 +83,26 @@ impl Kind for ClockSkew {
         nearer.map(|offset_ms| Self { offset_ms, ..self.clone() }).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts, refused};
+
+    #[test]
+    fn logs_are_cut_by_the_wrong_clock() {
+        acts("clock_skew = { host = \"orders-broker-2\", offset_ms = 1000 }", |run| {
+            run.record.faults.iter().any(|fault| fault.fleets().count() == 1)
+        });
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused(
+            "clock_skew = { host = \"orders-broker-2\", offset_ms = 1000 }",
+            &[
+                "clock_skew = { host = \"orders-brokr-2\", offset_ms = 1 }",
+                "clock_skew = { host = \"pipeline\", offset_ms = 1 }",
+            ],
+        );
+    }
+}

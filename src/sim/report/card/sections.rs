@@ -56,10 +56,8 @@ pub fn chain(chain: &Chain, broken: bool) -> String {
     for (index, step) in chain.steps.iter().enumerate() {
         let (class, link) = match &step.link {
             Link::First => ("first", None),
-            Link::Recorded => ("recorded", Some("led to by the step before".to_owned())),
-            Link::Via(steps) => {
-                ("recorded", Some(format!("led to, by way of {}", counted(*steps, "event"))))
-            }
+            Link::Recorded { from, via } => ("recorded", Some(led(*from, *via))),
+            Link::Named => ("recorded", Some("by the fault, which the answer names".to_owned())),
             Link::Inferred => ("inferred", None),
             Link::Found => {
                 ("inferred", Some("found by the check in what the run left behind".to_owned()))
@@ -81,6 +79,15 @@ pub fn chain(chain: &Chain, broken: bool) -> String {
     }
     out.push_str("</ol>");
     out
+}
+
+/// Which earlier step led to one.
+fn led(from: Option<crate::sim::time::SimTime>, via: u64) -> String {
+    let by = match from {
+        None => "led to by the step before".to_owned(),
+        Some(at) => format!("led to by the step at {at}"),
+    };
+    if via == 0 { by } else { format!("{by}, by way of {}", counted(via, "event")) }
 }
 
 /// The last events before the chain's end.

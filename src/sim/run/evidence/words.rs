@@ -77,8 +77,7 @@ pub(super) fn application(event: &TraceEvent) -> Option<(String, Outcome)> {
         }
         "request" => {
             let (id, status) = (short(field("id")), field("status"));
-            let fault = event.field("fault").filter(|fault| *fault != "none");
-            let why = fault.map(|fault| format!(" ({fault})")).unwrap_or_default();
+            let why = fault_named(event).map(|fault| format!(" ({fault})")).unwrap_or_default();
             match field("accepted") {
                 "true" => well(format!("takes {id}, answers {status}{why}")),
                 _ => Some((format!("refuses {id} with {status}{why}"), Outcome::Refused)),
@@ -87,6 +86,12 @@ pub(super) fn application(event: &TraceEvent) -> Option<(String, Outcome)> {
         "stored" => well(format!("stores {} events of {}", field("events"), short(field("id")))),
         _ => None,
     }
+}
+
+/// The fault that an answer of New Relic names.
+pub(super) fn fault_named(event: &TraceEvent) -> Option<&str> {
+    let named = event.field("fault").filter(|_| event.kind == "request");
+    named.filter(|fault| *fault != "none")
 }
 
 /// Any event in words.
