@@ -14,6 +14,7 @@ use super::report::{
 use super::schedule::Schedule;
 use super::source::Collected;
 use super::stages::Staged;
+use super::status::CycleNews;
 use super::{Counts, Pipeline, moment};
 use crate::domain::sample::RawSample;
 use crate::domain::units::{UnixMillis, whole_millis};
