@@ -136,6 +136,7 @@ impl Lives {
         let keeps_books = self.keeps_books;
         // The lives keep the status, so what the status tells must not keep them.
         let (kept, clock, trace) = (Arc::downgrade(&self.lives), clock.clone(), trace.clone());
+        let keeps_books = self.keeps_books;
         pipeline.status().subscribe(Arc::new(move |news| {
             let Some(lives) = kept.upgrade() else { return };
             let mut lives = lives.lock().unwrap_or_else(PoisonError::into_inner);

@@ -22,6 +22,7 @@ use crate::sometimes;
 mod crash_point;
 pub mod crash_sweep;
 pub mod defect;
+mod ends;
 pub mod evidence;
 mod hosts;
 mod identity;
@@ -33,6 +34,8 @@ pub mod reference;
 pub mod replay;
 mod runner;
 pub mod state;
+#[cfg(test)]
+mod tests;
 mod user;
 mod watch;
 mod with_http;
@@ -179,7 +182,7 @@ pub(in crate::sim) fn observe(
     on_own_thread(scenario, options, None, move |run| {
         let mut look = Look::at(at);
         let report = judge(recorded(run.scenario, run.options, run.defect, &mut look));
-        (report, look.seen)
+        (report, look.state)
     })
 }
 
