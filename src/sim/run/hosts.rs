@@ -133,7 +133,6 @@ impl Lives {
         let born = trace.event(now, PIPELINE_HOST, format_args!("born"));
         trace.go_on_from(born);
         let born = trace.cause();
-        let keeps_books = self.keeps_books;
         // The lives keep the status, so what the status tells must not keep them.
         let (kept, clock, trace) = (Arc::downgrade(&self.lives), clock.clone(), trace.clone());
         let keeps_books = self.keeps_books;
