@@ -19,7 +19,7 @@ const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
 type Case = (&'static str, &'static [&'static str], i32, &'static [&'static str]);
 
 const CASES: &[Case] = &[
-    ("built_in_passes", &["run"], 0, &["PASSED", "ground truth", "picture"]),
+    ("built_in_passes", &["run"], 0, &["PASSED", "ground truth", "card "]),
     ("json_is_complete", &["run", "--format", "json"], 0, &["\"checks\"", "\"trace\"", "\"id\""]),
     ("markdown_has_a_table", &["run", "--format", "markdown"], 0, &["| ✓ | conservation |"]),
     ("junit_names_checks", &["run", "--format", "junit"], 0, &["<testcase name=\"conservation\""]),
@@ -74,10 +74,10 @@ const CASES: &[Case] = &[
     ),
     ("trace_without_folder", &["run", "--trace", "no/such"], 1, &["the trace to no/such: No such"]),
     (
-        "named_folder_for_the_picture",
+        "named_folder_for_the_card",
         &["run", "--out", "/dev/null/x"],
         1,
-        &["PASSED", "cannot write the picture /dev/null/x/"],
+        &["PASSED", "cannot write the card /dev/null/x/"],
     ),
     ("checks", &["checks"], 0, &["ground truth   oracle   13  every stored figure"]),
     ("checks_json", &["checks", "--format", "json"], 0, &["\"name\": \"no panic\""]),

@@ -120,6 +120,21 @@ marks! {
         "The spool's file was damaged and what is good in it was saved.";
     BATCH_UNREADABLE = "batch-unreadable":
         "A batch in the spool could not be read back and was given up.";
+    // Clusters.
+    GROUP_REBALANCING = "group-rebalancing":
+        "A broker described a consumer group that was not stable.";
+    REPLICAS_BEHIND = "replicas-behind":
+        "A broker named partitions with replicas out of sync.";
+    CONTROLLER_ABSENT = "controller-absent":
+        "A broker named no controller.";
+    LOG_VOLUME_FULL = "log-volume-full":
+        "A broker's process ended because its log volume was full.";
+    BROKER_JOINED = "broker-joined":
+        "A broker took part in its cluster for the first time.";
+    PARTITION_REASSIGNED = "partition-reassigned":
+        "A partition moved to other replicas.";
+    LOAD_SURGED = "load-surged":
+        "The load was a multiple of what its pattern says.";
     // The simulated world.
     FAULTS_OVERLAPPED = "faults-overlapped":
         "Two faults were in force at the same time.";

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use ::shakedown::sim::run::passport::Passport;
 use ::shakedown::sim::run::Network;
+use ::shakedown::sim::run::passport::Passport;
 use ::shakedown::sim::scenario;
 use ::shakedown::sim::seed::Seed;
 use ::shakedown::sim::time::SimTime;
@@ -72,7 +72,11 @@ fn shown() -> Result<(), Failed> {
     run.says(&field, 0, &["number=1", "number=2"])?;
     run.says(&["trace", "grep", "run.trace", "("], 2, &["unclosed group"])?;
     run.says(&["trace", "why", "run.trace", "#20"], 0, &["▸ ", "#20 "])?;
-    run.says(&["trace", "why", "run.trace", "99999999"], 1, &["has no event #99999999", "are #1 to"])?;
+    run.says(
+        &["trace", "why", "run.trace", "99999999"],
+        1,
+        &["has no event #99999999", "are #1 to"],
+    )?;
     let jsonl = run.says(&["trace", "export", "run.trace", "--format", "jsonl"], 0, &[])?;
     let all = run.says(&["trace", "show", "run.trace"], 0, &[])?;
     for line in jsonl.lines() {
@@ -102,10 +106,18 @@ fn wrong_files() -> Result<(), Failed> {
         changed
     };
     let files: [Wrong<'_>; 6] = [
-        ("cut.trace", whole[..whole.len() - 40].to_vec(), &["it is cut off at byte", "after event"]),
+        (
+            "cut.trace",
+            whole[..whole.len() - 40].to_vec(),
+            &["it is cut off at byte", "after event"],
+        ),
         ("damaged.trace", changed(whole.len() / 2, 0), &["it is damaged at byte", "checksum"]),
         ("newer.trace", changed(8, 9), &["its schema is 9", "a newer one"]),
-        ("text.trace", b"0000005000000 1 - net recv\n".to_vec(), &["no trace file", "--trace FILE"]),
+        (
+            "text.trace",
+            b"0000005000000 1 - net recv\n".to_vec(),
+            &["no trace file", "--trace FILE"],
+        ),
         ("empty.trace", Vec::new(), &["it is empty"]),
         ("other", b"\x00\x01\x02".to_vec(), &["does not begin as one"]),
     ];

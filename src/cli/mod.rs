@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::sim::check::Class;
 
+mod card;
 mod catalogue;
 mod crash_sweep;
 mod definitions;
@@ -138,6 +139,8 @@ enum Verb {
     Diff(diff::DiffArgs),
     /// Works with trace files.
     Trace(trace::TraceArgs),
+    /// Makes the card of a run that has been: one page that tells how it went.
+    Card(card::CardArgs),
     /// Proves that a seed gives the same trace bytes in two fresh processes.
     Meta(meta::MetaArgs),
     /// Runs a scenario once for every so many events of a host, which goes down after that event.
@@ -186,6 +189,7 @@ pub fn main() -> ExitCode {
         Verb::Replay(args) => args.run().into(),
         Verb::Diff(args) => args.run().into(),
         Verb::Trace(args) => args.run().into(),
+        Verb::Card(args) => args.run().into(),
         Verb::Meta(args) => args.run().into(),
         Verb::CrashSweep(args) => args.run().into(),
         Verb::Checks(args) => catalogue::checks(&args).into(),

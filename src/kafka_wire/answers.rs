@@ -3,8 +3,27 @@
 //! Invariant: every answer that the codec encodes fits, to its last byte (tested for all APIs and
 //! versions).
 
+use kafka_protocol::messages::ApiKey;
+
 use super::Layout::{Blob, Fixed, Many, Plain, Text};
 use super::{Field, Layout, Shape, all, since, until, within};
+
+/// The layout of the answer to `api`; `None` for APIs that no collector asks.
+pub fn answer(api: ApiKey) -> Option<&'static Shape> {
+    Some(match api {
+        ApiKey::ApiVersions => &API_VERSIONS,
+        ApiKey::Metadata => &METADATA,
+        ApiKey::DescribeCluster => &DESCRIBE_CLUSTER,
+        ApiKey::ListOffsets => &LIST_OFFSETS,
+        ApiKey::FindCoordinator => &FIND_COORDINATOR,
+        ApiKey::ListGroups => &LIST_GROUPS,
+        ApiKey::DescribeGroups => &DESCRIBE_GROUPS,
+        ApiKey::OffsetFetch => &OFFSET_FETCH,
+        ApiKey::DescribeConfigs => &DESCRIBE_CONFIGS,
+        ApiKey::DescribeLogDirs => &DESCRIBE_LOG_DIRS,
+        _ => return None,
+    })
+}
 
 /// An array of broker ids.
 const NODES: Layout = Plain(4);

@@ -19,6 +19,7 @@ mod requests;
 
 use bytes::{Buf, Bytes};
 
+pub use answers::answer;
 pub use requests::request;
 
 /// Most structures one frame may hold; the codec spends up to 50 bytes of memory on one byte of

@@ -16,7 +16,7 @@ mod coverage;
 mod cycles;
 mod fingerprint;
 mod freshness;
-mod ground_truth;
+pub mod ground_truth;
 mod guid;
 mod health_score;
 mod honesty;

@@ -4,16 +4,37 @@ use std::fmt::Debug;
 
 use super::catalogue::Group;
 use super::stage::{Lot, Stage};
-use super::{Action, FaultSpec, FormFault, Name};
+use super::{Action, FaultSpec, FormFault};
 use crate::sim::scenario::NetworkSpec;
+
+/// An object of a scenario that is no host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Object {
+    /// A cluster.
+    Cluster(String),
+    /// A topic.
+    Topic {
+        /// Of this cluster.
+        cluster: String,
+        /// Its name.
+        topic: String,
+    },
+    /// A consumer group.
+    Group {
+        /// Of this cluster.
+        cluster: String,
+        /// Its name.
+        group: String,
+    },
+}
 
 /// One fault with its keys.
 pub trait Body: Debug {
     /// Every host that it names, with the key that names it.
     fn hosts(&self) -> Vec<(&'static str, String)>;
 
-    /// Every cluster, topic or group that it names, with the key that names it.
-    fn names(&self) -> Vec<(&'static str, Name)> {
+    /// Every object of a cluster that it names, with the key that names it.
+    fn objects(&self) -> Vec<(&'static str, Object)> {
         Vec::new()
     }
 

@@ -27,7 +27,7 @@ mod stage;
 mod tests;
 mod words;
 
-pub use body::{Body, Kind};
+pub use body::{Body, Kind, Object};
 pub use broker::crash_point::CrashPoint;
 pub use catalogue::{Entry, Group, Key, find};
 pub use form::FormFault;
@@ -35,27 +35,6 @@ pub use newrelic::NewRelicFault;
 pub use pipeline::memory_cap::MemoryCap;
 pub use spec::{CATALOGUE, FaultSpec};
 pub use stage::{ClusterStage, Lot, Stage};
-
-/// Something in a fleet that a fault names, besides hosts.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Name {
-    /// A cluster.
-    Cluster(String),
-    /// A topic of a cluster.
-    Topic {
-        /// The cluster.
-        cluster: String,
-        /// The topic.
-        topic: String,
-    },
-    /// A consumer group of a cluster.
-    Group {
-        /// The cluster.
-        cluster: String,
-        /// The group.
-        group: String,
-    },
-}
 
 /// What a fault does, resolved.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,18 +45,18 @@ pub enum Action {
     NewRelic(NewRelicFault),
     /// Ends what this one began.
     NewRelicWell(NewRelicFault),
-    /// To a cluster.
+    /// To a cluster's state, or to what one of its brokers sends.
     Fleet {
-        /// Which.
+        /// Name of the cluster.
         cluster: String,
-        /// What.
+        /// What befalls it.
         fault: FleetFault,
     },
     /// Ends what this one began.
     FleetWell {
-        /// Which cluster.
+        /// Name of the cluster.
         cluster: String,
-        /// What.
+        /// What befell it.
         fault: FleetFault,
     },
     /// The host goes down after the given event.

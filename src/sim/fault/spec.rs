@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::body::{Body, InSpec, Kind};
+use super::body::{Body, InSpec, Kind, Object};
 use super::catalogue::Entry;
-use super::{Fault, FormFault, Name, broker, network, newrelic, pipeline};
+use super::{Fault, FormFault, broker, network, newrelic, pipeline};
 use crate::config::quantity::DurationText;
 use crate::sim::scenario::NetworkSpec;
 use crate::sim::time::SimTime;
@@ -82,8 +82,8 @@ faults! {
     wrong_correlation_id: broker::wrong_correlation_id::WrongCorrelationId,
     stale_metadata: broker::stale_metadata::StaleMetadata,
     log_disk_full: broker::log_disk_full::LogDiskFull,
-    clock_skew: broker::clock_skew::ClockSkew,
     consumer_stall: broker::consumer_stall::ConsumerStall,
+    clock_skew: broker::clock_skew::ClockSkew,
     too_many_requests: newrelic::too_many_requests::TooManyRequests,
     unavailable: newrelic::unavailable::Unavailable,
     server_error: newrelic::server_error::ServerError,
@@ -142,9 +142,9 @@ impl FaultSpec {
         self.bodies().iter().flat_map(|(_, body)| body.hosts()).collect()
     }
 
-    /// Every cluster, topic or group that it names, with the key of its table that names it.
-    pub fn names(&self) -> Vec<(&'static str, Name)> {
-        self.bodies().iter().flat_map(|(_, body)| body.names()).collect()
+    /// Every object of a cluster that it names, with the key of its table that names it.
+    pub fn objects(&self) -> Vec<(&'static str, Object)> {
+        self.bodies().iter().flat_map(|(_, body)| body.objects()).collect()
     }
 
     /// What two faults must not have in force at once; empty for one that is none.

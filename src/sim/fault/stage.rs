@@ -5,7 +5,7 @@
 use rand_chacha::ChaCha8Rng;
 
 use crate::config::quantity::DurationText;
-use crate::sim::fleet::broker_host;
+use crate::sim::fleet::{broker_host, group_name};
 use crate::sim::scenario::{NEWRELIC_HOST, PIPELINE_HOST, Scenario};
 use crate::sim::seed::{below, unit_interval};
 use crate::sim::world::HostName;
@@ -26,10 +26,10 @@ pub struct ClusterStage {
     pub name: String,
     /// Its brokers' hosts.
     pub brokers: Vec<HostName>,
-    /// Its topics, but for internal ones.
-    pub topics: Vec<String>,
-    /// Its consumer groups.
-    pub groups: Vec<String>,
+    /// Number of topics.
+    pub topics: u32,
+    /// Number of consumer groups.
+    pub groups: u32,
     /// Replicas per partition.
     pub replication: u32,
 }
@@ -40,8 +40,8 @@ impl Stage {
         let clusters = scenario.kafka.iter().map(|(name, spec)| ClusterStage {
             name: name.clone(),
             brokers: (1..=spec.brokers).map(|id| broker_host(name, id)).collect(),
-            topics: spec.fleet(name).topic_names(),
-            groups: spec.fleet(name).group_names(),
+            topics: spec.topics,
+            groups: spec.groups,
             replication: spec.replication,
         });
         Self { clusters: clusters.collect(), spool: scenario.pipeline.spool }
@@ -105,15 +105,18 @@ impl Lot {
         self.pick(&stage.brokers()).map(|host| (*host).clone())
     }
 
-    /// Some cluster.
-    pub fn cluster<'a>(&mut self, stage: &'a Stage) -> Option<&'a ClusterStage> {
-        self.pick(&stage.clusters)
+    /// A place in a list of `count` things, which is not 0.
+    pub fn index(&mut self, count: u32) -> usize {
+        usize::try_from(below(&mut self.0, u64::from(count.max(1)))).unwrap_or(0)
     }
 
     /// Some consumer group, with its cluster.
     pub fn group(&mut self, stage: &Stage) -> Option<(String, String)> {
-        let cluster = self.cluster(stage)?;
-        Some((cluster.name.clone(), self.pick(&cluster.groups)?.clone()))
+        let with_groups = stage.clusters.iter().filter(|cluster| cluster.groups > 0);
+        let with_groups: Vec<&ClusterStage> = with_groups.collect();
+        let cluster = *self.pick(&with_groups)?;
+        let group = group_name(self.index(cluster.groups), cluster.topics as usize);
+        Some((cluster.name.clone(), group))
     }
 
     /// Two hosts that talk to each other: the pipeline and New Relic, or the pipeline and a broker.

@@ -14,9 +14,7 @@ fn spec(text: &str) -> FaultSpec {
 fn stage() -> Stage {
     let brokers = (1..=3).map(|id| format!("orders-broker-{id}")).collect();
     let name = "orders".to_owned();
-    let topics = vec!["orders.created".to_owned(), "orders.paid".to_owned()];
-    let groups = vec!["orders-consumers-0".to_owned()];
-    let orders = ClusterStage { name, brokers, topics, groups, replication: 3 };
+    let orders = ClusterStage { name, brokers, topics: 4, groups: 3, replication: 3 };
     Stage { clusters: vec![orders], spool: true }
 }
 

@@ -240,11 +240,11 @@ impl State {
         let topics = self.topics.len() - 1;
         for index in 0..self.spec.groups as usize {
             let count = (1 + below(&mut rng, 3) as usize).min(topics);
-            let name: Arc<str> = Arc::from(group_name(index, topics));
             let mut chosen: Vec<usize> =
                 (0..count).map(|nth| 1 + (index * 2 + nth) % topics.max(1)).collect();
             chosen.sort_unstable();
             chosen.dedup();
+            let name: Arc<str> = Arc::from(group_name(index, topics));
             let Some(coordinator) = self.coordinator_part(&name) else { continue };
             let mut group = Group::new(Arc::clone(&name), coordinator);
             group.synthetic = true;
@@ -308,32 +308,21 @@ fn new_broker(spec: &FleetSpec, id: i32) -> Broker {
     }
 }
 
-/// `orders.created`, `payments.created`, …, then with a number.
-fn topic_name(index: usize) -> String {
+/// `orders-consumers-0`: name of consumer group `index` in a cluster of so many topics, after the
+/// first topic that it reads. Every tenth group, from 9 on, has no members.
+pub fn group_name(index: usize, topics: usize) -> String {
+    let topic = topic_name(index * 2 % topics.max(1));
+    let subject = topic.split('.').next().filter(|_| topics > 0).unwrap_or("idle");
+    format!("{subject}-consumers-{index}")
+}
+
+/// Name of topic `index`: `orders.created`, `payments.created`, …, then with a number.
+pub fn topic_name(index: usize) -> String {
     let subject = SUBJECTS[index % SUBJECTS.len()];
     let fact = FACTS[index / SUBJECTS.len() % FACTS.len()];
     match index / (SUBJECTS.len() * FACTS.len()) {
         0 => format!("{subject}.{fact}"),
         round => format!("{subject}.{fact}.{}", round + 1),
-    }
-}
-
-/// The name of a group says what its first topic is about.
-fn group_name(index: usize, topics: usize) -> String {
-    let topic = (topics > 0).then(|| topic_name(index * 2 % topics));
-    let subject = topic.as_deref().and_then(|name| name.split('.').next()).unwrap_or("idle");
-    format!("{subject}-consumers-{index}")
-}
-
-impl FleetSpec {
-    /// Names of its topics at the start, but for `__consumer_offsets`: the same for every seed.
-    pub fn topic_names(&self) -> Vec<String> {
-        (0..self.topics as usize).map(topic_name).collect()
-    }
-
-    /// Names of its consumer groups: the same for every seed.
-    pub fn group_names(&self) -> Vec<String> {
-        (0..self.groups as usize).map(|group| group_name(group, self.topics as usize)).collect()
     }
 }
 

@@ -9,6 +9,7 @@ use super::state::{Broker, BrokerCounters, Event, Partition, State, TopicCounter
 use crate::rt::cause;
 use crate::sim::time::SimTime;
 use crate::sim::workload::{mix, noise_ppm};
+use crate::sometimes;
 
 const MINUTE_MS: u64 = 60_000;
 /// Producers differ from the curve by this much each minute.
@@ -68,7 +69,10 @@ impl State {
             Event::RebalanceLeaders => self.rebalance_leaders(),
             Event::MemberChange { group } => self.change_members(&group),
             Event::SyntheticRebalance { group } => self.step_synthetic(&group),
-            Event::Rates => self.set_rates(),
+            Event::Rates => {
+                sometimes!(LOAD_SURGED);
+                self.set_rates();
+            }
             Event::Storm { group } => self.storm(&group),
             Event::MemberSession { group, member } => self.member_session(&group, &member),
             Event::RebalanceDeadline { group, round } => self.rebalance_deadline(&group, round),

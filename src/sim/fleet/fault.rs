@@ -21,6 +21,7 @@ use std::time::Duration;
 use super::Fleet;
 use super::group::GroupState;
 use super::history::Change;
+use super::past::Past;
 use super::state::{Event, State};
 use crate::sim::time::SimTime;
 use crate::sim::workload::mix;
@@ -141,6 +142,8 @@ struct Entry {
     moved: BTreeSet<usize>,
     /// Bytes that something else takes of the broker's log volume.
     taken_bytes: u64,
+    /// The cluster when it began, for a broker that goes on telling that.
+    past: Option<Box<Past>>,
 }
 
 /// Faults in force, and what they left to be noticed.
@@ -152,9 +155,49 @@ pub(super) struct InForce {
     loading: BTreeMap<usize, SimTime>,
     /// Brokers whose processes ended for want of room, until somebody asks.
     died: Vec<i32>,
+    /// Answers given under wire-level faults: what draws count by.
+    answers: u64,
 }
 
 impl InForce {
+    /// Wire-level faults of `broker`, oldest first.
+    pub(super) fn spoilers(&self, broker: i32) -> Vec<FleetFault> {
+        let faults = self.entries.iter().map(|entry| &entry.fault);
+        faults.filter(|fault| fault.wire_broker() == Some(broker)).cloned().collect()
+    }
+
+    /// The number of the next answer under wire-level faults.
+    pub(super) fn count_answer(&mut self) -> u64 {
+        self.answers += 1;
+        self.answers
+    }
+
+    /// Time by which the answers of `broker` come late.
+    pub(super) fn delay(&self, broker: i32) -> Option<Duration> {
+        let delays = self.entries.iter().filter_map(|entry| match entry.fault {
+            FleetFault::Slow { broker: of, delay } if of == broker => Some(delay),
+            _ => None,
+        });
+        delays.reduce(|sum, delay| sum + delay)
+    }
+
+    fn stale(&mut self, broker: i32) -> Option<&mut Entry> {
+        let stale = FleetFault::StaleMetadata { broker };
+        self.entries.iter_mut().find(|entry| entry.fault == stale)
+    }
+
+    /// The cluster as `broker` takes it to be, if not as it is; to be put back.
+    pub(super) fn take_past(&mut self, broker: i32) -> Option<Box<Past>> {
+        self.stale(broker)?.past.take()
+    }
+
+    /// Puts back what was taken.
+    pub(super) fn put_past(&mut self, broker: i32, past: Box<Past>) {
+        if let Some(entry) = self.stale(broker) {
+            entry.past = Some(past);
+        }
+    }
+
     fn any(&self, is: impl Fn(&FleetFault) -> bool) -> bool {
         self.entries.iter().any(|entry| is(&entry.fault))
     }
@@ -254,8 +297,15 @@ impl Fleet {
 
 impl State {
     fn begin_fault(&mut self, fault: &FleetFault) {
-        let entry =
-            Entry { begun: self.now, fault: fault.clone(), moved: BTreeSet::new(), taken_bytes: 0 };
+        let stale = matches!(fault, FleetFault::StaleMetadata { .. });
+        let past = stale.then(|| Box::new(Past::of(self)));
+        let entry = Entry {
+            begun: self.now,
+            fault: fault.clone(),
+            moved: BTreeSet::new(),
+            taken_bytes: 0,
+            past,
+        };
         self.in_force.entries.push(entry);
         match fault {
             FleetFault::LeaderMove { topic, share } => {

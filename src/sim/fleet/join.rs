@@ -18,6 +18,7 @@ use super::build::place;
 use super::history::Change;
 use super::state::{BrokerIds, Event, State};
 use crate::sim::time::SimTime;
+use crate::sometimes;
 
 /// Brokers that start for the first time during the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +51,7 @@ impl State {
         let ids = |broker: &i32| self.join_of(*broker) == Some(join);
         let all = self.brokers.iter().map(|broker| broker.id).filter(ids);
         let here = all.clone().all(|id| self.broker(id).is_some_and(|broker| !broker.fenced));
+        sometimes!(BROKER_JOINED);
         if !here || !self.spread.insert(join) {
             return;
         }
@@ -101,6 +103,7 @@ impl State {
         if state.target.is_empty() || !complete {
             return;
         }
+        sometimes!(PARTITION_REASSIGNED);
         state.replicas = std::mem::take(&mut state.target);
         state.isr = state.replicas.clone();
         state.adding.clear();

@@ -30,6 +30,7 @@ mod join;
 mod journal;
 mod log;
 mod members;
+mod past;
 mod server;
 mod spec;
 mod state;
@@ -40,6 +41,8 @@ pub mod wire;
 #[cfg(test)]
 mod fault_tests;
 #[cfg(test)]
+mod join_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod world_tests;
@@ -48,6 +51,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+pub use build::{group_name, topic_name};
 pub use fault::FleetFault;
 pub use group::{GroupState, coordinator_partition, java_string_hash};
 pub use history::{Change, HistoryEntry};

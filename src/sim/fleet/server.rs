@@ -96,6 +96,13 @@ impl<C: Clock> FleetClock<C> {
         SimTime::from(if self.speed == 1.0 { passed } else { passed.mul_f64(self.speed) })
     }
 
+    /// Lets so much virtual time pass.
+    async fn pause(&self, time: Duration) {
+        if !time.is_zero() {
+            self.sleep_until(self.now() + time).await;
+        }
+    }
+
     async fn sleep_until(&self, at: SimTime) {
         let pause = at - self.now();
         let pause = if self.speed == 1.0 { pause } else { pause.div_f64(self.speed) };
@@ -234,7 +241,12 @@ pub(super) async fn serve_connection<S, C>(
         match answer(fleet, &connection, frame, clock).await {
             Ok(None) => {}
             Ok(Some(reply)) => {
-                if stream.write_all(&reply).await.is_err() || stream.flush().await.is_err() {
+                clock.pause(fleet.answer_delay(connection.broker)).await;
+                let sent = stream.write_all(&reply.bytes).await.and(stream.flush().await);
+                if reply.breaks_off {
+                    fleet.connection_closed(connection.broker, CloseReason::BrokenOff);
+                }
+                if sent.is_err() || reply.breaks_off {
                     return;
                 }
             }
@@ -246,18 +258,26 @@ pub(super) async fn serve_connection<S, C>(
     }
 }
 
+/// Bytes to be sent.
+struct Reply {
+    bytes: Bytes,
+    /// Whether the connection ends with them, in the middle of the answer.
+    breaks_off: bool,
+}
+
 /// The answer to one frame, after as long a wait as the request allows.
 async fn answer<C: Clock>(
     fleet: &Fleet,
     connection: &Connection,
     frame: Bytes,
     clock: &FleetClock<C>,
-) -> Result<Option<Bytes>, CloseReason> {
+) -> Result<Option<Reply>, CloseReason> {
     let mut changed = fleet.0.changed.notified();
     let mut outcome = fleet.handle(connection, frame, clock.now());
     loop {
         let Pending { request, wake_at } = match outcome {
-            Outcome::Reply(bytes) => return Ok(Some(bytes)),
+            Outcome::Reply(bytes) => return Ok(Some(Reply { bytes, breaks_off: false })),
+            Outcome::BreakOff(bytes) => return Ok(Some(Reply { bytes, breaks_off: true })),
             Outcome::Silent => return Ok(None),
             Outcome::Close(reason) => return Err(reason),
             Outcome::Wait(pending) => *pending,
@@ -325,7 +345,9 @@ async fn metrics<C: Clock>(
     let now = exporter.clock.now();
     let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
     let kind = "text/plain; version=0.0.4; charset=utf-8";
-    match exporter.fleet.scrape(exporter.id, now, agent.unwrap_or("")) {
+    let page = exporter.fleet.scrape(exporter.id, now, agent.unwrap_or(""));
+    exporter.clock.pause(exporter.fleet.answer_delay(exporter.id)).await;
+    match page {
         Some(page) => ([(header::CONTENT_TYPE, kind)], page).into_response(),
         None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }

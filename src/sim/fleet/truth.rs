@@ -11,6 +11,7 @@ use super::journal::{
 };
 use super::state::State;
 use crate::sim::time::SimTime;
+use crate::sometimes;
 
 impl State {
     /// Writes an observation when the journal is on; `what` is only called then.
@@ -50,6 +51,8 @@ impl State {
         brokers.retain(|broker| !fenced(broker));
         let topics = self.topic_index.values().map(|&index| self.topic_truth(index)).collect();
         let (version, controller) = (self.topology_version, self.controller);
+        sometimes!(CONTROLLER_ABSENT, controller.is_none());
+        sometimes!(REPLICAS_BEHIND, self.parts.iter().any(|p| p.isr.len() < p.replicas.len()));
         MetadataTruth { version, controller, brokers, topics }
     }
 

@@ -120,7 +120,8 @@ pub fn timeline(record: &Record, checks: &[CheckResult]) -> Timeline {
     }
 }
 
-fn mark(from: SimTime, to: SimTime, tone: Tone, label: &str) -> Mark {
+/// A mark whose end is not before its begin.
+pub(super) fn mark(from: SimTime, to: SimTime, tone: Tone, label: &str) -> Mark {
     Mark { from, to: to.max(from), tone, label: label.to_owned() }
 }
 
@@ -129,7 +130,8 @@ fn fault_lane(fault: &crate::sim::fault::Fault) -> Lane {
     Lane { label: fault.label.clone(), marks }
 }
 
-fn cycles_lane(pipelines: &[PipelineRecord]) -> Lane {
+/// The cycles of all lives.
+pub(super) fn cycles_lane(pipelines: &[PipelineRecord]) -> Lane {
     let cycles = pipelines.iter().flat_map(|life| &life.cycles);
     let marks = cycles.map(|cycle| {
         let missing: u64 = cycle.missing.values().flat_map(BTreeMap::values).sum();
@@ -145,7 +147,7 @@ fn cycles_lane(pipelines: &[PipelineRecord]) -> Lane {
 }
 
 /// When New Relic took data, in pieces no longer than a few seconds each.
-fn stored_lane(record: &Record) -> Lane {
+pub(super) fn stored_lane(record: &Record) -> Lane {
     let mut marks: Vec<Mark> = Vec::new();
     for event in &record.newrelic.samples {
         match marks.last_mut() {

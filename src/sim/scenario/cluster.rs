@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::quantity::{DurationText, SizeText};
-use crate::sim::fleet::{FleetSpec, Join};
+use crate::sim::fleet::{FleetSpec, Join, group_name, topic_name};
 use crate::sim::time::SimTime;
 use crate::sim::workload::{LoadCurve, Pattern, Surge};
 
@@ -129,6 +129,16 @@ fn factor_ppm(factor: f64) -> u64 {
 }
 
 impl KafkaSpec {
+    /// Names of the topics that it has from the start.
+    pub fn topic_names(&self) -> Vec<String> {
+        (0..self.topics as usize).map(topic_name).collect()
+    }
+
+    /// Names of its consumer groups.
+    pub fn group_names(&self) -> Vec<String> {
+        (0..self.groups as usize).map(|index| group_name(index, self.topics as usize)).collect()
+    }
+
     /// The fleet of the cluster called `name`.
     pub fn fleet(&self, name: &str) -> FleetSpec {
         let join = |spec: &JoinSpec| Join {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::config::toml_file::{Place, Problem, TomlFile, nearest};
-use crate::sim::fault::{FaultSpec, FormFault, Name};
+use crate::sim::fault::{FaultSpec, FormFault, Object};
 use crate::sim::scenario::{KafkaSpec, Scenario};
 use crate::sim::time::SimTime;
 use crate::sometimes::{MARKS, mark};
@@ -88,14 +88,6 @@ fn growth(file: &TomlFile, place: &Place, spec: &KafkaSpec, problems: &mut Vec<P
                 "for example lasts = \"5min\"",
             ));
         }
-        if !(0.0..=1_000.0).contains(&surge.factor) {
-            problems.push(file.problem(
-                "surge",
-                &place.key("factor"),
-                format!("a surge cannot multiply the load by {}", surge.factor),
-                "set factor to 0 to 1000, for example 3.0",
-            ));
-        }
     }
     for (index, pair) in spec.join.windows(2).enumerate() {
         if pair[1].at < pair[0].at {
@@ -176,13 +168,16 @@ fn faults(file: &TomlFile, scenario: &Scenario, problems: &mut Vec<Problem>) {
     for (index, spec) in ordered {
         let place = Place::root().key("fault").at(index);
         let kind = spec.entry().map_or(place.clone(), |entry| place.key(entry.name));
-        // A name that nobody has is no broker either.
-        if !absent(file, scenario, &kind, spec, problems) {
-            for FormFault { rule, keys, message, help } in spec.faults_of_form() {
+        let absent = absent(file, scenario, &kind, spec);
+        // A name that nobody has is no broker's either.
+        if absent.is_empty() {
+            problems.extend(spec.faults_of_form().into_iter().map(|fault| {
+                let FormFault { rule, keys, message, help } = fault;
                 let place = keys.iter().fold(place.clone(), |place, key| place.key(*key));
-                problems.push(file.problem(rule, &place, message, help));
-            }
+                file.problem(rule, &place, message, help)
+            }));
         }
+        problems.extend(absent);
         for (key, host) in spec.hosts() {
             let Some(joins) = later.get(&host).filter(|at| SimTime::from(spec.at.0) < **at) else {
                 continue;
@@ -208,60 +203,65 @@ fn faults(file: &TomlFile, scenario: &Scenario, problems: &mut Vec<Problem>) {
     }
 }
 
-/// Refuses what a fault names and the scenario does not have; whether there is any.
-fn absent(
-    file: &TomlFile,
-    scenario: &Scenario,
-    place: &Place,
-    spec: &FaultSpec,
-    problems: &mut Vec<Problem>,
-) -> bool {
-    let before = problems.len();
-    let mut refuse = |rule, key, what: &str, name: &str, known: &[String]| {
-        if !known.iter().any(|known| known == name) {
-            let near = nearest(name, known.iter().map(String::as_str));
-            let near = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
-            let message = format!("no {what} is called `{name}`");
-            let help = format!("{near}{what}s are {}", shown(known));
-            problems.push(file.problem(rule, &place.key(key), message, help));
-        }
-    };
-    let clusters: Vec<String> = scenario.kafka.keys().cloned().collect();
-    for (key, host) in spec.hosts() {
-        refuse("unknown_host", key, "host", &host, &scenario.hosts());
-    }
-    for (key, name) in spec.names() {
-        match name {
-            Name::Cluster(cluster) => {
-                refuse("unknown_cluster", key, "cluster", &cluster, &clusters)
-            }
-            Name::Topic { cluster, topic } => match scenario.kafka.get(&cluster) {
-                Some(kafka) => {
-                    let known = kafka.fleet(&cluster).topic_names();
-                    refuse("unknown_topic", key, "topic", &topic, &known);
-                }
-                None => refuse("unknown_cluster", "cluster", "cluster", &cluster, &clusters),
-            },
-            Name::Group { cluster, group } => match scenario.kafka.get(&cluster) {
-                Some(kafka) => {
-                    let known = kafka.fleet(&cluster).group_names();
-                    refuse("unknown_group", key, "group", &group, &known);
-                }
-                None => refuse("unknown_cluster", "cluster", "cluster", &cluster, &clusters),
-            },
-        }
-    }
-    problems.len() > before
+/// What a fault at `place` names and the scenario does not have.
+fn absent(file: &TomlFile, scenario: &Scenario, place: &Place, spec: &FaultSpec) -> Vec<Problem> {
+    let known = scenario.hosts();
+    let hosts = spec.hosts().into_iter().filter(|(_, host)| !known.contains(host));
+    let hosts = hosts.map(|(key, host)| {
+        let near = nearest(&host, known.iter().map(String::as_str));
+        let near = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
+        let help = format!("{near}hosts are {}", some_of(&known));
+        let message = format!("no host is called `{host}`");
+        file.problem("unknown_host", &place.key(key), message, help)
+    });
+    let objects = spec.objects().into_iter();
+    let objects = objects
+        .filter_map(|(key, object)| unknown_object(file, scenario, &object, &place.key(key)));
+    hosts.chain(objects).collect()
 }
 
 /// The first of many names.
-fn shown(names: &[String]) -> String {
+fn some_of(names: &[String]) -> String {
     const MOST: usize = 12;
     match names.len() {
-        0 => "none at all".to_owned(),
         count if count > MOST => format!("{}, … ({count})", names[..MOST].join(", ")),
         _ => names.join(", "),
     }
+}
+
+/// What is wrong with a fault's object at `place`, if the scenario has none of that name.
+fn unknown_object(
+    file: &TomlFile,
+    scenario: &Scenario,
+    object: &Object,
+    place: &Place,
+) -> Option<Problem> {
+    let unknown = |rule: &'static str, what: &str, name: &str, known: &[String]| {
+        let near = nearest(name, known.iter().map(String::as_str));
+        let some = some_of(known);
+        let help = match near {
+            _ if known.is_empty() => format!("the cluster has no {what}s"),
+            Some(near) => format!("did you mean `{near}`? {what}s are {some}"),
+            None => format!("{what}s are {some}"),
+        };
+        Some(file.problem(rule, place, format!("no {what} is called `{name}`"), help))
+    };
+    let (Object::Cluster(cluster) | Object::Topic { cluster, .. } | Object::Group { cluster, .. }) =
+        object;
+    let Some(spec) = scenario.kafka.get(cluster) else {
+        let known: Vec<String> = scenario.kafka.keys().cloned().collect();
+        // Said once, where the cluster is named.
+        return match object {
+            Object::Cluster(_) => unknown("unknown_cluster", "cluster", cluster, &known),
+            _ => None,
+        };
+    };
+    let (rule, what, name, known) = match object {
+        Object::Cluster(_) => return None,
+        Object::Topic { topic, .. } => ("unknown_topic", "topic", topic, spec.topic_names()),
+        Object::Group { group, .. } => ("unknown_group", "group", group, spec.group_names()),
+    };
+    if known.contains(name) { None } else { unknown(rule, what, name, &known) }
 }
 
 fn times(file: &TomlFile, scenario: &Scenario, problems: &mut Vec<Problem>) {

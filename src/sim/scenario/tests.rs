@@ -38,6 +38,48 @@ fn impossible_scenarios_are_refused_with_their_rule() {
         ),
         (format!("{HEAD}sometimes = [\"spool-ful\"]\n[kafka.a]\n"), "situation"),
         (format!("{HEAD}sometimes = [\"spool-full\", \"spool-full\"]\n[kafka.a]\n"), "situation"),
+        (
+            format!(
+                "{HEAD}[kafka.a]\nload = {{ surge = [{{ at = \"1s\", lasts = \"0s\", factor = 2 }}] }}\n"
+            ),
+            "surge",
+        ),
+        (
+            format!(
+                "{HEAD}[kafka.a]\nload = {{ surge = [{{ at = \"1s\", lasts = \"1s\", factor = -1 }}] }}\n"
+            ),
+            "out_of_range",
+        ),
+        (
+            format!(
+                "{HEAD}[kafka.a]\njoin = [{{ at = \"9s\", brokers = 1 }}, {{ at = \"8s\", brokers = 1 }}]\n"
+            ),
+            "join",
+        ),
+        (format!("{HEAD}[kafka.a]\njoin = [{{ at = \"9min\", brokers = 1 }}]\n"), "too_short"),
+        (
+            format!(
+                "{HEAD}[kafka.a]\njoin = [{{ at = \"9s\", brokers = 1 }}]\n[[fault]]\nat = \"8s\"\nlasts = \"1s\"\ncrash = {{ host = \"a-broker-4\" }}\n"
+            ),
+            "not_joined",
+        ),
+        (fault("at = \"1s\"\nlasts = \"1s\"\nrestart = { host = \"pipeline\" }\n"), "not_a_broker"),
+        (
+            fault("at = \"1s\"\nlasts = \"1s\"\ncontroller_loss = { cluster = \"b\" }\n"),
+            "unknown_cluster",
+        ),
+        (
+            fault(
+                "at = \"1s\"\nlasts = \"1s\"\nleader_move = { cluster = \"a\", topic = \"x\" }\n",
+            ),
+            "unknown_topic",
+        ),
+        (
+            fault(
+                "at = \"1s\"\nlasts = \"1s\"\nconsumer_stall = { cluster = \"a\", group = \"x\" }\n",
+            ),
+            "unknown_group",
+        ),
         (fault("at = \"1s\"\nlasts = \"1s\"\n"), "fault_kind"),
         (fault("at = \"1s\"\ncrash = { host = \"a-broker-1\" }\n"), "lasts"),
         (fault("at = \"1s\"\nlasts = \"1s\"\ncrash = { host = \"b\" }\n"), "unknown_host"),

@@ -3,11 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::body::{Body, Kind};
+use super::super::Action;
+use super::super::body::{Body, Kind, Object};
 use super::super::catalogue::Group;
 use super::super::stage::{Lot, Stage};
-use super::super::{Action, Name};
-use super::{group_name, on_cluster};
+use super::{of_group, on_cluster};
 use crate::sim::fleet::FleetFault;
 use crate::sim::scenario::NetworkSpec;
 
@@ -26,37 +26,34 @@ impl Body for ConsumerStall {
         Vec::new()
     }
 
-    fn names(&self) -> Vec<(&'static str, Name)> {
-        vec![("group", group_name(&self.cluster, &self.group))]
+    fn objects(&self) -> Vec<(&'static str, Object)> {
+        of_group(&self.cluster, &self.group)
     }
 
     fn target(&self) -> String {
-        format!("group {} of {}", self.group, self.cluster)
+        format!("members of group {} in {}", self.group, self.cluster)
     }
 
     fn label(&self) -> String {
-        format!("stalled consumers of {} in {}", self.group, self.cluster)
+        format!("{} stops consuming", self.group)
     }
 
     fn prose(&self) -> String {
-        format!(
-            "the members of group \"{}\" in cluster \"{}\" stand still",
-            self.group, self.cluster
-        )
+        format!("consumer group \"{}\" stops consuming", self.group)
     }
 
     fn actions(&self, _normal: &NetworkSpec) -> (Vec<Action>, Vec<Action>) {
-        on_cluster(&self.cluster, FleetFault::ConsumerStall { group: self.group.clone() })
+        let group = self.group.clone();
+        on_cluster(&self.cluster, FleetFault::ConsumerStall { group })
     }
 }
 
 impl Kind for ConsumerStall {
     const GROUP: Group = Group::Broker;
-    const SUMMARY: &'static str =
-        "The members of a consumer group stay, and neither read nor commit: its lag grows.";
-    const PROSE: &'static str = "the members of group <group> in cluster <cluster> stand still";
-    const AFFECTS: &'static [&'static str] =
-        &["coverage", "honesty", "freshness", "ground truth", "health score", "relationships"];
+    const SUMMARY: &'static str = "A group's members stay in it and neither read nor commit: its lag grows until they go on \
+         after the end.";
+    const PROSE: &'static str = "consumer group <group> stops consuming";
+    const AFFECTS: &'static [&'static str] = &["ground truth", "health score"];
 
     fn draw(lot: &mut Lot, stage: &Stage) -> Option<Self> {
         let (cluster, group) = lot.group(stage)?;

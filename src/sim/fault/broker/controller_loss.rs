@@ -3,10 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::body::{Body, Kind};
+use super::super::Action;
+use super::super::body::{Body, Kind, Object};
 use super::super::catalogue::Group;
 use super::super::stage::{Lot, Stage};
-use super::super::{Action, Name};
 use super::on_cluster;
 use crate::sim::fleet::FleetFault;
 use crate::sim::scenario::NetworkSpec;
@@ -24,8 +24,8 @@ impl Body for ControllerLoss {
         Vec::new()
     }
 
-    fn names(&self) -> Vec<(&'static str, Name)> {
-        vec![("cluster", Name::Cluster(self.cluster.clone()))]
+    fn objects(&self) -> Vec<(&'static str, Object)> {
+        vec![("cluster", Object::Cluster(self.cluster.clone()))]
     }
 
     fn target(&self) -> String {
@@ -47,12 +47,12 @@ impl Body for ControllerLoss {
 
 impl Kind for ControllerLoss {
     const GROUP: Group = Group::Broker;
-    const SUMMARY: &'static str = "The controller resigns and none is elected before the end: no leaders change, no broker is fenced.";
+    const SUMMARY: &'static str = "The controller resigns and none is elected before the end: no broker is fenced or \
+         unfenced meanwhile, no leader is elected, and Metadata names no controller.";
     const PROSE: &'static str = "cluster <cluster> has no controller";
-    const AFFECTS: &'static [&'static str] =
-        &["coverage", "honesty", "freshness", "ground truth", "health score", "relationships"];
+    const AFFECTS: &'static [&'static str] = &["ground truth", "health score", "honesty"];
 
     fn draw(lot: &mut Lot, stage: &Stage) -> Option<Self> {
-        Some(Self { cluster: lot.cluster(stage)?.name.clone() })
+        Some(Self { cluster: lot.pick(&stage.clusters)?.name.clone() })
     }
 }

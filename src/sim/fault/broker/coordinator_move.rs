@@ -3,12 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::body::{Body, Kind};
+use super::super::Action;
+use super::super::body::{Body, Kind, Object};
 use super::super::catalogue::Group;
 use super::super::stage::{Lot, Stage};
-use super::super::words::shorter;
-use super::super::{Action, Name};
-use super::{group_name, on_cluster};
+use super::{of_group, on_cluster};
 use crate::config::quantity::DurationText;
 use crate::sim::fleet::FleetFault;
 use crate::sim::scenario::NetworkSpec;
@@ -21,12 +20,12 @@ pub struct CoordinatorMove {
     pub cluster: String,
     /// The consumer group.
     pub group: String,
-    /// How long the new coordinator loads the group and answers nothing else.
-    #[serde(default = "loading_default")]
+    /// How long the new coordinator needs to load the group.
+    #[serde(default = "quick")]
     pub loading: DurationText,
 }
 
-fn loading_default() -> DurationText {
+fn quick() -> DurationText {
     DurationText::from_secs(2)
 }
 
@@ -35,48 +34,46 @@ impl Body for CoordinatorMove {
         Vec::new()
     }
 
-    fn names(&self) -> Vec<(&'static str, Name)> {
-        vec![("group", group_name(&self.cluster, &self.group))]
+    fn objects(&self) -> Vec<(&'static str, Object)> {
+        of_group(&self.cluster, &self.group)
     }
 
     fn target(&self) -> String {
-        format!("group {} of {}", self.group, self.cluster)
+        format!("coordinator of group {} in {}", self.group, self.cluster)
     }
 
     fn label(&self) -> String {
-        format!("coordinator of {} in {} moves", self.group, self.cluster)
+        format!("coordinator of {} moves", self.group)
     }
 
     fn prose(&self) -> String {
-        let Self { cluster, group, loading } = self;
+        let Self { group, loading, .. } = self;
         format!(
-            "the coordinator of group \"{group}\" in cluster \"{cluster}\" moves and loads for {loading}"
+            "the coordinator of consumer group \"{group}\" moves and needs {loading} to load it"
         )
     }
 
     fn actions(&self, _normal: &NetworkSpec) -> (Vec<Action>, Vec<Action>) {
-        on_cluster(
-            &self.cluster,
-            FleetFault::CoordinatorMove { group: self.group.clone(), loading: self.loading.0 },
-        )
+        let group = self.group.clone();
+        on_cluster(&self.cluster, FleetFault::CoordinatorMove { group, loading: self.loading.0 })
     }
 }
 
 impl Kind for CoordinatorMove {
     const GROUP: Group = Group::Broker;
-    const SUMMARY: &'static str = "A group's coordinator moves to another broker, which loads the group first; back again at the end.";
+    const SUMMARY: &'static str = "A group's coordinator moves to another broker and back at the end: the old one answers \
+         NOT_COORDINATOR, the new one COORDINATOR_LOAD_IN_PROGRESS until it has loaded the group.";
     const PROSE: &'static str =
-        "the coordinator of group <group> in cluster <cluster> moves and loads for <time>";
-    const AFFECTS: &'static [&'static str] =
-        &["coverage", "honesty", "freshness", "ground truth", "health score", "relationships"];
+        "the coordinator of consumer group <group> moves and needs <time> to load it";
+    const AFFECTS: &'static [&'static str] = &["ground truth", "honesty"];
 
     fn draw(lot: &mut Lot, stage: &Stage) -> Option<Self> {
         let (cluster, group) = lot.group(stage)?;
-        Some(Self { cluster, group, loading: lot.millis(500, 10_000) })
+        Some(Self { cluster, group, loading: lot.millis(100, 20_000) })
     }
 
     fn simpler(&self) -> Vec<Self> {
-        let milder = shorter(self.loading, DurationText::from_millis(100)).into_iter();
-        milder.map(|loading| Self { loading, ..self.clone() }).collect()
+        let usual = Self { loading: quick(), ..self.clone() };
+        if usual == *self { Vec::new() } else { vec![usual] }
     }
 }

@@ -1,4 +1,4 @@
-//! A broker whose replicas fall behind.
+//! Replicas that fall behind.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,15 +8,15 @@ use super::super::catalogue::Group;
 use super::super::stage::{Lot, Stage};
 use super::super::words::who;
 use super::super::{Action, FormFault};
-use super::{is_broker, on_broker};
+use super::{not_a_broker, on_broker};
 use crate::sim::fleet::FleetFault;
 use crate::sim::scenario::NetworkSpec;
 
-/// A broker whose replicas fall behind.
+/// Replicas that fall behind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IsrShrink {
-    /// The broker's host.
+    /// The host of the broker whose replicas fall behind.
     pub host: String,
 }
 
@@ -26,15 +26,15 @@ impl Body for IsrShrink {
     }
 
     fn form(&self) -> Vec<FormFault> {
-        is_broker(&self.host)
+        not_a_broker(&self.host)
     }
 
     fn target(&self) -> String {
-        format!("replicas of {}", self.host)
+        format!("replicas on {}", self.host)
     }
 
     fn label(&self) -> String {
-        format!("replicas on {} fall behind", self.host)
+        format!("replicas behind on {}", self.host)
     }
 
     fn prose(&self) -> String {
@@ -48,10 +48,10 @@ impl Body for IsrShrink {
 
 impl Kind for IsrShrink {
     const GROUP: Group = Group::Broker;
-    const SUMMARY: &'static str = "A broker's replicas leave the in-sync sets that it does not lead, until they have caught up after the end.";
-    const PROSE: &'static str = "the replicas on <broker> fall behind";
-    const AFFECTS: &'static [&'static str] =
-        &["coverage", "honesty", "freshness", "ground truth", "health score", "relationships"];
+    const SUMMARY: &'static str = "A broker's replicas fall behind: it leaves every ISR that it does not lead, and the \
+         partitions count as under-replicated until it has caught up after the end.";
+    const PROSE: &'static str = "the replicas on <host> fall behind";
+    const AFFECTS: &'static [&'static str] = &["ground truth", "health score"];
 
     fn draw(lot: &mut Lot, stage: &Stage) -> Option<Self> {
         Some(Self { host: lot.broker(stage)? })

@@ -3,13 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::body::{Body, Kind};
+use super::super::body::{Body, Kind, Object};
 use super::super::catalogue::Group;
 use super::super::stage::{Lot, Stage};
 use super::super::words::{share_of, simpler_shares};
-use super::super::{Action, FormFault, Name, form};
+use super::super::{Action, FormFault, form};
 use super::on_cluster;
-use crate::sim::fleet::FleetFault;
+use crate::sim::fleet::{FleetFault, topic_name};
 use crate::sim::scenario::NetworkSpec;
 
 /// Leaders that move.
@@ -18,12 +18,12 @@ use crate::sim::scenario::NetworkSpec;
 pub struct LeaderMove {
     /// The cluster.
     pub cluster: String,
-    /// Of this topic only; without it, of all.
+    /// Only partitions of this topic; without it, of all topics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topic: Option<String>,
-    /// Share of the partitions, above 0 and at most 1; without it, all.
+    /// Share of these partitions, above 0 to 1, drawn from the seed; without it, all. At least one
+    /// moves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0.0, max = 1.0))]
     pub share: Option<f64>,
 }
 
@@ -32,12 +32,13 @@ impl Body for LeaderMove {
         Vec::new()
     }
 
-    fn names(&self) -> Vec<(&'static str, Name)> {
-        let cluster = self.cluster.clone();
-        match self.topic.clone() {
-            Some(topic) => vec![("topic", Name::Topic { cluster, topic })],
-            None => vec![("cluster", Name::Cluster(cluster))],
-        }
+    fn objects(&self) -> Vec<(&'static str, Object)> {
+        let cluster = || self.cluster.clone();
+        let topic = self
+            .topic
+            .iter()
+            .map(|topic| ("topic", Object::Topic { cluster: cluster(), topic: topic.clone() }));
+        [("cluster", Object::Cluster(cluster()))].into_iter().chain(topic).collect()
     }
 
     fn form(&self) -> Vec<FormFault> {
@@ -45,50 +46,52 @@ impl Body for LeaderMove {
     }
 
     fn target(&self) -> String {
-        format!("leaders of {}", self.cluster)
+        format!("leaders in {}", self.cluster)
     }
 
     fn label(&self) -> String {
-        match &self.topic {
-            Some(topic) => format!("leaders of {topic} in {} move", self.cluster),
-            None => format!("leaders of {} move", self.cluster),
-        }
+        format!("leaders of {} move", self.topic.as_ref().unwrap_or(&self.cluster))
     }
 
     fn prose(&self) -> String {
-        let share = share_of(self.share, "partition");
-        let topic =
-            self.topic.as_ref().map(|topic| format!(" of topic \"{topic}\"")).unwrap_or_default();
-        format!("the leader of {share}{topic} in cluster \"{}\" moves", self.cluster)
+        let of = match &self.topic {
+            Some(topic) => format!(" of topic \"{topic}\""),
+            None => String::new(),
+        };
+        let whose = share_of(self.share, "partition");
+        format!("{whose}{of} in cluster \"{}\" gets another leader", self.cluster)
     }
 
     fn actions(&self, _normal: &NetworkSpec) -> (Vec<Action>, Vec<Action>) {
+        let topic = self.topic.clone();
         on_cluster(
             &self.cluster,
-            FleetFault::LeaderMove { topic: self.topic.clone(), share: self.share.unwrap_or(1.0) },
+            FleetFault::LeaderMove { topic, share: self.share.unwrap_or(1.0) },
         )
     }
 }
 
 impl Kind for LeaderMove {
     const GROUP: Group = Group::Broker;
-    const SUMMARY: &'static str = "Partitions get the next in-sync replica as their leader; at the end preferred leaders take over again.";
+    const SUMMARY: &'static str = "Partitions get the next in-sync replica as their leader; at the end preferred leaders \
+         take over again. Brokers go on, and answer NOT_LEADER_OR_FOLLOWER to whoever asks the old \
+         leader.";
     const PROSE: &'static str =
-        "the leader of <partitions>[ of topic <topic>] in cluster <cluster> moves";
-    const AFFECTS: &'static [&'static str] =
-        &["coverage", "honesty", "freshness", "ground truth", "health score", "relationships"];
+        "<share>[ of topic <topic>] in cluster <cluster> gets another leader";
+    const AFFECTS: &'static [&'static str] = &["ground truth", "honesty"];
 
     fn draw(lot: &mut Lot, stage: &Stage) -> Option<Self> {
-        let cluster = lot.cluster(stage)?;
-        let one = lot.chance(0.3);
-        let topic = if one { Some(lot.pick(&cluster.topics)?.clone()) } else { None };
-        Some(Self { cluster: cluster.name.clone(), topic, share: lot.share() })
+        let cluster = lot.pick(&stage.clusters)?.clone();
+        let topic =
+            (cluster.topics > 0 && lot.chance(0.5)).then(|| topic_name(lot.index(cluster.topics)));
+        Some(Self { cluster: cluster.name, topic, share: lot.share() })
     }
 
     fn simpler(&self) -> Vec<Self> {
+        let everywhere = Self { topic: None, ..self.clone() };
+        let everywhere = (everywhere != *self).then_some(everywhere);
         let shares = simpler_shares(self.share).into_iter();
         let shares = shares.map(|share| Self { share, ..self.clone() });
-        let all = Self { topic: None, ..self.clone() };
-        shares.chain((all != *self).then_some(all)).collect()
+        everywhere.into_iter().chain(shares).collect()
     }
 }

@@ -1,4 +1,4 @@
-//! A broker without room for its log.
+//! A full log volume.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,23 +6,27 @@ use serde::{Deserialize, Serialize};
 use super::super::body::{Body, Kind};
 use super::super::catalogue::Group;
 use super::super::stage::{Lot, Stage};
-use super::super::words::who;
+use super::super::words::{lower, who};
 use super::super::{Action, FormFault};
-use super::{is_broker, on_broker};
+use super::{not_a_broker, on_broker};
 use crate::config::quantity::SizeText;
 use crate::sim::fleet::FleetFault;
 use crate::sim::scenario::NetworkSpec;
 use crate::sim::world::NetworkFault;
 
-/// A broker without room for its log.
+/// A full log volume.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogDiskFull {
     /// The broker's host.
     pub host: String,
-    /// Bytes by which its log may still grow; without it, none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub free: Option<SizeText>,
+    /// Bytes left to the broker when the fault begins; its logs go on growing into them.
+    #[serde(default = "nothing")]
+    pub free: SizeText,
+}
+
+fn nothing() -> SizeText {
+    SizeText(0)
 }
 
 impl Body for LogDiskFull {
@@ -31,10 +35,11 @@ impl Body for LogDiskFull {
     }
 
     fn form(&self) -> Vec<FormFault> {
-        is_broker(&self.host)
+        not_a_broker(&self.host)
     }
 
     fn target(&self) -> String {
+        // It may take the host down.
         format!("host {}", self.host)
     }
 
@@ -43,18 +48,14 @@ impl Body for LogDiskFull {
     }
 
     fn prose(&self) -> String {
-        let prose = format!("the log volume of {} is full", who(&self.host));
-        match self.free {
-            Some(size) => format!("{prose} but for {size}"),
-            None => prose,
-        }
+        format!("the log volume of {} has {} left", who(&self.host), self.free)
     }
 
     fn actions(&self, _normal: &NetworkSpec) -> (Vec<Action>, Vec<Action>) {
-        let free_bytes = self.free.map_or(0, |size| size.0);
+        let free_bytes = self.free.0;
         let (begin, mut end) =
             on_broker(&self.host, |broker| FleetFault::LogDiskFull { broker, free_bytes });
-        // Its process may have ended meanwhile.
+        // Nothing to a host that is up.
         end.push(Action::Network(NetworkFault::Restart { host: self.host.clone() }));
         (begin, end)
     }
@@ -62,18 +63,22 @@ impl Body for LogDiskFull {
 
 impl Kind for LogDiskFull {
     const GROUP: Group = Group::Broker;
-    const SUMMARY: &'static str = "A broker's log volume is full, or nearly; with nothing left its process ends, and starts again at the end.";
-    const PROSE: &'static str = "the log volume of <broker> is full[ but for <size>]";
+    const SUMMARY: &'static str = "A broker's log volume fills up; when nothing is left its process ends, as Kafka's does \
+         when its only log directory fails. At the end there is room again and it starts.";
+    const PROSE: &'static str = "the log volume of <host> has <size> left";
     const AFFECTS: &'static [&'static str] =
-        &["coverage", "honesty", "freshness", "ground truth", "health score", "relationships"];
+        &["ground truth", "health score", "honesty", "coverage", "freshness", "recovery"];
 
     fn draw(lot: &mut Lot, stage: &Stage) -> Option<Self> {
-        let free = lot.chance(0.5).then(|| SizeText(lot.between(1, 64) << 20));
-        Some(Self { host: lot.broker(stage)?, free })
+        let host = lot.broker(stage)?;
+        let free = if lot.chance(0.5) { 0 } else { lot.between(1, 1_000) << 20 };
+        Some(Self { host, free: SizeText(free) })
     }
 
     fn simpler(&self) -> Vec<Self> {
-        let none = Self { free: None, ..self.clone() };
-        if none == *self { Vec::new() } else { vec![none] }
+        let less = lower(self.free.0, 0).into_iter();
+        // Far below a second of anybody's load, less is none.
+        let less = less.filter(|free| *free == 0 || *free >= 1 << 16);
+        less.map(|free| Self { free: SizeText(free), ..self.clone() }).collect()
     }
 }

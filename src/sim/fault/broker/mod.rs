@@ -1,6 +1,7 @@
 //! Faults of brokers and of what runs on them; crashes befall any host.
 
-use super::{Action, FormFault, Name};
+use super::body::Object;
+use super::{Action, FormFault};
 use crate::sim::fleet::{FleetFault, broker_of};
 
 pub mod clock_skew;
@@ -20,29 +21,33 @@ pub mod stale_metadata;
 pub mod truncated_frames;
 pub mod wrong_correlation_id;
 
-/// Only brokers can do that.
-fn is_broker(host: &str) -> Vec<FormFault> {
+/// What is wrong with a host that must be a broker's.
+fn not_a_broker(host: &str) -> Vec<FormFault> {
     if broker_of(host).is_some() {
         return Vec::new();
     }
-    let message = format!("`{host}` is no broker");
-    let help = "name one as CLUSTER-broker-N, such as orders-broker-1";
+    let message = format!("no broker runs on `{host}`");
+    let help = "name a broker's host, for example orders-broker-1";
     vec![FormFault::new("not_a_broker", &["host"], message, help)]
 }
 
-/// A fault of the broker on `host`, for as long as it lasts.
-fn on_broker(host: &str, fault: impl Fn(i32) -> FleetFault) -> (Vec<Action>, Vec<Action>) {
-    let Some((cluster, id)) = broker_of(host) else { return Default::default() };
-    on_cluster(cluster, fault(id))
-}
-
-/// A fault of a cluster, for as long as it lasts.
+/// Actions that begin and end `fault` in `cluster`.
 fn on_cluster(cluster: &str, fault: FleetFault) -> (Vec<Action>, Vec<Action>) {
-    let cluster = cluster.to_owned();
-    let begin = Action::Fleet { cluster: cluster.clone(), fault: fault.clone() };
-    (vec![begin], vec![Action::FleetWell { cluster, fault }])
+    let cluster = || cluster.to_owned();
+    let end = Action::FleetWell { cluster: cluster(), fault: fault.clone() };
+    (vec![Action::Fleet { cluster: cluster(), fault }], vec![end])
 }
 
-fn group_name(cluster: &str, group: &str) -> Name {
-    Name::Group { cluster: cluster.to_owned(), group: group.to_owned() }
+/// Actions that begin and end what `fault` makes of the broker on `host`.
+fn on_broker(host: &str, fault: impl Fn(i32) -> FleetFault) -> (Vec<Action>, Vec<Action>) {
+    match broker_of(host) {
+        Some((cluster, id)) => on_cluster(cluster, fault(id)),
+        None => (Vec::new(), Vec::new()),
+    }
+}
+
+/// A group's cluster and the group, as the keys name them.
+fn of_group(cluster: &str, group: &str) -> Vec<(&'static str, Object)> {
+    let (cluster, group) = (cluster.to_owned(), group.to_owned());
+    vec![("cluster", Object::Cluster(cluster.clone())), ("group", Object::Group { cluster, group })]
 }

@@ -3,11 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::body::{Body, Kind};
+use super::super::body::{Body, Kind, Object};
 use super::super::catalogue::Group;
 use super::super::stage::{Lot, Stage};
-use super::super::{Action, FormFault, Name, form};
-use super::{group_name, on_cluster};
+use super::super::{Action, FormFault};
+use super::{of_group, on_cluster};
 use crate::config::quantity::DurationText;
 use crate::sim::fleet::FleetFault;
 use crate::sim::scenario::NetworkSpec;
@@ -20,8 +20,13 @@ pub struct RebalanceStorm {
     pub cluster: String,
     /// The consumer group.
     pub group: String,
-    /// From the begin of one rebalance to the begin of the next.
+    /// From the begin of one rebalance to the begin of the next, at least a second.
+    #[serde(default = "often")]
     pub every: DurationText,
+}
+
+fn often() -> DurationText {
+    DurationText::from_secs(10)
 }
 
 impl Body for RebalanceStorm {
@@ -29,50 +34,51 @@ impl Body for RebalanceStorm {
         Vec::new()
     }
 
-    fn names(&self) -> Vec<(&'static str, Name)> {
-        vec![("group", group_name(&self.cluster, &self.group))]
+    fn objects(&self) -> Vec<(&'static str, Object)> {
+        of_group(&self.cluster, &self.group)
     }
 
     fn form(&self) -> Vec<FormFault> {
-        form::some_time("every", self.every)
+        if self.every.as_millis() >= 1_000 {
+            return Vec::new();
+        }
+        let message = "members cannot join faster than once a second";
+        let help = "for example every = \"10s\"";
+        vec![FormFault::new("every", &["every"], message, help)]
     }
 
     fn target(&self) -> String {
-        format!("group {} of {}", self.group, self.cluster)
+        format!("members of group {} in {}", self.group, self.cluster)
     }
 
     fn label(&self) -> String {
-        format!("rebalance storm of {} in {}", self.group, self.cluster)
+        format!("rebalances of {}", self.group)
     }
 
     fn prose(&self) -> String {
-        let Self { cluster, group, every } = self;
-        format!("group \"{group}\" in cluster \"{cluster}\" rebalances every {every}")
+        format!("consumer group \"{}\" rebalances every {}", self.group, self.every)
     }
 
     fn actions(&self, _normal: &NetworkSpec) -> (Vec<Action>, Vec<Action>) {
-        on_cluster(
-            &self.cluster,
-            FleetFault::RebalanceStorm { group: self.group.clone(), every: self.every.0 },
-        )
+        let group = self.group.clone();
+        on_cluster(&self.cluster, FleetFault::RebalanceStorm { group, every: self.every.0 })
     }
 }
 
 impl Kind for RebalanceStorm {
     const GROUP: Group = Group::Broker;
-    const SUMMARY: &'static str = "A consumer group rebalances again and again.";
-    const PROSE: &'static str = "group <group> in cluster <cluster> rebalances every <time>";
-    const AFFECTS: &'static [&'static str] =
-        &["coverage", "honesty", "freshness", "ground truth", "health score", "relationships"];
+    const SUMMARY: &'static str = "A consumer group rebalances again and again: for about half of the time it is not stable, \
+         and nothing is consumed.";
+    const PROSE: &'static str = "consumer group <group> rebalances every <time>";
+    const AFFECTS: &'static [&'static str] = &["ground truth", "honesty"];
 
     fn draw(lot: &mut Lot, stage: &Stage) -> Option<Self> {
         let (cluster, group) = lot.group(stage)?;
-        Some(Self { cluster, group, every: lot.seconds(2, 20) })
+        Some(Self { cluster, group, every: lot.seconds(2, 60) })
     }
 
     fn simpler(&self) -> Vec<Self> {
-        let calmer = DurationText::from_millis(self.every.as_millis() * 2);
-        let calmer = Self { every: calmer, ..self.clone() };
-        if calmer.every <= DurationText::from_secs(60) { vec![calmer] } else { Vec::new() }
+        let usual = Self { every: often(), ..self.clone() };
+        if usual == *self { Vec::new() } else { vec![usual] }
     }
 }

@@ -1,4 +1,4 @@
-//! A broker that shuts down in order.
+//! A controlled shutdown of a broker, and its start.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,12 +8,12 @@ use super::super::catalogue::Group;
 use super::super::stage::{Lot, Stage};
 use super::super::words::who;
 use super::super::{Action, FormFault};
-use super::{is_broker, on_broker};
+use super::{not_a_broker, on_broker};
 use crate::sim::fleet::FleetFault;
 use crate::sim::scenario::NetworkSpec;
 use crate::sim::world::{CrashMode, NetworkFault};
 
-/// A broker that shuts down in order.
+/// A controlled shutdown of a broker, and its start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Restart {
@@ -27,7 +27,7 @@ impl Body for Restart {
     }
 
     fn form(&self) -> Vec<FormFault> {
-        is_broker(&self.host)
+        not_a_broker(&self.host)
     }
 
     fn target(&self) -> String {
@@ -39,25 +39,27 @@ impl Body for Restart {
     }
 
     fn prose(&self) -> String {
-        format!("{} shuts down in order", who(&self.host))
+        format!("{} is shut down in order and started again", who(&self.host))
     }
 
     fn actions(&self, _normal: &NetworkSpec) -> (Vec<Action>, Vec<Action>) {
+        let host = || self.host.clone();
         let (mut begin, mut end) = on_broker(&self.host, |broker| FleetFault::Restart { broker });
-        let (host, mode) = (self.host.clone(), CrashMode::Process);
-        begin.push(Action::Network(NetworkFault::Crash { host: host.clone(), mode }));
-        end.push(Action::Network(NetworkFault::Restart { host }));
+        let crash = NetworkFault::Crash { host: host(), mode: CrashMode::Process };
+        begin.push(Action::Network(crash));
+        end.push(Action::Network(NetworkFault::Restart { host: host() }));
         (begin, end)
     }
 }
 
 impl Kind for Restart {
     const GROUP: Group = Group::Broker;
-    const SUMMARY: &'static str =
-        "A broker hands over what it leads, shuts down, and starts again at the end.";
-    const PROSE: &'static str = "<broker> shuts down in order";
+    const SUMMARY: &'static str = "A broker shuts down in order: its leaderships and coordinators \
+                                   move away first, so nobody waits for a time-out. At the end it \
+                                   starts again, with counters at zero.";
+    const PROSE: &'static str = "<host> is shut down in order and started again";
     const AFFECTS: &'static [&'static str] =
-        &["coverage", "honesty", "freshness", "ground truth", "health score", "relationships"];
+        &["ground truth", "health score", "honesty", "coverage", "freshness", "recovery"];
 
     fn draw(lot: &mut Lot, stage: &Stage) -> Option<Self> {
         Some(Self { host: lot.broker(stage)? })

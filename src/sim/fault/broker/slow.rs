@@ -8,7 +8,7 @@ use super::super::catalogue::Group;
 use super::super::stage::{Lot, Stage};
 use super::super::words::{shorter, who};
 use super::super::{Action, FormFault, form};
-use super::{is_broker, on_broker};
+use super::{not_a_broker, on_broker};
 use crate::config::quantity::DurationText;
 use crate::sim::fleet::FleetFault;
 use crate::sim::scenario::NetworkSpec;
@@ -29,7 +29,7 @@ impl Body for Slow {
     }
 
     fn form(&self) -> Vec<FormFault> {
-        [is_broker(&self.host), form::some_time("delay", self.delay)].concat()
+        [not_a_broker(&self.host), form::some_time("delay", self.delay)].concat()
     }
 
     fn target(&self) -> String {

@@ -8,7 +8,7 @@ use super::super::catalogue::Group;
 use super::super::stage::{Lot, Stage};
 use super::super::words::who;
 use super::super::{Action, FormFault};
-use super::{is_broker, on_broker};
+use super::{not_a_broker, on_broker};
 use crate::sim::fleet::FleetFault;
 use crate::sim::scenario::NetworkSpec;
 
@@ -26,7 +26,7 @@ impl Body for StaleMetadata {
     }
 
     fn form(&self) -> Vec<FormFault> {
-        is_broker(&self.host)
+        not_a_broker(&self.host)
     }
 
     fn target(&self) -> String {

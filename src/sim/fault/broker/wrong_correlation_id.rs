@@ -8,7 +8,7 @@ use super::super::catalogue::Group;
 use super::super::stage::{Lot, Stage};
 use super::super::words::{share_of, simpler_shares, who};
 use super::super::{Action, FormFault, form};
-use super::{is_broker, on_broker};
+use super::{not_a_broker, on_broker};
 use crate::sim::fleet::FleetFault;
 use crate::sim::scenario::NetworkSpec;
 
@@ -30,7 +30,7 @@ impl Body for WrongCorrelationId {
     }
 
     fn form(&self) -> Vec<FormFault> {
-        [is_broker(&self.host), form::share(self.share)].concat()
+        [not_a_broker(&self.host), form::share(self.share)].concat()
     }
 
     fn target(&self) -> String {

@@ -25,6 +25,7 @@ use super::{
     Context, Handled, Head, Outcome, Pending, PendingRequest, Waiting, check_coordinator, code,
     reply, text,
 };
+use crate::sometimes;
 
 pub fn list_groups(
     state: &mut State,
@@ -97,6 +98,7 @@ fn describe_group(state: &State, id: GroupId, version: i16) -> DescribedGroup {
             .with_error_message(Some(text("the group does not exist")));
     };
     let stable = group.state == GroupState::Stable;
+    sometimes!(GROUP_REBALANCING, !stable && !group.members.is_empty());
     let members = group
         .members
         .iter()

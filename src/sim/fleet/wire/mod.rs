@@ -14,6 +14,7 @@ mod data;
 mod groups;
 mod metadata;
 mod offsets;
+mod spoil;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,7 @@ use kafka_protocol::messages::api_versions_response::{ApiVersion, ApiVersionsRes
 use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, ResponseHeader};
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 
+use self::spoil::spoil;
 use super::Fleet;
 use super::state::State;
 use crate::kafka_wire;
@@ -85,6 +87,9 @@ pub enum CloseReason {
     /// The answer does not fit the version asked for.
     #[error("answer cannot be encoded")]
     Encoding,
+    /// A fault let the answer end in its middle.
+    #[error("answer broke off")]
+    BrokenOff,
 }
 
 impl CloseReason {
@@ -99,6 +104,7 @@ impl CloseReason {
             Self::Malformed => "malformed",
             Self::BrokerDown => "broker_down",
             Self::Encoding => "encoding",
+            Self::BrokenOff => "broken_off",
         }
     }
 }
@@ -124,6 +130,8 @@ impl Connection {
 pub enum Outcome {
     /// Send this, length included.
     Reply(Bytes),
+    /// Send this, the beginning of an answer, and close the connection.
+    BreakOff(Bytes),
     /// Send nothing (Produce with `acks=0`).
     Silent,
     /// Look again with [`Fleet::resume`] when something changed, or at the latest at `wake_at`.
@@ -182,9 +190,11 @@ impl Fleet {
             let handled = begin(&state, connection, frame);
             match handled {
                 Ok((head, body)) => {
-                    let api = head.api;
+                    let (api, told) = (head.api, state.journal.entries.len());
                     let outcome = dispatch(&mut state, connection, &head, body);
-                    (outcome.unwrap_or_else(Outcome::Close), changes_others(api))
+                    let outcome = outcome.unwrap_or_else(Outcome::Close);
+                    let outcome = spoil(&mut state, connection.broker, &head, outcome, told);
+                    (outcome, changes_others(api))
                 }
                 Err(Refusal::Close(reason)) => (Outcome::Close(reason), false),
                 Err(Refusal::Versions(head)) => {
@@ -212,6 +222,7 @@ impl Fleet {
             return Outcome::Close(CloseReason::BrokerDown);
         }
         let PendingRequest { head, kind } = pending;
+        let told = state.journal.entries.len();
         let context = context(connection, &head);
         let handled = match kind {
             Waiting::Join { group, member } => groups::await_join(&state, &context, group, member),
@@ -222,7 +233,8 @@ impl Fleet {
                 data::fetch_until(&mut state, &context, request, until)
             }
         };
-        handled.unwrap_or_else(Outcome::Close)
+        let outcome = handled.unwrap_or_else(Outcome::Close);
+        spoil(&mut state, connection.broker, &head, outcome, told)
     }
 
     /// Counts a connection that broker `id` closed.
@@ -313,8 +325,16 @@ fn dispatch(state: &mut State, connection: &Connection, head: &Head, body: Bytes
             decode::<ApiVersionsRequest>(head, body)?;
             api_versions(head, 0)
         }
-        ApiKey::Metadata => metadata::metadata(state, context, decode(head, body)?),
-        ApiKey::DescribeCluster => metadata::describe_cluster(state, context, decode(head, body)?),
+        ApiKey::Metadata => {
+            let request = decode(head, body)?;
+            state.as_seen_by(context.broker, |state| metadata::metadata(state, context, request))
+        }
+        ApiKey::DescribeCluster => {
+            let request = decode(head, body)?;
+            state.as_seen_by(context.broker, |state| {
+                metadata::describe_cluster(state, context, request)
+            })
+        }
         ApiKey::FindCoordinator => metadata::find_coordinator(state, context, decode(head, body)?),
         ApiKey::ListOffsets => offsets::list_offsets(state, context, decode(head, body)?),
         ApiKey::OffsetFetch => offsets::offset_fetch(state, context, decode(head, body)?),
