@@ -11,10 +11,12 @@ use libtest_mimic::{Failed, Trial};
 
 use super::shakedown;
 
+mod traces;
+
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
 
 /// Arguments, exit code, and what standard output or error must contain.
-type Case = (&'static str, &'static [&'static str], i32, &'static [&'static str]);
+pub type Case = (&'static str, &'static [&'static str], i32, &'static [&'static str]);
 
 const CASES: &[Case] = &[
     ("built_in_passes", &["run"], 0, &["PASSED", "ground truth", "card "]),
@@ -25,6 +27,57 @@ const CASES: &[Case] = &[
     ("card_of_nothing", &["card", "fixtures/scenarios/not_utf8.bin"], 3, &["not_utf8.bin"]),
     ("junit_names_checks", &["run", "--format", "junit"], 0, &["<testcase name=\"conservation\""]),
     ("unknown_verb", &["sial"], 2, &["Usage"]),
+    (
+        "minimize_of_a_run_that_passes",
+        &["minimize", "scenarios/steady.toml"],
+        2,
+        &["steady.toml, seed 1: the run passes, so there is nothing to minimise", "sweep"],
+    ),
+    (
+        "minimize_of_an_absent_host",
+        &["minimize", "fixtures/scenarios/unknown_host.toml"],
+        3,
+        &["orders-brokr-1", "did you mean `orders-broker-1`"],
+    ),
+    ("minimize_of_nothing", &["minimize", "no/such.toml"], 3, &["no/such.toml cannot be read"]),
+    (
+        "minimize_of_no_time",
+        &["minimize", "scenarios/steady.toml", "--for", "0s"],
+        1,
+        &["it was stopped before the first run", "give it more time"],
+    ),
+    ("minimize_bad_time", &["minimize", "x.toml", "--for", "soon"], 2, &["is not a duration"]),
+    (
+        "minimize_without_a_state",
+        &["minimize", "scenarios/steady.toml", "--resume", "--out", "/tmp/no-such/x.toml"],
+        3,
+        &["/tmp/no-such/x.state: there is no such state", "begin without --resume"],
+    ),
+    (
+        "minimize_failure_of_a_scenario",
+        &["minimize", "scenarios/steady.toml", "--failure", "1"],
+        2,
+        &["--failure is for a sweep's summary"],
+    ),
+    (
+        "promote_bad_name",
+        &["promote", "scenarios/steady.toml", "--name", "../x"],
+        2,
+        &["`../x` cannot be the name of a scenario", "such as lost-answer-twice"],
+    ),
+    ("promote_without_a_name", &["promote", "scenarios/steady.toml"], 2, &["--name"]),
+    (
+        "promote_into_a_file",
+        &["promote", "scenarios/steady.toml", "--name", "x", "--root", "/dev/null"],
+        1,
+        &["cannot write /dev/null/scenarios/regressions/x.toml"],
+    ),
+    (
+        "promote_of_another_failure",
+        &["promote", "scenarios/steady.toml", "--name", "x", "--fingerprint", "zzzz"],
+        2,
+        &["no failure of the run has a fingerprint that begins with `zzzz`"],
+    ),
     (
         "unknown_key",
         &["run", "fixtures/scenarios/unknown_key.toml"],
@@ -251,12 +304,13 @@ pub fn trials() -> Vec<Trial> {
     trials.push(Trial::test("cli/port_that_is_taken", taken_port));
     trials.push(Trial::test("cli/newrelic_serves_stops_and_comes_back", served_newrelic));
     trials.push(Trial::test("cli/newrelic_port_or_folder_that_is_taken", taken_newrelic));
+    trials.extend(traces::trials());
     trials.push(Trial::test("cli/readme_commands", readme_commands));
     trials.push(Trial::test("cli/readme_sample", readme_sample));
     trials
 }
 
-fn check((_, arguments, code, texts): &Case) -> Result<(), Failed> {
+pub fn check((_, arguments, code, texts): &Case) -> Result<(), Failed> {
     let output = shakedown(arguments);
     expect(&output, *code, texts)
 }

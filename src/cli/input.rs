@@ -45,17 +45,9 @@ pub enum InputError {
 /// # Errors
 /// [`InputError`]
 pub fn text(path: &Path) -> Result<String, InputError> {
-    text_up_to(path, FILE_BYTES_MAX)
-}
-
-/// The text of the file at `path`, cut one byte above `bytes_max`.
-///
-/// # Errors
-/// [`InputError`]
-pub fn text_up_to(path: &Path, bytes_max: usize) -> Result<String, InputError> {
     let name = path.display().to_string();
     match File::open(path) {
-        Ok(file) => text_of(name, file, bytes_max),
+        Ok(file) => text_of(name, file),
         Err(source) => Err(InputError::Read { name, source }),
     }
 }
@@ -84,18 +76,18 @@ pub fn own_text(path: &Path, max: u64) -> Result<String, InputError> {
 pub fn text_or_stdin(path: &Path) -> Result<(String, String), InputError> {
     if path == Path::new("-") {
         let name = "standard input".to_owned();
-        return text_of(name.clone(), io::stdin().lock(), FILE_BYTES_MAX).map(|text| (name, text));
+        return text_of(name.clone(), io::stdin().lock()).map(|text| (name, text));
     }
     text(path).map(|text| (path.display().to_string(), text))
 }
 
-fn text_of(name: String, from: impl Read, bytes_max: usize) -> Result<String, InputError> {
+fn text_of(name: String, from: impl Read) -> Result<String, InputError> {
     let mut bytes = Vec::new();
-    let limit = bytes_max as u64 + 1;
+    let limit = FILE_BYTES_MAX as u64 + 1;
     if let Err(source) = from.take(limit).read_to_end(&mut bytes) {
         return Err(InputError::Read { name, source });
     }
-    if bytes.len() > bytes_max {
+    if bytes.len() > FILE_BYTES_MAX {
         // Too long whatever it holds; a character that the cut halved is not the reason.
         return Ok(String::from_utf8_lossy(&bytes).into_owned());
     }

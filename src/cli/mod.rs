@@ -18,10 +18,13 @@ mod faults;
 mod fleet;
 mod input;
 mod instant;
+mod interrupt;
 mod meta;
+mod minimize;
 mod newrelic;
 mod nrql;
 mod pipeline;
+mod promote;
 mod reference;
 mod replay;
 mod run;
@@ -145,6 +148,10 @@ enum Verb {
     Meta(meta::MetaArgs),
     /// Runs a scenario once for every so many events of a host, which goes down after that event.
     CrashSweep(crash_sweep::CrashSweepArgs),
+    /// Makes a failing run as small as it gets: fewer faults, a smaller fleet, less time.
+    Minimize(minimize::MinimizeArgs),
+    /// Makes a run a scenario file and a feature that stay.
+    Promote(promote::PromoteArgs),
     /// Lists the checks that every run is held to.
     Checks(catalogue::ListArgs),
     /// Lists the faults that a scenario can name, or explains one.
@@ -192,6 +199,8 @@ pub fn main() -> ExitCode {
         Verb::Card(args) => args.run().into(),
         Verb::Meta(args) => args.run().into(),
         Verb::CrashSweep(args) => args.run().into(),
+        Verb::Minimize(args) => args.run().into(),
+        Verb::Promote(args) => args.run().into(),
         Verb::Checks(args) => catalogue::checks(&args).into(),
         Verb::Faults(args) => faults::faults(&args).into(),
         Verb::Marks(args) => catalogue::marks(&args).into(),

@@ -14,7 +14,7 @@ mod breaker;
 mod conservation;
 mod coverage;
 mod cycles;
-mod fingerprint;
+pub mod fingerprint;
 mod freshness;
 pub mod ground_truth;
 mod guid;

@@ -90,12 +90,12 @@ pub enum MemoryError {
         wanted: RunId,
     },
     /// Of another failure.
-    #[error("it is of the failure {found}, not of {wanted}")]
+    #[error("it is of the failure {found}, not of `{wanted}`")]
     OtherFailure {
         /// Which it is of.
         found: Fingerprint,
-        /// Which it should be of.
-        wanted: Fingerprint,
+        /// The letters with which its fingerprint should begin.
+        wanted: String,
     },
 }
 
@@ -133,22 +133,23 @@ impl Memory {
         format!("{MAGIC} {MEMORY_SCHEMA} {:032x}\n{body}\n", xxh3_128(body.as_bytes()))
     }
 
-    /// The memory in `text`, which must be of `run` and, where that is known, of `fingerprint`;
-    /// and which failure it is of.
+    /// The memory in `text`, which must be of `run` and, where that is known, of the failure
+    /// whose fingerprint begins with these letters; and which failure it is of.
     ///
     /// # Errors
     /// [`MemoryError`]
     pub fn decode(
         text: &str,
         run: &RunId,
-        fingerprint: Option<&Fingerprint>,
+        fingerprint: Option<&str>,
     ) -> Result<(Self, Fingerprint), MemoryError> {
         let body = body(text)?;
         if body.run != *run {
             return Err(MemoryError::OtherRun { found: body.run, wanted: run.clone() });
         }
-        if let Some(wanted) = fingerprint.filter(|wanted| **wanted != body.fingerprint) {
-            let (found, wanted) = (body.fingerprint, wanted.clone());
+        let is_other = |letters: &&str| !body.fingerprint.as_str().starts_with(*letters);
+        if let Some(wanted) = fingerprint.filter(is_other) {
+            let (found, wanted) = (body.fingerprint, wanted.to_owned());
             return Err(MemoryError::OtherFailure { found, wanted });
         }
         let mut trials = BTreeMap::new();

@@ -37,6 +37,7 @@ mod tests;
 
 pub use memory::{Memory, MemoryError, Told};
 pub use oracle::{Oracle, Runs};
+pub use pass::settings::differing;
 pub use size::{Size, Weight};
 
 use search::Search;
@@ -47,8 +48,9 @@ pub struct Hunt<'a> {
     pub scenario: &'a Scenario,
     /// What tells how a scenario fails.
     pub oracle: &'a dyn Oracle,
-    /// The failure to keep; without it, the first that the scenario shows.
-    pub fingerprint: Option<Fingerprint>,
+    /// The first letters of the failure to keep, or all; without them, the first failure that the
+    /// scenario shows.
+    pub fingerprint: Option<String>,
     /// Candidates that are tried side by side.
     pub jobs: NonZeroUsize,
     /// Asked before every run: whether to end with the best so far.
@@ -59,7 +61,9 @@ pub struct Hunt<'a> {
 
 /// What a search tells on its way.
 pub struct News<'a> {
-    /// Candidates tried so far, those that the memory knew included.
+    /// The failure that is kept.
+    pub fingerprint: &'a Fingerprint,
+    /// Scenarios run so far, those that the memory knew included.
     pub tried: u64,
     /// The name of the pass that is at work.
     pub pass: &'static str,
@@ -118,22 +122,28 @@ pub enum MinimizeError {
     /// Nothing fails.
     #[error("the run passes, so there is nothing to minimise")]
     Passes,
-    /// It fails otherwise.
-    #[error("the run does not fail with {wanted}, but with {}", list(.found))]
+    /// It fails otherwise, or in several ways that begin with these letters.
+    #[error("{} of the run's failures begins with `{wanted}`; they are\n{}",
+        if *.is_ambiguous { "more than one" } else { "none" }, list(.found))]
     OtherFailure {
         /// What was asked for.
-        wanted: Fingerprint,
+        wanted: String,
+        /// Whether several begin with it.
+        is_ambiguous: bool,
         /// What the run shows.
         found: Vec<(Fingerprint, String)>,
     },
-    /// It was told to stop before the first run was over.
-    #[error("it was stopped before the first run had ended")]
+    /// It was told to stop before the first run.
+    #[error("it was stopped before the first run")]
     TooSoon,
+    /// The memory says that a scenario fails which does not.
+    #[error("what was tried before does not hold any more: begin anew")]
+    Stale,
 }
 
 fn list(found: &[(Fingerprint, String)]) -> String {
-    let line = |(fingerprint, shape): &(Fingerprint, String)| format!("{fingerprint} ({shape})");
-    found.iter().map(line).collect::<Vec<_>>().join(", ")
+    let line = |(fingerprint, shape): &(Fingerprint, String)| format!("  {fingerprint}  {shape}");
+    found.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// Looks for the smallest scenario that fails like the one of `hunt`; `heard` is told of every
@@ -149,7 +159,8 @@ pub fn minimize(
         return Err(MinimizeError::TooSoon);
     }
     let failures = hunt.oracle.failures(hunt.scenario);
-    let wanted = choose(&failures, hunt.fingerprint.as_ref())?;
+    let wanted = choose(&failures, hunt.fingerprint.as_deref())?;
+    let (oracle, is_resumed) = (hunt.oracle, !hunt.memory.is_empty());
     let checks: BTreeSet<&str> = failures.iter().map(|failure| failure.check).collect();
     let known: BTreeSet<Fingerprint> = failures.iter().map(|f| f.fingerprint.clone()).collect();
     let from = Size::of(hunt.scenario);
@@ -159,6 +170,10 @@ pub fn minimize(
         Err(search::Stopped) => Ended::Stopped,
     };
     let (scenario, example) = (search.best().clone(), search.example().to_owned());
+    let fails = |failure: &Failure| failure.fingerprint == wanted.fingerprint;
+    if is_resumed && !oracle.failures(&scenario).iter().any(fails) {
+        return Err(MinimizeError::Stale);
+    }
     Ok(Minimized {
         fingerprint: wanted.fingerprint.clone(),
         check: wanted.check.to_owned(),
@@ -175,15 +190,20 @@ pub fn minimize(
     })
 }
 
-/// The failure to keep.
+/// The failure to keep: the only one whose fingerprint begins with `letters`.
 fn choose<'a>(
     failures: &'a [Failure],
-    fingerprint: Option<&Fingerprint>,
+    letters: Option<&str>,
 ) -> Result<&'a Failure, MinimizeError> {
     let first = failures.first().ok_or(MinimizeError::Passes)?;
-    let Some(wanted) = fingerprint else { return Ok(first) };
-    failures.iter().find(|failure| failure.fingerprint == *wanted).ok_or_else(|| {
-        let found = failures.iter().map(|f| (f.fingerprint.clone(), f.shape.clone())).collect();
-        MinimizeError::OtherFailure { wanted: wanted.clone(), found }
-    })
+    let Some(letters) = letters else { return Ok(first) };
+    let letters = letters.to_ascii_lowercase();
+    let begins = |failure: &&Failure| failure.fingerprint.as_str().starts_with(&letters);
+    let found: Vec<&Failure> = failures.iter().filter(begins).collect();
+    if let [only] = found[..] {
+        return Ok(only);
+    }
+    let all = failures.iter().map(|f| (f.fingerprint.clone(), f.shape.clone())).collect();
+    let is_ambiguous = !found.is_empty();
+    Err(MinimizeError::OtherFailure { wanted: letters, is_ambiguous, found: all })
 }

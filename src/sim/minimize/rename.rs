@@ -1,19 +1,10 @@
 //! Names that faults use, given to others: a fleet with fewer brokers has other hosts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use crate::sim::fault::FaultSpec;
-
-/// Every text in a fault.
-pub fn texts(fault: &FaultSpec) -> BTreeSet<String> {
-    let mut texts = BTreeSet::new();
-    walk(&mut serde_json::to_value(fault).unwrap_or_default(), &mut |text| {
-        texts.insert(text.clone());
-    });
-    texts
-}
 
 /// The fault with every text that `names` knows replaced; `None` when that is no fault any more.
 pub fn renamed(fault: &FaultSpec, names: &BTreeMap<String, String>) -> Option<FaultSpec> {

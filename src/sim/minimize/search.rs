@@ -46,8 +46,7 @@ impl Question<'_> {
         let same = same.filter(|_| failures.iter().all(|f| self.checks.contains(f.check)));
         let new = failures.iter().filter(|failure| !self.known.contains(&failure.fingerprint));
         let told = |failure: &Failure| {
-            let told =
-                Told { check: failure.check.to_owned(), example: failure.example.clone() };
+            let told = Told { check: failure.check.to_owned(), example: failure.example.clone() };
             (failure.fingerprint.clone(), told)
         };
         Trial {
@@ -105,6 +104,11 @@ impl<'a> Search<'a> {
     /// The failure in its words.
     pub fn example(&self) -> &str {
         &self.example
+    }
+
+    /// The check that breaks.
+    pub fn check(&self) -> &'static str {
+        self.question.wanted.check
     }
 
     /// Scenarios tried.
@@ -169,6 +173,7 @@ impl<'a> Search<'a> {
 
     fn tell(&mut self, is_smaller: bool) {
         (self.heard)(&News {
+            fingerprint: &self.question.wanted.fingerprint,
             tried: self.tried.len() as u64,
             pass: self.pass,
             best: &self.best,
@@ -210,6 +215,7 @@ impl<'a> Search<'a> {
                 tried += 1;
                 self.hunt.memory.keep(key, trial);
                 (self.heard)(&News {
+                    fingerprint: &self.question.wanted.fingerprint,
                     tried,
                     pass: self.pass,
                     best: &self.best,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::config::toml_file::{Place, Problem, TomlFile, nearest};
 use crate::sim::fault::{FaultSpec, FormFault, Object};
 use crate::sim::scenario::{KafkaSpec, Scenario};
+use crate::sim::swarm;
 use crate::sim::time::SimTime;
 use crate::sometimes::{MARKS, mark};
 
@@ -26,6 +27,7 @@ pub fn problems(file: &TomlFile, scenario: &Scenario) -> Vec<Problem> {
     faults(file, scenario, &mut problems);
     times(file, scenario, &mut problems);
     situations(file, scenario, &mut problems);
+    problems.extend(swarm::rules::problems(file, scenario));
     problems
 }
 

@@ -45,13 +45,14 @@ pub fn all(search: &mut Search<'_>) -> Result<(), Stopped> {
 }
 
 /// Whole times that people use, in seconds.
-const ROUND: &[u64] = &[1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 900, 1_800, 3_600];
+const ROUND: &[u64] =
+    &[1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 300, 420, 600, 900, 1_800, 3_600];
 
 /// Rounder times below `time`, the shortest first; none below a second.
 fn rounder(time: DurationText) -> Vec<DurationText> {
     let millis = time.as_millis();
     let below = |limit: u64| ROUND.iter().rev().map(|s| s * 1_000).find(|round| *round <= limit);
-    let parts = [1_000, millis / 4, millis / 2, millis / 4 * 3];
+    let parts = [1_000, millis / 4, millis / 2, millis / 4 * 3, millis / 8 * 7];
     let down = |unit: u64| millis / unit * unit;
     let units = [60_000, 30_000, 10_000, 5_000, 1_000].map(down);
     let mut times: Vec<u64> = parts.into_iter().filter_map(below).chain(units).collect();
@@ -84,7 +85,8 @@ mod tests {
         check(1_001, &[1]);
         check(2_000, &[1]);
         check(10_000, &[1, 2, 5]);
+        check(300_000, &[1, 60, 120, 180, 240]);
         check(137_412, &[1, 30, 60, 90, 120, 130, 135, 137]);
-        check(600_000, &[1, 120, 300]);
+        check(600_000, &[1, 120, 300, 420]);
     }
 }

@@ -1,12 +1,13 @@
 //! A smaller fleet: fewer clusters, brokers, topics, partitions, replicas, groups.
 //!
-//! Invariant: faults that name a broker beyond the new number of brokers name another one, and no
-//! two brokers that faults name become one.
+//! Invariant: faults that name an object that is gone name another one in its place, and no two
+//! objects that faults name become one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::rename::{renamed, texts};
+use super::super::rename::renamed;
 use super::super::search::{Search, Stopped};
+use crate::sim::fault::{FaultSpec, Object};
 use crate::sim::fleet::broker_host;
 use crate::sim::scenario::{KafkaSpec, Scenario};
 
@@ -18,53 +19,87 @@ pub fn shrink(search: &mut Search<'_>) -> Result<(), Stopped> {
     }
     let names: Vec<String> = search.best().kafka.keys().cloned().collect();
     for name in &names {
-        search.advance(&[smallest(search.best(), name)].into_iter().flatten().collect::<Vec<_>>())?;
-        while search.advance(&fewer_brokers(search.best(), name))?.is_some() {}
-        for field in [topics, partitions, replication, groups] {
-            while search.advance(&lower(search.best(), name, field))?.is_some() {}
+        let smallest: Vec<Scenario> = smallest(search.best(), name).into_iter().collect();
+        search.advance(&smallest)?;
+        for field in FIELDS {
+            while search.advance(&lower(search.best(), name, *field))?.is_some() {}
         }
     }
     Ok(())
 }
 
-/// The scenario without a cluster and without the faults that name one of its hosts.
-fn without(best: &Scenario, name: &str) -> Scenario {
+/// Everything of a cluster that a fault may name: brokers' hosts, topics, groups.
+type Names = [Vec<String>; 3];
+
+fn names(cluster: &str, kafka: &KafkaSpec) -> Names {
+    let brokers = kafka.fleet(cluster).brokers_in_all();
+    let hosts = (1..=brokers).map(|id| broker_host(cluster, id)).collect();
+    [hosts, kafka.topic_names(), kafka.group_names()]
+}
+
+/// Whether a fault befalls something of the cluster.
+fn concerns(fault: &FaultSpec, cluster: &str, hosts: &[String]) -> bool {
+    let own = |object: &Object| match object {
+        Object::Cluster(name)
+        | Object::Topic { cluster: name, .. }
+        | Object::Group { cluster: name, .. } => name == cluster,
+    };
+    fault.objects().iter().any(|(_, object)| own(object))
+        || fault.hosts().iter().any(|(_, host)| hosts.contains(host))
+}
+
+/// The scenario without a cluster and without the faults that befall something of it.
+fn without(best: &Scenario, cluster: &str) -> Scenario {
     let mut candidate = best.clone();
-    let hosts: BTreeSet<String> = best.hosts().into_iter().collect();
-    candidate.kafka.remove(name);
-    let left: BTreeSet<String> = candidate.hosts().into_iter().collect();
-    let gone: BTreeSet<&String> = hosts.difference(&left).collect();
-    candidate.fault.retain(|fault| !texts(fault).iter().any(|text| gone.contains(text)));
+    if let Some(kafka) = candidate.kafka.remove(cluster) {
+        let [hosts, ..] = names(cluster, &kafka);
+        candidate.fault.retain(|fault| !concerns(fault, cluster, &hosts));
+    }
     candidate
 }
 
-/// The number of a cluster's broker, if `host` is one of them.
-fn broker_id(cluster: &str, host: &str) -> Option<u32> {
-    let id = host.strip_prefix(cluster)?.strip_prefix("-broker-")?.parse().ok()?;
-    (broker_host(cluster, id) == host).then_some(id)
-}
-
-/// Brokers of a cluster that faults name.
-fn named(best: &Scenario, cluster: &str) -> BTreeSet<u32> {
-    let texts = best.fault.iter().flat_map(texts);
-    texts.filter_map(|text| broker_id(cluster, &text)).collect()
-}
-
-/// With `count` brokers; those that faults name beyond them become ones that no fault names, the
-/// last first. `None` when there is no room for all.
-fn with_brokers(best: &Scenario, cluster: &str, count: u32) -> Option<Scenario> {
-    let named = named(best, cluster);
-    let mut free = (1..=count).rev().filter(|id| !named.contains(id));
-    let mut names = BTreeMap::new();
-    for id in named.iter().filter(|id| **id > count) {
-        names.insert(broker_host(cluster, id), broker_host(cluster, free.next()?));
+/// What of `all` a fault names.
+fn named(faults: &[&FaultSpec], all: &[String]) -> BTreeSet<usize> {
+    let mut texts = BTreeSet::new();
+    for fault in faults {
+        texts.extend(fault.hosts().into_iter().map(|(_, host)| host));
+        texts.extend(fault.objects().into_iter().filter_map(|(_, object)| match object {
+            Object::Cluster(_) => None,
+            Object::Topic { topic: name, .. } | Object::Group { group: name, .. } => Some(name),
+        }));
     }
+    (0..all.len()).filter(|index| texts.contains(&all[*index])).collect()
+}
+
+/// The scenario with a changed cluster. What faults name beyond the new number of brokers, topics
+/// or groups becomes what no fault names, the last first; `None` when there is no room for all.
+fn resized(
+    best: &Scenario,
+    cluster: &str,
+    change: impl FnOnce(&mut KafkaSpec),
+) -> Option<Scenario> {
     let mut candidate = best.clone();
-    candidate.fault =
-        best.fault.iter().map(|fault| renamed(fault, &names)).collect::<Option<Vec<_>>>()?;
     let kafka = candidate.kafka.get_mut(cluster)?;
-    kafka.brokers = count;
-    kafka.replication = kafka.replication.min(count);
+    let before = names(cluster, kafka);
+    change(kafka);
+    kafka.replication = kafka.replication.min(kafka.brokers);
+    let after = names(cluster, kafka);
+    let own: Vec<&FaultSpec> =
+        best.fault.iter().filter(|fault| concerns(fault, cluster, &before[0])).collect();
+    let mut other = BTreeMap::new();
+    for (before, after) in before.iter().zip(&after) {
+        let named = named(&own, before);
+        let mut free = (0..after.len()).rev().filter(|index| !named.contains(index));
+        for index in named.iter().copied() {
+            let next = if index < after.len() { index } else { free.next()? };
+            other.insert(before[index].clone(), after[next].clone());
+        }
+    }
+    for fault in &mut candidate.fault {
+        if concerns(fault, cluster, &before[0]) {
+            *fault = renamed(fault, &other)?;
+        }
+    }
     Some(candidate)
 }
 
@@ -79,59 +114,46 @@ fn ladder(least: u32, now: u32) -> Vec<u32> {
     numbers
 }
 
-fn fewer_brokers(best: &Scenario, cluster: &str) -> Vec<Scenario> {
-    let Some(kafka) = best.kafka.get(cluster) else { return Vec::new() };
-    let least = u32::try_from(named(best, cluster).len()).unwrap_or(u32::MAX).max(1);
-    let counts = ladder(least, kafka.brokers).into_iter();
-    counts.filter_map(|count| with_brokers(best, cluster, count)).collect()
-}
-
-/// One of each, and only the brokers that faults name.
-fn smallest(best: &Scenario, cluster: &str) -> Option<Scenario> {
-    let least = u32::try_from(named(best, cluster).len()).ok()?.max(1);
-    let mut candidate = with_brokers(best, cluster, least.min(best.kafka.get(cluster)?.brokers))?;
-    let kafka = candidate.kafka.get_mut(cluster)?;
-    for field in [topics, partitions, replication, groups] {
-        let (value, least) = field(kafka);
-        *value = (*value).min(least.max(1));
-    }
-    Some(candidate)
-}
-
 /// A part of a cluster's size, and the least that it may be.
 type Field = fn(&mut KafkaSpec) -> (&mut u32, u32);
 
-fn topics(kafka: &mut KafkaSpec) -> (&mut u32, u32) {
-    // A group without a topic has nothing to read.
-    let least = kafka.groups.min(1);
-    (&mut kafka.topics, least)
-}
+/// The parts, in the order in which they save the most.
+const FIELDS: &[Field] = &[
+    |kafka| (&mut kafka.brokers, 1),
+    |kafka| {
+        // A group without a topic has nothing to read.
+        let least = kafka.groups.min(1);
+        (&mut kafka.topics, least)
+    },
+    |kafka| (&mut kafka.partitions, 1),
+    |kafka| (&mut kafka.replication, 1),
+    |kafka| (&mut kafka.groups, 0),
+];
 
-fn partitions(kafka: &mut KafkaSpec) -> (&mut u32, u32) {
-    (&mut kafka.partitions, 1)
-}
-
-fn replication(kafka: &mut KafkaSpec) -> (&mut u32, u32) {
-    (&mut kafka.replication, 1)
-}
-
-fn groups(kafka: &mut KafkaSpec) -> (&mut u32, u32) {
-    (&mut kafka.groups, 0)
-}
-
-fn lower(best: &Scenario, cluster: &str, field: Field) -> Vec<Scenario> {
-    let with = |number: Option<u32>| {
-        let mut candidate = best.clone();
-        let (value, least) = field(candidate.kafka.get_mut(cluster)?);
-        let range = (least, *value);
-        if let Some(number) = number {
-            *value = number;
+/// One of each, but for what faults name.
+fn smallest(best: &Scenario, cluster: &str) -> Option<Scenario> {
+    let kafka = best.kafka.get(cluster)?;
+    let before = names(cluster, kafka);
+    let own: Vec<&FaultSpec> =
+        best.fault.iter().filter(|fault| concerns(fault, cluster, &before[0])).collect();
+    let [brokers, topics, groups] =
+        before.map(|all| u32::try_from(named(&own, &all).len().max(1)).unwrap_or(u32::MAX));
+    resized(best, cluster, |kafka| {
+        let least = [brokers, topics, 1, 1, groups];
+        for (field, least) in FIELDS.iter().zip(least) {
+            let (value, _) = field(kafka);
+            *value = (*value).min(least);
         }
-        Some((candidate, range))
-    };
-    let Some((_, (least, now))) = with(None) else { return Vec::new() };
-    let numbers = ladder(least, now).into_iter();
-    numbers.filter_map(|number| with(Some(number)).map(|(candidate, _)| candidate)).collect()
+    })
+}
+
+/// A part of the cluster's size lower, the lowest first.
+fn lower(best: &Scenario, cluster: &str, field: Field) -> Vec<Scenario> {
+    let Some(mut kafka) = best.kafka.get(cluster).cloned() else { return Vec::new() };
+    let (now, least) = field(&mut kafka);
+    let numbers = ladder(least, *now).into_iter();
+    let with = |number| resized(best, cluster, |kafka| *field(kafka).0 = number);
+    numbers.filter_map(with).collect()
 }
 
 #[cfg(test)]
@@ -156,27 +178,44 @@ mod tests {
              replication = 1\n[kafka.a-broker]\n{}",
             faults.concat()
         );
-        scenario::load("test", &text).unwrap_or_else(|problems| panic!("{}", problems.render(false)))
-    }
-
-    fn crashed(scenario: &Scenario) -> Vec<String> {
-        scenario.fault.iter().flat_map(texts).filter(|text| text.contains("broker")).collect()
+        scenario::load("test", &text)
+            .unwrap_or_else(|problems| panic!("{}", problems.render(false)))
     }
 
     #[test]
-    fn brokers_that_faults_name_stay_apart() {
+    fn what_faults_name_stays_apart() {
         let check = |brokers, faulty: &[u32], count, expected: Option<&[&str]>| {
-            let found = with_brokers(&scenario(brokers, faulty), "a", count);
-            let found = found.as_ref().map(crashed);
+            let found = resized(&scenario(brokers, faulty), "a", |kafka| kafka.brokers = count);
+            let hosts = |scenario: Scenario| -> Vec<String> {
+                let hosts = scenario.fault.iter().flat_map(|fault| fault.hosts());
+                hosts.map(|(_, host)| host).collect()
+            };
             let expected =
                 expected.map(|names| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>());
-            assert_eq!(found, expected, "{faulty:?} of {brokers} into {count}");
+            assert_eq!(found.map(hosts), expected, "{faulty:?} of {brokers} into {count}");
         };
         check(5, &[5, 2], 2, Some(&["a-broker-1", "a-broker-2"]));
-        check(5, &[5, 3], 2, None.or(Some(&["a-broker-1", "a-broker-2"])));
+        check(5, &[5, 3], 2, Some(&["a-broker-1", "a-broker-2"]));
         check(5, &[1, 2, 3], 2, None);
         check(5, &[4], 4, Some(&["a-broker-4"]));
         check(3, &[], 1, Some(&[]));
+    }
+
+    #[test]
+    fn groups_keep_their_place_though_names_change() {
+        let text = "title = \"t\"\nduration = \"10min\"\n[kafka.a]\n[[fault]]\nat = \"1min\"\n\
+                    lasts = \"1min\"\nconsumer_stall = { cluster = \"a\", group = \"G\" }\n";
+        let names = |topics| KafkaSpec { topics, ..KafkaSpec::default() }.group_names();
+        let text = text.replace('G', &names(10)[3]);
+        let best = scenario::load("test", &text)
+            .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+        assert_ne!(names(10)[3], names(1)[3]);
+        let group = |change: fn(&mut KafkaSpec)| {
+            let changed = resized(&best, "a", change).expect("room for one");
+            changed.fault[0].consumer_stall.as_ref().expect("a stall").group.clone()
+        };
+        assert_eq!(group(|kafka| kafka.topics = 1), names(1)[3]);
+        assert_eq!(group(|kafka| kafka.groups = 2), names(10)[1]);
     }
 
     #[test]
