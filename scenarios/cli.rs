@@ -11,15 +11,20 @@ use libtest_mimic::{Failed, Trial};
 
 use super::shakedown;
 
+mod traces;
+
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
 
 /// Arguments, exit code, and what standard output or error must contain.
-type Case = (&'static str, &'static [&'static str], i32, &'static [&'static str]);
+pub type Case = (&'static str, &'static [&'static str], i32, &'static [&'static str]);
 
 const CASES: &[Case] = &[
     ("built_in_passes", &["run"], 0, &["PASSED", "ground truth", "card "]),
     ("json_is_complete", &["run", "--format", "json"], 0, &["\"checks\"", "\"trace\"", "\"id\""]),
     ("markdown_has_a_table", &["run", "--format", "markdown"], 0, &["| ✓ | conservation |"]),
+    ("svg_is_a_picture", &["run", "--format", "svg"], 0, &["<svg xmlns", "Faults", "</svg>"]),
+    ("card_of_a_scenario", &["card", "scenarios/steady.toml"], 0, &["target/shakedown/", ".html"]),
+    ("card_of_nothing", &["card", "fixtures/scenarios/not_utf8.bin"], 3, &["not_utf8.bin"]),
     ("junit_names_checks", &["run", "--format", "junit"], 0, &["<testcase name=\"conservation\""]),
     ("unknown_verb", &["sial"], 2, &["Usage"]),
     (
@@ -299,12 +304,13 @@ pub fn trials() -> Vec<Trial> {
     trials.push(Trial::test("cli/port_that_is_taken", taken_port));
     trials.push(Trial::test("cli/newrelic_serves_stops_and_comes_back", served_newrelic));
     trials.push(Trial::test("cli/newrelic_port_or_folder_that_is_taken", taken_newrelic));
+    trials.extend(traces::trials());
     trials.push(Trial::test("cli/readme_commands", readme_commands));
     trials.push(Trial::test("cli/readme_sample", readme_sample));
     trials
 }
 
-fn check((_, arguments, code, texts): &Case) -> Result<(), Failed> {
+pub fn check((_, arguments, code, texts): &Case) -> Result<(), Failed> {
     let output = shakedown(arguments);
     expect(&output, *code, texts)
 }

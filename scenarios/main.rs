@@ -18,6 +18,7 @@ mod defects;
 mod library;
 mod minimize;
 mod patches;
+mod seeds;
 mod sweeps;
 
 /// Seeds of the determinism proof.
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
     trials.extend(minimize::trials());
     trials.extend(patches::trials());
     trials.extend(sweeps::trials());
+    trials.extend(seeds::trials());
     let rest: Conclusion = libtest_mimic::run(&arguments, trials);
     rest.exit_code()
 }

@@ -7,8 +7,6 @@
 //! - A score is rounded half up and lies within 0 to 100.
 //! - Adding knowledge that something is wrong never raises a score.
 
-use crate::sometimes;
-
 /// What a cluster's score is made of; `None` is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct HealthInputs {
@@ -58,11 +56,10 @@ pub fn health_score(inputs: &HealthInputs) -> HealthScore {
         brokers.map(|(offline, total)| (100.0 * offline.max(0.0) / total).min(30.0)),
     ];
     let known = terms.iter().flatten().count();
-    let score = score(terms.iter().flatten().sum());
-    sometimes!(CLUSTER_UNHEALTHY, score < 70);
-    sometimes!(BROKER_MISSED, inputs.brokers_offline.is_some_and(|count| count > 0.0));
-    sometimes!(DISK_NEARLY_FULL, inputs.disk_max_percent.is_some_and(|disk| disk > 90.0));
-    HealthScore { score, confidence: known as f64 / terms.len() as f64 }
+    HealthScore {
+        score: score(terms.iter().flatten().sum()),
+        confidence: known as f64 / terms.len() as f64,
+    }
 }
 
 /// What a broker's score is made of; `None` is unknown.
@@ -118,7 +115,6 @@ pub fn group_health(inputs: &GroupHealthInputs) -> Option<u8> {
         _ if lag > 100.0 => 10.0,
         _ => 0.0,
     };
-    sometimes!(LAG_LONG, inputs.lag_messages.is_some_and(|lag| lag > 10_000.0));
     let members = inputs.members_active.zip(inputs.members_total).filter(|(_, all)| *all > 0.0);
     score_of_known([
         inputs.lag_messages.map(lag),

@@ -7,7 +7,6 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::CycleNews;
 use super::guard::GuardedSource;
 use super::report::{
     CycleReport, Examples, SourceFailure, SourceReport, StageMillis, StreamReport, add, add_all,
@@ -15,6 +14,7 @@ use super::report::{
 use super::schedule::Schedule;
 use super::source::Collected;
 use super::stages::Staged;
+use super::status::CycleNews;
 use super::{Counts, Pipeline, moment};
 use crate::domain::sample::RawSample;
 use crate::domain::units::{UnixMillis, whole_millis};

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::disk::DiskFault;
 use super::time::SimTime;
+use super::trace::Value;
 use super::view::HostView;
 use crate::ports::Ports;
 use crate::rt::TaskPanic;
@@ -218,6 +219,73 @@ pub enum NetworkFault {
         /// How.
         mode: CrashMode,
     },
+}
+
+impl std::fmt::Display for NetworkFault {
+    /// As a line of the trace has it: `<name> <key=value …>`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let arrow = |direction: &Direction| match direction {
+            Direction::Both => "<>",
+            Direction::OneWay => ">",
+        };
+        match self {
+            Self::Partition { from, to, direction } => {
+                write!(f, "partition link={from}{}{to}", arrow(direction))
+            }
+            Self::Repair { from, to } => write!(f, "repair link={from}<>{to}"),
+            Self::Hold { from, to, direction } => {
+                write!(f, "hold link={from}{}{to}", arrow(direction))
+            }
+            Self::Release { from, to } => write!(f, "release link={from}<>{to}"),
+            Self::Latency { from, to, latency, jitter } => {
+                let (latency, jitter) = (latency.as_nanos(), jitter.as_nanos());
+                write!(f, "latency link={from}<>{to} latency_ns={latency} jitter_ns={jitter}")
+            }
+            Self::Bandwidth { from, to, bytes_per_second: Some(rate) } => {
+                write!(f, "bandwidth link={from}<>{to} bytes_per_second={rate}")
+            }
+            Self::Bandwidth { from, to, bytes_per_second: None } => {
+                write!(f, "bandwidth link={from}<>{to} bytes_per_second=unlimited")
+            }
+            Self::Loss { from, to, ratio } => {
+                write!(f, "loss link={from}<>{to} ratio={ratio}")
+            }
+            Self::Reset { from, to } => write!(f, "reset link={from}<>{to}"),
+            Self::HalfOpen { from, to } => write!(f, "half_open link={from}<>{to}"),
+            Self::DnsFailure { host, name, fails_after } => {
+                let host = host.as_deref().unwrap_or("*");
+                match fails_after {
+                    Some(after) => {
+                        let after = after.as_nanos();
+                        write!(f, "dns_failure host={host} name={name} fails_after_ns={after}")
+                    }
+                    None => write!(f, "dns_repair host={host} name={name}"),
+                }
+            }
+            Self::Pause { host } => write!(f, "pause host={host}"),
+            Self::Resume { host } => write!(f, "resume host={host}"),
+            Self::Crash { host, mode: CrashMode::Process } => {
+                write!(f, "crash host={host} mode=process")
+            }
+            Self::Crash { host, mode: CrashMode::Power } => {
+                write!(f, "crash host={host} mode=power")
+            }
+            Self::Restart { host } => write!(f, "restart host={host}"),
+            Self::Skew { host, offset_ms } => {
+                write!(f, "skew host={host} offset_ms={offset_ms}")
+            }
+            Self::Disk { host, fault: Some(fault) } => {
+                write!(f, "disk host={host} fault={}", Value(&format!("{fault:?}")))
+            }
+            Self::Disk { host, fault: None } => write!(f, "disk host={host} fault=none"),
+            Self::CrashPoint { host, after_events: Some(events), mode } => {
+                write!(f, "crash_point host={host} after_events={events} mode={mode:?}")
+            }
+            Self::CrashPoint { host, after_events: None, .. } => {
+                write!(f, "crash_point host={host} off")
+            }
+        }
+    }
 }
 
 impl NetworkFault {

@@ -97,11 +97,7 @@ fn broker_text(cluster: &str, broker: &BrokerView, detail: bool) -> String {
     let controller = if broker.controller { ", the controller" } else { "" };
     let fenced = if broker.fenced { ", held for dead" } else { "" };
     let process = if broker.up { "" } else { ", its process is down" };
-    let _ = writeln!(
-        out,
-        "  broker {} of {cluster}{controller}{fenced}{process} (as of {})",
-        broker.id, broker.as_of
-    );
+    let _ = writeln!(out, "  broker {} of {cluster}{controller}{fenced}{process}", broker.id);
     let _ = writeln!(
         out,
         "  leads {} of {} partitions, {} under-replicated; {} of the cluster without a leader",
@@ -114,8 +110,8 @@ fn broker_text(cluster: &str, broker: &BrokerView, detail: bool) -> String {
     for group in groups.iter().filter(|_| detail) {
         let _ = writeln!(
             out,
-            "  group {}: {}, generation {}, {} members, lag {}",
-            group.name, group.state, group.generation, group.members, group.lag
+            "  group {}: {}, generation {}, {} members, lag {} (as of {})",
+            group.name, group.state, group.generation, group.members, group.lag, group.lag_as_of
         );
     }
     out

@@ -34,6 +34,8 @@ pub struct Atlas {
     pub disk: Spans,
     /// When the pipeline is not there: down, or standing still.
     pub absent: Spans,
+    /// Of these: when it stands still, and its timers with it.
+    pub pauses: Spans,
     /// When the pipeline's wall clock is wrong; begin and end are jumps.
     pub clock: Spans,
     /// How far it is then from the right time.
@@ -66,6 +68,7 @@ impl Atlas {
             ingest: ingest(faults, timeout),
             disk: spans(&|action| disk_fault(action).is_some()),
             absent: spans(&is_absence),
+            pauses: spans(&is_pause),
             clock: spans(&|action| clock_offset(action).is_some()),
             offsets: faults.iter().flat_map(|f| f.begin.iter().filter_map(clock_offset)).collect(),
             lying_disk: spans(&|action| disk_fault(action) == Some(&DiskFault::LyingSync)),
@@ -86,6 +89,21 @@ impl Atlas {
     pub fn clock_set(&self, from: SimTime, to: SimTime) -> bool {
         let jumps = self.clock.iter().flat_map(|span| [span.from, span.to]);
         jumps.into_iter().any(|at| from <= at && at <= to)
+    }
+
+    /// Whether a timer of the pipeline that was due at `due` may have fired as late as `fired`, but
+    /// for `lateness`: only if the pipeline stood still meanwhile, and no later than its return.
+    pub fn timer_held(&self, due: SimTime, fired: SimTime, lateness: Duration) -> bool {
+        let holds = |span: &Span| {
+            span.from <= due + lateness && due <= span.to && fired <= span.to + lateness
+        };
+        self.pauses.iter().any(holds)
+    }
+
+    /// How long the pipeline stands still between the two instants.
+    pub fn paused(&self, from: SimTime, to: SimTime) -> Duration {
+        let spans = self.pauses.joined(Duration::ZERO).into_iter();
+        spans.map(|(begin, end)| end.min(to) - begin.max(from)).sum()
     }
 
     /// How far the pipeline's wall clock is ever from the right time.
@@ -126,11 +144,16 @@ fn clock_offset(action: &Action) -> Option<Duration> {
 /// Whether the pipeline is down or stands still meanwhile.
 fn is_absence(action: &Action) -> bool {
     let host = match action {
+        Action::MemoryCap(_) => return true,
         Action::CrashPoint(point) => &point.host,
         Action::Network(NetworkFault::Crash { host, .. } | NetworkFault::Pause { host }) => host,
         _ => return false,
     };
     host == PIPELINE_HOST
+}
+
+fn is_pause(action: &Action) -> bool {
+    matches!(action, Action::Network(NetworkFault::Pause { host }) if host == PIPELINE_HOST)
 }
 
 fn is_power_loss(action: &Action) -> bool {
@@ -220,7 +243,12 @@ fn hindrance(action: &Action) -> Option<Hindrance> {
             | NetworkFault::Restart { .. }
             | NetworkFault::CrashPoint { .. } => return None,
         },
-        _ => return None,
+        Action::NewRelicWell(_)
+        | Action::Fleet { .. }
+        | Action::FleetWell { .. }
+        | Action::CrashPointOver(_)
+        | Action::MemoryCap(_)
+        | Action::MemoryCapOver => return None,
     };
     hit.then_some(how)
 }

@@ -2,12 +2,13 @@
 //! that pass while a cycle runs are counted as skipped.
 //!
 //! Around a change of the pipeline's clock the rhythm may break once; such pairs are only held to
-//! order.
+//! order. A process that stood still starts what was due at the instant of its return.
 
 use std::time::Duration;
 
 use super::record::{CycleRecord, PipelineRecord, Record};
 use super::{Check, Class, Finding};
+use crate::sim::atlas::Atlas;
 use crate::sim::fault::Fault;
 use crate::sim::scenario::PIPELINE_HOST;
 use crate::sim::time::SimTime;
@@ -19,6 +20,8 @@ pub const CHECK: Check = Check {
     examine,
 };
 
+const MILLISECOND: Duration = Duration::from_millis(1);
+
 /// Timers may be late by this on a network whose time moves in steps; on an exact one by nothing.
 fn lateness_max(record: &Record) -> Duration {
     record.tick
@@ -26,15 +29,16 @@ fn lateness_max(record: &Record) -> Duration {
 
 fn examine(record: &Record) -> Finding {
     let mut finding = Finding::new();
+    let atlas = Atlas::with(&record.scenario, &record.faults);
     for life in &record.pipelines {
         for cycle in &life.cycles {
             finding.examine();
-            start(&mut finding, record, cycle);
+            start(&mut finding, record, &atlas, cycle);
         }
         for pair in life.cycles.windows(2) {
-            follow(&mut finding, record, &pair[0], &pair[1]);
+            follow(&mut finding, record, &atlas, &pair[0], &pair[1]);
         }
-        pauses(&mut finding, record, life);
+        pauses(&mut finding, record, &atlas, life);
     }
     finding
 }
@@ -48,12 +52,15 @@ fn clock_set(record: &Record, from: SimTime, to: SimTime) -> bool {
     record.skews().any(|(begin, end, _)| [begin, end].iter().any(|at| from <= *at && *at <= to))
 }
 
-fn start(finding: &mut Finding, record: &Record, cycle: &CycleRecord) {
+fn start(finding: &mut Finding, record: &Record, atlas: &Atlas, cycle: &CycleRecord) {
     let interval = record.scenario.pipeline.interval.0;
     let begun = SimTime::from(cycle.started.since_start().saturating_sub(interval));
     let late_ms = cycle.wall.0.rem_euclid(interval_ms(record));
     let late = Duration::from_millis(late_ms.unsigned_abs());
-    if late > lateness_max(record) && !clock_set(record, begun, cycle.started) {
+    let due = SimTime::from(cycle.started.since_start().saturating_sub(late));
+    // Starts are whole milliseconds, cut off.
+    let held = atlas.timer_held(due, cycle.started, lateness_max(record) + MILLISECOND);
+    if late > lateness_max(record) && !held && !clock_set(record, begun, cycle.started) {
         finding.violate(
             Some(cycle.started),
             format!(
@@ -64,7 +71,34 @@ fn start(finding: &mut Finding, record: &Record, cycle: &CycleRecord) {
     }
 }
 
-fn follow(finding: &mut Finding, record: &Record, one: &CycleRecord, next: &CycleRecord) {
+/// Starts between the two cycles that passed while the pipeline stood still and no cycle ran: they
+/// are nobody's to count.
+fn held_starts(
+    record: &Record,
+    atlas: &Atlas,
+    one: &CycleRecord,
+    next: &CycleRecord,
+    passed: i64,
+) -> i64 {
+    let interval = record.scenario.pipeline.interval.0;
+    let late = Duration::from_millis(next.wall.0.rem_euclid(interval_ms(record)).unsigned_abs());
+    let mut start = next.started.since_start().saturating_sub(late);
+    let mut held = 0;
+    for _ in 0..passed {
+        start = start.saturating_sub(interval);
+        let at = SimTime::from(start);
+        held += i64::from(one.ended < at && atlas.pauses.touching(at, at).is_some());
+    }
+    held
+}
+
+fn follow(
+    finding: &mut Finding,
+    record: &Record,
+    atlas: &Atlas,
+    one: &CycleRecord,
+    next: &CycleRecord,
+) {
     let at = Some(next.started);
     if next.number != one.number + 1 {
         let (a, b) = (one.number, next.number);
@@ -85,6 +119,7 @@ fn follow(finding: &mut Finding, record: &Record, one: &CycleRecord, next: &Cycl
     }
     let slot = |cycle: &CycleRecord| cycle.wall.0.div_euclid(interval_ms(record));
     let passed = slot(next) - slot(one) - 1;
+    let passed = passed - held_starts(record, atlas, one, next, passed);
     if i64::try_from(one.skipped) != Ok(passed) {
         finding.violate(
             at,
@@ -118,13 +153,14 @@ fn looking_around(record: &Record, from: SimTime) -> Duration {
 }
 
 /// From a life's begin to its first cycle, and from its last one to its end, no start may pass.
-fn pauses(finding: &mut Finding, record: &Record, life: &PipelineRecord) {
+fn pauses(finding: &mut Finding, record: &Record, atlas: &Atlas, life: &PipelineRecord) {
     let longest = record.scenario.pipeline.interval.0 + lateness_max(record);
     let first = life.cycles.first().map_or(life.ended, |cycle| cycle.started);
     let begun = disk_well_from(record, life.started);
     let begun = (begun + looking_around(record, begun)).min(first);
     let last = life.cycles.last().map_or(begun, |cycle| cycle.ended);
     for (from, to) in [(begun, first), (last, life.ended.max(last))] {
+        let longest = longest + atlas.paused(from, to);
         if to - from > longest && !clock_set(record, from, to) {
             finding.violate(
                 Some(from),

@@ -105,8 +105,8 @@ impl State {
         }
     }
 
-    /// Sets each partition's rate from curve and noise; due every minute, and when a surge begins or
-    /// ends.
+    /// Sets each partition's rate from curve and noise; due every minute, and when a surge begins
+    /// or ends.
     pub(super) fn set_rates(&mut self) {
         let now = self.wall(self.now);
         let curve = self.spec.curve.at_ppm(now, self.now);

@@ -146,6 +146,6 @@ impl Net {
     /// Writes a fault into the trace.
     pub(super) fn trace_fault(&self, fault: &NetworkFault) -> EventId {
         let at = SimTime(self.now);
-        self.trace.event(at, "fault", format_args!("{}", super::fault::Line(fault)))
+        self.trace.event(at, "fault", format_args!("{fault}"))
     }
 }

@@ -53,7 +53,6 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
-pub(in crate::sim) use fault::Line as FaultLine;
 pub use host::current_host;
 pub use net::KernelStats;
 pub use ports::{KernelClock, KernelEntropy, KernelListener, KernelNet, KernelPorts, KernelStream};

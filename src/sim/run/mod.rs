@@ -22,6 +22,7 @@ use crate::sometimes;
 mod crash_point;
 pub mod crash_sweep;
 pub mod defect;
+mod ends;
 pub mod evidence;
 mod hosts;
 mod identity;
@@ -33,6 +34,8 @@ pub mod reference;
 pub mod replay;
 mod runner;
 pub mod state;
+#[cfg(test)]
+mod tests;
 mod user;
 mod watch;
 mod with_http;
@@ -173,7 +176,7 @@ fn gather(scenario: &Scenario, options: Options, defect: Option<Defect>) -> (Run
 /// Runs `scenario`, looks at everybody at `at` on the way, and judges it.
 fn observe(scenario: &Scenario, options: Options, at: SimTime) -> (RunReport, Option<RunState>) {
     on_own_thread(scenario, options, None, move |run| {
-        let mut look = Look { at: Some(at), state: None };
+        let mut look = Look::at(at);
         let report = judge(recorded(run.scenario, run.options, run.defect, &mut look));
         (report, look.state)
     })

@@ -153,3 +153,76 @@ fn known(failures: &[FailureKind]) -> String {
     };
     (1..).zip(failures).map(line).collect::<Vec<_>>().join("\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::check::{Class, Fingerprint};
+    use crate::sim::scenario;
+    use crate::sim::sweep::{End, Plan, SeedRange, Shard, Tally};
+
+    fn passport(seed: u64) -> Passport {
+        let scenario = scenario::load(scenario::BUILT_IN_NAME, scenario::BUILT_IN).expect("loads");
+        Passport::of(scenario::BUILT_IN_NAME, &scenario, Seed(seed), Network::Kernel)
+    }
+
+    fn summary(failures: Vec<FailureKind>) -> Summary {
+        let plan = Plan {
+            scenarios: Vec::new(),
+            seeds: SeedRange { first: 1, count: Some(9) },
+            shard: Shard { index: 1, count: 1 },
+            network: Network::Kernel,
+            until_fail: false,
+        };
+        Summary { failures, ..Summary::of(&plan, &Tally::default(), End::Complete) }
+    }
+
+    fn failure(what: &str, passport: Option<Passport>) -> FailureKind {
+        FailureKind {
+            fingerprint: Fingerprint::of("loss", what),
+            check: "loss".to_owned(),
+            class: Class::Safety,
+            words: what.to_owned(),
+            count: 1,
+            runs: Vec::new(),
+            digest: String::new(),
+            passport,
+        }
+    }
+
+    #[test]
+    fn a_summary_names_a_run_when_the_failure_is_clear() {
+        let (one, two) = (failure("a", Some(passport(3))), failure("b", Some(passport(4))));
+        let letters = two.fingerprint.as_str().to_owned();
+        let both = summary(vec![one.clone(), two]);
+        let seed = |choice: Choice| {
+            let reference = Reference::of_summary(&both, &choice);
+            reference.map(|found| found.passport.seed.0).map_err(|error| error.to_string())
+        };
+        assert_eq!(seed(Choice::Number(1)), Ok(3));
+        assert_eq!(seed(Choice::Fingerprint(letters.clone())), Ok(4));
+        assert_eq!(seed(Choice::Fingerprint(letters[..9].to_owned())), Ok(4));
+        let wrong = [
+            (Choice::Only, "2 failures are in this summary"),
+            (Choice::Number(0), "there is no failure 0"),
+            (Choice::Number(3), "there is no failure 3"),
+            (Choice::Fingerprint("uuuu".to_owned()), "no fingerprint begins with `uuuu`"),
+            (Choice::Fingerprint(String::new()), "several begin with ``"),
+        ];
+        for (choice, expected) in wrong {
+            let error = seed(choice).expect_err(expected);
+            assert!(error.contains(expected) && error.contains(&letters), "{error}");
+        }
+        let only = summary(vec![one]);
+        assert!(Reference::of_summary(&only, &Choice::Only).is_ok());
+        let none = Reference::of_summary(&summary(Vec::new()), &Choice::Only);
+        assert!(matches!(none, Err(ReferenceError::NoFailures)));
+        let undrawn = summary(vec![failure("c", None)]);
+        let undrawn = Reference::of_summary(&undrawn, &Choice::Only);
+        assert!(matches!(undrawn, Err(ReferenceError::NotDrawn)));
+        let newer = Passport { schema: 9, ..passport(3) };
+        let newer = Reference::of_summary(&summary(vec![failure("d", Some(newer))]), &Choice::Only);
+        let refused = matches!(&newer, Err(ReferenceError::Passport(PassportError::Newer { .. })));
+        assert!(refused, "{newer:?}");
+    }
+}

@@ -97,6 +97,7 @@ fn commands(
     let of = format!("{} --fingerprint {}", shell_word(file), kind.fingerprint);
     vec![
         ("again:", format!("shakedown replay {of}")),
+        ("picture:", format!("shakedown card {of}")),
         ("smaller:", format!("shakedown minimize {of}")),
         ("keep:", format!("shakedown promote {of} --name NAME")),
     ]

@@ -44,7 +44,6 @@ pub use stream::TurmoilStream;
 
 use self::fabric::{Fabric, HostId, Power};
 use super::disk::DiskStore;
-use super::kernel::FaultLine;
 use super::seed::{Seed, below};
 use super::time::SimTime;
 use super::trace::Trace;
@@ -274,7 +273,7 @@ impl World for TurmoilWorld {
     }
 
     fn apply(&mut self, fault: &NetworkFault) -> Result<(), WorldError> {
-        self.fabric.trace.event(self.now(), "fault", format_args!("{}", FaultLine(fault)));
+        self.fabric.trace.event(self.now(), "fault", format_args!("{fault}"));
         match fault {
             NetworkFault::Partition { from, to, direction } => {
                 let (from, to) = self.pair(from, to)?;

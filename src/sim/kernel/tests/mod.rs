@@ -15,6 +15,7 @@ use crate::sim::world::Direction;
 
 mod chaos;
 mod crash;
+mod faults;
 mod http;
 mod links;
 mod points;

@@ -164,11 +164,14 @@ impl<'a> Situation<'a> {
         answered && self.event("MESSAGE_QUEUE_CONSUMER_GROUP", name).is_none()
     }
 
-    /// Whether the cycle can know of the group: a description that a broker gave counts as arrived
-    /// in a cycle that missed something only if the group's event is there.
+    /// Whether the cycle can know of the group: in a cycle that missed something, if the group's
+    /// event is there. A group of which the description is what was missed is known from its
+    /// offsets; a description that a broker gave may have come too late.
     fn is_known_group(&self, name: &str) -> bool {
-        let event = || self.event("MESSAGE_QUEUE_CONSUMER_GROUP", name);
-        self.view.group(name).is_some() && (self.complete || event().is_some())
+        if self.complete {
+            return self.view.group(name).is_some();
+        }
+        self.event("MESSAGE_QUEUE_CONSUMER_GROUP", name).is_some()
     }
 
     /// Whether the offsets that a broker told reached the pipeline: in a cycle that missed
@@ -265,7 +268,8 @@ impl<'a> Situation<'a> {
     }
 
     /// Descriptions of the cluster that the cycle can have gone by: the first one, for a later one
-    /// only says where to ask again; in a cycle that missed something the first may not have arrived.
+    /// only says where to ask again; in a cycle that missed something the first may not have
+    /// arrived.
     fn described(&self) -> impl Iterator<Item = &'a MetadataTruth> + use<'a> {
         let mut truths = self.view.metadata();
         truths.reverse();

@@ -13,6 +13,7 @@ use crate::sim::report::timeline::clock;
 use crate::sim::run::RunReport;
 use crate::sim::run::evidence::{Chain, EventTold, Evidence, Link};
 use crate::sim::run::passport::Passport;
+use crate::sim::time::SimTime;
 
 /// Violations of one check that are shown.
 const VIOLATIONS_MAX: usize = 8;
@@ -56,10 +57,8 @@ pub fn chain(chain: &Chain, broken: bool) -> String {
     for (index, step) in chain.steps.iter().enumerate() {
         let (class, link) = match &step.link {
             Link::First => ("first", None),
-            Link::Recorded => ("recorded", Some("led to by the step before".to_owned())),
-            Link::Via(steps) => {
-                ("recorded", Some(format!("led to, by way of {}", counted(*steps, "event"))))
-            }
+            Link::Recorded { from, via } => ("recorded", Some(led(*from, *via))),
+            Link::Named => ("recorded", Some("by the fault, which the answer names".to_owned())),
             Link::Inferred => ("inferred", None),
             Link::Found => {
                 ("inferred", Some("found by the check in what the run left behind".to_owned()))
@@ -81,6 +80,15 @@ pub fn chain(chain: &Chain, broken: bool) -> String {
     }
     out.push_str("</ol>");
     out
+}
+
+/// Which earlier step led to one.
+fn led(from: Option<SimTime>, via: u64) -> String {
+    let by = match from {
+        None => "led to by the step before".to_owned(),
+        Some(at) => format!("led to by the step at {at}"),
+    };
+    if via == 0 { by } else { format!("{by}, by way of {}", counted(via, "event")) }
 }
 
 /// The last events before the chain's end.
@@ -280,8 +288,12 @@ pub fn environment(passport: &Passport, report: &RunReport) -> String {
         ("build", passport.build.to_string()),
         ("trace", report.trace.to_string()),
     ];
+    let failures = report.failures();
+    let failures: Vec<String> =
+        failures.iter().map(|f| format!("{} ({})", f.fingerprint, f.check)).collect();
+    let failures = (!failures.is_empty()).then(|| ("fingerprints", failures.join(", ")));
     let mut out = String::from("<dl class=\"facts\">");
-    for (name, value) in facts {
+    for (name, value) in facts.into_iter().chain(failures) {
         let _ = write!(out, "<dt>{name}</dt><dd><code>{}</code></dd>", escape(&value));
     }
     out.push_str("</dl>");
@@ -289,11 +301,15 @@ pub fn environment(passport: &Passport, report: &RunReport) -> String {
 }
 
 /// The commands that go on from here, each with a button that copies it.
-pub fn commands(passport: &Passport, report: &RunReport) -> String {
+pub fn commands(passport: &Passport, report: &RunReport, focus: SimTime) -> String {
     let card = format!("{}.html", report.id);
+    let until = clock(focus);
     let mut commands = vec![
         ("Run it again", report::replay(&passport.origin, report)),
-        ("Look at any instant of it", format!("shakedown replay {card} --until 2min")),
+        (
+            "See what everybody did at an instant",
+            format!("shakedown replay {card} --until {until}"),
+        ),
     ];
     if !report.passed() {
         commands.push((

@@ -2,16 +2,16 @@
 //! and breakers to the instant at which a check found the promise broken.
 //!
 //! Invariants:
-//! - A step follows from the one before by the trace's parents, or says that it does not.
+//! - A step follows from an earlier one by the trace's parents, or says that it does not.
 //! - At most [`STEPS_MAX`] steps; walks along parents are bounded.
 
 use std::collections::BTreeSet;
 
 use super::log::{Log, concerns, message};
+use super::milestones::{Consequences, milestones};
 use super::{Chain, EventTold, Link, Outcome, Step, words};
-use crate::resilience::breaker::StateKind;
 use crate::sim::check::CheckResult;
-use crate::sim::check::record::{BreakerNews, CycleRecord, PostAnswer, Record};
+use crate::sim::check::record::Record;
 use crate::sim::fault::Fault;
 use crate::sim::scenario::{NEWRELIC_HOST, PIPELINE_HOST};
 use crate::sim::time::SimTime;
@@ -21,10 +21,16 @@ use crate::sim::trace::{EventId, TraceEvent};
 const STEPS_MAX: usize = 14;
 /// Most parents that are followed.
 const WALK_MAX: u64 = 100_000;
+/// Most notable ancestors of what the pipeline did when the promise broke.
+const ANCESTORS_MAX: usize = 5;
 /// Events shown before the end of a chain.
 const LAST_EVENTS: usize = 50;
 /// Events looked through for them.
 const LOOK_BACK_MAX: usize = 200_000;
+/// Faults that are compared for the most notable one.
+const FAULTS_MAX: usize = 8;
+/// Times of checks are whole milliseconds, those of events are exact.
+const NEAR_NS: u64 = 2_000_000;
 
 /// What the card is about.
 pub(super) struct Focus<'a> {
@@ -36,26 +42,74 @@ pub(super) struct Focus<'a> {
     pub(super) words: String,
     /// The fault that matters most to it.
     fault: Option<&'a Fault>,
+    /// What the pipeline did then.
+    anchor: Option<TraceEvent>,
 }
 
 impl<'a> Focus<'a> {
-    /// The earliest violation of the first broken check; else the first fault; else a cycle.
-    pub(super) fn of(record: &'a Record, checks: &'a [CheckResult]) -> Self {
+    /// The first violation of the first broken check; else the fault with most consequences; else
+    /// a cycle.
+    pub(super) fn of(record: &'a Record, checks: &'a [CheckResult], log: &Log<'_>) -> Self {
         if let Some(check) = checks.iter().find(|check| !check.passed()) {
             let first = check.finding.violations.first();
             let at = first.and_then(|violation| violation.at).unwrap_or(record.end);
             let words = format!("the broken promise ({})", check.name);
-            return Self { at, check: Some(check), words, fault: responsible(record, at) };
+            let anchor = anchor(log, at);
+            let fault = blamed(record, log, anchor.as_ref()).or_else(|| responsible(record, at));
+            return Self { at, check: Some(check), words, fault, anchor };
         }
-        if let Some(fault) = record.faults.first() {
+        if let Some(fault) = notable(record, log) {
             let words = format!("the begin of {}", fault.label);
-            return Self { at: fault.from, check: None, words, fault: Some(fault) };
+            return Self { at: fault.from, check: None, words, fault: Some(fault), anchor: None };
         }
         let cycles = || record.pipelines.iter().flat_map(|life| &life.cycles);
         let cycle = cycles().nth(1).or(cycles().next());
         let at = cycle.map_or(SimTime::ZERO, |cycle| cycle.started);
-        Self { at, check: None, words: "a cycle".to_owned(), fault: None }
+        Self { at, check: None, words: "a cycle".to_owned(), fault: None, anchor: None }
     }
+}
+
+/// What the pipeline did at `at`: the end of the cycle that began then, or whatever is nearest
+/// before.
+fn anchor(log: &Log<'_>, at: SimTime) -> Option<TraceEvent> {
+    let own =
+        |event: &TraceEvent| event.source == PIPELINE_HOST && words::application(event).is_some();
+    let near = SimTime(at.0.saturating_add(NEAR_NS));
+    let then = log.between(at, near).find(own);
+    let Some(then) = then.or_else(|| log.before(at).take(LOOK_BACK_MAX).find(own)) else {
+        return None;
+    };
+    if then.kind != "cycle-begin" {
+        return Some(then);
+    }
+    let number = then.field("number").map(str::to_owned);
+    let ends = |event: &TraceEvent| {
+        event.kind == "cycle-end" && event.field("number").map(str::to_owned) == number
+    };
+    let after = log.between(then.at, SimTime(u64::MAX)).take(LOOK_BACK_MAX);
+    Some(after.into_iter().find(ends).unwrap_or(then))
+}
+
+/// The event of a fault's begin.
+pub(super) fn begin_of(log: &Log<'_>, fault: &Fault) -> Option<TraceEvent> {
+    let named = |event: &TraceEvent| {
+        let label = event.field("label").map_or_else(|| event.words(), str::to_owned);
+        event.source == "fault" && event.kind == "begin" && label == fault.label
+    };
+    log.between(fault.from, fault.from).find(named)
+}
+
+/// The fault that the trace says led to `anchor`.
+fn blamed<'a>(record: &'a Record, log: &Log<'_>, anchor: Option<&TraceEvent>) -> Option<&'a Fault> {
+    let mut at = anchor?.clone();
+    for _ in 0..WALK_MAX {
+        if at.source == "fault" && at.kind == "begin" {
+            let label = at.field("label").map_or_else(|| at.words(), str::to_owned);
+            return record.faults.iter().find(|f| f.label == label && f.from == at.at);
+        }
+        at = log.by_id(at.parent?)?;
+    }
+    None
 }
 
 /// The fault in force at `at` that began last; else the one that ended last before.
@@ -63,6 +117,13 @@ fn responsible(record: &Record, at: SimTime) -> Option<&Fault> {
     let begun = || record.faults.iter().filter(|fault| fault.from <= at);
     let in_force = begun().filter(|fault| at <= fault.to).max_by_key(|fault| fault.from);
     in_force.or_else(|| begun().max_by_key(|fault| fault.to))
+}
+
+/// The fault that had most kinds of consequences; of several the first.
+fn notable<'a>(record: &'a Record, log: &Log<'_>) -> Option<&'a Fault> {
+    let weight = |fault: &Fault| Consequences::of(log, fault, record.end).kinds();
+    let faults = record.faults.iter().take(FAULTS_MAX).rev();
+    faults.max_by_key(|fault| weight(fault))
 }
 
 /// The hosts that a fault names; New Relic's own faults name none.
@@ -84,31 +145,26 @@ pub(super) fn chain(
     let mut steps: Vec<Step> = Vec::new();
     let mut hosts = BTreeSet::from([PIPELINE_HOST.to_owned()]);
     if let Some(fault) = focus.fault {
-        let named = hosts_of(record, fault);
-        steps.extend(fault_steps(log, fault, &named, focus));
-        hosts.extend(named);
-        steps.extend(milestones(record, log, fault, focus));
+        steps.extend(fault_steps(record, log, fault, focus));
+        hosts.extend(hosts_of(record, fault));
     }
-    steps.extend(anchor_steps(log, focus));
+    steps.extend(anchor_steps(record, log, focus));
     steps.sort_by_key(|step| (step.at, step.event));
     steps.dedup_by(|a, b| a.event.is_some() && a.event == b.event);
     shorten(&mut steps);
     link(log, &mut steps);
     if let Some(check) = focus.check {
         let words = check.first_violation().unwrap_or_default();
-        steps.push(Step {
-            at: focus.at.max(steps.last().map_or(SimTime::ZERO, |step| step.at)),
-            event: None,
-            source: check.name.to_owned(),
-            words,
-            link: Link::Found,
-        });
+        let last = steps.last().map_or(SimTime::ZERO, |step| step.at);
+        let (at, source, link) = (focus.at.max(last), check.name.to_owned(), Link::Found);
+        steps.push(Step { at, event: None, source, words, link });
     }
     let honesty = honesty(record, &steps, focus);
     (Chain { steps, honesty }, hosts)
 }
 
-fn step(event: &TraceEvent) -> Step {
+/// A step that is this event.
+pub(super) fn step(event: &TraceEvent) -> Step {
     Step {
         at: event.at,
         event: Some(event.id),
@@ -118,145 +174,75 @@ fn step(event: &TraceEvent) -> Step {
     }
 }
 
-/// The fault's begin, the first harm that it did to a message, and its end.
-fn fault_steps(
-    log: &Log<'_>,
-    fault: &Fault,
-    hosts: &BTreeSet<String>,
-    focus: &Focus<'_>,
-) -> Vec<Step> {
-    let of_fault = |at: SimTime, kind: &str| {
-        let told = |event: &TraceEvent| {
-            let named = event.field("label").is_some_and(|label| label == fault.label);
-            event.source == "fault" && event.kind == kind && (named || event.words() == fault.label)
-        };
-        log.between(at, at).find(told).map_or_else(
-            || Step {
-                at,
-                event: None,
-                source: "fault".to_owned(),
-                words: format!("{kind}s: {}", fault.label),
-                link: Link::First,
-            },
-            |event| step(&event),
-        )
+/// The fault's begin, what came of it, its end, and what came after it if it was survived.
+fn fault_steps(record: &Record, log: &Log<'_>, fault: &Fault, focus: &Focus<'_>) -> Vec<Step> {
+    let bare = |verb: &str, at: SimTime| Step {
+        at,
+        event: None,
+        source: "fault".to_owned(),
+        words: format!("{verb}: {}", fault.label),
+        link: Link::First,
     };
-    let mut steps = vec![of_fault(fault.from, "begin")];
-    let until = if focus.check.is_some() { focus.at.max(fault.from) } else { fault.to };
-    let touched = |event: &TraceEvent| hosts.iter().any(|host| concerns(event, host));
-    let harm = |event: &TraceEvent| {
-        let hurt = message(event).is_some_and(|message| message.outcome != Outcome::Arrived);
-        (hurt || (event.source == "net" && event.kind == "timeout")) && touched(event)
+    let begin = begin_of(log, fault);
+    let mut steps = vec![begin.as_ref().map_or_else(|| bare("begins", fault.from), step)];
+    let until = match &focus.anchor {
+        Some(anchor) => anchor.at.max(focus.at),
+        None if focus.check.is_some() => focus.at,
+        None => record.end,
     };
-    steps.extend(log.between(fault.from, until).find(harm).map(|event| step(&event)));
+    let consequences = Consequences::of(log, fault, until);
+    if consequences.kinds() > 0 {
+        steps.extend(consequences.events().map(step));
+    } else {
+        steps.extend(milestones(record, log, fault, until));
+    }
     if fault.to <= until && fault.to > fault.from {
-        steps.push(of_fault(fault.to, "end"));
+        let end = |event: &TraceEvent| {
+            let led = begin.as_ref().is_some_and(|begin| event.parent == Some(begin.id));
+            event.source == "fault" && event.kind == "end" && led
+        };
+        let end = log.between(fault.to, fault.to).find(end);
+        steps.push(end.as_ref().map_or_else(|| bare("ends", fault.to), step));
+        if focus.check.is_none() {
+            steps.extend(recovery(log, fault, record.end, consequences.opened()));
+        }
     }
     steps
 }
 
-/// The first failed request, the first incomplete cycle and the first open breaker after the
-/// fault's begin; after the end of a fault that was survived, the first success.
-fn milestones(record: &Record, log: &Log<'_>, fault: &Fault, focus: &Focus<'_>) -> Vec<Step> {
-    let until = if focus.check.is_some() { focus.at } else { record.end };
-    let within = |at: SimTime| fault.from <= at && at <= until;
-    let mut steps = Vec::new();
-    let posts = || record.pipelines.iter().flat_map(|life| &life.posts);
-    let failed =
-        posts().find(|post| post.ended.is_some_and(within) && post.answer != PostAnswer::Accepted);
-    steps.extend(failed.and_then(|post| {
-        let what = match post.answer {
-            PostAnswer::Refused(status) => format!("is refused with {status}"),
-            PostAnswer::Unreadable => "gets an answer that cannot be read".to_owned(),
-            _ => "gets no answer".to_owned(),
-        };
-        let words = format!("a POST begun at {} {what}", post.began);
-        Some(told(log, post.ended?, "post-end", PIPELINE_HOST, words))
-    }));
-    let cycles = || record.pipelines.iter().flat_map(|life| &life.cycles);
-    let lacks = |cycle: &&CycleRecord| {
-        within(cycle.ended) && (!cycle.failed.is_empty() || parts(cycle) > 0 || cycle.cut_off)
+/// The first accepted POST after a fault, and the breaker's closing if it had opened.
+fn recovery(log: &Log<'_>, fault: &Fault, end: SimTime, opened: bool) -> Vec<Step> {
+    let mut events = log.between(fault.to, end).take(LOOK_BACK_MAX);
+    let accepted =
+        |event: &TraceEvent| event.kind == "post-end" && event.field("answer") == Some("accepted");
+    let closed = |event: &TraceEvent| {
+        event.kind == "breaker" && event.field("to").is_some_and(|to| to == "CLOSED")
     };
-    steps.extend(cycles().find(lacks).map(|cycle| {
-        let what = match (cycle.cut_off, cycle.failed.is_empty()) {
-            (true, _) => "is cut off".to_owned(),
-            (false, false) => format!("gets nothing from {}", cycle.failed.join(", ")),
-            (false, true) => format!("reports {} missing parts", parts(cycle)),
-        };
-        let words = format!("cycle {} {what}", cycle.number);
-        told(log, cycle.ended, "cycle-end", PIPELINE_HOST, words)
-    }));
-    steps.extend(breaker_step(record, log, within, StateKind::Open, "opens"));
-    if focus.check.is_none() && fault.to > fault.from {
-        let after = |at: SimTime| fault.to <= at;
-        steps.extend(breaker_step(record, log, after, StateKind::Closed, "closes again"));
-        let taken = posts().find(|post| post.accepted() && post.began >= fault.to);
-        steps.extend(taken.and_then(|post| {
-            let words = "the first POST after the fault is accepted".to_owned();
-            Some(told(log, post.ended?, "post-end", PIPELINE_HOST, words))
-        }));
+    let first = events.find(accepted);
+    let then = if opened { events.find(closed) } else { None };
+    first.iter().chain(&then).map(step).collect()
+}
+
+/// What the pipeline did at the focus, and what the trace says led to it.
+fn anchor_steps(record: &Record, log: &Log<'_>, focus: &Focus<'_>) -> Vec<Step> {
+    let Some(anchor) = &focus.anchor else { return Vec::new() };
+    let mut steps = vec![step(anchor)];
+    // What happened last says little about what was missed all along.
+    if focus.at >= record.end {
+        return steps;
     }
-    steps
-}
-
-fn parts(cycle: &CycleRecord) -> u64 {
-    cycle.missing.values().flat_map(|parts| parts.values()).sum()
-}
-
-fn breaker_step(
-    record: &Record,
-    log: &Log<'_>,
-    within: impl Fn(SimTime) -> bool,
-    state: StateKind,
-    verb: &str,
-) -> Option<Step> {
-    let breakers = record.pipelines.iter().flat_map(|life| &life.resilience.breakers);
-    let changes = breakers.flat_map(|breaker| {
-        breaker.events.iter().filter_map(move |event| match event.what {
-            BreakerNews::Change { to, .. } => Some((event.at, &breaker.name, to)),
-            _ => None,
-        })
-    });
-    let first = changes.filter(|(at, _, to)| within(*at) && *to == state);
-    let (at, name, _) = first.min_by_key(|(at, ..)| *at)?;
-    Some(told(log, at, "breaker", PIPELINE_HOST, format!("the breaker {name} {verb}")))
-}
-
-/// A step that the record tells, with its event of the trace if there is one at that instant.
-fn told(log: &Log<'_>, at: SimTime, kind: &str, source: &str, words: String) -> Step {
-    // Reports count whole milliseconds, rounded up.
-    let from = SimTime(at.0.saturating_sub(1_500_000));
-    let event = log.between(from, at).filter(|event| event.kind == kind).last();
-    let (at, event) = event.map_or((at, None), |event| (event.at, Some(event.id)));
-    Step { at, event, source: source.to_owned(), words, link: Link::First }
-}
-
-/// What the pipeline did at the focus, and how the trace says it came to that.
-fn anchor_steps(log: &Log<'_>, focus: &Focus<'_>) -> Vec<Step> {
-    if focus.check.is_none() {
-        return Vec::new();
-    }
-    let own =
-        |event: &TraceEvent| event.source == PIPELINE_HOST && words::application(event).is_some();
-    let before = log.before(focus.at).take(LOOK_BACK_MAX).find(own);
-    let Some(anchor) = before else { return Vec::new() };
-    let mut steps = vec![step(&anchor)];
-    let mut at = anchor;
+    let mut at = anchor.clone();
     for _ in 0..WALK_MAX {
         let Some(parent) = at.parent.and_then(|parent| log.by_id(parent)) else { break };
-        let notable = parent.source == "fault"
-            || words::application(&parent).is_some()
+        let is_news = parent.source == "fault"
+            || (words::application(&parent).is_some() && parent.kind != "component")
             || message(&parent).is_some_and(|message| message.outcome != Outcome::Arrived);
-        if notable {
+        if is_news && steps.len() <= ANCESTORS_MAX {
+            steps.push(step(&parent));
+        } else if parent.source == "fault" && parent.kind == "begin" {
             steps.push(step(&parent));
         }
         at = parent;
-    }
-    // The nearest matter most; the one it began with says whether a fault did.
-    if steps.len() > STEPS_MAX / 2 {
-        let root = steps.pop();
-        steps.truncate(STEPS_MAX / 2 - 1);
-        steps.extend(root);
     }
     steps
 }
@@ -269,15 +255,25 @@ fn shorten(steps: &mut Vec<Step>) {
     }
 }
 
+/// Says for every step which earlier one led to it, the nearest first.
 fn link(log: &Log<'_>, steps: &mut [Step]) {
-    let ids: Vec<Option<EventId>> = steps.iter().map(|step| step.event).collect();
+    let known: Vec<(SimTime, Option<EventId>)> =
+        steps.iter().map(|step| (step.at, step.event)).collect();
     for (index, step) in steps.iter_mut().enumerate().skip(1) {
-        let before = ids.get(index - 1).copied().flatten();
-        let distance =
-            before.zip(step.event).and_then(|(before, own)| log.distance(before, own, WALK_MAX));
-        step.link = match distance {
-            Some(0 | 1) => Link::Recorded,
-            Some(steps) => Link::Via(steps - 1),
+        let Some(own) = step.event else {
+            step.link = Link::Inferred;
+            continue;
+        };
+        let led = |(place, (at, event)): (usize, &(SimTime, Option<EventId>))| {
+            let steps = log.distance((*event)?, own, WALK_MAX)?;
+            let from = (place + 1 < index).then_some(*at);
+            Some(Link::Recorded { from, via: steps.saturating_sub(1) })
+        };
+        let earlier = known.iter().enumerate().take(index).rev();
+        let named = || log.by_id(own).is_some_and(|event| words::fault_named(&event).is_some());
+        step.link = match earlier.filter_map(led).next() {
+            Some(link) => link,
+            None if named() => Link::Named,
             None => Link::Inferred,
         };
     }
@@ -295,19 +291,21 @@ fn honesty(record: &Record, steps: &[Step], focus: &Focus<'_>) -> String {
     if steps.is_empty() {
         return "No fault, and nothing to explain.".to_owned();
     }
-    let recorded = |step: &&Step| matches!(step.link, Link::Recorded | Link::Via(_));
-    let known = steps.iter().filter(recorded).count();
+    let inferred = steps.iter().filter(|step| step.link == Link::Inferred).count();
     let found = steps.iter().filter(|step| step.link == Link::Found).count();
     match steps.len() - 1 - found {
-        all if known == all => "Every step follows from the one before by the trace.".to_owned(),
-        _ if known == 0 => {
-            "The trace records no cause for any of these steps (dotted): they stand \
-                            here for their time."
+        _ if inferred == 0 => {
+            "Every step was led to by an earlier one: the trace says so.".to_owned()
+        }
+        all if inferred == all => {
+            "The trace records no cause for any of these steps (dotted): they \
+                                   stand here for their time."
                 .to_owned()
         }
         all => format!(
-            "{known} of {all} steps follow from the one before by the causes that the trace \
-             records; the others (dotted) stand here for their time alone."
+            "{} of {all} steps were led to by an earlier one, as the trace records; the others \
+             (dotted) stand here for their time alone.",
+            all - inferred
         ),
     }
 }
@@ -320,8 +318,13 @@ pub(super) fn last_events(
     focus: SimTime,
 ) -> Vec<EventTold> {
     let at = chain.steps.last().map_or(focus, |step| step.at.max(focus));
+    // What only keeps a connection's books says nothing.
+    let is_book = |event: &TraceEvent| {
+        event.field("kind").is_some_and(|kind| ["credit", "ack"].contains(&kind))
+    };
     let matters = |event: &TraceEvent| {
-        event.source == "fault" || hosts.iter().any(|host| concerns(event, host))
+        !is_book(event)
+            && (event.source == "fault" || hosts.iter().any(|host| concerns(event, host)))
     };
     let in_chain = |id: EventId| chain.steps.iter().any(|step| step.event == Some(id));
     let told = |event: TraceEvent| EventTold {

@@ -20,6 +20,7 @@ mod curves;
 mod lanes;
 mod log;
 mod metric;
+mod milestones;
 mod sequence;
 mod words;
 
@@ -140,10 +141,15 @@ pub struct Sequence {
 pub enum Link {
     /// Nothing: the chain begins here.
     First,
-    /// The trace records that the step before led to this one.
-    Recorded,
-    /// The trace records it, by way of as many events that are not shown.
-    Via(u64),
+    /// The trace records that an earlier step led to this one.
+    Recorded {
+        /// When that one was, if it is not the step before.
+        from: Option<SimTime>,
+        /// Events in between that are not shown.
+        via: u64,
+    },
+    /// The event itself names the fault.
+    Named,
     /// The trace does not record it: it stands here for its time.
     Inferred,
     /// A check found it in what the run left behind.
@@ -233,7 +239,7 @@ impl Evidence {
     /// Gathers the evidence of a run: `trace` is its text, `events` the number of all its lines.
     pub(super) fn of(record: &Record, checks: &[CheckResult], trace: &[u8], events: u64) -> Self {
         let log = log::Log::new(trace);
-        let focus = chain::Focus::of(record, checks);
+        let focus = chain::Focus::of(record, checks, &log);
         let (chain, hosts) = chain::chain(record, &log, &focus);
         let last_events = chain::last_events(&log, &chain, &hosts, focus.at);
         Self {

@@ -87,7 +87,7 @@ fn a_run_survives_its_file() {
     }
     let per_event = |bytes: usize| bytes as u64 / report.trace.events;
     assert!(per_event(text.len()) >= 100, "{} bytes of text per event", per_event(text.len()));
-    assert!(per_event(file.len()) <= 16, "{} bytes of file per event", per_event(file.len()));
+    assert!(per_event(file.len()) <= 13, "{} bytes of file per event", per_event(file.len()));
 }
 
 #[test]
@@ -118,7 +118,10 @@ fn a_cut_file_is_called_cut_wherever_it_was_cut() {
     for cut in cuts {
         let part = &file[..cut];
         let error = read(part).expect_err("cut");
-        let at = |error: &FileError| matches!(error, FileError::Truncated { at, .. } if *at == cut as u64);
+        let at = |error: &FileError| match error {
+            FileError::Truncated { at, .. } => *at == cut as u64,
+            _ => false,
+        };
         assert!(at(&error), "{cut}: {error}");
         let error = Index::open(Cursor::new(part)).err().expect("cut");
         assert!(at(&error), "{cut}: {error}");
@@ -176,7 +179,7 @@ fn a_file_that_claims_too_much_is_not_believed() {
     for number in [1u64, 0, 0] {
         block.extend(number.to_le_bytes());
     }
-    for size in [u32::MAX, 10, u32::MAX, 10, u32::MAX, 0] {
+    for size in [u32::MAX, 10, u32::MAX, 10, u32::MAX, 10, 0] {
         block.extend(size.to_le_bytes());
     }
     bytes.extend(block);
