@@ -24,7 +24,8 @@ mod tests;
 
 pub use drive::{Control, Sweep};
 pub use file::{MergeError, SummaryError, merge, read};
-pub use outcome::{CheckOutcome, Outcome, SIMULATOR};
+pub use crate::sim::check::SIMULATOR;
+pub use outcome::{CheckOutcome, Outcome};
 pub use report::{junit, text};
 pub use shard::{Shard, ShardError};
 pub use summary::{
