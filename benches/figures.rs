@@ -51,15 +51,7 @@ fn text(case: &Case) -> String {
 }
 
 /// Faults for a minute, then the time that every scenario needs to converge.
-const STORM: &str = "title = \"storm\"\nduration = \"60s\"\n\
-    [kafka.orders]\nbrokers = 3\ntopics = 10\npartitions = 6\nreplication = 3\ngroups = 5\n\
-    [newrelic]\nsynthesis_lag_min = \"1s\"\nsynthesis_lag_max = \"2s\"\n\
-    [pipeline]\ninterval = \"5s\"\n\
-    [expect]\nsynthesis_lag_max = \"10s\"\n\
-    [[fault]]\nat = \"2s\"\nlasts = \"5s\"\ncrash = { host = \"orders-broker-2\" }\n\
-    [[fault]]\nat = \"1s\"\nlasts = \"6s\"\n\
-    partition = { between = [\"pipeline\", \"orders-broker-1\"] }\n\
-    [[fault]]\nat = \"3s\"\nlasts = \"4s\"\nnewrelic = { answer = \"unavailable\" }\n";
+const STORM: &str = include_str!("storm.toml");
 
 fn load(text: &str) -> Scenario {
     match scenario::load("figures", text) {

@@ -11,17 +11,70 @@ use libtest_mimic::{Failed, Trial};
 
 use super::shakedown;
 
+mod traces;
+
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
 
 /// Arguments, exit code, and what standard output or error must contain.
-type Case = (&'static str, &'static [&'static str], i32, &'static [&'static str]);
+pub type Case = (&'static str, &'static [&'static str], i32, &'static [&'static str]);
 
 const CASES: &[Case] = &[
-    ("built_in_passes", &["run"], 0, &["PASSED", "ground truth", "picture"]),
+    ("built_in_passes", &["run"], 0, &["PASSED", "ground truth", "card "]),
     ("json_is_complete", &["run", "--format", "json"], 0, &["\"checks\"", "\"trace\"", "\"id\""]),
     ("markdown_has_a_table", &["run", "--format", "markdown"], 0, &["| ✓ | conservation |"]),
     ("junit_names_checks", &["run", "--format", "junit"], 0, &["<testcase name=\"conservation\""]),
     ("unknown_verb", &["sial"], 2, &["Usage"]),
+    (
+        "minimize_of_a_run_that_passes",
+        &["minimize", "scenarios/steady.toml"],
+        2,
+        &["steady.toml, seed 1: the run passes, so there is nothing to minimise", "sweep"],
+    ),
+    (
+        "minimize_of_an_absent_host",
+        &["minimize", "fixtures/scenarios/unknown_host.toml"],
+        3,
+        &["orders-brokr-1", "did you mean `orders-broker-1`"],
+    ),
+    ("minimize_of_nothing", &["minimize", "no/such.toml"], 3, &["no/such.toml cannot be read"]),
+    (
+        "minimize_of_no_time",
+        &["minimize", "scenarios/steady.toml", "--for", "0s"],
+        1,
+        &["it was stopped before the first run", "give it more time"],
+    ),
+    ("minimize_bad_time", &["minimize", "x.toml", "--for", "soon"], 2, &["is not a duration"]),
+    (
+        "minimize_without_a_state",
+        &["minimize", "scenarios/steady.toml", "--resume", "--out", "/tmp/no-such/x.toml"],
+        3,
+        &["/tmp/no-such/x.state: there is no such state", "begin without --resume"],
+    ),
+    (
+        "minimize_failure_of_a_scenario",
+        &["minimize", "scenarios/steady.toml", "--failure", "1"],
+        2,
+        &["--failure is for a sweep's summary"],
+    ),
+    (
+        "promote_bad_name",
+        &["promote", "scenarios/steady.toml", "--name", "../x"],
+        2,
+        &["`../x` cannot be the name of a scenario", "such as lost-answer-twice"],
+    ),
+    ("promote_without_a_name", &["promote", "scenarios/steady.toml"], 2, &["--name"]),
+    (
+        "promote_into_a_file",
+        &["promote", "scenarios/steady.toml", "--name", "x", "--root", "/dev/null"],
+        1,
+        &["cannot write /dev/null/scenarios/regressions/x.toml"],
+    ),
+    (
+        "promote_of_another_failure",
+        &["promote", "scenarios/steady.toml", "--name", "x", "--fingerprint", "zzzz"],
+        2,
+        &["no failure of the run has a fingerprint that begins with `zzzz`"],
+    ),
     (
         "unknown_key",
         &["run", "fixtures/scenarios/unknown_key.toml"],
@@ -72,10 +125,10 @@ const CASES: &[Case] = &[
     ),
     ("trace_without_folder", &["run", "--trace", "no/such"], 1, &["the trace to no/such: No such"]),
     (
-        "named_folder_for_the_picture",
+        "named_folder_for_the_card",
         &["run", "--out", "/dev/null/x"],
         1,
-        &["PASSED", "cannot write the picture /dev/null/x/"],
+        &["PASSED", "cannot write the card /dev/null/x/"],
     ),
     ("checks", &["checks"], 0, &["ground truth   oracle   13  every stored figure"]),
     ("checks_json", &["checks", "--format", "json"], 0, &["\"name\": \"no panic\""]),
@@ -248,12 +301,13 @@ pub fn trials() -> Vec<Trial> {
     trials.push(Trial::test("cli/port_that_is_taken", taken_port));
     trials.push(Trial::test("cli/newrelic_serves_stops_and_comes_back", served_newrelic));
     trials.push(Trial::test("cli/newrelic_port_or_folder_that_is_taken", taken_newrelic));
+    trials.extend(traces::trials());
     trials.push(Trial::test("cli/readme_commands", readme_commands));
     trials.push(Trial::test("cli/readme_sample", readme_sample));
     trials
 }
 
-fn check((_, arguments, code, texts): &Case) -> Result<(), Failed> {
+pub fn check((_, arguments, code, texts): &Case) -> Result<(), Failed> {
     let output = shakedown(arguments);
     expect(&output, *code, texts)
 }

@@ -15,6 +15,10 @@ use shakedown::sim::trace::Sink;
 
 mod cli;
 mod defects;
+mod library;
+mod minimize;
+mod patches;
+mod seeds;
 mod sweeps;
 
 /// Seeds of the determinism proof.
@@ -23,7 +27,10 @@ const PROOF_SEEDS: &str = "100";
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let files = scenario_files();
-    assert!(files.len() >= 5, "only {} scenario files found", files.len());
+    for name in library::NAMES {
+        let is = |file: &PathBuf| file.file_stem().is_some_and(|stem| stem == name);
+        assert!(files.iter().any(is), "the library lacks {name}");
+    }
     let gate =
         vec![Trial::test("determinism/100_seeds_two_processes", || proof("kernel", PROOF_SEEDS))];
     let first = libtest_mimic::run(&arguments, gate);
@@ -37,14 +44,28 @@ fn main() -> ExitCode {
     }
     trials.extend(cli::trials());
     trials.extend(defects::trials());
+    trials.extend(minimize::trials());
+    trials.extend(patches::trials());
     trials.extend(sweeps::trials());
+    trials.extend(seeds::trials());
     let rest: Conclusion = libtest_mimic::run(&arguments, trials);
     rest.exit_code()
 }
 
+/// The library's scenarios, then those that `shakedown promote` wrote.
 fn scenario_files() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
-    let entries = fs::read_dir(folder).expect("the scenarios folder");
+    let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let regressions = library.join("regressions");
+    let mut files = toml_files(&library);
+    // There is no such folder before the first failure was found.
+    if regressions.exists() {
+        files.extend(toml_files(&regressions));
+    }
+    files
+}
+
+fn toml_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder of scenarios");
     let mut files: Vec<PathBuf> = entries
         .map(|entry| entry.expect("readable entry").path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
@@ -55,9 +76,13 @@ fn scenario_files() -> Vec<PathBuf> {
 
 fn scenario_trials(file: &Path) -> Vec<Trial> {
     let stem = file.file_stem().expect("named").to_string_lossy().into_owned();
-    let kernel = file.to_owned();
+    let is_regression = file.parent().is_some_and(|folder| folder.ends_with("regressions"));
+    let stem = if is_regression { format!("regressions/{stem}") } else { stem };
+    let (kernel, name) = (file.to_owned(), stem.clone());
     let mut trials = vec![Trial::test(format!("kernel/{stem}"), move || {
-        expect_pass(&simulate(&kernel, Network::Kernel)?)
+        let report = simulate(&kernel, Network::Kernel)?;
+        expect_pass(&report)?;
+        library::compare(&name, &report)
     })];
     let text = fs::read_to_string(file).expect("readable scenario");
     // Scenarios say for themselves why the second network cannot carry them.

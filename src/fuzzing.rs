@@ -8,6 +8,7 @@ mod ingest;
 mod nrql;
 mod nrql_eval;
 mod points;
+mod trace;
 
 use crate::collect::{kafka, prometheus};
 use crate::domain::units::UnixMillis;
@@ -24,6 +25,7 @@ pub use ingest::ingest;
 pub use nrql::nrql;
 pub use nrql_eval::nrql_eval;
 pub use points::points;
+pub use trace::trace;
 
 /// A frame as a broker gets it, and as the collector gets an answer's body.
 ///
@@ -88,5 +90,6 @@ mod tests {
         replay("points", points);
         replay("definitions", definitions);
         replay("nrql", nrql);
+        replay("trace", trace);
     }
 }

@@ -121,8 +121,18 @@ marks! {
     BATCH_UNREADABLE = "batch-unreadable":
         "A batch in the spool could not be read back and was given up.";
     // Clusters.
+    LAG_LONG = "lag-long":
+        "A consumer group was more than 10,000 messages behind.";
+    BROKER_MISSED = "broker-missed":
+        "A broker that had been seen within ten minutes was offline.";
+    DISK_NEARLY_FULL = "disk-nearly-full":
+        "A broker's disk was more than 90 % full.";
+    CLUSTER_UNHEALTHY = "cluster-unhealthy":
+        "A cluster's health score was below 70.";
     GROUP_REBALANCING = "group-rebalancing":
         "A broker described a consumer group that was not stable.";
+    CONSUMERS_STALLED = "consumers-stalled":
+        "The members of a consumer group neither read nor committed.";
     REPLICAS_BEHIND = "replicas-behind":
         "A broker named partitions with replicas out of sync.";
     CONTROLLER_ABSENT = "controller-absent":
@@ -138,6 +148,8 @@ marks! {
     // The simulated world.
     FAULTS_OVERLAPPED = "faults-overlapped":
         "Two faults were in force at the same time.";
+    NAME_UNRESOLVED = "name-unresolved":
+        "The name service gave no address of a host that is there.";
     CONNECTION_GAVE_UP = "connection-gave-up":
         "A connection gave up after nothing had been acknowledged for long.";
     POWER_LOST_WRITES = "power-lost-writes":

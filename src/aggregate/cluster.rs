@@ -8,6 +8,7 @@ use crate::domain::entity::{EntityKey, EntityKind};
 use crate::domain::health::{HealthInputs, health_score};
 use crate::domain::metric::{MetricId, MetricSet};
 use crate::domain::units::{UnixMillis, Window};
+use crate::sometimes;
 use crate::transform::{RequestOutcome, request_outcome};
 
 /// How many brokers there are, as far as samples tell.
@@ -158,6 +159,9 @@ fn health(metrics: &mut MetricSet) {
         brokers_total: metrics.get(MetricId::CLUSTER_BROKER_COUNT),
     };
     let health = health_score(&inputs);
+    sometimes!(CLUSTER_UNHEALTHY, health.score < 70);
+    sometimes!(BROKER_MISSED, inputs.brokers_offline.is_some_and(|count| count > 0.0));
+    sometimes!(DISK_NEARLY_FULL, inputs.disk_max_percent.is_some_and(|disk| disk > 90.0));
     let no_broker = inputs.brokers_total == Some(0.0);
     if health.confidence > 0.0 || no_broker {
         metrics.set(MetricId::CLUSTER_HEALTH_SCORE, f64::from(health.score));

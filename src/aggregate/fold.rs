@@ -15,6 +15,7 @@ use crate::domain::health::{GroupHealthInputs, group_health};
 use crate::domain::metric::{MetricId, MetricSet};
 use crate::domain::provider::Provider;
 use crate::domain::units::{UnixMillis, Window};
+use crate::sometimes;
 use crate::transform::{About, CanonicalSample, derive};
 
 /// Everything a cycle says of one cluster.
@@ -300,8 +301,10 @@ impl<'a> GroupFold<'a> {
         let topics = self.topics.keys().map(|topic| (*topic).to_owned()).collect();
         let attributes = self.own.map(|own| own.attributes.into_owned()).unwrap_or_default();
         let state = attributes.text(AttributeId::State);
+        let lag_messages = metrics.get(MetricId::GROUP_LAG_TOTAL);
+        sometimes!(LAG_LONG, lag_messages.is_some_and(|lag| lag > 10_000.0));
         let health = group_health(&GroupHealthInputs {
-            lag_messages: metrics.get(MetricId::GROUP_LAG_TOTAL),
+            lag_messages,
             consumption_rate: metrics.get(MetricId::GROUP_CONSUMPTION),
             rebalance_rate: metrics.get(MetricId::GROUP_REBALANCE_RATE),
             members_active: metrics.get(MetricId::GROUP_MEMBERS_ACTIVE),

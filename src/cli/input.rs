@@ -20,6 +20,14 @@ pub enum InputError {
         /// What it says.
         source: io::Error,
     },
+    /// Larger than anything of its kind.
+    #[error("{name} is larger than {max} bytes\nhelp: give a file that shakedown wrote")]
+    TooLong {
+        /// The file.
+        name: String,
+        /// The limit.
+        max: u64,
+    },
     /// Bytes that are no text.
     #[error("{name}:{line}: byte {at} is not UTF-8\nhelp: save the file as UTF-8")]
     NotText {
@@ -37,19 +45,28 @@ pub enum InputError {
 /// # Errors
 /// [`InputError`]
 pub fn text(path: &Path) -> Result<String, InputError> {
-    text_up_to(path, FILE_BYTES_MAX)
+    let name = path.display().to_string();
+    match File::open(path) {
+        Ok(file) => text_of(name, file),
+        Err(source) => Err(InputError::Read { name, source }),
+    }
 }
 
-/// The text of the file at `path`, cut one byte above `bytes_max`.
+/// The text of a file that shakedown wrote: at most `max` bytes.
 ///
 /// # Errors
 /// [`InputError`]
-pub fn text_up_to(path: &Path, bytes_max: usize) -> Result<String, InputError> {
+pub fn own_text(path: &Path, max: u64) -> Result<String, InputError> {
     let name = path.display().to_string();
-    match File::open(path) {
-        Ok(file) => text_of(name, file, bytes_max),
-        Err(source) => Err(InputError::Read { name, source }),
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(max + 1).read_to_end(&mut bytes));
+    if let Err(source) = read {
+        return Err(InputError::Read { name, source });
     }
+    if bytes.len() as u64 > max {
+        return Err(InputError::TooLong { name, max });
+    }
+    utf8(name, bytes)
 }
 
 /// The name and the text of the file at `path`, or of standard input when that is `-`.
@@ -59,21 +76,25 @@ pub fn text_up_to(path: &Path, bytes_max: usize) -> Result<String, InputError> {
 pub fn text_or_stdin(path: &Path) -> Result<(String, String), InputError> {
     if path == Path::new("-") {
         let name = "standard input".to_owned();
-        return text_of(name.clone(), io::stdin().lock(), FILE_BYTES_MAX).map(|text| (name, text));
+        return text_of(name.clone(), io::stdin().lock()).map(|text| (name, text));
     }
     text(path).map(|text| (path.display().to_string(), text))
 }
 
-fn text_of(name: String, from: impl Read, bytes_max: usize) -> Result<String, InputError> {
+fn text_of(name: String, from: impl Read) -> Result<String, InputError> {
     let mut bytes = Vec::new();
-    let limit = bytes_max as u64 + 1;
+    let limit = FILE_BYTES_MAX as u64 + 1;
     if let Err(source) = from.take(limit).read_to_end(&mut bytes) {
         return Err(InputError::Read { name, source });
     }
-    if bytes.len() > bytes_max {
+    if bytes.len() > FILE_BYTES_MAX {
         // Too long whatever it holds; a character that the cut halved is not the reason.
         return Ok(String::from_utf8_lossy(&bytes).into_owned());
     }
+    utf8(name, bytes)
+}
+
+fn utf8(name: String, bytes: Vec<u8>) -> Result<String, InputError> {
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let before = error.as_bytes().get(..at).unwrap_or_default();

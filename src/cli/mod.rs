@@ -9,20 +9,29 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::sim::check::Class;
 
+mod card;
 mod catalogue;
 mod crash_sweep;
 mod definitions;
+mod diff;
 mod faults;
 mod fleet;
 mod input;
+mod instant;
+mod interrupt;
 mod meta;
+mod minimize;
 mod newrelic;
 mod nrql;
 mod pipeline;
+mod promote;
+mod reference;
+mod replay;
 mod run;
 mod scenario;
 mod spool;
 mod sweep;
+mod trace;
 
 /// How a process of ours ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,10 +136,22 @@ enum Verb {
     Run(run::RunArgs),
     /// Runs many seeds side by side in search of one that fails.
     Sweep(sweep::SweepArgs),
+    /// Runs a run again, compares its digest, and prints what everybody did at an instant of it.
+    Replay(replay::ReplayArgs),
+    /// Shows where two runs part, and what followed on either side.
+    Diff(diff::DiffArgs),
+    /// Works with trace files.
+    Trace(trace::TraceArgs),
+    /// Makes the card of a run that has been: one page that tells how it went.
+    Card(card::CardArgs),
     /// Proves that a seed gives the same trace bytes in two fresh processes.
     Meta(meta::MetaArgs),
     /// Runs a scenario once for every so many events of a host, which goes down after that event.
     CrashSweep(crash_sweep::CrashSweepArgs),
+    /// Makes a failing run as small as it gets: fewer faults, a smaller fleet, less time.
+    Minimize(minimize::MinimizeArgs),
+    /// Makes a run a scenario file and a feature that stay.
+    Promote(promote::PromoteArgs),
     /// Lists the checks that every run is held to.
     Checks(catalogue::ListArgs),
     /// Lists the faults that a scenario can name, or explains one.
@@ -172,8 +193,14 @@ pub fn main() -> ExitCode {
     match arguments.verb {
         Verb::Run(args) => args.run().into(),
         Verb::Sweep(args) => args.run().into(),
+        Verb::Replay(args) => args.run().into(),
+        Verb::Diff(args) => args.run().into(),
+        Verb::Trace(args) => args.run().into(),
+        Verb::Card(args) => args.run().into(),
         Verb::Meta(args) => args.run().into(),
         Verb::CrashSweep(args) => args.run().into(),
+        Verb::Minimize(args) => args.run().into(),
+        Verb::Promote(args) => args.run().into(),
         Verb::Checks(args) => catalogue::checks(&args).into(),
         Verb::Faults(args) => faults::faults(&args).into(),
         Verb::Marks(args) => catalogue::marks(&args).into(),

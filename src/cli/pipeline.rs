@@ -126,7 +126,7 @@ impl PipelineArgs {
             input::InputError::Read { .. } => {
                 format!("{error}\nhelp: name the file with --config FILE")
             }
-            input::InputError::NotText { .. } => error.to_string(),
+            _ => error.to_string(),
         })?;
         let flags = Flags {
             account_id: self.account_id.clone(),

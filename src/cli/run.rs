@@ -1,4 +1,4 @@
-//! `shakedown run`: one simulated run, its verdict and its picture.
+//! `shakedown run`: one simulated run, its verdict and its card.
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::{Exit, Format, complain, print, scenario};
+use super::{Exit, card, complain, print, scenario};
 use crate::sim::report;
+use crate::sim::run::evidence::Evidence;
+use crate::sim::run::passport::Passport;
 use crate::sim::run::{self, Network, Options, RunReport};
 use crate::sim::scenario::Scenario;
 use crate::sim::seed::Seed;
@@ -21,14 +23,30 @@ pub struct RunArgs {
     #[command(flatten)]
     simulation: SimulationArgs,
     /// How the verdict is printed.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
-    /// Folder for the picture [default: target/shakedown, if it can be written].
+    #[arg(long, value_enum, default_value_t = RunFormat::Text)]
+    format: RunFormat,
+    /// Folder for the card [default: target/shakedown, if it can be written].
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
-    /// Writes every event of the run to this file; `-` is standard output, in place of the verdict.
+    /// Writes every event of the run to this trace file, for `shakedown trace`, `replay` and
+    /// `diff`; `-` is text lines on standard output, in place of the verdict.
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
+}
+
+/// How the verdict of a run is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RunFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// For pull requests.
+    Markdown,
+    /// For CI systems.
+    Junit,
+    /// The card's pictures alone.
+    Svg,
 }
 
 /// What every verb that simulates takes.
@@ -81,18 +99,24 @@ impl RunArgs {
             Ok(loaded) => loaded,
             Err(exit) => return exit,
         };
-        let sink = match self.sink() {
+        let seed = self.simulation.seed(&scenario);
+        let network = self.simulation.network.into();
+        let passport = Passport::of(&name, &scenario, seed, network);
+        let sink = match self.sink(&passport) {
             Ok(sink) => sink,
             Err(error) => {
                 self.complain_of_trace(&error);
                 return Exit::Failed;
             }
         };
-        let seed = self.simulation.seed(&scenario);
-        let network = self.simulation.network.into();
-        let report = run::run(&scenario, Options { seed, network, sink });
+        let options = Options { seed, network, sink };
+        let (report, evidence) = run::run_with_evidence(&scenario, options);
         let verdict = exit(&report);
-        let printed = if self.traces_to_output() { Exit::Ok } else { self.print(&name, &report) };
+        let printed = if self.traces_to_output() {
+            Exit::Ok
+        } else {
+            self.print(&passport, &report, &evidence)
+        };
         verdict.or(printed).or(self.traced(&report))
     }
 
@@ -100,13 +124,13 @@ impl RunArgs {
         self.trace.as_deref() == Some(Path::new("-"))
     }
 
-    fn sink(&self) -> std::io::Result<Sink> {
+    fn sink(&self, passport: &Passport) -> std::io::Result<Sink> {
         Ok(match self.trace.as_deref() {
             None => Sink::None,
             Some(_) if self.traces_to_output() => {
                 Sink::Writer(Box::new(BufWriter::new(std::io::stdout())), None)
             }
-            Some(path) => Sink::Writer(Box::new(BufWriter::new(File::create(path)?)), None),
+            Some(path) => Sink::file(Box::new(BufWriter::new(File::create(path)?)), passport)?,
         })
     }
 
@@ -132,33 +156,24 @@ impl RunArgs {
         complain(&format!("cannot write the trace to {file}: {error}"));
     }
 
-    fn print(&self, name: &str, report: &RunReport) -> Exit {
-        let picture = self.picture(report);
-        let path = picture.as_ref().ok().map(String::as_str);
+    fn print(&self, passport: &Passport, report: &RunReport, evidence: &Evidence) -> Exit {
+        let name = &passport.origin;
+        let html = report::card::html(passport, report, evidence);
+        let card = card::keep(self.out.as_deref(), report, &html);
+        let path = card.as_ref().ok().map(String::as_str);
         let printed = print(&match self.format {
-            Format::Text => report::text(name, report, path),
-            Format::Json => report::json(report),
-            Format::Markdown => report::markdown(name, report),
-            Format::Junit => report::junit(name, report),
+            RunFormat::Text => report::text(name, report, path),
+            RunFormat::Json => report::json(report),
+            RunFormat::Markdown => report::markdown(name, report),
+            RunFormat::Junit => report::junit(name, report),
+            RunFormat::Svg => report::svg::svg(report, evidence),
         });
-        printed.or(picture.err().unwrap_or(Exit::Ok))
-    }
-
-    /// Writes the picture; where to. Failure counts when somebody named the folder.
-    fn picture(&self, report: &RunReport) -> Result<String, Exit> {
-        let folder = self.out.as_deref().unwrap_or(Path::new("target/shakedown"));
-        let path = folder.join(format!("{}.svg", report.id));
-        let written = std::fs::create_dir_all(folder)
-            .and_then(|()| std::fs::write(&path, report::svg::svg(&report.timeline)));
-        written.map(|()| path.display().to_string()).map_err(|error| {
-            complain(&format!("cannot write the picture {}: {error}", path.display()));
-            if self.out.is_some() { Exit::Failed } else { Exit::Ok }
-        })
+        printed.or(card.err().unwrap_or(Exit::Ok))
     }
 }
 
 /// The exit code of a run: the worst class among its broken checks.
-fn exit(report: &RunReport) -> Exit {
+pub fn exit(report: &RunReport) -> Exit {
     let broken = report.checks.iter().filter(|check| !check.passed());
     match broken.map(|check| check.class).min() {
         None => Exit::Ok,

@@ -62,21 +62,33 @@ fn read(path: Option<&Path>) -> Result<(String, Scenario), Refusal> {
         None => (scenario::BUILT_IN_NAME.to_owned(), scenario::BUILT_IN.to_owned()),
         Some(path) => (path.display().to_string(), input::text(path).map_err(Refusal::Input)?),
     };
-    let scenario = scenario::load(&name, &text).map_err(Refusal::Problems)?;
+    parse(name, &text)
+}
+
+fn parse(name: String, text: &str) -> Result<(String, Scenario), Refusal> {
+    let scenario = scenario::load(&name, text).map_err(Refusal::Problems)?;
     Ok((name, scenario))
 }
 
 /// Loads the scenario in `path`, or the built-in one; says what is wrong with it.
 pub fn load(path: Option<&Path>) -> Result<(String, Scenario), Exit> {
-    read(path).map_err(|refusal| {
-        complain(&match refusal {
-            Refusal::Input(error) => error.to_string(),
-            Refusal::Problems(problems) => {
-                problems.render(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-            }
-        });
-        Exit::InvalidFile
-    })
+    read(path).map_err(refuse)
+}
+
+/// Loads the built-in scenario of sweeps, which leaves everything to the seed.
+pub fn load_swarm() -> Result<(String, Scenario), Exit> {
+    let name = scenario::BUILT_IN_SWARM_NAME.to_owned();
+    parse(name, scenario::BUILT_IN_SWARM).map_err(refuse)
+}
+
+fn refuse(refusal: Refusal) -> Exit {
+    complain(&match refusal {
+        Refusal::Input(error) => error.to_string(),
+        Refusal::Problems(problems) => {
+            problems.render(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        }
+    });
+    Exit::InvalidFile
 }
 
 fn lint(files: &[PathBuf]) -> Exit {

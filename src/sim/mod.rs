@@ -3,6 +3,7 @@
 //! Invariant: nothing here reads real time, entropy, sockets or files, and nothing here imports
 //! `adapters`. Same seed, same bytes.
 
+pub mod atlas;
 pub mod check;
 #[cfg(test)]
 mod conformance;
@@ -12,8 +13,10 @@ pub mod fleet;
 pub mod fuse;
 pub mod kernel;
 pub mod letters;
+pub mod minimize;
 pub mod newrelic;
 pub mod oracle;
+pub mod prose;
 pub mod report;
 pub mod run;
 pub mod scenario;

@@ -9,7 +9,7 @@ use super::OutputArgs;
 use crate::sim::sweep::{self, Summary};
 
 /// Longest summary that is read.
-const SUMMARY_BYTES_MAX: usize = 256 << 20;
+const SUMMARY_BYTES_MAX: u64 = 256 << 20;
 
 /// Arguments of `shakedown sweep merge`.
 #[derive(Debug, Args)]
@@ -27,7 +27,7 @@ impl MergeArgs {
         let mut parts: Vec<(String, Summary)> = Vec::new();
         for file in &self.files {
             let name = file.display().to_string();
-            let text = match input::text_up_to(file, SUMMARY_BYTES_MAX) {
+            let text = match input::own_text(file, SUMMARY_BYTES_MAX) {
                 Ok(text) => text,
                 Err(error) => {
                     complain(&error.to_string());

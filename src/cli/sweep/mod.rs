@@ -18,6 +18,8 @@ mod merge;
 mod progress;
 mod stop;
 
+pub use stop::keep_panics_quiet;
+
 /// Seeds of a sweep that nothing else ends.
 const SEEDS_DEFAULT: u64 = 100;
 
@@ -159,7 +161,7 @@ impl SearchArgs {
         let count = self.range.seeds.or((!bounded).then_some(SEEDS_DEFAULT));
         self.require_seeds(count)?;
         let scenarios: Vec<(String, Scenario)> = if self.range.scenarios.is_empty() {
-            vec![scenario::load(None)?]
+            vec![scenario::load_swarm()?]
         } else {
             let each = self.range.scenarios.iter().map(|path| scenario::load(Some(path)));
             each.collect::<Result<_, _>>()?

@@ -2,12 +2,13 @@
 //! that pass while a cycle runs are counted as skipped.
 //!
 //! Around a change of the pipeline's clock the rhythm may break once; such pairs are only held to
-//! order.
+//! order. A process that stood still starts what was due at the instant of its return.
 
 use std::time::Duration;
 
 use super::record::{CycleRecord, PipelineRecord, Record};
 use super::{Check, Class, Finding};
+use crate::sim::atlas::Atlas;
 use crate::sim::fault::Fault;
 use crate::sim::scenario::PIPELINE_HOST;
 use crate::sim::time::SimTime;
@@ -19,6 +20,8 @@ pub const CHECK: Check = Check {
     examine,
 };
 
+const MILLISECOND: Duration = Duration::from_millis(1);
+
 /// Timers may be late by this on a network whose time moves in steps; on an exact one by nothing.
 fn lateness_max(record: &Record) -> Duration {
     record.tick
@@ -26,15 +29,16 @@ fn lateness_max(record: &Record) -> Duration {
 
 fn examine(record: &Record) -> Finding {
     let mut finding = Finding::new();
+    let atlas = Atlas::with(&record.scenario, &record.faults);
     for life in &record.pipelines {
         for cycle in &life.cycles {
             finding.examine();
-            start(&mut finding, record, cycle);
+            start(&mut finding, record, &atlas, cycle);
         }
         for pair in life.cycles.windows(2) {
             follow(&mut finding, record, &pair[0], &pair[1]);
         }
-        pauses(&mut finding, record, life);
+        pauses(&mut finding, record, &atlas, life);
     }
     finding
 }
@@ -48,12 +52,15 @@ fn clock_set(record: &Record, from: SimTime, to: SimTime) -> bool {
     record.skews().any(|(begin, end, _)| [begin, end].iter().any(|at| from <= *at && *at <= to))
 }
 
-fn start(finding: &mut Finding, record: &Record, cycle: &CycleRecord) {
+fn start(finding: &mut Finding, record: &Record, atlas: &Atlas, cycle: &CycleRecord) {
     let interval = record.scenario.pipeline.interval.0;
     let begun = SimTime::from(cycle.started.since_start().saturating_sub(interval));
     let late_ms = cycle.wall.0.rem_euclid(interval_ms(record));
     let late = Duration::from_millis(late_ms.unsigned_abs());
-    if late > lateness_max(record) && !clock_set(record, begun, cycle.started) {
+    let due = SimTime::from(cycle.started.since_start().saturating_sub(late));
+    // Starts are whole milliseconds, cut off.
+    let held = atlas.timer_held(due, cycle.started, lateness_max(record) + MILLISECOND);
+    if late > lateness_max(record) && !held && !clock_set(record, begun, cycle.started) {
         finding.violate(
             Some(cycle.started),
             format!(
@@ -104,13 +111,28 @@ fn disk_well_from(record: &Record, at: SimTime) -> SimTime {
     record.faults.iter().filter(hinders).map(|fault| fault.to).max().unwrap_or(at)
 }
 
+/// Longest look whether something can be reached, with which every life begins.
+const LOOK_MAX: Duration = Duration::from_secs(1);
+
+/// How long a life may look around before it is ready for its first cycle: New Relic and each
+/// source are tried one after the other, each for a round trip if nothing is in the way.
+fn looking_around(record: &Record, from: SimTime) -> Duration {
+    let links = &record.scenario.network;
+    let looks = 1 + u32::try_from(record.scenario.kafka.len()).unwrap_or(u32::MAX - 1);
+    let hindered = record.faults.iter().any(|f| f.from <= from + LOOK_MAX * looks && from <= f.to);
+    let round_trip = (links.latency.0 + links.jitter.0 + record.tick * 2) * 2;
+    looks * if hindered { LOOK_MAX } else { round_trip.min(LOOK_MAX) }
+}
+
 /// From a life's begin to its first cycle, and from its last one to its end, no start may pass.
-fn pauses(finding: &mut Finding, record: &Record, life: &PipelineRecord) {
+fn pauses(finding: &mut Finding, record: &Record, atlas: &Atlas, life: &PipelineRecord) {
     let longest = record.scenario.pipeline.interval.0 + lateness_max(record);
     let first = life.cycles.first().map_or(life.ended, |cycle| cycle.started);
-    let begun = disk_well_from(record, life.started).min(first);
+    let begun = disk_well_from(record, life.started);
+    let begun = (begun + looking_around(record, begun)).min(first);
     let last = life.cycles.last().map_or(begun, |cycle| cycle.ended);
     for (from, to) in [(begun, first), (last, life.ended.max(last))] {
+        let longest = longest + atlas.paused(from, to);
         if to - from > longest && !clock_set(record, from, to) {
             finding.violate(
                 Some(from),

@@ -13,6 +13,7 @@
 //!
 //! Not modelled: what a panic's text quotes beyond numbers and names is taken for part of it.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
@@ -98,7 +99,25 @@ pub struct Failure {
     pub example: String,
 }
 
+/// The name under which a panic of the simulator stands among the checks.
+pub const SIMULATOR: &str = "simulator";
+
 impl Failure {
+    /// The simulator itself panicked, with this payload.
+    pub fn of_panic(payload: &(dyn Any + Send)) -> Self {
+        let text = payload.downcast_ref::<&str>().copied();
+        let owned = payload.downcast_ref::<String>().map(String::as_str);
+        let words = text.or(owned).unwrap_or("panic without a text");
+        let shape = shape(words).into_owned();
+        Self {
+            fingerprint: Fingerprint::of_shape(SIMULATOR, &shape),
+            check: SIMULATOR,
+            class: Class::Safety,
+            shape,
+            example: words.to_owned(),
+        }
+    }
+
     /// Every way in which `check` failed, by shape.
     pub(super) fn of(check: &CheckResult) -> Vec<Self> {
         let mut examples: BTreeMap<String, String> = BTreeMap::new();

@@ -87,6 +87,23 @@ pub struct PipelineRecord {
     pub posts: Vec<PostRecord>,
     /// What its guards did.
     pub resilience: ResilienceRecord,
+    /// Its books at several instants; empty unless the run's trace is kept.
+    pub books: Vec<BooksRecord>,
+}
+
+/// The account of events at one instant of a life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BooksRecord {
+    /// When.
+    pub at: SimTime,
+    /// Events handed to the streamer so far.
+    pub enqueued: u64,
+    /// Events that wait in the spool.
+    pub spooled: u64,
+    /// Events that wait in memory alone.
+    pub staged: u64,
+    /// Bytes of events in memory.
+    pub held_bytes: u64,
 }
 
 /// One POST, as the pipeline's ports saw it.

@@ -12,10 +12,8 @@ use super::record::{PipelineRecord, Record};
 use super::{Check, Class, Finding};
 use crate::resilience::breaker::StateKind;
 use crate::resilience::recovery::ComponentState;
-use crate::sim::fault::{Action, Fault};
-use crate::sim::scenario::{NEWRELIC_HOST, PIPELINE_HOST};
+use crate::sim::atlas::Atlas;
 use crate::sim::time::SimTime;
-use crate::sim::world::NetworkFault;
 
 /// The check.
 pub const CHECK: Check = Check {
@@ -130,50 +128,5 @@ fn waits(life: &PipelineRecord, at: SimTime) -> bool {
 
 /// When ingest was out of the pipeline's reach or refused something, overlaps joined.
 fn hindrances(record: &Record) -> Vec<(SimTime, SimTime)> {
-    let mut spans: Vec<(SimTime, SimTime)> = record
-        .faults
-        .iter()
-        .filter(|fault| hinders(fault))
-        .map(|fault| (fault.from, fault.to))
-        .collect();
-    spans.sort_unstable();
-    let mut joined: Vec<(SimTime, SimTime)> = Vec::new();
-    for (from, to) in spans {
-        match joined.last_mut() {
-            Some(last) if from <= last.1 => last.1 = last.1.max(to),
-            _ => joined.push((from, to)),
-        }
-    }
-    joined
-}
-
-fn hinders(fault: &Fault) -> bool {
-    let ends = |from: &str, to: &str| {
-        [from, to].contains(&PIPELINE_HOST) && [from, to].contains(&NEWRELIC_HOST)
-    };
-    let hinders = |action: &Action| match action {
-        Action::NewRelic(fault) => !fault.spares_ingest(),
-        Action::CrashPoint(point) => point.host == NEWRELIC_HOST,
-        Action::Network(fault) => match fault {
-            NetworkFault::Crash { host, .. } => host == NEWRELIC_HOST,
-            NetworkFault::Partition { from, to, .. }
-            | NetworkFault::Hold { from, to, .. }
-            | NetworkFault::Latency { from, to, .. }
-            | NetworkFault::Bandwidth { from, to, .. }
-            | NetworkFault::Loss { from, to, .. }
-            | NetworkFault::Reset { from, to }
-            | NetworkFault::HalfOpen { from, to } => ends(from, to),
-            NetworkFault::DnsFailure { name, .. } => name == NEWRELIC_HOST,
-            NetworkFault::Pause { host } => [PIPELINE_HOST, NEWRELIC_HOST].contains(&host.as_str()),
-            NetworkFault::Disk { host, .. } => host == PIPELINE_HOST,
-            _ => false,
-        },
-        Action::Fleet { .. }
-        | Action::FleetWell { .. }
-        | Action::NewRelicWell(_)
-        | Action::CrashPointOver(_)
-        | Action::MemoryCap(_)
-        | Action::MemoryCapOver => false,
-    };
-    fault.begin.iter().any(hinders)
+    Atlas::with(&record.scenario, &record.faults).ingest.joined(Duration::ZERO)
 }

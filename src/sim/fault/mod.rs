@@ -24,6 +24,8 @@ pub mod pipeline;
 mod spec;
 mod stage;
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 mod words;
 

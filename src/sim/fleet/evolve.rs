@@ -105,8 +105,8 @@ impl State {
         }
     }
 
-    /// Sets each partition's rate from curve and noise; due every minute, and when a surge begins or
-    /// ends.
+    /// Sets each partition's rate from curve and noise; due every minute, and when a surge begins
+    /// or ends.
     pub(super) fn set_rates(&mut self) {
         let now = self.wall(self.now);
         let curve = self.spec.curve.at_ppm(now, self.now);
@@ -163,7 +163,9 @@ impl State {
         let interval = (self.spec.timing.commit_interval_ms / self.spec.timing.tick_ms).max(1);
         for group in self.groups.values_mut() {
             let stable = group.state == super::group::GroupState::Stable;
-            if !group.synthetic || !stable || self.in_force.stalls(&group.name) {
+            let stalls = self.in_force.stalls(&group.name);
+            sometimes!(CONSUMERS_STALLED, stalls);
+            if !group.synthetic || !stable || stalls {
                 continue;
             }
             for place in &mut group.offsets {

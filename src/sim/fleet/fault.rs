@@ -3,7 +3,6 @@
 //! State-level faults change what is true of the cluster, and every broker tells the truth about
 //! it. Wire-level faults leave the cluster as it is and spoil what one broker sends; the server
 //! asks [`Fleet::wire_faults`] for them.
-
 //!
 //! Invariants:
 //! - Every change that a fault makes is in the history, so the topology at any instant follows from
@@ -11,8 +10,9 @@
 //! - What a fault began, its end undoes: preferred leaders, in-sync replicas and a controller are
 //!   back within the cluster's own time-outs.
 //!
-//! Not modelled: the time that a controlled shutdown takes, a replica that lags without leaving the
-//! ISR, followers that are far behind and truncate, snapshots of the controller's log.
+//! Not modelled: log append times, the time that a controlled shutdown takes, a replica that lags
+//! without leaving the ISR, followers that are far behind and truncate, snapshots of the
+//! controller's log.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -79,7 +79,8 @@ pub enum FleetFault {
         /// The broker.
         broker: i32,
     },
-    /// A broker's wall clock is wrong.
+    /// A broker's wall clock is wrong: it deletes by retention time too early or too late. Nothing
+    /// else that brokers tell here depends on their clocks (producers stamp the records).
     ClockSkew {
         /// The broker.
         broker: i32,
@@ -242,9 +243,11 @@ impl InForce {
 
     /// Bytes of the log volume of `broker` that something else takes.
     pub(super) fn taken_bytes(&self, broker: i32) -> u64 {
-        let full = |fault: &FleetFault| matches!(fault, FleetFault::LogDiskFull { broker: of, .. } if *of == broker);
-        let taken = self.entries.iter().filter(|entry| full(&entry.fault));
-        taken.map(|entry| entry.taken_bytes).max().unwrap_or(0)
+        let taken = self.entries.iter().filter_map(|entry| match entry.fault {
+            FleetFault::LogDiskFull { broker: of, .. } if of == broker => Some(entry.taken_bytes),
+            _ => None,
+        });
+        taken.max().unwrap_or(0)
     }
 
     /// Milliseconds by which the wall clock of `broker` is ahead.

@@ -1,8 +1,8 @@
 //! Brokers that join a running cluster, new topics, and partitions that move to other replicas.
 //!
-//! Rules (`kafka-reassign-partitions`): a partition under way has its old and its new replicas; the
-//! new ones copy the log, one partition after the other per broker; when all of them are in sync the
-//! old ones are gone, and the first of the new replicas leads.
+//! Rules (`kafka-reassign-partitions`): a partition under way has its old and its new replicas;
+//! the new ones copy the log, one partition after the other per broker; when all of them are in
+//! sync the old ones are gone, and the first of the new replicas leads.
 //!
 //! Invariants:
 //! - Before it joins, a broker is nobody's replica, and no answer names it.
@@ -145,7 +145,8 @@ impl State {
     /// Plans what changes at instants that the specification names.
     pub(super) fn plan_turns(&mut self) {
         let turns: Vec<SimTime> = self.spec.curve.turns().collect();
-        turns.into_iter().for_each(|at| self.schedule(at, Event::Rates));
+        // The tick at that instant still stands for the time before it.
+        turns.into_iter().for_each(|at| self.schedule(SimTime(at.0 + 1), Event::Rates));
     }
 }
 

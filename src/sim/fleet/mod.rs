@@ -12,10 +12,11 @@
 //! - No input makes a broker panic or allocate more than the input's own size demands.
 //!
 //! Not modelled: SASL, TLS, ACLs, quotas, transactions, fetch sessions (answered as a broker whose
-//! session cache is full), KIP-848 groups, topic deletion, tiered storage, unclean leader election, voters that differ from the first three brokers; Metadata names the
-//! active controller (KRaft brokers name any live broker); a restarted broker's registration ends
-//! its old session at once, and it answers before it is unfenced; replicas of a partition all have
-//! the leader's size. See the sub-modules for their own lists.
+//! session cache is full), KIP-848 groups, topic deletion, tiered storage, unclean leader election,
+//! voters that differ from the first three brokers; Metadata names the active controller (KRaft
+//! brokers name any live broker); a restarted broker's registration ends its old session at once,
+//! and it answers before it is unfenced; replicas of a partition all have the leader's size. See
+//! the sub-modules for their own lists.
 
 mod build;
 mod coordinator;
@@ -41,6 +42,8 @@ pub mod wire;
 #[cfg(test)]
 mod fault_tests;
 #[cfg(test)]
+mod join_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod world_tests;
@@ -58,7 +61,7 @@ pub use journal::*;
 pub use server::{BrokerPort, ServeError, ServeOptions, serve_broker, serve_fleet};
 pub use spec::{FleetSpec, SpecError, Timing, broker_host, broker_of};
 pub use state::{BrokerCounters, BrokerIds, TopicCounters};
-pub use view::{BrokerView, GroupView};
+pub use view::{BrokerView, FleetLook, GroupView};
 
 use crate::domain::units::UnixMillis;
 use crate::sim::seed::Seed;

@@ -202,6 +202,7 @@ impl Net for KernelNet {
         let Some(failing) = failing else {
             return self.core.with(|net| net.resolve(self.host, host));
         };
+        crate::sometimes!(NAME_UNRESOLVED);
         // Also when the asker does not wait for it.
         let _blamed = Unresolved { net: self, name: host, by: failing.by };
         if !failing.after.is_zero() {

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use crate::sim::check::CheckResult;
 use crate::sim::run::RunReport;
 
+pub mod card;
 pub mod svg;
 pub mod timeline;
 
@@ -14,7 +15,7 @@ pub mod timeline;
 const LINE_COLUMNS: usize = 100;
 
 /// For people: the picture, the checks with what they examined, and how to see it again.
-pub fn text(scenario: &str, report: &RunReport, picture: Option<&str>) -> String {
+pub fn text(scenario: &str, report: &RunReport, card: Option<&str>) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "{}", report.title);
     let _ = writeln!(
@@ -36,8 +37,8 @@ pub fn text(scenario: &str, report: &RunReport, picture: Option<&str>) -> String
         let _ = writeln!(out, "  note: {note}");
     }
     let _ = writeln!(out, "\ntrace {}", report.trace);
-    if let Some(picture) = picture {
-        let _ = writeln!(out, "picture {picture}");
+    if let Some(card) = card {
+        let _ = writeln!(out, "card {card}");
     }
     let _ = writeln!(out, "\n{}", conclusion(scenario, report));
     out
@@ -94,7 +95,7 @@ fn conclusion(scenario: &str, report: &RunReport) -> String {
 }
 
 /// The command that runs it again.
-fn replay(scenario: &str, report: &RunReport) -> String {
+pub(crate) fn replay(scenario: &str, report: &RunReport) -> String {
     let mut command = "shakedown run".to_owned();
     if !scenario.ends_with("(built in)") {
         let _ = write!(command, " {}", shell_word(scenario));

@@ -24,6 +24,7 @@ use crate::pipeline::{
 use crate::ports::{Clock, Endpoint, Ports};
 use crate::resilience::breaker::BreakerConfig;
 use crate::rt::ShutdownHandle;
+use crate::sim::check::record::BooksRecord;
 use crate::sim::fault::NewRelicFault;
 use crate::sim::fleet::{Fleet, JMX_PORT, WIRE_PORT, broker_host, serve_broker};
 use crate::sim::newrelic::news::News;
@@ -69,16 +70,27 @@ pub struct Life {
     pub posts: Posts,
     /// Its breakers, and everything that they told.
     pub breakers: Told,
+    /// Its books at the begin and the end of each cycle, if they are wanted.
+    pub books: Vec<BooksRecord>,
 }
 
 /// The pipeline's lives so far; shared with its host.
-#[derive(Clone, Default)]
-pub struct Lives(Arc<Mutex<Vec<Life>>>);
+#[derive(Clone)]
+pub struct Lives {
+    lives: Arc<Mutex<Vec<Life>>>,
+    /// Whether the books are kept.
+    keeps_books: bool,
+}
 
 impl Lives {
+    /// None yet.
+    fn new(keeps_books: bool) -> Self {
+        Self { lives: Arc::default(), keeps_books }
+    }
+
     /// The lives, oldest first.
     pub fn lock(&self) -> MutexGuard<'_, Vec<Life>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lives.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A new life begins at `at`.
@@ -91,6 +103,7 @@ impl Lives {
             starts: BTreeMap::new(),
             posts: Posts::default(),
             breakers: Told::default(),
+            books: Vec::new(),
         });
     }
 
@@ -120,10 +133,16 @@ impl Lives {
         let born = trace.event(now, PIPELINE_HOST, format_args!("born"));
         trace.go_on_from(born);
         let born = trace.cause();
-        let (kept, clock, trace) = (self.clone(), clock.clone(), trace.clone());
+        // The lives keep the status, so what the status tells must not keep them.
+        let (kept, clock, trace) = (Arc::downgrade(&self.0), clock.clone(), trace.clone());
         pipeline.status().subscribe(Arc::new(move |news| {
-            let mut lives = kept.lock();
+            let Some(lives) = kept.upgrade() else { return };
+            let mut lives = lives.lock().unwrap_or_else(PoisonError::into_inner);
             let Some(life) = lives.get_mut(index) else { return };
+            if kept.keeps_books {
+                let now = SimTime::from(clock.monotonic());
+                life.books.extend(life.status.as_ref().map(|status| books(status, now)));
+            }
             match news {
                 CycleNews::Began { number, at } => {
                     tell_cycle_begin(&trace, born, *number, SimTime::from(at.monotonic));
@@ -140,6 +159,16 @@ impl Lives {
     }
 }
 
+fn books(status: &PipelineStatus, at: SimTime) -> BooksRecord {
+    status.read(|now| BooksRecord {
+        at,
+        enqueued: now.stream.enqueued,
+        spooled: now.stream.spooled,
+        staged: now.stream.in_flight.saturating_sub(now.stream.spooled),
+        held_bytes: now.memory.held_bytes,
+    })
+}
+
 impl Setup {
     /// Prepares a run.
     pub fn new(scenario: &Scenario, seed: Seed, defect: Option<Defect>, trace: &Trace) -> Self {
@@ -153,7 +182,7 @@ impl Setup {
             trace: trace.clone(),
             fleets: scenario.kafka.iter().map(fleet).collect(),
             newrelic: new_newrelic(scenario, seed),
-            lives: Lives::default(),
+            lives: Lives::new(trace.is_kept()),
             user: User::default(),
         }
     }

@@ -74,6 +74,7 @@ fn pipeline_record(record: &Record, life: &Life, end: SimTime) -> PipelineRecord
         ledger: snapshot.as_ref().map(ledger_record).unwrap_or_default(),
         cycles,
         posts: life.posts.records(),
+        books: life.books.clone(),
         resilience: snapshot
             .as_ref()
             .map(|snapshot| resilience_record(record, life, snapshot, ended))

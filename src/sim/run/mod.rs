@@ -16,13 +16,13 @@ use crate::sim::scenario::Scenario;
 use crate::sim::seed::Seed;
 use crate::sim::swarm;
 use crate::sim::time::SimTime;
-use crate::sim::trace::{Sink, TraceDigest};
+use crate::sim::trace::{Copies, Sink, TraceDigest};
 use crate::sometimes;
 
 mod crash_point;
 pub mod crash_sweep;
 pub mod defect;
-mod ends;
+pub mod evidence;
 mod hosts;
 mod identity;
 mod keep;
@@ -40,6 +40,7 @@ mod watch;
 mod with_http;
 
 use defect::Defect;
+use evidence::Evidence;
 pub use identity::RunId;
 use runner::Look;
 use state::RunState;
@@ -135,38 +136,88 @@ impl RunReport {
 
 /// Runs `scenario` and judges it.
 pub fn run(scenario: &Scenario, options: Options) -> RunReport {
-    on_own_thread(scenario, options, None, Look::default()).0
+    on_own_thread(scenario, options, None, |run| (judge(run.simulate()), ())).0
 }
 
 /// Runs `scenario` with a pipeline that is broken on purpose.
 pub fn run_defective(scenario: &Scenario, options: Options, defect: Defect) -> RunReport {
-    on_own_thread(scenario, options, Some(defect), Look::default()).0
+    on_own_thread(scenario, options, Some(defect), |run| (judge(run.simulate()), ())).0
+}
+
+/// Runs `scenario`, judges it, and gathers what a card shows beyond the verdict. The verdict and
+/// the trace are those of [`run`].
+pub fn run_with_evidence(scenario: &Scenario, options: Options) -> (RunReport, Evidence) {
+    gather(scenario, options, None)
+}
+
+/// [`run_with_evidence`] with a pipeline that is broken on purpose.
+pub fn run_defective_with_evidence(
+    scenario: &Scenario,
+    options: Options,
+    defect: Defect,
+) -> (RunReport, Evidence) {
+    gather(scenario, options, Some(defect))
+}
+
+fn gather(scenario: &Scenario, options: Options, defect: Option<Defect>) -> (RunReport, Evidence) {
+    let copies = Copies::default();
+    let sink = Sink::Copied(copies.clone(), Box::new(options.sink));
+    let options = Options { sink, ..options };
+    on_own_thread(scenario, options, defect, move |run| {
+        let simulated = run.simulate();
+        let checks = check::examine(&simulated.record);
+        let events = simulated.trace.events;
+        let evidence = Evidence::of(&simulated.record, &checks, &copies.take(), events);
+        (report(simulated, checks), evidence)
+    })
 }
 
 /// Runs `scenario`, looks at everybody at `at` on the way, and judges it.
-fn observe(scenario: &Scenario, options: Options, at: SimTime) -> (RunReport, Option<RunState>) {
-    on_own_thread(scenario, options, None, Look { at: Some(at), state: None })
+pub(in crate::sim) fn observe(
+    scenario: &Scenario,
+    options: Options,
+    at: SimTime,
+) -> (RunReport, Option<RunState>) {
+    on_own_thread(scenario, options, None, move |run| {
+        let mut look = Look::at(at);
+        let report = judge(recorded(run.scenario, run.options, run.defect, &mut look));
+        (report, look.seen)
+    })
 }
 
-fn on_own_thread(
+/// A run that has not begun.
+struct Pending<'a> {
+    scenario: &'a Scenario,
+    options: Options,
+    defect: Option<Defect>,
+}
+
+impl Pending<'_> {
+    fn simulate(self) -> Simulated {
+        simulate(self.scenario, self.options, self.defect)
+    }
+}
+
+/// Runs on a thread of its own; `work` makes of the run a report and whatever else is wanted.
+fn on_own_thread<T: Send + 'static>(
     scenario: &Scenario,
     options: Options,
     defect: Option<Defect>,
-    mut look: Look,
-) -> (RunReport, Option<RunState>) {
+    work: impl FnOnce(Pending<'_>) -> (RunReport, T) + Send + 'static,
+) -> (RunReport, T) {
     let scenario = swarm::draw(scenario, options.seed);
     let work = move || {
         sometimes::arm();
-        let report = judge(recorded(&scenario, options, defect, &mut look));
+        let (report, rest) = work(Pending { scenario: &scenario, options, defect });
         let marks = sometimes::take();
         let sometimes = marks.iter().map(|mark| mark.name).collect();
-        (RunReport { sometimes, ..report }, look.state)
+        (RunReport { sometimes, ..report }, rest)
     };
     // Deep futures of HTTP over the simulated network need more than the default in debug builds.
     let builder = std::thread::Builder::new().name("run".to_owned()).stack_size(16 << 20);
     let joined = builder.spawn(work).map(std::thread::JoinHandle::join);
     match joined {
-        Ok(Ok(ended)) => ended,
+        Ok(Ok(done)) => done,
         // A panic of the simulator itself is a defect of this program, not a finding of a run.
         Ok(Err(payload)) => std::panic::resume_unwind(payload),
         Err(error) => panic!("the operating system gives no thread: {error}"),
@@ -203,8 +254,12 @@ fn recorded(
 
 /// Judges a run: the second half of [`run`].
 pub fn judge(simulated: Simulated) -> RunReport {
+    let checks = check::examine(&simulated.record);
+    report(simulated, checks)
+}
+
+fn report(simulated: Simulated, checks: Vec<CheckResult>) -> RunReport {
     let Simulated { seed, network, record, trace, trace_error } = simulated;
-    let checks = check::examine(&record);
     RunReport {
         id: RunId::of(&record.scenario, seed, network),
         title: record.scenario.title.clone(),

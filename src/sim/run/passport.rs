@@ -128,7 +128,13 @@ impl Passport {
     }
 
     /// Holds it to the rules of scenario files, and to its own name.
-    fn examine(&self) -> Result<(), PassportError> {
+    ///
+    /// # Errors
+    /// [`PassportError`], [`PassportError::Newer`] too.
+    pub fn examine(&self) -> Result<(), PassportError> {
+        if self.schema > PASSPORT_SCHEMA {
+            return Err(PassportError::Newer { schema: self.schema });
+        }
         let text = toml::to_string(&self.scenario);
         let text = text.map_err(|error| PassportError::NoFile(error.to_string()))?;
         let again = scenario::load("passport", &text).map_err(PassportError::Scenario)?;

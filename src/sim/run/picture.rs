@@ -8,6 +8,7 @@ use crate::sim::check::record::{BreakerNews, BreakerRecord, PipelineRecord, Reco
 use crate::sim::check::recovery::{self, Return};
 use crate::sim::fleet::broker_host;
 use crate::sim::report::timeline::{Lane, Mark, Timeline, Tone};
+use crate::sim::scenario::Scenario;
 use crate::sim::time::SimTime;
 
 /// What was in force when, one line per fact.
@@ -27,10 +28,41 @@ pub fn drawn(record: &Record) -> Vec<String> {
         scenario.network.latency,
         scenario.network.jitter
     ));
+    lines.extend(settings(scenario));
     for fault in &record.faults {
         lines.push(format!("{} to {} {}", fault.from, fault.to, fault.label));
     }
     lines
+}
+
+/// How the pipeline is set, and how late New Relic is.
+fn settings(scenario: &Scenario) -> [String; 2] {
+    let (pipeline, newrelic) = (&scenario.pipeline, &scenario.newrelic);
+    let breaker = &pipeline.event_api;
+    let spool = if pipeline.spool {
+        format!("a spool of {} for {}", pipeline.spool_size_max, pipeline.spool_age_max)
+    } else {
+        "no spool".to_owned()
+    };
+    [
+        format!(
+            "requests of {} events or {}, memory for {} events or {}, {spool}",
+            pipeline.batch_events,
+            pipeline.batch_bytes,
+            pipeline.buffer_events,
+            pipeline.memory_max
+        ),
+        format!(
+            "answers within {}; ingest's breaker opens after {} failures, probes after {}, closes \
+             after {} successes; entities visible after {} to {}",
+            pipeline.request_timeout,
+            breaker.failure_threshold,
+            breaker.retry_delay,
+            breaker.success_threshold,
+            newrelic.synthesis_lag_min,
+            newrelic.synthesis_lag_max
+        ),
+    ]
 }
 
 /// Facts a reader should know that are no check.
@@ -120,7 +152,8 @@ pub fn timeline(record: &Record, checks: &[CheckResult]) -> Timeline {
     }
 }
 
-fn mark(from: SimTime, to: SimTime, tone: Tone, label: &str) -> Mark {
+/// A mark whose end is not before its begin.
+pub(super) fn mark(from: SimTime, to: SimTime, tone: Tone, label: &str) -> Mark {
     Mark { from, to: to.max(from), tone, label: label.to_owned() }
 }
 
@@ -129,7 +162,8 @@ fn fault_lane(fault: &crate::sim::fault::Fault) -> Lane {
     Lane { label: fault.label.clone(), marks }
 }
 
-fn cycles_lane(pipelines: &[PipelineRecord]) -> Lane {
+/// The cycles of all lives.
+pub(super) fn cycles_lane(pipelines: &[PipelineRecord]) -> Lane {
     let cycles = pipelines.iter().flat_map(|life| &life.cycles);
     let marks = cycles.map(|cycle| {
         let missing: u64 = cycle.missing.values().flat_map(BTreeMap::values).sum();
@@ -145,7 +179,7 @@ fn cycles_lane(pipelines: &[PipelineRecord]) -> Lane {
 }
 
 /// When New Relic took data, in pieces no longer than a few seconds each.
-fn stored_lane(record: &Record) -> Lane {
+pub(super) fn stored_lane(record: &Record) -> Lane {
     let mut marks: Vec<Mark> = Vec::new();
     for event in &record.newrelic.samples {
         match marks.last_mut() {

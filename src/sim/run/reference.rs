@@ -7,8 +7,10 @@ use std::io::Read;
 
 use super::Network;
 use super::passport::{Passport, PassportError};
+use crate::sim::check::Fingerprint;
 use crate::sim::scenario::Scenario;
 use crate::sim::seed::Seed;
+use crate::sim::sweep::{FailureKind, Summary};
 use crate::sim::trace::TraceDigest;
 use crate::sim::trace::file::{FileError, Reader};
 
@@ -21,6 +23,8 @@ pub struct Reference {
     pub origin: Origin,
     /// The digest of its trace, when it is known.
     pub digest: Option<TraceDigest>,
+    /// Which of its failures is meant, when what named it says so.
+    pub failure: Option<Fingerprint>,
 }
 
 /// What named a run.
@@ -37,6 +41,17 @@ pub enum Origin {
     Scenario,
 }
 
+/// Which failure of a summary is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// The one with this fingerprint, or the only one whose fingerprint begins so.
+    Fingerprint(String),
+    /// The one at this place, from 1.
+    Number(usize),
+    /// The only one there is.
+    Only,
+}
+
 /// Why something names no run.
 #[derive(Debug, thiserror::Error)]
 pub enum ReferenceError {
@@ -49,13 +64,27 @@ pub enum ReferenceError {
     /// It is a page without a passport.
     #[error("it is no failure card: {0}")]
     Card(&'static str),
+    /// Nothing failed in this sweep.
+    #[error("no run of this sweep failed")]
+    NoFailures,
+    /// The failure is that of drawing the scenario.
+    #[error("the scenario of this failure could not be drawn, so there is no run of it")]
+    NotDrawn,
+    /// Which failure is meant is not clear.
+    #[error("{what}; the failures are\n{known}")]
+    Choice {
+        /// What is not clear.
+        what: String,
+        /// All of them, one line each.
+        known: String,
+    },
 }
 
 impl Reference {
     /// The run of a scenario file.
     pub fn of_scenario(origin: &str, scenario: &Scenario, seed: Seed, network: Network) -> Self {
         let passport = Passport::of(origin, scenario, seed, network);
-        Self { passport, origin: Origin::Scenario, digest: None }
+        Self { passport, origin: Origin::Scenario, digest: None, failure: None }
     }
 
     /// The run of the trace file `from`, which is read to its end.
@@ -66,7 +95,40 @@ impl Reference {
         let mut reader = Reader::open(from)?;
         while reader.next_line()?.is_some() {}
         let (passport, digest) = (reader.passport().clone(), reader.digest());
-        Ok(Self { passport, origin: Origin::Trace, digest })
+        Ok(Self { passport, origin: Origin::Trace, digest, failure: None })
+    }
+
+    /// The first run of a failure of `summary`.
+    ///
+    /// # Errors
+    /// [`ReferenceError::NoFailures`], [`ReferenceError::Choice`], [`ReferenceError::Passport`]
+    pub fn of_summary(summary: &Summary, choice: &Choice) -> Result<Self, ReferenceError> {
+        let failures = &summary.failures;
+        if failures.is_empty() {
+            return Err(ReferenceError::NoFailures);
+        }
+        let found: Vec<&FailureKind> = match choice {
+            Choice::Fingerprint(text) => {
+                failures.iter().filter(|kind| kind.fingerprint.as_str().starts_with(text)).collect()
+            }
+            Choice::Number(number) => {
+                number.checked_sub(1).and_then(|at| failures.get(at)).into_iter().collect()
+            }
+            Choice::Only => failures.iter().collect(),
+        };
+        let [kind] = found.as_slice() else {
+            let what = match (choice, found.len()) {
+                (Choice::Fingerprint(text), 0) => format!("no fingerprint begins with `{text}`"),
+                (Choice::Fingerprint(text), _) => format!("several begin with `{text}`"),
+                (Choice::Number(number), _) => format!("there is no failure {number}"),
+                (Choice::Only, count) => format!("{count} failures are in this summary"),
+            };
+            return Err(ReferenceError::Choice { what, known: known(failures) });
+        };
+        let passport = kind.passport.clone().ok_or(ReferenceError::NotDrawn)?;
+        passport.examine()?;
+        let failure = Some(kind.fingerprint.clone());
+        Ok(Self { passport, origin: Origin::Summary, digest: None, failure })
     }
 
     /// The run of the failure card `html`.
@@ -80,6 +142,87 @@ impl Reference {
         let script = after.split_once('>').and_then(|(_, body)| body.split_once("</script>"));
         let (json, _) = script.ok_or(ReferenceError::Card("its passport is cut off"))?;
         let passport = Passport::parse(json.as_bytes())?;
-        Ok(Self { passport, origin: Origin::Card, digest: None })
+        Ok(Self { passport, origin: Origin::Card, digest: None, failure: None })
+    }
+}
+
+/// Failures of a summary, one line each.
+fn known(failures: &[FailureKind]) -> String {
+    let line = |(number, kind): (usize, &FailureKind)| {
+        format!("  {number:>3}  {}  {}: {}", kind.fingerprint, kind.check, kind.words)
+    };
+    (1..).zip(failures).map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::check::{Class, Fingerprint};
+    use crate::sim::scenario;
+    use crate::sim::sweep::{End, Plan, SeedRange, Shard, Tally};
+
+    fn passport(seed: u64) -> Passport {
+        let scenario = scenario::load(scenario::BUILT_IN_NAME, scenario::BUILT_IN).expect("loads");
+        Passport::of(scenario::BUILT_IN_NAME, &scenario, Seed(seed), Network::Kernel)
+    }
+
+    fn summary(failures: Vec<FailureKind>) -> Summary {
+        let plan = Plan {
+            scenarios: Vec::new(),
+            seeds: SeedRange { first: 1, count: Some(9) },
+            shard: Shard { index: 1, count: 1 },
+            network: Network::Kernel,
+            until_fail: false,
+        };
+        Summary { failures, ..Summary::of(&plan, &Tally::default(), End::Complete) }
+    }
+
+    fn failure(what: &str, passport: Option<Passport>) -> FailureKind {
+        FailureKind {
+            fingerprint: Fingerprint::of("loss", what),
+            check: "loss".to_owned(),
+            class: Class::Safety,
+            words: what.to_owned(),
+            count: 1,
+            runs: Vec::new(),
+            digest: String::new(),
+            passport,
+        }
+    }
+
+    #[test]
+    fn a_summary_names_a_run_when_the_failure_is_clear() {
+        let (one, two) = (failure("a", Some(passport(3))), failure("b", Some(passport(4))));
+        let letters = two.fingerprint.as_str().to_owned();
+        let both = summary(vec![one.clone(), two]);
+        let seed = |choice: Choice| {
+            let reference = Reference::of_summary(&both, &choice);
+            reference.map(|found| found.passport.seed.0).map_err(|error| error.to_string())
+        };
+        assert_eq!(seed(Choice::Number(1)), Ok(3));
+        assert_eq!(seed(Choice::Fingerprint(letters.clone())), Ok(4));
+        assert_eq!(seed(Choice::Fingerprint(letters[..9].to_owned())), Ok(4));
+        let wrong = [
+            (Choice::Only, "2 failures are in this summary"),
+            (Choice::Number(0), "there is no failure 0"),
+            (Choice::Number(3), "there is no failure 3"),
+            (Choice::Fingerprint("uuuu".to_owned()), "no fingerprint begins with `uuuu`"),
+            (Choice::Fingerprint(String::new()), "several begin with ``"),
+        ];
+        for (choice, expected) in wrong {
+            let error = seed(choice).expect_err(expected);
+            assert!(error.contains(expected) && error.contains(&letters), "{error}");
+        }
+        let only = summary(vec![one]);
+        assert!(Reference::of_summary(&only, &Choice::Only).is_ok());
+        let none = Reference::of_summary(&summary(Vec::new()), &Choice::Only);
+        assert!(matches!(none, Err(ReferenceError::NoFailures)));
+        let undrawn = summary(vec![failure("c", None)]);
+        let undrawn = Reference::of_summary(&undrawn, &Choice::Only);
+        assert!(matches!(undrawn, Err(ReferenceError::NotDrawn)));
+        let newer = Passport { schema: 9, ..passport(3) };
+        let newer = Reference::of_summary(&summary(vec![failure("d", Some(newer))]), &Choice::Only);
+        let refused = matches!(&newer, Err(ReferenceError::Passport(PassportError::Newer { .. })));
+        assert!(refused, "{newer:?}");
     }
 }

@@ -151,10 +151,13 @@ mod tests {
             let host = state.hosts.iter().find(|host| host.name == "orders-broker-2");
             let host = host.expect("a broker").clone();
             let RoleState::Broker { broker, .. } = host.role else { panic!("a broker") };
-            (host.network.expect("the kernel tells").up, broker.up, state.faults.len())
+            let network = host.network.expect("the kernel tells").up;
+            (network, broker.up, broker.fenced, broker.leads > 0, state.faults.len())
         };
-        assert_eq!(up(119), (true, true, 0));
-        assert_eq!(up(130), (false, false, 1));
+        assert_eq!(up(119), (true, true, false, true, 0));
+        // Nine seconds later the controller holds it for dead, though nobody has asked yet.
+        assert_eq!(up(128), (false, false, false, true, 1));
+        assert_eq!(up(130), (false, false, true, false, 1));
         let replay = replay(&passport, SimTime::from_secs(130), 3);
         let events = &replay.events["orders-broker-2"];
         assert!(events.len() == 3 && events.iter().all(|e| e.at <= SimTime::from_secs(130)));

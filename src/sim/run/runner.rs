@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use super::Network;
 use super::Options;
+use super::crash_point::CrashPoints;
 use super::defect::Defect;
-use super::ends::{Ends, What};
 use super::hosts::{self, Setup};
-use super::state::{self, RunState};
+use super::memory_cap::MemoryCaps;
+use super::state::{self, RunState, Seen};
 use crate::sim::check::answers::Answers;
 use crate::sim::check::record::{FleetRecord, Record};
 use crate::sim::fault::{Action, Fault};
@@ -17,9 +18,9 @@ use crate::sim::fleet::{Change, Fleet, broker_host};
 use crate::sim::kernel::{Kernel, KernelConfig};
 use crate::sim::scenario::{PIPELINE_HOST, Scenario};
 use crate::sim::time::SimTime;
-use crate::sim::trace::{Trace, TraceDigest};
+use crate::sim::trace::{EventId, Trace, TraceDigest, Value};
 use crate::sim::turmoil::{TurmoilConfig, TurmoilWorld};
-use crate::sim::world::{NetworkFault, World, WorldError};
+use crate::sim::world::{CrashMode, HostName, NetworkFault, World, WorldError};
 use crate::sometimes;
 
 /// Runs `scenario` and keeps what it left behind: the record, the trace's digest, and why the
@@ -60,20 +61,26 @@ pub fn record(
 #[derive(Default)]
 pub struct Look {
     /// When; never if none.
-    pub at: Option<SimTime>,
-    /// What was seen.
+    at: Option<SimTime>,
+    seen: Option<Seen>,
+    /// What everybody did then; known when the run is over.
     pub state: Option<RunState>,
 }
 
 impl Look {
-    /// Whether it is to be taken before anything at `next` happens.
-    fn is_due(&self, next: SimTime) -> bool {
-        self.state.is_none() && self.at.is_some_and(|at| at < next)
+    /// A look at `at`.
+    pub fn at(at: SimTime) -> Self {
+        Self { at: Some(at), ..Self::default() }
+    }
+
+    /// When it is to be taken, if that is before `next`.
+    fn due(&self, next: SimTime) -> Option<SimTime> {
+        self.at.filter(|at| self.seen.is_none() && *at < next)
     }
 
     fn take<W: World>(&mut self, world: &W, setup: &Setup) {
-        if self.at.is_some() && self.state.is_none() {
-            self.state = Some(state::look(world, setup));
+        if self.at.is_some() && self.seen.is_none() {
+            self.seen = Some(state::look(world, setup));
         }
     }
 }
@@ -84,6 +91,15 @@ struct Step {
     at: SimTime,
     what: What,
     actions: Vec<Action>,
+}
+
+/// Why a step is taken; faults by their place in the plan.
+#[derive(Clone)]
+enum What {
+    Begin(usize),
+    End(usize),
+    /// A host is there from now on.
+    Join(HostName),
 }
 
 /// Ends come before begins of the same instant, so that a link is free for the next fault.
@@ -113,37 +129,123 @@ fn drive<W: World>(mut world: W, setup: &Setup, tick: Duration, look: &mut Look)
 where
     W::Ports: 'static,
 {
-    let mut ends = Ends::new(setup.scenario.faults());
-    let broken = run(&mut world, setup, &mut ends, look).err();
+    let mut ends = Ends { look: std::mem::take(look), ..Ends::default() };
+    let broken = run(&mut world, setup, &mut ends).err();
     // A look beyond the end, or one that the run did not reach, is one at its last instant.
-    look.take(&world, setup);
+    ends.look.take(&world, setup);
+    look.state = ends.look.seen.take().map(|seen| seen.state(setup));
     let end = world.now();
     // Hosts go down with the world; only then is everything they hold on to in its final state.
     drop(world);
-    Record { crash_points: ends.into_records(), ..setup.to_record(end, broken, tick) }
+    Record { crash_points: ends.points.into_records(), ..setup.to_record(end, broken, tick) }
 }
 
-fn run<W: World>(
-    world: &mut W,
-    setup: &Setup,
-    ends: &mut Ends,
-    look: &mut Look,
-) -> Result<(), WorldError> {
-    let mut reach = |world: &mut W, ends: &mut Ends, until: SimTime| {
-        if let Some(at) = look.at.filter(|_| look.is_due(until)) {
-            ends.reach(world, setup, at)?;
-            look.take(world, setup);
+/// What takes hosts down by itself, between the steps of the plan, and what has begun so far.
+#[derive(Default)]
+struct Ends {
+    points: CrashPoints,
+    caps: MemoryCaps,
+    faults: Vec<Fault>,
+    /// Events of the faults that have begun, by their place in the plan.
+    begun: BTreeMap<usize, EventId>,
+    look: Look,
+}
+
+impl Ends {
+    /// Lets time pass until `until`, through the ends of hosts and their returns on the way.
+    fn reach<W: World>(
+        &mut self,
+        world: &mut W,
+        setup: &Setup,
+        until: SimTime,
+    ) -> Result<(), WorldError> {
+        loop {
+            self.caps.look(world, setup)?;
+            self.end_brokers(world, setup)?;
+            let now = world.now();
+            if now >= until {
+                return Ok(());
+            }
+            let looks = setup.fleets.values().filter_map(Fleet::next_look);
+            let looks = looks.chain(self.caps.next_look(now)).filter(|at| *at > now);
+            let next = looks.min().unwrap_or(until);
+            let next = next.min(until);
+            // No more than a look: what takes hosts down has its own instants.
+            if let Some(at) = self.look.due(next) {
+                self.points.reach(world, setup, at)?;
+                self.look.take(world, setup);
+            }
+            self.points.reach(world, setup, next)?;
         }
-        ends.reach(world, setup, until)
-    };
+    }
+
+    /// Takes down the hosts of brokers whose processes have ended by themselves.
+    fn end_brokers<W: World>(&self, world: &mut W, setup: &Setup) -> Result<(), WorldError> {
+        let now = world.now();
+        for (cluster, fleet) in &setup.fleets {
+            for id in fleet.take_died(now) {
+                sometimes!(LOG_VOLUME_FULL);
+                let (host, mode) = (broker_host(cluster, id), CrashMode::Process);
+                let by = self.begin_of("log_disk_full", now);
+                let what = format_args!("down host={host} reason=\"log volume full\"");
+                let down = setup.trace.event_from(by, now, "fault", what);
+                let fault = NetworkFault::Crash { host, mode };
+                setup.trace.led_by(Some(down), || world.apply(&fault))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The event of the newest fault of a kind that is in force.
+    fn begin_of(&self, kind: &str, now: SimTime) -> Option<EventId> {
+        let in_force = |fault: &Fault| fault.kind == kind && fault.from <= now && now <= fault.to;
+        let mut begun = self.begun.iter().rev();
+        begun.find(|(index, _)| self.faults.get(**index).is_some_and(in_force)).map(|(_, id)| *id)
+    }
+
+    /// Writes a step into the trace; the end of a fault was led to by its begin.
+    fn tell(&mut self, trace: &Trace, now: SimTime, what: &What) -> EventId {
+        let words = |index: &usize| {
+            let fault = self.faults.get(*index);
+            let label = fault.map_or("", |fault| fault.label.as_str());
+            let kind = fault.map_or("", |fault| fault.kind);
+            format!("kind={kind} label={}", Value(label))
+        };
+        match what {
+            What::Begin(index) => {
+                let event = trace.event(now, "fault", format_args!("begin {}", words(index)));
+                self.begun.insert(*index, event);
+                event
+            }
+            What::End(index) => {
+                let begin = self.begun.get(index).copied();
+                trace.event_from(begin, now, "fault", format_args!("end {}", words(index)))
+            }
+            What::Join(host) => trace.event(now, "world", format_args!("join host={host}")),
+        }
+    }
+}
+
+/// Whether two of `faults`, which are ordered by their begins, are in force at the same time.
+fn overlap(faults: &[Fault]) -> bool {
+    let mut until = SimTime::ZERO;
+    faults.iter().any(|fault| {
+        let overlaps = fault.from < until;
+        until = until.max(fault.to);
+        overlaps
+    })
+}
+
+fn run<W: World>(world: &mut W, setup: &Setup, ends: &mut Ends) -> Result<(), WorldError> {
     hosts::start(world, setup)?;
-    sometimes!(FAULTS_OVERLAPPED, overlap(&setup.scenario.faults()));
-    for step in plan(&setup.scenario, &setup.scenario.faults()) {
-        reach(world, ends, step.at)?;
+    ends.faults = setup.scenario.faults();
+    sometimes!(FAULTS_OVERLAPPED, overlap(&ends.faults));
+    for step in plan(&setup.scenario, &ends.faults) {
+        ends.reach(world, setup, step.at)?;
         let event = ends.tell(&setup.trace, world.now(), &step.what);
         setup.trace.led_by(Some(event), || act(world, setup, ends, &step.actions))?;
     }
-    reach(world, ends, setup.scenario.end())
+    ends.reach(world, setup, setup.scenario.end())
 }
 
 fn act<W: World>(
@@ -164,16 +266,6 @@ fn act<W: World>(
     })
 }
 
-/// Whether two of `faults`, which are ordered by their begins, are in force at the same time.
-fn overlap(faults: &[Fault]) -> bool {
-    let mut until = SimTime::ZERO;
-    faults.iter().any(|fault| {
-        let overlaps = fault.from < until;
-        until = until.max(fault.to);
-        overlaps
-    })
-}
-
 fn apply<W: World>(world: &mut W, setup: &Setup, action: &Action) -> Result<(), WorldError> {
     let now = world.now();
     match action {
@@ -181,16 +273,16 @@ fn apply<W: World>(world: &mut W, setup: &Setup, action: &Action) -> Result<(), 
             hosts::misbehave(setup, fault, now);
             Ok(())
         }
-        Action::NewRelicWell(fault) => {
-            hosts::behave(setup, fault, now);
-            Ok(())
-        }
         Action::Fleet { cluster, fault } => {
-            setup.fleets.get(cluster).inspect(|fleet| fleet.begin_fault(now, fault));
+            setup.fleet(cluster).inspect(|fleet| fleet.begin_fault(now, fault));
             Ok(())
         }
         Action::FleetWell { cluster, fault } => {
-            setup.fleets.get(cluster).inspect(|fleet| fleet.end_fault(now, fault));
+            setup.fleet(cluster).inspect(|fleet| fleet.end_fault(now, fault));
+            Ok(())
+        }
+        Action::NewRelicWell(fault) => {
+            hosts::behave(setup, fault, now);
             Ok(())
         }
         // They act between steps too: theirs is `Ends`.
@@ -210,6 +302,10 @@ fn apply<W: World>(world: &mut W, setup: &Setup, action: &Action) -> Result<(), 
 }
 
 impl Setup {
+    fn fleet(&self, name: &str) -> Option<&Fleet> {
+        self.fleets.iter().find_map(|(cluster, fleet)| (*cluster == name).then_some(fleet))
+    }
+
     fn broker(&self, host: &str) -> Option<(&Fleet, i32)> {
         self.fleets.iter().find_map(|(cluster, fleet)| {
             let ids = fleet.broker_ids();
@@ -252,9 +348,7 @@ pub fn fleet_record(fleet: &Fleet, end: SimTime) -> FleetRecord {
 }
 
 fn down_times(fleet: &Fleet, end: SimTime) -> BTreeMap<i32, Vec<(SimTime, SimTime)>> {
-    let later = fleet.spec().later_starts().into_keys();
-    let mut down: BTreeMap<i32, Vec<(SimTime, SimTime)>> =
-        later.map(|id| (id, vec![(SimTime::ZERO, end)])).collect();
+    let mut down: BTreeMap<i32, Vec<(SimTime, SimTime)>> = BTreeMap::new();
     for entry in fleet.history() {
         match entry.change {
             Change::BrokerDown(id) => down.entry(id).or_default().push((entry.at, end)),

@@ -2,8 +2,8 @@
 //!
 //! Invariant: looking changes nothing: a run that was looked at takes the same course to the byte.
 //!
-//! A cluster and New Relic do what is due when somebody asks them, so what they show is as of the
-//! last question; a cluster says when that was.
+//! New Relic and the lag of groups move on when somebody asks for them, so these are as of the last
+//! question; groups say when that was.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::hosts::{Life, Setup};
 use crate::pipeline::total;
 use crate::resilience::breaker::BreakerStats;
 use crate::resilience::recovery::ComponentStats;
-use crate::sim::fleet::{BrokerView, broker_host};
+use crate::sim::fleet::{BrokerView, FleetLook, broker_host};
 use crate::sim::scenario::{NEWRELIC_HOST, PIPELINE_HOST, USER_HOST};
 use crate::sim::time::SimTime;
 use crate::sim::view::HostView;
@@ -189,30 +189,57 @@ pub struct NewRelicState {
     pub entities_visible: usize,
 }
 
+/// What was seen at one instant; [`Seen::state`] completes it when the run is over.
+pub(super) struct Seen {
+    at: SimTime,
+    networks: BTreeMap<String, HostView>,
+    fleets: BTreeMap<String, FleetLook>,
+    newrelic: NewRelicState,
+    pipeline: PipelineState,
+}
+
 /// Looks at everybody in `world`.
-pub(super) fn look<W: World>(world: &W, setup: &Setup) -> RunState {
+pub(super) fn look<W: World>(world: &W, setup: &Setup) -> Seen {
     let at = world.now();
-    let faults = setup.scenario.faults().into_iter();
-    let in_force = faults.filter(|fault| fault.from <= at && at < fault.to);
-    let mut hosts = vec![(NEWRELIC_HOST.to_owned(), RoleState::NewRelic(newrelic(setup, at)))];
-    for (cluster, fleet) in &setup.fleets {
-        for broker in fleet.broker_ids().into_iter().filter_map(|id| fleet.view(id)) {
-            let name = broker_host(cluster, broker.id);
-            hosts.push((name, RoleState::Broker { cluster: cluster.clone(), broker }));
-        }
-    }
-    hosts.push((USER_HOST.to_owned(), RoleState::User));
-    let pipeline = RoleState::Pipeline(Box::new(pipeline(setup)));
-    hosts.push((PIPELINE_HOST.to_owned(), pipeline));
-    RunState {
+    let mut names = setup.scenario.hosts();
+    names.push(USER_HOST.to_owned());
+    let networks = names.into_iter().filter_map(|name| Some((world.view_of(&name)?, name)));
+    Seen {
         at,
-        faults: in_force
-            .map(|fault| FaultState { label: fault.label, from: fault.from, to: fault.to })
-            .collect(),
-        hosts: hosts
-            .into_iter()
-            .map(|(name, role)| HostState { network: world.view_of(&name), name, role })
-            .collect(),
+        networks: networks.map(|(view, name)| (name, view)).collect(),
+        fleets: setup.fleets.iter().map(|(name, fleet)| (name.clone(), fleet.look())).collect(),
+        newrelic: newrelic(setup, at),
+        pipeline: pipeline(setup),
+    }
+}
+
+impl Seen {
+    /// The state of everybody at that instant, now that the histories of the clusters are written.
+    pub(super) fn state(self, setup: &Setup) -> RunState {
+        let Self { at, mut networks, fleets, newrelic, pipeline } = self;
+        let faults = setup.scenario.faults().into_iter();
+        let in_force = faults.filter(|fault| fault.from <= at && at < fault.to);
+        let mut roles = vec![(NEWRELIC_HOST.to_owned(), RoleState::NewRelic(newrelic))];
+        for (cluster, fleet) in &setup.fleets {
+            let views = fleets.get(cluster).map(|look| fleet.views(look, at)).unwrap_or_default();
+            roles.extend(views.into_iter().map(|broker| {
+                let name = broker_host(cluster, broker.id);
+                (name, RoleState::Broker { cluster: cluster.clone(), broker })
+            }));
+        }
+        roles.push((USER_HOST.to_owned(), RoleState::User));
+        roles.push((PIPELINE_HOST.to_owned(), RoleState::Pipeline(Box::new(pipeline))));
+        let hosts = roles.into_iter().map(|(name, role)| {
+            let network = networks.remove(&name);
+            HostState { name, network, role }
+        });
+        RunState {
+            at,
+            faults: in_force
+                .map(|fault| FaultState { label: fault.label, from: fault.from, to: fault.to })
+                .collect(),
+            hosts: hosts.collect(),
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::quantity::{DurationText, SizeText};
 use crate::config::toml_file::{FileProblems, TomlFile};
-use crate::sim::fault::{Fault, FaultSpec};
+use crate::sim::fault::{Fault, FaultSpec, NewRelicFault};
 use crate::sim::fleet::broker_host;
 use crate::sim::swarm::SwarmSpec;
 use crate::sim::time::SimTime;
@@ -22,8 +22,10 @@ mod cluster;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod write;
 
 pub use cluster::{JoinSpec, KafkaSpec, LoadSpec, SurgeSpec};
+pub use write::write;
 
 /// Host that runs the pipeline.
 pub const PIPELINE_HOST: &str = "pipeline";
@@ -39,6 +41,11 @@ pub const RELATIONSHIPS_EVERY: Duration = Duration::from_secs(60);
 pub const BUILT_IN: &str = include_str!("../../../scenarios/broker-and-newrelic-outage.toml");
 /// The built-in scenario's name in messages.
 pub const BUILT_IN_NAME: &str = "scenarios/broker-and-newrelic-outage.toml (built in)";
+
+/// Text of the built-in scenario that a sweep runs: one that leaves everything to the seed.
+pub const BUILT_IN_SWARM: &str = include_str!("../../../scenarios/swarm.toml");
+/// Its name in messages.
+pub const BUILT_IN_SWARM_NAME: &str = "scenarios/swarm.toml (built in)";
 
 /// One simulated situation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -167,8 +174,10 @@ pub struct ExpectSpec {
     pub relative_error_max: f64,
     /// Longest time from the return of a dependency to the first batch that it takes.
     pub recovery_max: DurationText,
-    /// Most events that may be given up, for whatever reason, dead letters included.
-    pub loss: u64,
+    /// Most events that may be given up, for whatever reason, dead letters included; without it,
+    /// as many as the plan of faults makes it impossible to keep, which mostly is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loss: Option<u64>,
     /// Fewest times that the ingest's breaker must have opened.
     pub breaker_opens_min: u64,
 }
@@ -222,7 +231,7 @@ impl Default for ExpectSpec {
             freshness_max: DurationText::from_secs(60),
             relative_error_max: 1e-9,
             recovery_max: DurationText::from_secs(30),
-            loss: 0,
+            loss: None,
             breaker_opens_min: 0,
         }
     }
@@ -291,7 +300,15 @@ impl Scenario {
     /// be lost to the heal itself, two whole cycles, a broker's return, and the synthesis lag.
     pub fn settle_time(&self) -> Duration {
         let lag = self.newrelic.synthesis_lag_max.0 + self.extra_lag();
-        self.pipeline.interval.0 * 4 + lag + self.expect.recovery_max.0
+        self.pipeline.interval.0 * 4 + lag + self.expect.recovery_max.0 + self.wait_max()
+    }
+
+    /// Longest time for which New Relic may ask to be left alone, as far as it is believed.
+    pub fn wait_max(&self) -> Duration {
+        const BELIEVED_MAX: Duration = Duration::from_secs(300);
+        let faults = self.faults();
+        let asked = faults.iter().flat_map(Fault::newrelic).filter_map(NewRelicFault::retry_after);
+        asked.max().unwrap_or_default().min(BELIEVED_MAX)
     }
 
     /// Longest extra lag of any late synthesis.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::config::toml_file::{Place, Problem, TomlFile, nearest};
 use crate::sim::fault::{FaultSpec, FormFault, Object};
 use crate::sim::scenario::{KafkaSpec, Scenario};
+use crate::sim::swarm;
 use crate::sim::time::SimTime;
 use crate::sometimes::{MARKS, mark};
 
@@ -26,6 +27,7 @@ pub fn problems(file: &TomlFile, scenario: &Scenario) -> Vec<Problem> {
     faults(file, scenario, &mut problems);
     times(file, scenario, &mut problems);
     situations(file, scenario, &mut problems);
+    problems.extend(swarm::rules::problems(file, scenario));
     problems
 }
 
@@ -86,14 +88,6 @@ fn growth(file: &TomlFile, place: &Place, spec: &KafkaSpec, problems: &mut Vec<P
                 &place.key("lasts"),
                 "a surge that does not last changes nothing",
                 "for example lasts = \"5min\"",
-            ));
-        }
-        if !(0.0..=1_000.0).contains(&surge.factor) {
-            problems.push(file.problem(
-                "surge",
-                &place.key("factor"),
-                format!("a surge cannot multiply the load by {}", surge.factor),
-                "set factor to 0 to 1000, for example 3.0",
             ));
         }
     }

@@ -55,13 +55,33 @@ fn impossible_scenarios_are_refused_with_their_rule() {
             "overlap",
         ),
     ];
-    for (text, rule) in cases {
-        let found = rules(&text);
-        assert!(
-            found.contains(&format!("shakedown::scenario::{rule}")),
-            "{rule} not in {found:?} of\n{text}"
-        );
-    }
+    cases.iter().for_each(|(text, rule)| refused(text, rule));
+}
+
+fn refused(text: &str, rule: &str) {
+    let found = rules(text);
+    let code = format!("shakedown::scenario::{rule}");
+    assert!(found.contains(&code), "{rule} not in {found:?} of\n{text}");
+}
+
+#[test]
+fn impossible_growth_and_unknown_objects_are_refused() {
+    let cluster = |keys: &str| format!("{HEAD}[kafka.a]\n{keys}\n");
+    let fault = |kind: &str| cluster(&format!("[[fault]]\nat = \"1s\"\nlasts = \"1s\"\n{kind}"));
+    let join = "join = [{ at = \"9s\", brokers = 1 }]\n[[fault]]\nat = \"8s\"\nlasts = \"1s\"\n\
+                crash = { host = \"a-broker-4\" }";
+    let cases = [
+        (cluster("load.surge = [{ at = \"1s\", lasts = \"0s\", factor = 2 }]"), "surge"),
+        (cluster("load.surge = [{ at = \"1s\", lasts = \"1s\", factor = -1 }]"), "out_of_range"),
+        (cluster("join = [{ at = \"9s\", brokers = 1 }, { at = \"8s\", brokers = 1 }]"), "join"),
+        (cluster("join = [{ at = \"9min\", brokers = 1 }]"), "too_short"),
+        (cluster(join), "not_joined"),
+        (fault("restart = { host = \"pipeline\" }"), "not_a_broker"),
+        (fault("controller_loss = { cluster = \"b\" }"), "unknown_cluster"),
+        (fault("leader_move = { cluster = \"a\", topic = \"x\" }"), "unknown_topic"),
+        (fault("consumer_stall = { cluster = \"a\", group = \"x\" }"), "unknown_group"),
+    ];
+    cases.iter().for_each(|(text, rule)| refused(text, rule));
 }
 
 #[test]

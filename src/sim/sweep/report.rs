@@ -10,6 +10,7 @@ use super::{CheckTotal, End, FailureKind, RunRef, SIMULATOR, Summary, WorstMargi
 use crate::sim::check::{CATALOGUE, Margin};
 use crate::sim::report::{shell_word, wrapped};
 use crate::sim::run::Network;
+use crate::sim::scenario::BUILT_IN_SWARM_NAME;
 
 /// Kinds of failures that the text shows in full.
 const SHOWN_MAX: usize = 10;
@@ -96,6 +97,7 @@ fn commands(
     let of = format!("{} --fingerprint {}", shell_word(file), kind.fingerprint);
     vec![
         ("again:", format!("shakedown replay {of}")),
+        ("picture:", format!("shakedown card {of}")),
         ("smaller:", format!("shakedown minimize {of}")),
         ("keep:", format!("shakedown promote {of} --name NAME")),
     ]
@@ -103,17 +105,14 @@ fn commands(
 
 /// The command that runs the first of these failures again, without the summary.
 fn again(summary: &Summary, kind: &FailureKind) -> String {
-    let mut command = "shakedown run".to_owned();
-    let first = kind.runs.first();
-    let scenario = first.and_then(|run| summary.scenarios.get(usize::try_from(run.scenario).ok()?));
-    if let Some(scenario) = scenario
-        && !scenario.origin.ends_with("(built in)")
-    {
-        let _ = write!(command, " {}", shell_word(&scenario.origin));
-    }
-    if let Some(run) = first {
-        let _ = write!(command, " --seed {}", run.seed);
-    }
+    let Some(run) = kind.runs.first() else { return String::new() };
+    let scenario = usize::try_from(run.scenario).ok().and_then(|at| summary.scenarios.get(at));
+    let mut command = match scenario {
+        Some(scenario) if scenario.origin != BUILT_IN_SWARM_NAME => {
+            format!("shakedown run {} --seed {}", shell_word(&scenario.origin), run.seed)
+        }
+        _ => format!("shakedown sweep --first {} --seeds 1", run.seed),
+    };
     if summary.network != Network::Kernel {
         let _ = write!(command, " --network {}", summary.network.name());
     }

@@ -8,6 +8,7 @@ use super::summary::scenario_hash;
 use super::tally::{Tally, from_hex};
 use super::*;
 use crate::sim::check::{Class, Failure, Fingerprint, Margin};
+use crate::sim::run::passport::Build;
 use crate::sim::scenario;
 use crate::sim::seed::Seed;
 
@@ -270,6 +271,48 @@ fn counted(plan: &Plan, outcomes: &[Outcome]) -> Summary {
     };
     outcomes.iter().filter(mine).for_each(|outcome| tally.count(plan, &hashes, outcome));
     Summary::of(plan, &tally, End::Complete)
+}
+
+/// A summary in which something of everything happened, as no machine and no release changes it.
+fn colourful(shard: Shard) -> Summary {
+    let second = Scenario { title: "calm".to_owned(), fault: Vec::new(), ..storm() };
+    let scenarios = vec![("my storm.toml".to_owned(), storm()), ("b.toml".to_owned(), second)];
+    let outcomes: Vec<Outcome> = (0..60)
+        .map(|place: u64| {
+            let bits = place.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20 & !0x1000;
+            outcome(place, if place % 7 == 3 { bits } else { bits & !7 }, place as f64 / 50.0)
+        })
+        .collect();
+    let seeds = SeedRange { first: 1, count: Some(30) };
+    let plan = Plan { scenarios, seeds, ..plan(30, shard) };
+    let mut summary = counted(&plan, &outcomes);
+    summary.build = Build { version: "1.2.3".to_owned(), lock: "0123456789".to_owned() };
+    summary
+}
+
+#[test]
+fn reports_say_what_failed_and_what_to_do() {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(concat!(env!("CARGO_MANIFEST_DIR"), "/snapshots/sweep"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    let (whole, shard) = (colourful(Shard::WHOLE), colourful(Shard { index: 2, count: 3 }));
+    let passed = Summary {
+        failures: Vec::new(),
+        unreached: Vec::new(),
+        passed: whole.runs,
+        ..whole.clone()
+    };
+    settings.bind(|| {
+        insta::assert_snapshot!("failed", text(&whole, Some("my folder/summary.json")));
+        insta::assert_snapshot!("failed_without_a_file", text(&whole, None));
+        insta::assert_snapshot!("shard", text(&shard, Some("summary-2-of-3.json")));
+        insta::assert_snapshot!("passed", text(&passed, None));
+        let interrupted = Summary { ended: End::Interrupted, ..passed.clone() };
+        insta::assert_snapshot!("interrupted", text(&interrupted, None));
+        insta::assert_snapshot!("junit", junit(&whole));
+        insta::assert_snapshot!("junit_of_a_shard", junit(&shard));
+    });
 }
 
 proptest! {

@@ -8,6 +8,7 @@
 use std::fmt;
 
 use super::EventId;
+use crate::sim::fleet::broker_host;
 use crate::sim::time::SimTime;
 
 /// One event of a run.
@@ -84,15 +85,18 @@ impl TraceEvent {
         }
         let mut hosts: Vec<String> = Vec::new();
         match self.source.as_str() {
-            "net" | "fault" => {
+            "net" | "fault" | "world" => {
                 let named = ["flow", "link"].into_iter().filter_map(|key| self.field(key));
                 hosts.extend(named.flat_map(|text| text.split('>')).map(host_of));
                 hosts.extend(self.field("host").map(str::to_owned));
             }
-            "fleet" => hosts.push(match self.field("id") {
-                Some(id) => format!("{}-broker-{id}", self.kind),
-                None => self.kind.clone(),
-            }),
+            "fleet" => {
+                let cluster = self.field("cluster").unwrap_or("fleet");
+                hosts.push(match self.field("id") {
+                    Some(id) => broker_host(cluster, id),
+                    None => cluster.to_owned(),
+                });
+            }
             source => hosts.push(source.to_owned()),
         }
         if hosts.is_empty() {
@@ -301,9 +305,10 @@ mod tests {
             ("1 9 - fault repair link=pipeline<>newrelic", "newrelic pipeline"),
             ("1 9 - fault partition link=a>b", "a b"),
             ("1 9 - fault crash host=orders-broker-2 mode=power", "orders-broker-2"),
-            ("1 9 - fault begin crash of orders-broker-2", "fault"),
-            ("1 9 - fleet orders broker-down id=2", "orders-broker-2"),
-            ("1 9 - fleet orders partition x-0 leader=1", "orders"),
+            ("1 9 - fault begin kind=crash label=\"crash of orders-broker-2\"", "fault"),
+            ("1 9 - fleet broker-down id=2 cluster=orders", "orders-broker-2"),
+            ("1 9 - fleet partition x-0 leader=1 cluster=orders", "orders"),
+            ("1 9 - world join host=orders-broker-4", "orders-broker-4"),
             ("1 9 - pipeline cycle-begin number=1", "pipeline"),
         ];
         for (line, hosts) in cases {

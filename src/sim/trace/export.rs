@@ -4,7 +4,8 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::TraceEvent;
+use super::{EventId, TraceEvent};
+use crate::sim::time::SimTime;
 
 /// One event as a JSON object; `docs/schema/trace-event.schema.json` is its schema.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -41,6 +42,22 @@ impl From<&TraceEvent> for EventJson {
             kind: event.kind.clone(),
             fields: fields.into_iter().collect(),
             words: words.into_iter().map(|(_, word)| word).collect(),
+        }
+    }
+}
+
+impl From<&EventJson> for TraceEvent {
+    /// Values without keys come first.
+    fn from(json: &EventJson) -> Self {
+        let fields = json.fields.iter().map(|(key, value)| (key.clone(), value.clone()));
+        let words = json.words.iter().map(|word| (String::new(), word.clone()));
+        Self {
+            id: EventId(json.id),
+            at: SimTime(json.at_ns),
+            parent: json.parent.map(EventId),
+            source: json.source.clone(),
+            kind: json.kind.clone(),
+            fields: words.chain(fields).collect(),
         }
     }
 }

@@ -22,6 +22,7 @@ pub mod diverge;
 mod event;
 pub mod export;
 pub mod file;
+pub mod kinds;
 pub mod perfetto;
 
 pub use event::{LineError, TraceEvent, Value};
@@ -40,6 +41,29 @@ pub enum Sink {
     Writer(Box<dyn Write + Send>, Option<std::io::Error>),
     /// To a trace file; the first error is kept and ends writing.
     File(Box<file::Writer<Box<dyn Write + Send>>>, Option<std::io::Error>),
+    /// To somebody who looks at them afterwards, and on to another sink.
+    Copied(Copies, Box<Self>),
+}
+
+/// Most bytes of lines that somebody keeps a copy of: a run's own memory is far below.
+const COPY_BYTES_MAX: usize = 256 << 20;
+
+/// A shared copy of a trace's lines, cut after [`COPY_BYTES_MAX`].
+#[derive(Clone, Default)]
+pub struct Copies(Arc<Mutex<Vec<u8>>>);
+
+impl Copies {
+    /// The lines so far; nothing stays.
+    pub fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn put(&self, line: &[u8]) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() + line.len() <= COPY_BYTES_MAX {
+            kept.extend_from_slice(line);
+        }
+    }
 }
 
 /// One event of a run: its line in the trace, counted from 1.
@@ -114,20 +138,40 @@ impl State {
         self.hash.update(bytes);
         self.events += 1;
         self.bytes += bytes.len() as u64;
-        match &mut self.sink {
-            Sink::None | Sink::Writer(_, Some(_)) | Sink::File(_, Some(_)) => {}
-            Sink::Memory(kept) => kept.extend_from_slice(bytes),
-            Sink::Writer(writer, error) => *error = writer.write_all(bytes).err(),
-            Sink::File(file, error) => {
-                let text = bytes.get(head..bytes.len() - 1).unwrap_or_default();
-                *error = file.event(at, parent, text).err();
-            }
-        }
+        self.sink.put(at, parent, bytes, head);
         id
     }
 }
 
 impl Sink {
+    /// Takes one line, whose source begins at byte `head`.
+    fn put(&mut self, at: SimTime, parent: Option<EventId>, line: &[u8], head: usize) {
+        match self {
+            Self::None | Self::Writer(_, Some(_)) | Self::File(_, Some(_)) => {}
+            Self::Memory(kept) => kept.extend_from_slice(line),
+            Self::Writer(writer, error) => *error = writer.write_all(line).err(),
+            Self::File(file, error) => {
+                let text = line.get(head..line.len() - 1).unwrap_or_default();
+                *error = file.event(at, parent, text).err();
+            }
+            Self::Copied(copies, onward) => {
+                copies.put(line);
+                onward.put(at, parent, line, head);
+            }
+        }
+    }
+
+    fn finish(self, digest: TraceDigest) -> std::io::Result<Vec<u8>> {
+        match self {
+            Self::None => Ok(Vec::new()),
+            Self::Memory(kept) => Ok(kept),
+            Self::Writer(_, Some(error)) | Self::File(_, Some(error)) => Err(error),
+            Self::Writer(mut writer, None) => writer.flush().map(|()| Vec::new()),
+            Self::File(mut file, None) => file.finish(digest).map(|()| Vec::new()),
+            Self::Copied(_, onward) => onward.finish(digest),
+        }
+    }
+
     /// A trace file at `out` of the run in `passport`.
     ///
     /// # Errors
@@ -197,6 +241,11 @@ impl Trace {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether lines go anywhere besides the digest.
+    pub fn is_kept(&self) -> bool {
+        !matches!(self.lock().sink, Sink::None)
+    }
+
     /// The digest so far.
     pub fn digest(&self) -> TraceDigest {
         self.lock().digest()
@@ -208,13 +257,8 @@ impl Trace {
     /// The first error of the writer.
     pub fn finish(&self) -> std::io::Result<Vec<u8>> {
         let mut state = self.lock();
-        match std::mem::replace(&mut state.sink, Sink::None) {
-            Sink::None => Ok(Vec::new()),
-            Sink::Memory(kept) => Ok(kept),
-            Sink::Writer(_, Some(error)) | Sink::File(_, Some(error)) => Err(error),
-            Sink::Writer(mut writer, None) => writer.flush().map(|()| Vec::new()),
-            Sink::File(mut file, None) => file.finish(state.digest()).map(|()| Vec::new()),
-        }
+        let digest = state.digest();
+        std::mem::replace(&mut state.sink, Sink::None).finish(digest)
     }
 }
 

@@ -118,7 +118,7 @@ fn what_the_spool_took_survives_a_crash_and_what_was_staged_need_not() {
     with_fault(&mut lied, "at = \"70s\"\nlasts = \"9s\"\ndisk_lies = {}");
     holds(&lied, "conservation");
     breaks(&lied, "loss", "1 missing");
-    lied.scenario.expect.loss = 1;
+    lied.scenario.expect.loss = Some(1);
     holds(&lied, "loss");
 }
 
@@ -169,9 +169,9 @@ fn losses_are_held_to_the_scenario() {
     ledger(&mut record).enqueued = 9;
     ledger(&mut record).events_lost.insert("forbidden".to_owned(), 4);
     breaks(&record, "loss", "4 events were given up (4 forbidden), at most 0");
-    record.scenario.expect.loss = 3;
+    record.scenario.expect.loss = Some(3);
     breaks(&record, "loss", "at most 3");
-    record.scenario.expect.loss = 4;
+    record.scenario.expect.loss = Some(4);
     holds(&record, "loss");
 }
 

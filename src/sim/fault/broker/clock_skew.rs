@@ -65,7 +65,8 @@ impl Body for ClockSkew {
 
 impl Kind for ClockSkew {
     const GROUP: Group = Group::Broker;
-    const SUMMARY: &'static str = "Moves the clock of a broker or of New Relic.";
+    const SUMMARY: &'static str = "Moves the clock of a broker or of New Relic. A broker deletes old records by it; offsets, \
+         counters and all else that it tells do not depend on it.";
     const PROSE: &'static str =
         "the clock of <host> is <number> ms ahead | the clock of <host> is <number> ms behind";
     const AFFECTS: &'static [&'static str] = &["ground truth", "freshness"];
@@ -80,5 +81,28 @@ impl Kind for ClockSkew {
         let nearer = [self.offset_ms.signum() * 1_000, self.offset_ms / 2];
         let nearer = nearer.into_iter().filter(|ms| ms.abs() < self.offset_ms.abs() && *ms != 0);
         nearer.map(|offset_ms| Self { offset_ms, ..self.clone() }).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts, refused};
+
+    #[test]
+    fn logs_are_cut_by_the_wrong_clock() {
+        acts("clock_skew = { host = \"orders-broker-2\", offset_ms = 1000 }", |run| {
+            run.record.faults.iter().any(|fault| fault.fleets().count() == 1)
+        });
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused(
+            "clock_skew = { host = \"orders-broker-2\", offset_ms = 1000 }",
+            &[
+                "clock_skew = { host = \"orders-brokr-2\", offset_ms = 1 }",
+                "clock_skew = { host = \"pipeline\", offset_ms = 1 }",
+            ],
+        );
     }
 }

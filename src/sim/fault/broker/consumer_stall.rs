@@ -60,3 +60,35 @@ impl Kind for ConsumerStall {
         Some(Self { cluster, group })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts, refused};
+    use std::collections::BTreeSet;
+
+    use crate::sim::fleet::Observed;
+
+    #[test]
+    fn nothing_is_committed() {
+        acts("consumer_stall = { cluster = \"orders\", group = \"orders-consumers-0\" }", |run| {
+            let told = run.told().into_iter().filter_map(|seen| match &seen.what {
+                Observed::Committed { group, partitions } if &**group == "orders-consumers-0" => {
+                    Some(partitions.iter().map(|place| place.committed).collect::<Vec<_>>())
+                }
+                _ => None,
+            });
+            told.collect::<BTreeSet<_>>().len() == 1
+        });
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused(
+            "consumer_stall = { cluster = \"orders\", group = \"orders-consumers-0\" }",
+            &[
+                "consumer_stall = { cluster = \"order\", group = \"orders-consumers-0\" }",
+                "consumer_stall = { cluster = \"orders\", group = \"orders-consumer-0\" }",
+            ],
+        );
+    }
+}

@@ -56,3 +56,23 @@ impl Kind for ControllerLoss {
         Some(Self { cluster: lot.pick(&stage.clusters)?.name.clone() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts, refused};
+
+    #[test]
+    fn nobody_is_controller() {
+        acts("controller_loss = { cluster = \"orders\" }", |run| {
+            run.described().iter().any(|meta| meta.controller.is_none())
+        });
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused(
+            "controller_loss = { cluster = \"orders\" }",
+            &["controller_loss = { cluster = \"order\" }"],
+        );
+    }
+}

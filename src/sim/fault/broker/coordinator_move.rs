@@ -77,3 +77,27 @@ impl Kind for CoordinatorMove {
         if usual == *self { Vec::new() } else { vec![usual] }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts, refused};
+
+    #[test]
+    fn the_group_cannot_be_asked_meanwhile() {
+        acts(
+            "coordinator_move = { cluster = \"orders\", group = \"orders-consumers-0\", loading = \"15s\" }",
+            |run| run.missing("group_state") + run.missing("committed_offsets") > 0,
+        );
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused(
+            "coordinator_move = { cluster = \"orders\", group = \"orders-consumers-0\", loading = \"15s\" }",
+            &[
+                "coordinator_move = { cluster = \"order\", group = \"orders-consumers-0\" }",
+                "coordinator_move = { cluster = \"orders\", group = \"orders-consumer-0\" }",
+            ],
+        );
+    }
+}

@@ -70,3 +70,25 @@ impl Kind for CorruptFrames {
         shares.map(|share| Self { share, ..self.clone() }).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts, refused};
+
+    #[test]
+    fn what_it_should_have_told_is_missing() {
+        acts("corrupt_frames = { host = \"orders-broker-2\" }", |run| run.missing("log_dirs") > 0);
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused(
+            "corrupt_frames = { host = \"orders-broker-2\" }",
+            &[
+                "corrupt_frames = { host = \"orders-brokr-2\" }",
+                "corrupt_frames = { host = \"pipeline\" }",
+                "corrupt_frames = { host = \"orders-broker-2\", share = 0.0 }",
+            ],
+        );
+    }
+}

@@ -98,3 +98,26 @@ impl Kind for Crash {
         if plain == *self { Vec::new() } else { vec![plain] }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts, refused};
+
+    #[test]
+    fn its_figures_are_missing() {
+        acts("crash = { host = \"orders-broker-2\" }", |run| {
+            run.broker_down(2) && run.missing("scrape") > 0
+        });
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused(
+            "crash = { host = \"orders-broker-2\" }",
+            &[
+                "crash = { host = \"orders-brokr-2\" }",
+                "crash = { host = \"orders-broker-2\", mode = \"slowly\" }",
+            ],
+        );
+    }
+}

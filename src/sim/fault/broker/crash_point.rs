@@ -95,3 +95,26 @@ impl Kind for CrashPoint {
         plain.into_iter().chain(usual).chain(sooner).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts, refused};
+
+    #[test]
+    fn it_goes_down_at_the_event() {
+        acts("crash_point = { host = \"orders-broker-2\", event = 20 }", |run| {
+            run.record.crash_points.iter().any(|point| point.crashed_at.is_some())
+        });
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused(
+            "crash_point = { host = \"orders-broker-2\", event = 20 }",
+            &[
+                "crash_point = { host = \"orders-brokr-2\", event = 1 }",
+                "crash_point = { host = \"orders-broker-2\", event = 0 }",
+            ],
+        );
+    }
+}

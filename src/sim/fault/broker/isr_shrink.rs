@@ -57,3 +57,25 @@ impl Kind for IsrShrink {
         Some(Self { host: lot.broker(stage)? })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts, refused};
+
+    #[test]
+    fn it_is_out_of_sync() {
+        acts("isr_shrink = { host = \"orders-broker-2\" }", |run| {
+            let topics = run.described().into_iter().flat_map(|meta| &meta.topics);
+            let mut parts = topics.flat_map(|topic| &topic.partitions);
+            parts.any(|part| part.isr.len() < part.replicas.len())
+        });
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused(
+            "isr_shrink = { host = \"orders-broker-2\" }",
+            &["isr_shrink = { host = \"orders-brokr-2\" }", "isr_shrink = { host = \"pipeline\" }"],
+        );
+    }
+}

@@ -95,3 +95,29 @@ impl Kind for LeaderMove {
         everywhere.into_iter().chain(shares).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts, refused};
+
+    #[test]
+    fn others_lead() {
+        acts("leader_move = { cluster = \"orders\" }", |run| {
+            let topics = run.described().into_iter().flat_map(|meta| &meta.topics);
+            let mut parts = topics.flat_map(|topic| &topic.partitions);
+            parts.any(|part| part.replicas.first() != Some(&part.leader))
+        });
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused(
+            "leader_move = { cluster = \"orders\" }",
+            &[
+                "leader_move = { cluster = \"order\" }",
+                "leader_move = { cluster = \"orders\", topic = \"orders.creatd\" }",
+                "leader_move = { cluster = \"orders\", share = 2.0 }",
+            ],
+        );
+    }
+}

@@ -82,3 +82,24 @@ impl Kind for LogDiskFull {
         less.map(|free| Self { free: SizeText(free), ..self.clone() }).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts, refused};
+
+    #[test]
+    fn its_process_ends() {
+        acts("log_disk_full = { host = \"orders-broker-2\" }", |run| run.broker_down(2));
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused(
+            "log_disk_full = { host = \"orders-broker-2\" }",
+            &[
+                "log_disk_full = { host = \"orders-brokr-2\" }",
+                "log_disk_full = { host = \"pipeline\" }",
+            ],
+        );
+    }
+}

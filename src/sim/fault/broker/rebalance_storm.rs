@@ -82,3 +82,36 @@ impl Kind for RebalanceStorm {
         if usual == *self { Vec::new() } else { vec![usual] }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts, refused};
+    use crate::sim::fleet::Observed;
+
+    #[test]
+    fn the_group_is_seen_rebalancing() {
+        acts(
+            "rebalance_storm = { cluster = \"orders\", group = \"orders-consumers-0\", every = \"3s\" }",
+            |run| {
+                let mut told = run.told().into_iter();
+                told.any(|seen| match &seen.what {
+                    Observed::Groups { groups, .. } => groups.iter().any(|group| {
+                        &*group.group == "orders-consumers-0" && group.state == "PreparingRebalance"
+                    }),
+                    _ => false,
+                })
+            },
+        );
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused(
+            "rebalance_storm = { cluster = \"orders\", group = \"orders-consumers-0\", every = \"3s\" }",
+            &[
+                "rebalance_storm = { cluster = \"order\", group = \"orders-consumers-0\", every = \"3s\" }",
+                "rebalance_storm = { cluster = \"orders\", group = \"orders-consumer-0\", every = \"3s\" }",
+            ],
+        );
+    }
+}

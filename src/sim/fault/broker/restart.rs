@@ -65,3 +65,26 @@ impl Kind for Restart {
         Some(Self { host: lot.broker(stage)? })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts, refused};
+
+    #[test]
+    fn it_leads_nothing_when_it_goes() {
+        acts("restart = { host = \"orders-broker-2\" }", |run| {
+            let leads = |leader: i32| leader == 2;
+            let parts = run.described().into_iter().flat_map(|meta| &meta.topics);
+            let parts: Vec<_> = parts.flat_map(|topic| &topic.partitions).collect();
+            run.broker_down(2) && !parts.iter().any(|part| leads(part.leader) || part.leader < 0)
+        });
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused(
+            "restart = { host = \"orders-broker-2\" }",
+            &["restart = { host = \"orders-brokr-2\" }", "restart = { host = \"pipeline\" }"],
+        );
+    }
+}

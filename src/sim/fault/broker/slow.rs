@@ -66,3 +66,28 @@ impl Kind for Slow {
         milder.map(|delay| Self { delay, ..self.clone() }).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts, refused};
+    use std::time::Duration;
+
+    #[test]
+    fn cycles_take_longer() {
+        acts("slow = { host = \"orders-broker-2\", delay = \"300ms\" }", |run| {
+            run.slowest() > Duration::from_millis(600)
+        });
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused(
+            "slow = { host = \"orders-broker-2\", delay = \"300ms\" }",
+            &[
+                "slow = { host = \"orders-brokr-2\", delay = \"1s\" }",
+                "slow = { host = \"pipeline\", delay = \"1s\" }",
+                "slow = { host = \"orders-broker-2\", delay = \"0s\" }",
+            ],
+        );
+    }
+}

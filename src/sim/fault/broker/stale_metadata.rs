@@ -57,3 +57,32 @@ impl Kind for StaleMetadata {
         Some(Self { host: lot.broker(stage)? })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts_on, refused};
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn it_tells_what_was() {
+        acts_on(
+            &["leader_move = { cluster = \"orders\" }\nat = \"22s\"\nlasts = \"18s\""],
+            "stale_metadata = { host = \"orders-broker-1\" }",
+            |run| {
+                let versions = run.described().into_iter().map(|meta| meta.version);
+                versions.collect::<BTreeSet<_>>().len() == 1
+            },
+        );
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused(
+            "stale_metadata = { host = \"orders-broker-1\" }",
+            &[
+                "stale_metadata = { host = \"orders-brokr-2\" }",
+                "stale_metadata = { host = \"pipeline\" }",
+            ],
+        );
+    }
+}

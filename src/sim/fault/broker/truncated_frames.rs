@@ -74,3 +74,27 @@ impl Kind for TruncatedFrames {
         shares.map(|share| Self { share, ..self.clone() }).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts, refused};
+
+    #[test]
+    fn what_it_should_have_told_is_missing() {
+        acts("truncated_frames = { host = \"orders-broker-2\" }", |run| {
+            run.missing("log_dirs") > 0
+        });
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused(
+            "truncated_frames = { host = \"orders-broker-2\" }",
+            &[
+                "truncated_frames = { host = \"orders-brokr-2\" }",
+                "truncated_frames = { host = \"pipeline\" }",
+                "truncated_frames = { host = \"orders-broker-2\", share = 0.0 }",
+            ],
+        );
+    }
+}

@@ -73,3 +73,27 @@ impl Kind for WrongCorrelationId {
         shares.map(|share| Self { share, ..self.clone() }).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts, refused};
+
+    #[test]
+    fn what_it_should_have_told_is_missing() {
+        acts("wrong_correlation_id = { host = \"orders-broker-2\" }", |run| {
+            run.missing("log_dirs") > 0
+        });
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused(
+            "wrong_correlation_id = { host = \"orders-broker-2\" }",
+            &[
+                "wrong_correlation_id = { host = \"orders-brokr-2\" }",
+                "wrong_correlation_id = { host = \"pipeline\" }",
+                "wrong_correlation_id = { host = \"orders-broker-2\", share = 0.0 }",
+            ],
+        );
+    }
+}

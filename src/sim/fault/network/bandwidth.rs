@@ -71,3 +71,28 @@ impl Kind for Bandwidth {
         if wide <= SizeText(1 << 20) { vec![milder] } else { Vec::new() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts, refused};
+    use std::time::Duration;
+
+    #[test]
+    fn posts_take_longer() {
+        acts(
+            "bandwidth = { between = [\"pipeline\", \"newrelic\"], per_second = \"1KiB\" }",
+            |run| run.longest_post() > Duration::from_millis(500),
+        );
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused(
+            "bandwidth = { between = [\"pipeline\", \"newrelic\"], per_second = \"1KiB\" }",
+            &[
+                "bandwidth = { between = [\"pipelin\", \"orders-broker-9\"], per_second = \"1KiB\" }",
+                "bandwidth = { between = [\"pipeline\", \"newrelic\"], per_second = \"fast\" }",
+            ],
+        );
+    }
+}

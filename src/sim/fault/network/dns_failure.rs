@@ -75,3 +75,26 @@ impl Kind for DnsFailure {
         if at_once == *self { Vec::new() } else { vec![at_once] }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts_on, refused};
+    use crate::sim::check::record::PostAnswer;
+
+    #[test]
+    fn nobody_connects_any_more() {
+        acts_on(
+            &["reset = { between = [\"pipeline\", \"newrelic\"] }\nat = \"21s\""],
+            "dns_failure = { host = \"newrelic\" }",
+            |run| run.answered(PostAnswer::None { sent: false }),
+        );
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused(
+            "dns_failure = { host = \"newrelic\" }",
+            &["dns_failure = { host = \"newrelik\" }"],
+        );
+    }
+}

@@ -61,3 +61,29 @@ impl Kind for HalfOpen {
         Some(Self { between: lot.link(stage)? })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts_on, refused};
+    use crate::sim::check::record::PostAnswer;
+
+    #[test]
+    fn a_post_under_way_gets_no_answer() {
+        acts_on(
+            &["slow_answers = { after = \"4s\" }\nat = \"10s\"\nlasts = \"30s\""],
+            "half_open = { between = [\"pipeline\", \"newrelic\"] }",
+            |run| run.answered(PostAnswer::None { sent: true }),
+        );
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused(
+            "half_open = { between = [\"pipeline\", \"newrelic\"] }",
+            &[
+                "half_open = { between = [\"pipelin\", \"orders-broker-9\"] }",
+                "half_open = { between = [\"pipeline\", \"pipeline\"] }",
+            ],
+        );
+    }
+}

@@ -77,3 +77,26 @@ impl Kind for Hold {
         if self.one_way { vec![both_ways] } else { Vec::new() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts, refused};
+
+    #[test]
+    fn what_is_held_comes_too_late() {
+        acts("hold = { between = [\"pipeline\", \"orders-broker-2\"] }", |run| {
+            run.missing("log_dirs") > 0
+        });
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused(
+            "hold = { between = [\"pipeline\", \"orders-broker-2\"] }",
+            &[
+                "hold = { between = [\"pipelin\", \"orders-broker-9\"] }",
+                "hold = { between = [\"pipeline\", \"pipeline\"] }",
+            ],
+        );
+    }
+}

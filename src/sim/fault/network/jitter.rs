@@ -74,3 +74,28 @@ impl Kind for Jitter {
         milder.map(|jitter| Self { jitter, ..self.clone() }).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts, refused};
+    use std::time::Duration;
+
+    #[test]
+    fn cycles_take_longer() {
+        acts(
+            "jitter = { between = [\"pipeline\", \"orders-broker-2\"], jitter = \"1s\" }",
+            |run| run.slowest() > Duration::from_millis(600),
+        );
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused(
+            "jitter = { between = [\"pipeline\", \"orders-broker-2\"], jitter = \"1s\" }",
+            &[
+                "jitter = { between = [\"pipelin\", \"orders-broker-9\"], jitter = \"1s\" }",
+                "jitter = { between = [\"pipeline\", \"orders-broker-2\"], jitter = \"0s\" }",
+            ],
+        );
+    }
+}

@@ -85,3 +85,28 @@ impl Kind for Latency {
         steady.into_iter().chain(milder).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts, refused};
+    use std::time::Duration;
+
+    #[test]
+    fn cycles_take_longer() {
+        acts(
+            "latency = { between = [\"pipeline\", \"orders-broker-2\"], latency = \"300ms\" }",
+            |run| run.slowest() > Duration::from_millis(600),
+        );
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused(
+            "latency = { between = [\"pipeline\", \"orders-broker-2\"], latency = \"300ms\" }",
+            &[
+                "latency = { between = [\"pipelin\", \"orders-broker-9\"], latency = \"1s\" }",
+                "latency = { between = [\"pipeline\", \"orders-broker-2\"], latency = \"1\" }",
+            ],
+        );
+    }
+}

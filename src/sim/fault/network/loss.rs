@@ -74,3 +74,27 @@ impl Kind for Loss {
         milder.map(|ratio| Self { ratio, ..self.clone() }).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts, refused};
+    use std::time::Duration;
+
+    #[test]
+    fn cycles_wait_for_what_is_sent_again() {
+        acts("loss = { between = [\"pipeline\", \"orders-broker-2\"], ratio = 0.4 }", |run| {
+            run.slowest() > Duration::from_millis(150)
+        });
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused(
+            "loss = { between = [\"pipeline\", \"orders-broker-2\"], ratio = 0.4 }",
+            &[
+                "loss = { between = [\"pipelin\", \"orders-broker-9\"], ratio = 0.1 }",
+                "loss = { between = [\"pipeline\", \"orders-broker-2\"], ratio = 1.5 }",
+            ],
+        );
+    }
+}

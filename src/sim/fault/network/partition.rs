@@ -81,3 +81,26 @@ impl Kind for Partition {
         if self.one_way { vec![both_ways] } else { Vec::new() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts, refused};
+
+    #[test]
+    fn a_cut_off_broker_is_missing() {
+        acts("partition = { between = [\"pipeline\", \"orders-broker-2\"] }", |run| {
+            run.missing("scrape") > 0
+        });
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused(
+            "partition = { between = [\"pipeline\", \"orders-broker-2\"] }",
+            &[
+                "partition = { between = [\"pipelin\", \"orders-broker-9\"] }",
+                "partition = { between = [\"pipeline\", \"pipeline\"] }",
+            ],
+        );
+    }
+}

@@ -59,3 +59,29 @@ impl Kind for Reset {
         Some(Self { between: lot.link(stage)? })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts_on, refused};
+    use crate::sim::check::record::PostAnswer;
+
+    #[test]
+    fn a_post_under_way_gets_no_answer() {
+        acts_on(
+            &["slow_answers = { after = \"4s\" }\nat = \"10s\"\nlasts = \"30s\""],
+            "reset = { between = [\"pipeline\", \"newrelic\"] }",
+            |run| run.answered(PostAnswer::None { sent: true }),
+        );
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused(
+            "reset = { between = [\"pipeline\", \"newrelic\"] }",
+            &[
+                "reset = { between = [\"pipelin\", \"orders-broker-9\"] }",
+                "reset = { between = [\"pipeline\", \"pipeline\"] }",
+            ],
+        );
+    }
+}

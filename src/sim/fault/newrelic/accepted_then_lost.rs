@@ -64,3 +64,21 @@ impl Kind for AcceptedThenLost {
         simpler_shares(self.share).into_iter().map(|share| Self { share }).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts, refused};
+    use crate::sim::check::record::PostAnswer;
+
+    #[test]
+    fn what_was_taken_has_no_answer() {
+        acts("accepted_then_lost = { share = 0.5 }", |run| {
+            run.answered(PostAnswer::None { sent: true })
+        });
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused("accepted_then_lost = { share = 0.5 }", &["accepted_then_lost = { share = 0.0 }"]);
+    }
+}

@@ -65,3 +65,19 @@ impl Kind for Forbidden {
         simpler_shares(self.share).into_iter().map(|share| Self { share }).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts, refused};
+    use crate::sim::check::record::PostAnswer;
+
+    #[test]
+    fn requests_are_answered_with_403() {
+        acts("forbidden = { share = 0.5 }", |run| run.answered(PostAnswer::Refused(403)));
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused("forbidden = { share = 0.5 }", &["forbidden = { share = 0.0 }"]);
+    }
+}

@@ -64,3 +64,19 @@ impl Kind for GarbageAnswers {
         simpler_shares(self.share).into_iter().map(|share| Self { share }).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts, refused};
+    use crate::sim::check::record::PostAnswer;
+
+    #[test]
+    fn what_was_taken_is_answered_in_vain() {
+        acts("garbage_answers = { share = 0.5 }", |run| run.answered(PostAnswer::Unreadable));
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused("garbage_answers = { share = 0.5 }", &["garbage_answers = { share = nan }"]);
+    }
+}

@@ -63,3 +63,28 @@ impl Kind for LateSynthesis {
         sooner.map(|lag| Self { lag }).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts, refused};
+    use std::time::Duration;
+
+    #[test]
+    fn entities_come_late() {
+        acts("late_synthesis = { lag = \"10s\" }\nat = \"0s\"\nlasts = \"20s\"", |run| {
+            let mut entities = run.record.newrelic.entities.iter();
+            entities.any(|one| one.visible_at - one.first_event_at > Duration::from_secs(9))
+        });
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused(
+            "late_synthesis = { lag = \"10s\" }",
+            &[
+                "late_synthesis = { lag = \"0s\" }",
+                "late_synthesis = { lag = \"1s\", share = 0.5 }",
+            ],
+        );
+    }
+}

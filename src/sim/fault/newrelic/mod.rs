@@ -45,6 +45,16 @@ impl NewRelicFault {
         matches!(self, Self::LateSynthesis { .. })
     }
 
+    /// How long it asks callers to leave it alone.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Ingest { fault: IngestFault::Status { retry_after_seconds, .. }, .. } => {
+                retry_after_seconds.map(|seconds| Duration::from_secs(seconds.into()))
+            }
+            _ => None,
+        }
+    }
+
     /// How much later than usual entities become visible under it.
     pub fn lag(&self) -> Duration {
         match self {

@@ -77,3 +77,22 @@ impl Kind for PayloadTooLarge {
         shares.chain((all != *self).then_some(all)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts, refused};
+    use crate::sim::check::record::PostAnswer;
+
+    #[test]
+    fn requests_are_answered_with_413() {
+        acts("payload_too_large = { share = 0.5 }", |run| run.answered(PostAnswer::Refused(413)));
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused(
+            "payload_too_large = { share = 0.5 }",
+            &["payload_too_large = { share = 0.0 }", "payload_too_large = { body_max = \"big\" }"],
+        );
+    }
+}

@@ -64,3 +64,19 @@ impl Kind for RequestTimeout {
         simpler_shares(self.share).into_iter().map(|share| Self { share }).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts, refused};
+    use crate::sim::check::record::PostAnswer;
+
+    #[test]
+    fn requests_are_answered_with_408() {
+        acts("request_timeout = { share = 0.5 }", |run| run.answered(PostAnswer::Refused(408)));
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused("request_timeout = { share = 0.5 }", &["request_timeout = { share = 0.0 }"]);
+    }
+}

@@ -64,3 +64,19 @@ impl Kind for ServerError {
         simpler_shares(self.share).into_iter().map(|share| Self { share }).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts, refused};
+    use crate::sim::check::record::PostAnswer;
+
+    #[test]
+    fn requests_are_answered_with_500() {
+        acts("server_error = { share = 0.5 }", |run| run.answered(PostAnswer::Refused(500)));
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused("server_error = { share = 0.5 }", &["server_error = { share = 0.0 }"]);
+    }
+}

@@ -69,3 +69,27 @@ impl Kind for SlowAnswers {
         shares.chain(sooner.map(|after| Self { after, ..self.clone() })).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts, refused};
+    use std::time::Duration;
+
+    #[test]
+    fn posts_take_longer() {
+        acts("slow_answers = { after = \"3s\" }", |run| {
+            run.longest_post() > Duration::from_secs(2)
+        });
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused(
+            "slow_answers = { after = \"3s\" }",
+            &[
+                "slow_answers = { after = \"0s\" }",
+                "slow_answers = { after = \"1s\", share = 1.1 }",
+            ],
+        );
+    }
+}

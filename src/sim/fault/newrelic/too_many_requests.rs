@@ -81,3 +81,25 @@ impl Kind for TooManyRequests {
         shares.chain((usual != *self).then_some(usual)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts, refused};
+    use crate::sim::check::record::PostAnswer;
+
+    #[test]
+    fn requests_are_answered_with_429() {
+        acts("too_many_requests = { share = 0.5 }", |run| run.answered(PostAnswer::Refused(429)));
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused(
+            "too_many_requests = { share = 0.5 }",
+            &[
+                "too_many_requests = { share = 0.0 }",
+                "too_many_requests = { retry_after = \"1500ms\" }",
+            ],
+        );
+    }
+}

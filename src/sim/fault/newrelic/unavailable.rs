@@ -77,3 +77,22 @@ impl Kind for Unavailable {
         shares.chain((usual != *self).then_some(usual)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts, refused};
+    use crate::sim::check::record::PostAnswer;
+
+    #[test]
+    fn requests_are_answered_with_503() {
+        acts("unavailable = { share = 0.5 }", |run| run.answered(PostAnswer::Refused(503)));
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused(
+            "unavailable = { share = 0.5 }",
+            &["unavailable = { share = 0.0 }", "unavailable = { retry_after = \"1500ms\" }"],
+        );
+    }
+}

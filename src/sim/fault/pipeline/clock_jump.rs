@@ -66,3 +66,25 @@ impl Kind for ClockJump {
         nearer.map(|offset_ms| Self { offset_ms }).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts, refused};
+    use crate::sim::check::record::CycleRecord;
+
+    #[test]
+    fn cycles_are_dated_wrongly() {
+        acts("clock_jump = { offset_ms = 60_000 }", |run| {
+            let off = |cycle: &&CycleRecord| run.record.sim_time(cycle.wall, 0) != cycle.started;
+            run.cycles().iter().any(off)
+        });
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused(
+            "clock_jump = { offset_ms = 60_000 }",
+            &["clock_jump = { offset_ms = \"1s\" }", "clock_jump = { offset_ms = 3_600_001 }"],
+        );
+    }
+}

@@ -99,3 +99,29 @@ impl Kind for DiskErrors {
         shares.map(|share| Self { share, ..self.clone() }).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{refused, shows};
+
+    #[test]
+    fn the_spool_fails() {
+        for operation in ["writes", "syncs"] {
+            let form = format!("disk_errors = {{ operation = \"{operation}\" }}");
+            shows(&[], &form, |pipeline| {
+                pipeline.spool.as_ref().is_some_and(|spool| spool.errors > 0)
+            });
+        }
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused(
+            "disk_errors = { operation = \"reads\" }",
+            &[
+                "disk_errors = { operation = \"seeks\" }",
+                "disk_errors = { operation = \"reads\", share = -0.5 }",
+            ],
+        );
+    }
+}

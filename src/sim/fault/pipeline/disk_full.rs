@@ -63,3 +63,21 @@ impl Kind for DiskFull {
         if self.free.is_some() { vec![Self { free: None }] } else { Vec::new() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{refused, shows};
+
+    #[test]
+    fn the_spool_cannot_write() {
+        let outage = "unavailable = {}\nat = \"15s\"\nlasts = \"40s\"";
+        shows(&[outage], "disk_full = {}", |pipeline| {
+            pipeline.spool.as_ref().is_some_and(|spool| spool.errors > 0)
+        });
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused("disk_full = {}", &["disk_full = { free = 3 }"]);
+    }
+}

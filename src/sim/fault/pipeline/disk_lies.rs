@@ -49,3 +49,23 @@ impl Kind for DiskLies {
         stage.spool.then_some(Self {})
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts_on, refused};
+
+    #[test]
+    fn what_was_synced_is_gone_with_the_power() {
+        let outage = "unavailable = {}\nat = \"21s\"\nlasts = \"30s\"";
+        let power =
+            "crash = { host = \"pipeline\", mode = \"power\" }\nat = \"38s\"\nlasts = \"5s\"";
+        acts_on(&[outage, power], "disk_lies = {}", |run| {
+            run.record.pipelines.last().is_some_and(|life| life.ledger.recovered == 0)
+        });
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused("disk_lies = {}", &[]);
+    }
+}

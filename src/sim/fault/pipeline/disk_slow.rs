@@ -64,3 +64,26 @@ impl Kind for DiskSlow {
         milder.map(|latency| Self { latency }).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::super::testing::{acts, refused};
+
+    #[test]
+    fn posts_wait_for_the_spool() {
+        acts("disk_slow = { latency = \"100ms\" }", |run| {
+            let waited = run.cycles().into_iter().map(|cycle| {
+                let mut later = run.posts().into_iter().filter(|post| post.began >= cycle.started);
+                later.next().map(|post| post.began - cycle.collected)
+            });
+            waited.flatten().any(|waited| waited >= Duration::from_millis(100))
+        });
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused("disk_slow = { latency = \"1ms\" }", &["disk_slow = { latency = \"0s\" }"]);
+    }
+}

@@ -49,3 +49,18 @@ impl Kind for DiskStall {
         stage.spool.then_some(Self {})
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts, refused};
+
+    #[test]
+    fn nothing_is_sent_that_is_not_kept() {
+        acts("disk_stall = {}", |run| run.posts().len() < 2);
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused("disk_stall = {}", &[]);
+    }
+}

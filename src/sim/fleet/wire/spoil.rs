@@ -151,3 +151,6 @@ impl Fleet {
         delay * u32::try_from(thousandths).unwrap_or(1_000) / 1_000
     }
 }
+
+#[cfg(test)]
+mod tests;

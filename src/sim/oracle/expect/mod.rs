@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::cycle::{CycleEvents, CycleView, LogDirs, LogEnds};
 use super::health::expected_brokers;
 use crate::sim::check::record::{CycleRecord, FleetRecord, Record, StoredEvent};
-use crate::sim::fleet::Observed;
+use crate::sim::fleet::{MetadataTruth, Observed};
 use crate::sim::time::SimTime;
 
 mod attribute;
@@ -164,11 +164,14 @@ impl<'a> Situation<'a> {
         answered && self.event("MESSAGE_QUEUE_CONSUMER_GROUP", name).is_none()
     }
 
-    /// Whether the cycle can know of the group: a description that a broker gave counts as arrived
-    /// in a cycle that missed something only if the group's event is there.
+    /// Whether the cycle can know of the group: in a cycle that missed something, if the group's
+    /// event is there. A group of which the description is what was missed is known from its
+    /// offsets; a description that a broker gave may have come too late.
     fn is_known_group(&self, name: &str) -> bool {
-        let event = || self.event("MESSAGE_QUEUE_CONSUMER_GROUP", name);
-        self.view.group(name).is_some() && (self.complete || event().is_some())
+        if self.complete {
+            return self.view.group(name).is_some();
+        }
+        self.event("MESSAGE_QUEUE_CONSUMER_GROUP", name).is_some()
     }
 
     /// Whether the offsets that a broker told reached the pipeline: in a cycle that missed
@@ -234,9 +237,9 @@ impl<'a> Situation<'a> {
         ends: &[LogEnds<'a>],
     ) -> Figures {
         let mut bases: Vec<Plain> = Vec::new();
-        for ends in ends {
+        for (ends, truth) in ends.iter().flat_map(|ends| self.described().map(move |t| (ends, t))) {
             let mut base = topic::lag(name, groups, ends);
-            if let Some(bytes) = topic::leader_bytes(name, &self.view, |id| self.disk(id)) {
+            if let Some(bytes) = topic::leader_bytes(name, truth, |id| self.disk(id)) {
                 base.insert("topic.sizeOnDisk.mb", bytes / 1_048_576.0);
             }
             if !bases.contains(&base) {
@@ -262,6 +265,16 @@ impl<'a> Situation<'a> {
             merge(&mut figures, &topic::from_metadata(name, truth));
         }
         figures
+    }
+
+    /// Descriptions of the cluster that the cycle can have gone by: the first one, for a later one
+    /// only says where to ask again; in a cycle that missed something the first may not have
+    /// arrived.
+    fn described(&self) -> impl Iterator<Item = &'a MetadataTruth> + use<'a> {
+        let mut truths = self.view.metadata();
+        truths.reverse();
+        let count = if self.complete { 1 } else { truths.len() };
+        truths.into_iter().take(count)
     }
 
     /// A topic's messages per second by its log ends, where no exporter tells: the cluster has

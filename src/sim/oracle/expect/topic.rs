@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::broker::{BrokerSight, Plain, outcome, percent};
 use super::group::GroupSight;
 use crate::sim::fleet::{BrokerTruth, MetadataTruth, TopicCounters};
-use crate::sim::oracle::cycle::{CycleView, LogDirs, LogEnds};
+use crate::sim::oracle::cycle::{LogDirs, LogEnds};
 
 type Counter = (&'static str, fn(&TopicCounters) -> u64);
 
@@ -72,13 +72,12 @@ fn traffic_at(topic: &str, sights: &BTreeMap<i32, BrokerSight<'_>>, level: usize
     plain
 }
 
-/// The leaders' replicas, if every one of them is known.
+/// The replicas of the leaders that `truth` names, if every one of them is known.
 pub fn leader_bytes<'a>(
     topic: &str,
-    view: &CycleView<'a>,
+    truth: &MetadataTruth,
     disk: impl Fn(i32) -> Option<LogDirs<'a>>,
 ) -> Option<f64> {
-    let truth = *view.metadata().first()?;
     let known = truth.topics.iter().find(|known| known.name.as_ref() == topic)?;
     let mut bytes = 0.0;
     for (index, partition) in known.partitions.iter().enumerate() {

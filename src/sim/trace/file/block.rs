@@ -1,7 +1,7 @@
 //! One block of a trace file: packing events and unpacking them.
 //!
 //! Invariant: [`unpack`] of what [`Packer`] gave is the lines that it got; of anything else it is
-//! lines or an error, in memory bounded by [`Head::check`].
+//! lines or an error, in memory bounded by `Head::check`.
 
 use std::io::{Read as _, Write as _};
 use std::ops::RangeInclusive;
@@ -15,7 +15,7 @@ use super::{BLOCK_EVENTS_MAX, BLOCK_TEXT_BYTES, LINE_BYTES_MAX};
 /// First byte of a block.
 pub const TAG: u8 = b'B';
 /// Bytes of a block before its payload, the tag included.
-pub const HEAD_BYTES: usize = 53;
+pub const HEAD_BYTES: usize = 57;
 /// Hexadecimal digits that become eight bytes when a line ends with them.
 const PRINT_DIGITS: usize = 16;
 /// Stands in a text for such digits; no line contains it.
@@ -41,6 +41,7 @@ pub struct Head {
     texts: u32,
     texts_packed: u32,
     prints: u32,
+    prints_packed: u32,
     checksum: u32,
 }
 
@@ -49,8 +50,10 @@ impl Head {
     fn bytes(&self) -> [u8; HEAD_BYTES] {
         let mut bytes = [TAG; HEAD_BYTES];
         let wide = [self.first, self.earliest, self.latest].into_iter().flat_map(u64::to_le_bytes);
-        let sizes = [self.numbers, self.numbers_packed, self.texts, self.texts_packed, self.prints];
-        let sizes = sizes.into_iter().chain([self.checksum]).flat_map(u32::to_le_bytes);
+        let numbers = [self.numbers, self.numbers_packed];
+        let texts = [self.texts, self.texts_packed, self.prints, self.prints_packed];
+        let sizes = numbers.into_iter().chain(texts).chain([self.checksum]);
+        let sizes = sizes.flat_map(u32::to_le_bytes);
         let all = self.events.to_le_bytes().into_iter().chain(wide).chain(sizes);
         bytes.iter_mut().skip(1).zip(all).for_each(|(slot, byte)| *slot = byte);
         bytes
@@ -74,7 +77,8 @@ impl Head {
             texts: size(37),
             texts_packed: size(41),
             prints: size(45),
-            checksum: size(49),
+            prints_packed: size(49),
+            checksum: size(53),
         }
     }
 
@@ -97,13 +101,14 @@ impl Head {
             && within(self.numbers_packed, packed(self.numbers))
             && within(self.texts, 0..=TEXTS_BYTES_MAX)
             && within(self.texts_packed, packed(self.texts))
-            && within(self.prints, 0..=PRINTS_BYTES_MAX);
+            && within(self.prints, 0..=PRINTS_BYTES_MAX)
+            && within(self.prints_packed, packed(self.prints));
         if fit { Ok(()) } else { Err("a block claims to be larger than blocks are") }
     }
 
     /// Bytes after the head.
     pub fn payload(&self) -> usize {
-        self.numbers_packed as usize + self.texts_packed as usize + self.prints as usize
+        self.numbers_packed as usize + self.texts_packed as usize + self.prints_packed as usize
     }
 }
 
@@ -161,6 +166,8 @@ impl Packer {
             last = *at;
         }
         let (numbers_packed, texts_packed) = (deflate(&numbers)?, deflate(&self.texts)?);
+        // What is sent is received: the same prints come twice.
+        let prints_packed = deflate(&self.prints)?;
         let size = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let head = Head {
             events: self.events,
@@ -172,9 +179,10 @@ impl Packer {
             texts: size(&self.texts),
             texts_packed: size(&texts_packed),
             prints: size(&self.prints),
+            prints_packed: size(&prints_packed),
             checksum: 0,
         };
-        let payload = [numbers_packed, texts_packed, std::mem::take(&mut self.prints)].concat();
+        let payload = [numbers_packed, texts_packed, prints_packed].concat();
         let head = Head { checksum: checksum(&head, &payload), ..head };
         *self = Self::default();
         Ok([head.bytes().as_slice(), &payload].concat())
@@ -260,6 +268,7 @@ pub fn unpack(head: &Head, payload: &[u8], lines: &mut String) -> Result<(), &'s
     let (texts, prints) = rest.split_at_checked(head.texts_packed as usize).ok_or(SIZES)?;
     let numbers = inflate(numbers, head.numbers).ok_or(SIZES)?;
     let texts = String::from_utf8(inflate(texts, head.texts).ok_or(SIZES)?).map_err(|_| TEXTS)?;
+    let prints = inflate(prints, head.prints).ok_or(SIZES)?;
     let (mut numbers, mut prints) = (numbers.into_iter(), prints.chunks_exact(8));
     let mut texts = texts.split_inclusive('\n');
     let mut at = head.earliest;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! magic 89 53 44 54 0d 0a 1a 0a · schema u32 · length u32 · CRC-32C u32 · passport as JSON
-//! block*   'B' · sizes and times · CRC-32C · numbers (deflate) · texts (deflate) · prints
+//! block*   'B' · sizes and times · CRC-32C · numbers, texts, prints (deflate each)
 //! trailer  'E' · events u64 · bytes u64 · XXH3-128 of all lines · CRC-32C
 //! ```
 //!

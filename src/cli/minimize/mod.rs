@@ -1,0 +1,176 @@
+//! `shakedown minimize`: the smallest scenario that still fails in the same way.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Serialize;
+
+use super::reference::{Kind, RunArg, WhichArgs};
+use super::run::NetworkArg;
+use super::{Exit, ReportFormat, complain, print, print_json};
+use crate::sim::minimize::{Ended, Minimized};
+use crate::sim::run::Network;
+use crate::sim::run::passport::Passport;
+use crate::sim::scenario;
+pub use search::{SearchArgs, search};
+
+mod progress;
+mod search;
+
+/// Arguments of `shakedown minimize`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The seed stays, and so does the failure: what has another fingerprint is told \
+    and not followed. Ctrl-C and the end of --for give the smallest scenario found so far; \
+    --resume goes on from there.\n\n\
+    Exit codes: 0 the scenario is written, 1 it cannot be, 2 the run does not fail like that."
+)]
+pub struct MinimizeArgs {
+    #[command(flatten)]
+    run: RunArg,
+    #[command(flatten)]
+    which: RunChoice,
+    #[command(flatten)]
+    search: SearchArgs,
+    /// Where the scenario is written; `-` is standard output, in place of the report [default:
+    /// target/shakedown/minimal-<run>.toml].
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Goes on where an earlier search of the same run ended; its state is kept beside the
+    /// scenario.
+    #[arg(long)]
+    resume: bool,
+    /// How the report is printed.
+    #[arg(long, value_enum, default_value_t)]
+    format: ReportFormat,
+}
+
+/// Which run of a file, and which of its failures.
+#[derive(Debug, Clone, Args)]
+pub struct RunChoice {
+    /// Seed, for a scenario file; without one the scenario's own.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// The simulated network, for a scenario file [default: kernel].
+    #[arg(long, value_enum)]
+    network: Option<NetworkArg>,
+    /// The failure to keep, by the first letters of its fingerprint; without it the run's first.
+    #[arg(long, value_name = "LETTERS", conflicts_with = "failure")]
+    fingerprint: Option<String>,
+    /// The failure at this place, from 1, for a sweep's summary.
+    #[arg(long, value_name = "NUMBER")]
+    failure: Option<usize>,
+}
+
+impl RunChoice {
+    /// The run that `path` names, and the first letters of the failure to keep.
+    ///
+    /// # Errors
+    /// The exit code, after a complaint.
+    pub fn load(&self, path: &Path) -> Result<(Passport, Option<String>), Exit> {
+        // Letters choose among the failures of a summary, and later among those of the run.
+        let is_summary = Kind::of(path)? == Kind::Summary;
+        let which = WhichArgs {
+            seed: self.seed,
+            network: self.network,
+            fingerprint: self.fingerprint.clone().filter(|_| is_summary),
+            failure: self.failure,
+        };
+        let reference = which.load(path)?;
+        let letters = reference.failure.map(|fingerprint| fingerprint.to_string());
+        Ok((reference.passport, letters.or_else(|| self.fingerprint.clone())))
+    }
+}
+
+/// What was found, and where it is.
+#[derive(Serialize)]
+struct MinimizeReport<'a> {
+    #[serde(flatten)]
+    found: &'a Minimized,
+    /// The scenario file.
+    file: Option<String>,
+}
+
+impl MinimizeArgs {
+    /// Carries the verb out.
+    pub fn run(self) -> Exit {
+        match self.carry_out() {
+            Ok(exit) | Err(exit) => exit,
+        }
+    }
+
+    fn carry_out(&self) -> Result<Exit, Exit> {
+        let (passport, letters) = self.which.load(&self.run.run)?;
+        let to_output = self.out.as_deref() == Some(Path::new("-"));
+        let out = self.out.clone().filter(|_| !to_output).unwrap_or_else(|| {
+            PathBuf::from(format!("target/shakedown/minimal-{}.toml", passport.id))
+        });
+        if self.out.is_some() && !to_output && !self.resume && out.exists() {
+            complain(&format!(
+                "{} exists\nhelp: name another file, or remove it; --resume goes on with an \
+                 earlier search",
+                out.display()
+            ));
+            return Err(Exit::Usage);
+        }
+        let state = out.with_extension("state");
+        let found = search(&passport, letters.as_deref(), &self.search, &state, self.resume)?;
+        let text = file_text(&passport, &found, &out);
+        if to_output {
+            return Ok(print(&text));
+        }
+        write(&out, &text)?;
+        let file = Some(out.display().to_string());
+        Ok(match self.format {
+            ReportFormat::Json => print_json(&MinimizeReport { found: &found, file }),
+            ReportFormat::Text => print(&report(&passport, &found, &out)),
+        })
+    }
+}
+
+/// The scenario file with its story above it.
+fn file_text(passport: &Passport, found: &Minimized, out: &Path) -> String {
+    let file = out.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut comments = vec![
+        format!("Made smaller from {}, seed {}.", passport.origin, passport.seed),
+        format!("Fails as {} (check {}):", found.fingerprint, found.check),
+    ];
+    comments.extend(found.example.lines().map(|line| format!("  {line}")));
+    comments.push(format!("Again: shakedown run {file}{}", network_option(passport.network)));
+    scenario::write(&found.scenario, &comments)
+}
+
+/// What `shakedown run` needs to take the same network.
+pub fn network_option(network: Network) -> String {
+    match network {
+        Network::Kernel => String::new(),
+        Network::Turmoil => format!(" --network {}", network.name()),
+    }
+}
+
+/// Writes `text` to `path`, in a folder that may have to be made.
+fn write(path: &Path, text: &str) -> Result<(), Exit> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let made = folder.map_or(Ok(()), std::fs::create_dir_all);
+    made.and_then(|()| std::fs::write(path, text)).map_err(|error| {
+        complain(&format!("cannot write {}: {error}", path.display()));
+        Exit::Failed
+    })
+}
+
+fn report(passport: &Passport, found: &Minimized, out: &Path) -> String {
+    let Minimized { fingerprint, check, example, from, to, tried, steps, .. } = found;
+    let mut text = format!("{fingerprint}  {check}: {example}\n");
+    text.push_str(&format!("from  {from}\nto    {to}\n"));
+    let end = match found.ended {
+        Ended::Minimal => "nothing more can go",
+        Ended::Stopped => "stopped: more may go, and --resume goes on",
+    };
+    text.push_str(&format!("{tried} runs, {steps} steps; {end}\n"));
+    for (fingerprint, told) in &found.others {
+        text.push_str(&format!("also met  {fingerprint}  {}: {}\n", told.check, told.example));
+    }
+    let network = network_option(passport.network);
+    text.push_str(&format!("again: shakedown run {}{network}\n", out.display()));
+    text
+}

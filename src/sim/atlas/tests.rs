@@ -1,0 +1,97 @@
+use super::*;
+use crate::sim::scenario::load;
+
+/// The atlas of a world of two brokers with these settings and faults.
+fn atlas(pipeline: &str, faults: &[&str]) -> Atlas {
+    let faults: String = faults.iter().map(|fault| format!("[[fault]]\n{fault}\n")).collect();
+    let text = format!(
+        "title = \"t\"\nduration = \"1h\"\n[kafka.a]\nbrokers = 2\nreplication = 2\ntopics = 3\n\
+         groups = 1\n[pipeline]\n{pipeline}\n{faults}"
+    );
+    match load("test.toml", &text) {
+        Ok(scenario) => Atlas::of(&scenario),
+        Err(problems) => panic!("{}", problems.render(false)),
+    }
+}
+
+const OUTAGE: &str = "at = \"1min\"\nlasts = \"5min\"\nunavailable = {}";
+const HICCUP: &str = "at = \"1min\"\nlasts = \"2s\"\nunavailable = {}";
+const FORBIDDEN: &str = "at = \"1min\"\nlasts = \"9s\"\nforbidden = {}";
+const TOO_LARGE: &str = "at = \"1min\"\nlasts = \"9s\"\npayload_too_large = {}";
+const LIES: &str = "at = \"20s\"\nlasts = \"9s\"\ndisk_lies = {}";
+const STALL: &str = "at = \"20s\"\nlasts = \"5min\"\ndisk_stall = {}";
+const KILL: &str = "at = \"40s\"\nlasts = \"9s\"\ncrash = { host = \"pipeline\" }";
+const POWER: &str =
+    "at = \"40s\"\nlasts = \"9s\"\ncrash = { host = \"pipeline\", mode = \"power\" }";
+const JUMP: &str = "at = \"40s\"\nlasts = \"9s\"\nclock_jump = { offset_ms = 3_600_000 }";
+const BROKER: &str =
+    "at = \"1min\"\nlasts = \"5min\"\npartition = { between = [\"pipeline\", \"a-broker-1\"] }";
+
+/// Settings, faults, reason, whether the loss is possible.
+type Case = (&'static str, &'static [&'static str], &'static str, bool);
+
+#[test]
+fn losses_are_possible_only_where_a_fault_makes_them_so() {
+    let cases: &[Case] = &[
+        ("", &[], "forbidden", false),
+        ("", &[OUTAGE, BROKER], "forbidden", false),
+        ("", &[FORBIDDEN], "forbidden", true),
+        ("", &[FORBIDDEN], "bad_request", false),
+        ("", &[FORBIDDEN, OUTAGE], "event_too_large", false),
+        ("", &[TOO_LARGE], "event_too_large", true),
+        ("", &[FORBIDDEN, TOO_LARGE, OUTAGE], "attempts_spent", false),
+        // Memory: what an outage piles up, if there is no spool to put it on.
+        ("spool = false\nbuffer_events = 200", &[OUTAGE], "buffer_full", true),
+        ("spool = false\nbuffer_events = 9000", &[OUTAGE], "buffer_full", false),
+        ("spool = false\nbuffer_events = 1000", &[HICCUP], "buffer_full", false),
+        ("spool = false\nbuffer_events = 200", &[BROKER], "buffer_full", false),
+        ("buffer_events = 200", &[OUTAGE], "buffer_full", false),
+        ("buffer_events = 200", &[STALL], "buffer_full", true),
+        ("buffer_events = 200", &[HICCUP, KILL], "spool_full", false),
+        // The disk.
+        ("spool_size_max = \"64KiB\"", &[OUTAGE], "spool_full", true),
+        ("spool_size_max = \"64MiB\"", &[OUTAGE], "spool_full", false),
+        ("spool_age_max = \"1min\"", &[OUTAGE], "expired", true),
+        ("spool_age_max = \"1h\"", &[OUTAGE], "expired", false),
+        ("spool_age_max = \"1min\"", &[HICCUP], "expired", false),
+        ("spool_age_max = \"1h\"", &[HICCUP, JUMP], "expired", true),
+        ("", &[LIES], "unreadable", false),
+        ("", &[LIES, KILL], "unreadable", false),
+        ("", &[POWER, STALL], "unreadable", false),
+        ("", &[LIES, POWER], "unreadable", true),
+    ];
+    for (settings, faults, reason, possible) in cases {
+        let loss = atlas(settings, faults).loss(reason);
+        let said = format!("{reason} with {settings:?} and {faults:?}: {loss:?}");
+        assert_eq!(loss != Loss::Impossible, *possible, "{said}");
+    }
+}
+
+#[test]
+fn ingest_is_hindered_by_what_stands_in_its_way_alone() {
+    let spans = |faults: &[&str]| atlas("", faults).ingest.joined(Duration::ZERO);
+    let second = SimTime::from_secs;
+    assert_eq!(spans(&[]), []);
+    assert_eq!(spans(&[BROKER, JUMP, KILL]), []);
+    assert_eq!(spans(&[OUTAGE, FORBIDDEN]), [(second(60), second(360))]);
+    let between = "partition = { between = [\"newrelic\", \"pipeline\"] }";
+    let cut = format!("at = \"10s\"\nlasts = \"5s\"\n{between}");
+    // A connection that died without a word costs its next user one time-out more.
+    assert_eq!(spans(&[&cut]), [(second(10), second(20))]);
+    let late = "at = \"10s\"\nlasts = \"5s\"\nlate_synthesis = { lag = \"20s\" }";
+    assert_eq!(spans(&[late]), []);
+}
+
+#[test]
+fn the_pipeline_is_absent_while_it_is_down_or_stands_still() {
+    let all = atlas("", &[KILL, OUTAGE]);
+    assert_eq!(
+        all.absent.joined(Duration::ZERO),
+        [(SimTime::from_secs(40), SimTime::from_secs(49))]
+    );
+    let jumps = atlas("", &[JUMP]);
+    assert!(jumps.absent.is_empty() && jumps.ingest.is_empty());
+    assert!(jumps.clock_set(SimTime::from_secs(39), SimTime::from_secs(41)));
+    assert!(!jumps.clock_set(SimTime::from_secs(41), SimTime::from_secs(48)));
+    assert!(jumps.clock_set(SimTime::from_secs(48), SimTime::from_secs(50)));
+}
