@@ -140,7 +140,10 @@ impl Fleet {
     pub(in super::super) fn answer_delay(&self, broker: i32) -> Duration {
         let mut state = self.lock();
         let Some(delay) = state.in_force.delay(broker) else { return Duration::ZERO };
-        let is_slow = |fault: &FleetFault| matches!(fault, FleetFault::Slow { broker: slow, .. } if *slow == broker);
+        let is_slow = |fault: &FleetFault| match fault {
+            FleetFault::Slow { broker: slow, .. } => *slow == broker,
+            _ => false,
+        };
         // Whoever does not wait for the answer knows why it did not come.
         if let (Some(trace), Some(led_by)) = (&state.trace, state.in_force.led_by(is_slow)) {
             trace.go_on_from(led_by);
