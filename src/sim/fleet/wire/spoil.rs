@@ -1,8 +1,8 @@
 //! What wire-level faults do to an answer on its way out: cut off, garbled, mislabelled, late.
 //!
 //! Invariants:
-//! - An answer that is spoilt told nothing: the journal forgets it. What the request did stays done,
-//!   and the counters keep it.
+//! - An answer that is spoilt told nothing: the journal forgets it. What the request did stays
+//!   done, and the counters keep it.
 //! - A garbled answer does not follow its schema, so whoever checks it can tell.
 //! - Which answers are hit, where and how, depends on the seed and on how many answers the faulty
 //!   broker has given.
