@@ -22,6 +22,9 @@ const CASES: &[Case] = &[
     ("built_in_passes", &["run"], 0, &["PASSED", "ground truth", "card "]),
     ("json_is_complete", &["run", "--format", "json"], 0, &["\"checks\"", "\"trace\"", "\"id\""]),
     ("markdown_has_a_table", &["run", "--format", "markdown"], 0, &["| ✓ | conservation |"]),
+    ("svg_is_a_picture", &["run", "--format", "svg"], 0, &["<svg xmlns", "Faults", "</svg>"]),
+    ("card_of_a_scenario", &["card", "scenarios/steady.toml"], 0, &["target/shakedown/", ".html"]),
+    ("card_of_nothing", &["card", "fixtures/scenarios/not_utf8.bin"], 3, &["not_utf8.bin"]),
     ("junit_names_checks", &["run", "--format", "junit"], 0, &["<testcase name=\"conservation\""]),
     ("unknown_verb", &["sial"], 2, &["Usage"]),
     (

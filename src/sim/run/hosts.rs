@@ -134,12 +134,13 @@ impl Lives {
         trace.go_on_from(born);
         let born = trace.cause();
         // The lives keep the status, so what the status tells must not keep them.
-        let (kept, clock, trace) = (Arc::downgrade(&self.0), clock.clone(), trace.clone());
+        let (kept, clock, trace) = (Arc::downgrade(&self.lives), clock.clone(), trace.clone());
+        let keeps_books = self.keeps_books;
         pipeline.status().subscribe(Arc::new(move |news| {
             let Some(lives) = kept.upgrade() else { return };
             let mut lives = lives.lock().unwrap_or_else(PoisonError::into_inner);
             let Some(life) = lives.get_mut(index) else { return };
-            if kept.keeps_books {
+            if keeps_books {
                 let now = SimTime::from(clock.monotonic());
                 life.books.extend(life.status.as_ref().map(|status| books(status, now)));
             }

@@ -22,6 +22,7 @@ use crate::sometimes;
 mod crash_point;
 pub mod crash_sweep;
 pub mod defect;
+mod ends;
 pub mod evidence;
 mod hosts;
 mod identity;
@@ -173,15 +174,11 @@ fn gather(scenario: &Scenario, options: Options, defect: Option<Defect>) -> (Run
 }
 
 /// Runs `scenario`, looks at everybody at `at` on the way, and judges it.
-pub(in crate::sim) fn observe(
-    scenario: &Scenario,
-    options: Options,
-    at: SimTime,
-) -> (RunReport, Option<RunState>) {
+pub fn observe(scenario: &Scenario, options: Options, at: SimTime) -> (RunReport, Option<RunState>) {
     on_own_thread(scenario, options, None, move |run| {
         let mut look = Look::at(at);
         let report = judge(recorded(run.scenario, run.options, run.defect, &mut look));
-        (report, look.seen)
+        (report, look.state)
     })
 }
 

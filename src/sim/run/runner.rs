@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use super::Network;
 use super::Options;
-use super::crash_point::CrashPoints;
 use super::defect::Defect;
+use super::ends::{Ends, What};
 use super::hosts::{self, Setup};
-use super::memory_cap::MemoryCaps;
 use super::state::{self, RunState, Seen};
 use crate::sim::check::answers::Answers;
 use crate::sim::check::record::{FleetRecord, Record};
@@ -18,9 +17,9 @@ use crate::sim::fleet::{Change, Fleet, broker_host};
 use crate::sim::kernel::{Kernel, KernelConfig};
 use crate::sim::scenario::{PIPELINE_HOST, Scenario};
 use crate::sim::time::SimTime;
-use crate::sim::trace::{EventId, Trace, TraceDigest, Value};
+use crate::sim::trace::{Trace, TraceDigest};
 use crate::sim::turmoil::{TurmoilConfig, TurmoilWorld};
-use crate::sim::world::{CrashMode, HostName, NetworkFault, World, WorldError};
+use crate::sim::world::{NetworkFault, World, WorldError};
 use crate::sometimes;
 
 /// Runs `scenario` and keeps what it left behind: the record, the trace's digest, and why the
@@ -93,15 +92,6 @@ struct Step {
     actions: Vec<Action>,
 }
 
-/// Why a step is taken; faults by their place in the plan.
-#[derive(Clone)]
-enum What {
-    Begin(usize),
-    End(usize),
-    /// A host is there from now on.
-    Join(HostName),
-}
-
 /// Ends come before begins of the same instant, so that a link is free for the next fault.
 fn plan(scenario: &Scenario, faults: &[Fault]) -> Vec<Step> {
     let joins = scenario.later_starts().into_iter().map(|(host, at)| Step {
@@ -129,123 +119,38 @@ fn drive<W: World>(mut world: W, setup: &Setup, tick: Duration, look: &mut Look)
 where
     W::Ports: 'static,
 {
-    let mut ends = Ends { look: std::mem::take(look), ..Ends::default() };
-    let broken = run(&mut world, setup, &mut ends).err();
+    let mut ends = Ends::new(setup.scenario.faults());
+    let broken = run(&mut world, setup, &mut ends, look).err();
     // A look beyond the end, or one that the run did not reach, is one at its last instant.
-    ends.look.take(&world, setup);
-    look.state = ends.look.seen.take().map(|seen| seen.state(setup));
+    look.take(&world, setup);
+    look.state = look.seen.take().map(|seen| seen.state(setup));
     let end = world.now();
     // Hosts go down with the world; only then is everything they hold on to in its final state.
     drop(world);
-    Record { crash_points: ends.points.into_records(), ..setup.to_record(end, broken, tick) }
+    Record { crash_points: ends.into_records(), ..setup.to_record(end, broken, tick) }
 }
 
-/// What takes hosts down by itself, between the steps of the plan, and what has begun so far.
-#[derive(Default)]
-struct Ends {
-    points: CrashPoints,
-    caps: MemoryCaps,
-    faults: Vec<Fault>,
-    /// Events of the faults that have begun, by their place in the plan.
-    begun: BTreeMap<usize, EventId>,
-    look: Look,
-}
-
-impl Ends {
-    /// Lets time pass until `until`, through the ends of hosts and their returns on the way.
-    fn reach<W: World>(
-        &mut self,
-        world: &mut W,
-        setup: &Setup,
-        until: SimTime,
-    ) -> Result<(), WorldError> {
-        loop {
-            self.caps.look(world, setup)?;
-            self.end_brokers(world, setup)?;
-            let now = world.now();
-            if now >= until {
-                return Ok(());
-            }
-            let looks = setup.fleets.values().filter_map(Fleet::next_look);
-            let looks = looks.chain(self.caps.next_look(now)).filter(|at| *at > now);
-            let next = looks.min().unwrap_or(until);
-            let next = next.min(until);
-            // No more than a look: what takes hosts down has its own instants.
-            if let Some(at) = self.look.due(next) {
-                self.points.reach(world, setup, at)?;
-                self.look.take(world, setup);
-            }
-            self.points.reach(world, setup, next)?;
+fn run<W: World>(
+    world: &mut W,
+    setup: &Setup,
+    ends: &mut Ends,
+    look: &mut Look,
+) -> Result<(), WorldError> {
+    let mut reach = |world: &mut W, ends: &mut Ends, until: SimTime| {
+        if let Some(at) = look.due(until) {
+            ends.reach(world, setup, at)?;
+            look.take(world, setup);
         }
-    }
-
-    /// Takes down the hosts of brokers whose processes have ended by themselves.
-    fn end_brokers<W: World>(&self, world: &mut W, setup: &Setup) -> Result<(), WorldError> {
-        let now = world.now();
-        for (cluster, fleet) in &setup.fleets {
-            for id in fleet.take_died(now) {
-                sometimes!(LOG_VOLUME_FULL);
-                let (host, mode) = (broker_host(cluster, id), CrashMode::Process);
-                let by = self.begin_of("log_disk_full", now);
-                let what = format_args!("down host={host} reason=\"log volume full\"");
-                let down = setup.trace.event_from(by, now, "fault", what);
-                let fault = NetworkFault::Crash { host, mode };
-                setup.trace.led_by(Some(down), || world.apply(&fault))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The event of the newest fault of a kind that is in force.
-    fn begin_of(&self, kind: &str, now: SimTime) -> Option<EventId> {
-        let in_force = |fault: &Fault| fault.kind == kind && fault.from <= now && now <= fault.to;
-        let mut begun = self.begun.iter().rev();
-        begun.find(|(index, _)| self.faults.get(**index).is_some_and(in_force)).map(|(_, id)| *id)
-    }
-
-    /// Writes a step into the trace; the end of a fault was led to by its begin.
-    fn tell(&mut self, trace: &Trace, now: SimTime, what: &What) -> EventId {
-        let words = |index: &usize| {
-            let fault = self.faults.get(*index);
-            let label = fault.map_or("", |fault| fault.label.as_str());
-            let kind = fault.map_or("", |fault| fault.kind);
-            format!("kind={kind} label={}", Value(label))
-        };
-        match what {
-            What::Begin(index) => {
-                let event = trace.event(now, "fault", format_args!("begin {}", words(index)));
-                self.begun.insert(*index, event);
-                event
-            }
-            What::End(index) => {
-                let begin = self.begun.get(index).copied();
-                trace.event_from(begin, now, "fault", format_args!("end {}", words(index)))
-            }
-            What::Join(host) => trace.event(now, "world", format_args!("join host={host}")),
-        }
-    }
-}
-
-/// Whether two of `faults`, which are ordered by their begins, are in force at the same time.
-fn overlap(faults: &[Fault]) -> bool {
-    let mut until = SimTime::ZERO;
-    faults.iter().any(|fault| {
-        let overlaps = fault.from < until;
-        until = until.max(fault.to);
-        overlaps
-    })
-}
-
-fn run<W: World>(world: &mut W, setup: &Setup, ends: &mut Ends) -> Result<(), WorldError> {
+        ends.reach(world, setup, until)
+    };
     hosts::start(world, setup)?;
-    ends.faults = setup.scenario.faults();
-    sometimes!(FAULTS_OVERLAPPED, overlap(&ends.faults));
-    for step in plan(&setup.scenario, &ends.faults) {
-        ends.reach(world, setup, step.at)?;
+    sometimes!(FAULTS_OVERLAPPED, overlap(&setup.scenario.faults()));
+    for step in plan(&setup.scenario, &setup.scenario.faults()) {
+        reach(world, ends, step.at)?;
         let event = ends.tell(&setup.trace, world.now(), &step.what);
         setup.trace.led_by(Some(event), || act(world, setup, ends, &step.actions))?;
     }
-    ends.reach(world, setup, setup.scenario.end())
+    reach(world, ends, setup.scenario.end())
 }
 
 fn act<W: World>(
@@ -263,6 +168,16 @@ fn act<W: World>(
         }
         Action::MemoryCapOver => ends.caps.end(world, setup),
         action => apply(world, setup, action),
+    })
+}
+
+/// Whether two of `faults`, which are ordered by their begins, are in force at the same time.
+fn overlap(faults: &[Fault]) -> bool {
+    let mut until = SimTime::ZERO;
+    faults.iter().any(|fault| {
+        let overlaps = fault.from < until;
+        until = until.max(fault.to);
+        overlaps
     })
 }
 

@@ -318,8 +318,13 @@ pub(super) fn last_events(
     focus: SimTime,
 ) -> Vec<EventTold> {
     let at = chain.steps.last().map_or(focus, |step| step.at.max(focus));
+    // What only keeps a connection's books says nothing.
+    let is_book = |event: &TraceEvent| {
+        event.field("kind").is_some_and(|kind| ["credit", "ack"].contains(&kind))
+    };
     let matters = |event: &TraceEvent| {
-        event.source == "fault" || hosts.iter().any(|host| concerns(event, host))
+        !is_book(event)
+            && (event.source == "fault" || hosts.iter().any(|host| concerns(event, host)))
     };
     let in_chain = |id: EventId| chain.steps.iter().any(|step| step.event == Some(id));
     let told = |event: TraceEvent| EventTold {
