@@ -174,15 +174,11 @@ fn gather(scenario: &Scenario, options: Options, defect: Option<Defect>) -> (Run
 }
 
 /// Runs `scenario`, looks at everybody at `at` on the way, and judges it.
-<<<<<<< HEAD
 pub(in crate::sim) fn observe(
     scenario: &Scenario,
     options: Options,
     at: SimTime,
 ) -> (RunReport, Option<RunState>) {
-=======
-pub fn observe(scenario: &Scenario, options: Options, at: SimTime) -> (RunReport, Option<RunState>) {
->>>>>>> kernel
     on_own_thread(scenario, options, None, move |run| {
         let mut look = Look::at(at);
         let report = judge(recorded(run.scenario, run.options, run.defect, &mut look));
