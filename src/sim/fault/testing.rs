@@ -2,19 +2,22 @@
 
 use std::time::Duration;
 
-use super::{Entry, find};
+use super::{Action, Body, Entry, find};
+use crate::domain::units::UnixMillis;
 use crate::sim::check::record::{CycleRecord, PostAnswer, PostRecord, Record};
 use crate::sim::fleet::{MetadataTruth, Observation, Observed};
+use crate::sim::kernel::{Kernel, KernelConfig, KernelPorts};
 use crate::sim::run::state::{PipelineState, RoleState};
 use crate::sim::run::{Network, Options, Simulated, judge, observe, simulate};
-use crate::sim::scenario::load;
+use crate::sim::scenario::{NetworkSpec, PIPELINE_HOST, load};
 use crate::sim::seed::Seed;
 use crate::sim::time::SimTime;
-use crate::sim::trace::Sink;
+use crate::sim::trace::{Sink, Trace};
+use crate::sim::world::{HostFactory, World};
 
 const HEAD: &str = "
 title = \"One fault\"
-duration = \"100s\"
+duration = \"150s\"
 [kafka.orders]
 topics = 3
 partitions = 2
@@ -164,6 +167,26 @@ pub fn shows(world: &[&str], form: &str, effect: impl Fn(&PipelineState) -> bool
     assert!(effect(&state), "not seen with {form}: {state:#?}");
     let failures: Vec<_> = report.failures().into_iter().map(|f| (f.check, f.example)).collect();
     assert!(failures.is_empty(), "{form}: {failures:#?}");
+}
+
+/// A kernel with the pipeline's host alone, which runs `main`, and with `fault` in force from the
+/// start.
+pub fn host_under(fault: Option<&dyn Body>, seed: u64, main: HostFactory<KernelPorts>) -> Kernel {
+    let config = KernelConfig::new(Seed(seed), UnixMillis(1_767_614_400_000));
+    let mut kernel = Kernel::new(config, Trace::new(Sink::None));
+    kernel.host(PIPELINE_HOST, main).expect("a new name");
+    if let Some(fault) = fault {
+        apply(&mut kernel, &fault.actions(&NetworkSpec::default()).0);
+    }
+    kernel
+}
+
+/// Applies what actions do to a network.
+pub fn apply(kernel: &mut Kernel, actions: &[Action]) {
+    for action in actions {
+        let Action::Network(fault) = action else { panic!("{action:?} is not the network's") };
+        kernel.apply(fault).expect("the kernel can");
+    }
 }
 
 /// Wrong forms of a fault are refused, each in the words of its snapshot: the `valid` one with the

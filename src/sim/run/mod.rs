@@ -174,7 +174,11 @@ fn gather(scenario: &Scenario, options: Options, defect: Option<Defect>) -> (Run
 }
 
 /// Runs `scenario`, looks at everybody at `at` on the way, and judges it.
-pub fn observe(scenario: &Scenario, options: Options, at: SimTime) -> (RunReport, Option<RunState>) {
+pub(in crate::sim) fn observe(
+    scenario: &Scenario,
+    options: Options,
+    at: SimTime,
+) -> (RunReport, Option<RunState>) {
     on_own_thread(scenario, options, None, move |run| {
         let mut look = Look::at(at);
         let report = judge(recorded(run.scenario, run.options, run.defect, &mut look));

@@ -11,6 +11,7 @@
 //! - Every arrow begins and ends in a slice; every asynchronous begin has an end.
 //! - Memory is bounded by [`RECENT_MAX`] and [`OPEN_MAX`], whatever the trace's length.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{Result, Write};
 
@@ -157,8 +158,8 @@ impl<W: Write> Perfetto<W> {
             }
         };
         let track = Track { pid, tid };
-        if !self.tracks.contains_key(&track) {
-            self.tracks.insert(track, Pending::default());
+        if let Entry::Vacant(vacant) = self.tracks.entry(track) {
+            vacant.insert(Pending::default());
             let name = match (host, tid) {
                 (FAULTS, _) => "what happens",
                 (_, NETWORK) => "network",

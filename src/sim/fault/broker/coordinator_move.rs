@@ -80,13 +80,25 @@ impl Kind for CoordinatorMove {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::super::super::testing::{acts, refused};
+    use crate::sim::fleet::{GroupTruth, Observed};
 
     #[test]
-    fn the_group_cannot_be_asked_meanwhile() {
+    fn another_broker_coordinates() {
         acts(
             "coordinator_move = { cluster = \"orders\", group = \"orders-consumers-0\", loading = \"15s\" }",
-            |run| run.missing("group_state") + run.missing("committed_offsets") > 0,
+            |run| {
+                let journal = run.record.fleets["orders"].journal.all();
+                let told = journal.iter().filter_map(|seen| match &seen.what {
+                    Observed::Groups { groups, .. } => Some(groups),
+                    _ => None,
+                });
+                let group = |one: &&GroupTruth| &*one.group == "orders-consumers-0";
+                let coordinators = told.flatten().filter(group).map(|one| one.coordinator);
+                coordinators.collect::<BTreeSet<_>>().len() == 2
+            },
         );
     }
 

@@ -68,8 +68,8 @@ mod tests {
     #[test]
     fn a_post_under_way_gets_no_answer() {
         acts_on(
-            &["slow_answers = { after = \"4s\" }\nat = \"10s\"\nlasts = \"30s\""],
-            "reset = { between = [\"pipeline\", \"newrelic\"] }",
+            &["slow_answers = { after = \"1s\" }\nat = \"10s\"\nlasts = \"30s\""],
+            "reset = { between = [\"pipeline\", \"newrelic\"] }\nat = \"25500ms\"",
             |run| run.answered(PostAnswer::None { sent: true }),
         );
     }

@@ -77,8 +77,8 @@ mod tests {
 
     #[test]
     fn posts_take_longer() {
-        acts("slow_answers = { after = \"3s\" }", |run| {
-            run.longest_post() > Duration::from_secs(2)
+        acts("slow_answers = { after = \"1s\" }", |run| {
+            run.longest_post() > Duration::from_millis(900)
         });
     }
 

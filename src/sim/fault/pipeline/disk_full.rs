@@ -66,14 +66,34 @@ impl Kind for DiskFull {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::testing::{refused, shows};
+    use std::sync::{Arc, Mutex};
+
+    use super::super::super::testing::{host_under, refused};
+    use super::*;
+    use crate::ports::{Disk, DiskFile, Ports};
+    use crate::sim::time::SimTime;
+    use crate::sim::world::World;
 
     #[test]
-    fn the_spool_cannot_write() {
-        let outage = "unavailable = {}\nat = \"15s\"\nlasts = \"40s\"";
-        shows(&[outage], "disk_full = {}", |pipeline| {
-            pipeline.spool.as_ref().is_some_and(|spool| spool.errors > 0)
-        });
+    fn files_grow_by_what_is_free() {
+        let written = |fault: Option<DiskFull>| {
+            let written = Arc::new(Mutex::new(0_u64));
+            let count = Arc::clone(&written);
+            let main = move |ports: crate::sim::kernel::KernelPorts| {
+                let file = ports.disk().open("file").expect("a file");
+                let grows = |nth: &u64| file.write_at(nth * 1_024, &[b'x'; 1_024]).is_ok();
+                *count.lock().expect("whole") = (0..8).take_while(grows).count() as u64;
+                Box::pin(std::future::ready(())) as _
+            };
+            let fault = fault.as_ref().map(|fault| fault as &dyn Body);
+            let mut kernel = host_under(fault, 1, Box::new(main));
+            kernel.run_until(SimTime::from_millis(1)).expect("no trouble");
+            let written = *written.lock().expect("whole");
+            written
+        };
+        assert_eq!(written(None), 8);
+        assert_eq!(written(Some(DiskFull { free: Some(SizeText(3 << 10)) })), 3);
+        assert_eq!(written(Some(DiskFull { free: None })), 0);
     }
 
     #[test]

@@ -52,11 +52,38 @@ impl Kind for DiskStall {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::testing::{acts, refused};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::super::super::testing::{apply, host_under, refused};
+    use super::*;
+    use crate::ports::{Disk, Ports};
+    use crate::sim::time::SimTime;
+    use crate::sim::world::World;
 
     #[test]
-    fn nothing_is_sent_that_is_not_kept() {
-        acts("disk_stall = {}", |run| run.posts().len() < 2);
+    fn no_operation_ends_before_the_fault_does() {
+        let done = |fault: Option<&dyn Body>| {
+            let done = Arc::new(AtomicU64::new(0));
+            let count = Arc::clone(&done);
+            let main = move |ports: crate::sim::kernel::KernelPorts| {
+                let count = Arc::clone(&count);
+                Box::pin(async move {
+                    ports.disk().run(|| ()).await;
+                    count.fetch_add(1, Ordering::Relaxed);
+                }) as _
+            };
+            let mut kernel = host_under(fault, 1, Box::new(main));
+            kernel.run_until(SimTime::from_secs(60)).expect("no trouble");
+            let during = done.load(Ordering::Relaxed);
+            if let Some(fault) = fault {
+                apply(&mut kernel, &fault.actions(&NetworkSpec::default()).1);
+            }
+            kernel.run_until(SimTime::from_secs(61)).expect("no trouble");
+            (during, done.load(Ordering::Relaxed))
+        };
+        assert_eq!(done(None), (1, 1));
+        assert_eq!(done(Some(&DiskStall {})), (0, 1));
     }
 
     #[test]

@@ -54,46 +54,37 @@ impl Kind for DiskTornWrites {
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use super::super::super::testing::refused;
+    use super::super::super::testing::{host_under, refused};
     use super::*;
-    use crate::domain::units::UnixMillis;
     use crate::ports::{Disk, DiskFile, Ports};
-    use crate::sim::kernel::{Kernel, KernelConfig, KernelPorts};
     use crate::sim::scenario::PIPELINE_HOST;
-    use crate::sim::seed::Seed;
     use crate::sim::time::SimTime;
-    use crate::sim::trace::{Sink, Trace};
-    use crate::sim::world::{CrashMode, HostFactory, NetworkFault, World};
+    use crate::sim::world::{CrashMode, NetworkFault, World};
 
     /// Bytes of an unsynced write that a power loss left.
     fn left(seed: u64, torn: bool) -> usize {
-        let config = KernelConfig::new(Seed(seed), UnixMillis(1_767_614_400_000));
-        let mut kernel = Kernel::new(config, Trace::new(Sink::None));
-        let left = Arc::new(Mutex::new(0));
-        let seen = Arc::clone(&left);
-        let factory: HostFactory<KernelPorts> = Box::new(move |ports| {
-            let seen = Arc::clone(&seen);
-            Box::pin(async move {
-                let bytes = ports.disk().read("file").expect("readable");
-                *seen.lock().expect("whole") = bytes.iter().filter(|byte| **byte == b'x').count();
-                let file = ports.disk().open("file").expect("a file");
-                file.write_at(0, &[b'x'; 4_096]).expect("room");
-            })
-        });
-        kernel.host(PIPELINE_HOST, factory).expect("a new name");
-        if torn {
-            for action in (DiskTornWrites {}).actions(&NetworkSpec::default()).0 {
-                let Action::Network(fault) = action else { panic!("{action:?}") };
-                kernel.apply(&fault).expect("the kernel can");
-            }
-        }
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let notes = Arc::clone(&seen);
+        let fault = DiskTornWrites {};
+        let fault = torn.then_some(&fault as &dyn Body);
+        let main = move |ports: crate::sim::kernel::KernelPorts| {
+            let bytes = ports.disk().read("file").unwrap_or_default();
+            let kept = bytes.iter().filter(|byte| **byte == b'x').count();
+            notes.lock().expect("whole").push(kept);
+            let file = ports.disk().open("file").expect("a file");
+            file.sync().expect("synced");
+            file.write_at(0, &[b'x'; 4_096]).expect("room");
+            Box::pin(std::future::ready(())) as _
+        };
+        let mut kernel = host_under(fault, seed, Box::new(main));
         kernel.run_until(SimTime::from_millis(1)).expect("no trouble");
         let (host, mode) = (PIPELINE_HOST.to_owned(), CrashMode::Power);
         kernel.apply(&NetworkFault::Crash { host: host.clone(), mode }).expect("the kernel can");
         kernel.apply(&NetworkFault::Restart { host }).expect("the kernel can");
         kernel.run_until(SimTime::from_millis(2)).expect("no trouble");
-        let left = *left.lock().expect("whole");
-        left
+        let seen = seen.lock().expect("whole");
+        assert_eq!(seen.len(), 2);
+        seen[1]
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What wire-level faults do to an answer on its way out: cut off, garbled, mislabelled, late.
 //!
 //! Invariants:
-//! - An answer that is spoilt told nothing: the journal forgets it. What the request did stays done,
-//!   and the counters keep it.
+//! - An answer that is spoilt told nothing: the journal forgets it. What the request did stays
+//!   done, and the counters keep it.
 //! - A garbled answer does not follow its schema, so whoever checks it can tell.
 //! - Which answers are hit, where and how, depends on the seed and on how many answers the faulty
 //!   broker has given.
@@ -140,7 +140,10 @@ impl Fleet {
     pub(in super::super) fn answer_delay(&self, broker: i32) -> Duration {
         let mut state = self.lock();
         let Some(delay) = state.in_force.delay(broker) else { return Duration::ZERO };
-        let is_slow = |fault: &FleetFault| matches!(fault, FleetFault::Slow { broker: slow, .. } if *slow == broker);
+        let is_slow = |fault: &FleetFault| match fault {
+            FleetFault::Slow { broker: slow, .. } => *slow == broker,
+            _ => false,
+        };
         // Whoever does not wait for the answer knows why it did not come.
         if let (Some(trace), Some(led_by)) = (&state.trace, state.in_force.led_by(is_slow)) {
             trace.go_on_from(led_by);

@@ -66,6 +66,11 @@ pub(super) fn application(event: &TraceEvent) -> Option<(String, Outcome)> {
                 text if text.contains(|c: char| c.is_ascii_digit()) => Outcome::Refused,
                 _ => Outcome::Lost,
             };
+            let answer = match answer {
+                "none" => "no answer",
+                "unsent" => "it never left",
+                answer => answer,
+            };
             Some((format!("POST {} ends: {answer}", short(field("request"))), outcome))
         }
         "breaker" | "component" => {
@@ -77,10 +82,9 @@ pub(super) fn application(event: &TraceEvent) -> Option<(String, Outcome)> {
         }
         "request" => {
             let (id, status) = (short(field("id")), field("status"));
-            let why = fault_named(event).map(|fault| format!(" ({fault})")).unwrap_or_default();
             match field("accepted") {
-                "true" => well(format!("takes {id}, answers {status}{why}")),
-                _ => Some((format!("refuses {id} with {status}{why}"), Outcome::Refused)),
+                "true" => well(format!("takes {id}, answers {status}")),
+                _ => Some((format!("refuses {id} with {status}"), Outcome::Refused)),
             }
         }
         "stored" => well(format!("stores {} events of {}", field("events"), short(field("id")))),
