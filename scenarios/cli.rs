@@ -135,7 +135,8 @@ const CASES: &[Case] = &[
     ),
     ("checks", &["checks"], 0, &["ground truth   oracle   13  every stored figure"]),
     ("checks_json", &["checks", "--format", "json"], 0, &["\"name\": \"no panic\""]),
-    ("faults", &["faults"], 0, &["partition   Nothing passes", "    one_way?"]),
+    ("faults", &["faults"], 0, &["partition             Nothing passes"]),
+    ("fault_by_name", &["faults", "partition"], 0, &["one_way", "between"]),
     ("faults_json", &["faults", "--format", "json"], 0, &["\"name\": \"crash\""]),
     (
         "lint_json",
@@ -200,9 +201,9 @@ const CASES: &[Case] = &[
     ),
     (
         "newrelic_fault_without_its_key",
-        &["newrelic", "serve", "--fault", "slow"],
+        &["newrelic", "serve", "--fault", "slow_answers"],
         2,
-        &["`slow` needs `after`; add after"],
+        &["`slow_answers` needs `after`; add after"],
     ),
     (
         "newrelic_data_max_without_data",
