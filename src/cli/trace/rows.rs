@@ -104,9 +104,9 @@ mod tests {
             plain,
             "02:09.000001     #317      #12  net        recv         kind=fin flow=a:1>b:2"
         );
+        let bare = regex::Regex::new("\x1b\\[[0-9]+m").expect("a pattern");
         for mark in [Mark::None, Mark::Found, Mark::Cause] {
             let coloured = row(&event, mark, true);
-            let bare = regex::Regex::new("\x1b\\[[0-9]+m").expect("a pattern");
             assert_eq!(bare.replace_all(&coloured, ""), row(&event, mark, false));
         }
     }

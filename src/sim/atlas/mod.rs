@@ -168,11 +168,10 @@ fn is_power_loss(action: &Action) -> bool {
 /// Every fault of ingest, with its time.
 fn ingest_faults(faults: &[Fault]) -> impl Iterator<Item = (&IngestFault, Span)> {
     faults.iter().flat_map(|fault| {
-        let of = |newrelic| match newrelic {
-            &NewRelicFault::Ingest { fault: ref ingest, .. } => Some((ingest, span(fault))),
+        fault.newrelic().filter_map(|newrelic| match newrelic {
+            NewRelicFault::Ingest { fault: ingest, .. } => Some((ingest, span(fault))),
             NewRelicFault::LateSynthesis { .. } => None,
-        };
-        fault.newrelic().filter_map(of)
+        })
     })
 }
 

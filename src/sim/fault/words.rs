@@ -54,7 +54,7 @@ pub(super) fn to_share(share: Option<f64>) -> String {
 pub(super) fn simpler_shares(share: Option<f64>) -> Vec<Option<f64>> {
     match share {
         None => Vec::new(),
-        Some(share) if share == 0.5 => vec![None],
+        Some(0.5) => vec![None],
         Some(_) => vec![None, Some(0.5)],
     }
 }

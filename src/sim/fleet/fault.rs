@@ -355,10 +355,10 @@ impl State {
         let Some(found) = entries.iter().position(|entry| entry.fault == *fault) else { return };
         let entry = entries.remove(found);
         match entry.fault {
-            FleetFault::IsrShrink { broker } => {
-                if self.broker(broker).is_some_and(|broker| broker.up && !broker.fenced) {
-                    self.plan_catch_up(broker);
-                }
+            FleetFault::IsrShrink { broker }
+                if self.broker(broker).is_some_and(|broker| broker.up && !broker.fenced) =>
+            {
+                self.plan_catch_up(broker);
             }
             FleetFault::ControllerLoss => self.elect_controller(),
             FleetFault::CoordinatorMove { loading, .. } => {

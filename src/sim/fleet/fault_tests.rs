@@ -32,11 +32,14 @@ fn secs(seconds: u64) -> SimTime {
 }
 
 /// Leaders of all partitions: topic, partition, leader.
-fn leaders(fleet: &Fleet) -> Vec<(Arc<str>, usize, i32)> {
+/// Topic, partition, leader.
+type Place = (Arc<str>, usize, i32);
+
+fn leaders(fleet: &Fleet) -> Vec<Place> {
     leaders_of(&fleet.metadata())
 }
 
-fn leaders_of(meta: &MetadataTruth) -> Vec<(Arc<str>, usize, i32)> {
+fn leaders_of(meta: &MetadataTruth) -> Vec<Place> {
     let of_topic = |topic: &MetadataTopic| {
         let name = Arc::clone(&topic.name);
         let leaders = topic.partitions.iter().map(|part| part.leader).enumerate();
@@ -105,8 +108,7 @@ fn leaders_move_and_come_back() {
         fleet.begin_fault(secs(10), &fault);
         check_laws(&fleet);
         let moved = leaders(&fleet);
-        let differs =
-            |(one, other): &(&(Arc<str>, usize, i32), &(Arc<str>, usize, i32))| one != other;
+        let differs = |(one, other): &(&Place, &Place)| one != other;
         let changed: Vec<_> =
             before.iter().zip(&moved).filter(differs).map(|(one, _)| one).collect();
         assert_eq!(changed.len(), expected, "{topic:?} {share}");
@@ -473,7 +475,7 @@ proptest! {
             take(&seldom, step, &mut now, &mut begun);
         }
         let at = SimTime::from_millis(now);
-        (often.take_died(at), seldom.take_died(at));
+        often.take_died(at); seldom.take_died(at);
         prop_assert_eq!(fingerprint(&often), fingerprint(&seldom));
     }
 }

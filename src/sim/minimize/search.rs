@@ -210,9 +210,8 @@ impl<'a> Search<'a> {
                 scope.spawn(move || crew.work(&done));
             }
             drop(done);
-            let mut tried = self.tried.len() as u64;
-            for (key, trial) in trials {
-                tried += 1;
+            let tried_before = self.tried.len() as u64;
+            for (tried, (key, trial)) in (tried_before + 1..).zip(trials) {
                 self.hunt.memory.keep(key, trial);
                 (self.heard)(&News {
                     fingerprint: &self.question.wanted.fingerprint,

@@ -36,7 +36,7 @@ pub fn write(scenario: &Scenario, comments: &[String]) -> String {
         let plain_value = changed(key).filter(|value| !value.is_object());
         text.extend(plain_value.map(|value| entry(key, &value)));
     }
-    for (name, _) in &scenario.kafka {
+    for name in scenario.kafka.keys() {
         let spec = whole.get("kafka").and_then(|all| all.get(name)).cloned().unwrap_or_default();
         let usual = serde_json::to_value(KafkaSpec::default()).unwrap_or_default();
         let spec = differing(spec, &usual).map(table).unwrap_or_default();

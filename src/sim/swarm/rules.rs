@@ -83,7 +83,9 @@ impl Rules<'_> {
 
     fn numbers(&mut self, spec: &SwarmSpec) {
         let SwarmSpec { topology, workload, pipeline, .. } = spec;
-        let within: [(&str, Option<Pair<u32>>, Pair<u32>); 11] = [
+        /// Key, what it says, what it may say.
+        type Within = (&'static str, Option<Pair<u32>>, Pair<u32>);
+        let within: [Within; 11] = [
             ("count", Some(spec.count), [0, 100]),
             ("topology.clusters", topology.clusters, [1, 6]),
             ("topology.brokers", topology.brokers, [1, 1_000]),

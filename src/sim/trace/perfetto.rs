@@ -428,9 +428,9 @@ mod tests {
             }
         }
         assert!(open.is_empty(), "never ended: {open:?}");
-        let arrows = |ends: &[((String, u64), (u64, u64), f64)]| -> Vec<_> {
-            ends.iter().map(|(id, _, _)| id.clone()).collect()
-        };
+        type End = ((String, u64), (u64, u64), f64);
+        let arrows =
+            |ends: &[End]| -> Vec<_> { ends.iter().map(|(id, _, _)| id.clone()).collect() };
         assert_eq!(arrows(&starts), arrows(&ends));
         for (id, track, at) in starts.iter().chain(&ends) {
             let within = slices[track].iter().any(|(from, to)| from <= at && at < to);

@@ -88,8 +88,8 @@ mod tests {
             let fault = fault.as_ref().map(|fault| fault as &dyn Body);
             let mut kernel = host_under(fault, 1, Box::new(main));
             kernel.run_until(SimTime::from_millis(1)).expect("no trouble");
-            let written = *written.lock().expect("whole");
-            written
+
+            *written.lock().expect("whole")
         };
         assert_eq!(written(None), 8);
         assert_eq!(written(Some(DiskFull { free: Some(SizeText(3 << 10)) })), 3);

@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_power_loss_tears_within_a_sector() {
-        let torn = |torn| (0..40).filter(|seed| left(*seed, torn) % 512 != 0).count();
+        let torn = |torn| (0..40).filter(|seed| !left(*seed, torn).is_multiple_of(512)).count();
         assert_eq!(torn(false), 0);
         assert!(torn(true) > 0);
     }

@@ -38,7 +38,7 @@ struct Draw {
 impl Draw {
     /// A number below `bound`; 0 for 0.
     fn below(&self, what: u64, bound: usize) -> usize {
-        let hash = mix(self.noise ^ 0x0057_4952_45, self.broker << 40 | self.answer, what);
+        let hash = mix(self.noise ^ 0x0000_5749_5245, self.broker << 40 | self.answer, what);
         let bound = bound as u128;
         usize::try_from((u128::from(hash) * bound) >> 64).unwrap_or(0)
     }

@@ -341,6 +341,6 @@ fn what_is_slow_at_the_other_end_is_blamed_for_its_slowness() {
     });
     stage.run(secs(10));
     let events = events(&stage);
-    let last = events.iter().filter(|event| event.kind == "send").last().expect("a connect");
+    let last = events.iter().rfind(|event| event.kind == "send").expect("a connect");
     assert_eq!(last.parent, Some(reason), "{last}");
 }

@@ -98,10 +98,10 @@ fn body_head(out: &mut String, passport: &Passport, report: &RunReport, evidence
 fn section(out: &mut String, id: &str, title: &str, about: &str, body: &str) {
     let about =
         if about.is_empty() { String::new() } else { format!("<p class=\"note\">{about}</p>") };
-    let _ = write!(
+    let _ = writeln!(
         out,
         "<section id=\"{id}\" aria-labelledby=\"h-{id}\"><h2 id=\"h-{id}\">{title}</h2>\
-         {about}{body}</section>\n"
+         {about}{body}</section>"
     );
 }
 
@@ -162,7 +162,7 @@ fn sequence(out: &mut String, evidence: &Evidence) {
 
 fn folded(out: &mut String, id: &str, title: &str, body: &str) {
     let _ =
-        write!(out, "<details id=\"{id}\"><summary><h2>{title}</h2></summary>{body}</details>\n");
+        writeln!(out, "<details id=\"{id}\"><summary><h2>{title}</h2></summary>{body}</details>");
 }
 
 fn words(out: &mut String, passport: &Passport, report: &RunReport, evidence: &Evidence) {

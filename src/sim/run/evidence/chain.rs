@@ -76,9 +76,7 @@ fn anchor(log: &Log<'_>, at: SimTime) -> Option<TraceEvent> {
         |event: &TraceEvent| event.source == PIPELINE_HOST && words::application(event).is_some();
     let near = SimTime(at.0.saturating_add(NEAR_NS));
     let then = log.between(at, near).find(own);
-    let Some(then) = then.or_else(|| log.before(at).take(LOOK_BACK_MAX).find(own)) else {
-        return None;
-    };
+    let then = then.or_else(|| log.before(at).take(LOOK_BACK_MAX).find(own))?;
     if then.kind != "cycle-begin" {
         return Some(then);
     }
@@ -235,9 +233,8 @@ fn anchor_steps(record: &Record, log: &Log<'_>, focus: &Focus<'_>) -> Vec<Step> 
         let is_news = parent.source == "fault"
             || (words::application(&parent).is_some() && parent.kind != "component")
             || message(&parent).is_some_and(|message| message.outcome != Outcome::Arrived);
-        if is_news && steps.len() <= ANCESTORS_MAX {
-            steps.push(step(&parent));
-        } else if parent.source == "fault" && parent.kind == "begin" {
+        let is_begin = parent.source == "fault" && parent.kind == "begin";
+        if (is_news && steps.len() <= ANCESTORS_MAX) || is_begin {
             steps.push(step(&parent));
         }
         at = parent;

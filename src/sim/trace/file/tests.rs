@@ -52,7 +52,11 @@ fn recorded(events: &[(u64, bool, String)]) -> (Vec<u8>, Vec<u8>, TraceDigest) {
 fn sample() -> (Vec<u8>, Vec<u8>, TraceDigest) {
     let event = |number: u64| {
         let at = number * 1_234_567 % 900_000_007;
-        (at, number % 3 == 0, format!("recv kind=data n={number} print={:016x}", number * at))
+        (
+            at,
+            number.is_multiple_of(3),
+            format!("recv kind=data n={number} print={:016x}", number * at),
+        )
     };
     recorded(&(0..10_000).map(event).collect::<Vec<_>>())
 }
