@@ -22,6 +22,9 @@ const CASES: &[Case] = &[
     ("built_in_passes", &["run"], 0, &["PASSED", "ground truth", "card "]),
     ("json_is_complete", &["run", "--format", "json"], 0, &["\"checks\"", "\"trace\"", "\"id\""]),
     ("markdown_has_a_table", &["run", "--format", "markdown"], 0, &["| ✓ | conservation |"]),
+    ("svg_is_a_picture", &["run", "--format", "svg"], 0, &["<svg xmlns", "Faults", "</svg>"]),
+    ("card_of_a_scenario", &["card", "scenarios/steady.toml"], 0, &["target/shakedown/", ".html"]),
+    ("card_of_nothing", &["card", "fixtures/scenarios/not_utf8.bin"], 3, &["not_utf8.bin"]),
     ("junit_names_checks", &["run", "--format", "junit"], 0, &["<testcase name=\"conservation\""]),
     ("unknown_verb", &["sial"], 2, &["Usage"]),
     (
@@ -132,7 +135,8 @@ const CASES: &[Case] = &[
     ),
     ("checks", &["checks"], 0, &["ground truth   oracle   13  every stored figure"]),
     ("checks_json", &["checks", "--format", "json"], 0, &["\"name\": \"no panic\""]),
-    ("faults", &["faults"], 0, &["partition   Nothing passes", "    one_way?"]),
+    ("faults", &["faults"], 0, &["partition             Nothing passes"]),
+    ("fault_by_name", &["faults", "partition"], 0, &["one_way", "between"]),
     ("faults_json", &["faults", "--format", "json"], 0, &["\"name\": \"crash\""]),
     (
         "lint_json",
@@ -197,9 +201,9 @@ const CASES: &[Case] = &[
     ),
     (
         "newrelic_fault_without_its_key",
-        &["newrelic", "serve", "--fault", "slow"],
+        &["newrelic", "serve", "--fault", "slow_answers"],
         2,
-        &["`slow` needs `after`; add after"],
+        &["`slow_answers` needs `after`; add after"],
     ),
     (
         "newrelic_data_max_without_data",

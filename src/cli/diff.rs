@@ -60,7 +60,8 @@ pub struct DiffArgs {
     #[arg(long, value_name = "EVENTS", default_value_t = 5)]
     before: usize,
     /// Events after it, of each run, that are compared host by host.
-    #[arg(long, value_name = "EVENTS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    #[arg(long, value_name = "EVENTS", default_value_t = 2_000,
+        value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     after: u64,
     /// How the report is printed.
     #[arg(long, value_enum, default_value_t)]

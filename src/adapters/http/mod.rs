@@ -3,6 +3,7 @@
 //! Invariants:
 //! - No redirect is followed, no proxy of the environment is used, nothing is decoded or sent
 //!   again: what the caller sees is one exchange.
+//! - After a time-out no pooled connection is trusted any more.
 //! - The body is capped while it streams in, before it is kept.
 //! - [`HttpError::fate`](crate::ports::HttpError::fate) is `NotSent` only when no connection had
 //!   taken the request.
@@ -10,8 +11,8 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -35,8 +36,22 @@ const IDLE_PER_AUTHORITY: usize = 16;
 /// One pool of HTTP/1.1 connections, with and without TLS.
 #[derive(Debug, Clone)]
 pub struct ReqwestHttp {
-    client: reqwest::Client,
+    /// Replaced after a time-out: what its pool trusts may be dead without a word.
+    client: Arc<Mutex<reqwest::Client>>,
+    net: TokioNet,
     clock: SystemClock,
+}
+
+fn client(net: TokioNet) -> Result<reqwest::Client, reqwest::Error> {
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(redirect::Policy::none())
+        .referer(false)
+        .retry(reqwest::retry::never())
+        .pool_idle_timeout(IDLE_MAX)
+        .pool_max_idle_per_host(IDLE_PER_AUTHORITY)
+        .dns_resolver(Resolver(net))
+        .build()
 }
 
 impl ReqwestHttp {
@@ -47,16 +62,20 @@ impl ReqwestHttp {
     pub fn new(net: TokioNet, clock: SystemClock) -> Result<Self, reqwest::Error> {
         // Fails when the process has a provider already, which then is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .retry(reqwest::retry::never())
-            .pool_idle_timeout(IDLE_MAX)
-            .pool_max_idle_per_host(IDLE_PER_AUTHORITY)
-            .dns_resolver(Resolver(net))
-            .build()?;
-        Ok(Self { client, clock })
+        let client = Arc::new(Mutex::new(client(net)?));
+        Ok(Self { client, net, clock })
+    }
+
+    fn present(&self) -> reqwest::Client {
+        self.client.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Begins with an empty pool; requests under way keep theirs.
+    fn renew(&self) {
+        // It was made once of the same settings; if it cannot be made again, the old one stays.
+        if let Ok(fresh) = client(self.net) {
+            *self.client.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
+        }
     }
 
     async fn exchange(
@@ -82,7 +101,7 @@ impl ReqwestHttp {
             reqwest::Body::wrap(Outgoing { body: Some(body), taken: Arc::clone(sent) })
         });
         let request = reqwest::Request::try_from(request).map_err(fail)?;
-        let mut answer = self.client.execute(request).await.map_err(fail)?;
+        let mut answer = self.present().execute(request).await.map_err(fail)?;
         let limit = limits.body_bytes_max;
         let too_long = || HttpError::BodyTooLong { authority: authority.to_owned(), limit };
         if answer.content_length().is_some_and(|length| length > limit as u64) {
@@ -116,6 +135,7 @@ impl Http for ReqwestHttp {
             Ok(outcome) => outcome,
             Err(Elapsed(timeout)) => {
                 let sent = sent.load(Ordering::Relaxed);
+                self.renew();
                 Err(HttpError::Timeout { authority, timeout, sent })
             }
         }

@@ -5,6 +5,8 @@
 //!   connection, and an idle connection costs no task.
 //! - A pooled connection is looked at before use; one that is closed, or that said something
 //!   nobody asked for, is dropped.
+//! - When an exchange ends by its time-out without a byte of an answer, connections that were idle
+//!   before it are not used again.
 //! - [`HttpError::fate`] is `NotSent` only when the transport took no byte of the request.
 
 use std::collections::BTreeMap;
@@ -78,11 +80,15 @@ impl<N: Net, C: Clock> Http for HttpOverNet<N, C> {
     ) -> Result<HttpResponse, HttpError> {
         let (to, request) = origin_form(request)?;
         let meter = Meter::default();
+        let began = self.0.clock.monotonic();
         let exchange = self.0.exchange(&to, request, limits, &meter);
         match self.0.clock.timeout(limits.timeout, exchange).await {
             Ok(outcome) => outcome,
             Err(Elapsed(timeout)) => {
                 let sent = meter.written() > 0;
+                if meter.read() == 0 {
+                    self.0.forget(&to, began);
+                }
                 Err(HttpError::Timeout { authority: to.to_string(), timeout, sent })
             }
         }
@@ -143,6 +149,15 @@ impl<N: Net, C: Clock> Inner<N, C> {
             if link.settle().await {
                 return Some(link);
             }
+        }
+    }
+
+    /// Drops the connections to `to` that have been idle since before `began`. The path may have
+    /// lost them without a word (a NAT that restarted does): each would cost a time-out more.
+    fn forget(&self, to: &Endpoint, began: Duration) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(idle) = idle.get_mut(to) {
+            idle.retain(|one| one.since > began);
         }
     }
 

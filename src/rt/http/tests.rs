@@ -275,6 +275,21 @@ fn only_safe_methods_are_sent_again() {
     assert_eq!(answers_once_then_closes(&[("POST", "http://server/"); 2]), ["ok", "Broken"]);
 }
 
+/// Two connections are kept and both go dead without a word: only the first costs a time-out.
+#[test]
+fn a_time_out_ends_the_trust_in_what_was_idle() {
+    run(|net, client| async move {
+        scripted(&net, &[&[OK, ""], &[OK, ""], &[OK]]).await;
+        let send = || client.send(request("POST", "http://server/", "body"), LIMITS);
+        let (one, other) = futures_util::join!(send(), send());
+        assert!(one.is_ok() && other.is_ok());
+        let silent = send().await;
+        assert!(matches!(silent, Err(HttpError::Timeout { sent: true, .. })), "{silent:?}");
+        assert_eq!(send().await.map(|answer| answer.status().as_u16()).ok(), Some(200));
+        assert_eq!(net.connects.load(Ordering::Relaxed), 3);
+    });
+}
+
 #[test]
 fn server_stops_gracefully() {
     run(|net, client| async move {

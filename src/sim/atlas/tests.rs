@@ -16,8 +16,8 @@ fn atlas(pipeline: &str, faults: &[&str]) -> Atlas {
 
 const OUTAGE: &str = "at = \"1min\"\nlasts = \"5min\"\nunavailable = {}";
 const HICCUP: &str = "at = \"1min\"\nlasts = \"2s\"\nunavailable = {}";
-const FORBIDDEN: &str = "at = \"1min\"\nlasts = \"9s\"\nforbidden = {}";
-const TOO_LARGE: &str = "at = \"1min\"\nlasts = \"9s\"\npayload_too_large = {}";
+const FORBIDDEN: &str = "at = \"20s\"\nlasts = \"9s\"\nforbidden = {}";
+const TOO_LARGE: &str = "at = \"40s\"\nlasts = \"9s\"\npayload_too_large = {}";
 const LIES: &str = "at = \"20s\"\nlasts = \"9s\"\ndisk_lies = {}";
 const STALL: &str = "at = \"20s\"\nlasts = \"5min\"\ndisk_stall = {}";
 const KILL: &str = "at = \"40s\"\nlasts = \"9s\"\ncrash = { host = \"pipeline\" }";
@@ -73,7 +73,8 @@ fn ingest_is_hindered_by_what_stands_in_its_way_alone() {
     let second = SimTime::from_secs;
     assert_eq!(spans(&[]), []);
     assert_eq!(spans(&[BROKER, JUMP, KILL]), []);
-    assert_eq!(spans(&[OUTAGE, FORBIDDEN]), [(second(60), second(360))]);
+    let refused = (second(20), second(29));
+    assert_eq!(spans(&[OUTAGE, FORBIDDEN]), [refused, (second(60), second(360))]);
     let between = "partition = { between = [\"newrelic\", \"pipeline\"] }";
     let cut = format!("at = \"10s\"\nlasts = \"5s\"\n{between}");
     // A connection that died without a word costs its next user one time-out more.

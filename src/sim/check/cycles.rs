@@ -36,7 +36,7 @@ fn examine(record: &Record) -> Finding {
             start(&mut finding, record, &atlas, cycle);
         }
         for pair in life.cycles.windows(2) {
-            follow(&mut finding, record, &pair[0], &pair[1]);
+            follow(&mut finding, record, &atlas, &pair[0], &pair[1]);
         }
         pauses(&mut finding, record, &atlas, life);
     }
@@ -71,7 +71,34 @@ fn start(finding: &mut Finding, record: &Record, atlas: &Atlas, cycle: &CycleRec
     }
 }
 
-fn follow(finding: &mut Finding, record: &Record, one: &CycleRecord, next: &CycleRecord) {
+/// Starts between the two cycles that passed while the pipeline stood still and no cycle ran: they
+/// are nobody's to count.
+fn held_starts(
+    record: &Record,
+    atlas: &Atlas,
+    one: &CycleRecord,
+    next: &CycleRecord,
+    passed: i64,
+) -> i64 {
+    let interval = record.scenario.pipeline.interval.0;
+    let late = Duration::from_millis(next.wall.0.rem_euclid(interval_ms(record)).unsigned_abs());
+    let mut start = next.started.since_start().saturating_sub(late);
+    let mut held = 0;
+    for _ in 0..passed {
+        start = start.saturating_sub(interval);
+        let at = SimTime::from(start);
+        held += i64::from(one.ended < at && atlas.pauses.touching(at, at).is_some());
+    }
+    held
+}
+
+fn follow(
+    finding: &mut Finding,
+    record: &Record,
+    atlas: &Atlas,
+    one: &CycleRecord,
+    next: &CycleRecord,
+) {
     let at = Some(next.started);
     if next.number != one.number + 1 {
         let (a, b) = (one.number, next.number);
@@ -92,6 +119,7 @@ fn follow(finding: &mut Finding, record: &Record, one: &CycleRecord, next: &Cycl
     }
     let slot = |cycle: &CycleRecord| cycle.wall.0.div_euclid(interval_ms(record));
     let passed = slot(next) - slot(one) - 1;
+    let passed = passed - held_starts(record, atlas, one, next, passed);
     if i64::try_from(one.skipped) != Ok(passed) {
         finding.violate(
             at,

@@ -66,9 +66,9 @@ fn examine_cycle(
     let own = view.clone();
     let mut hearing = Hearing { finding, cluster, cycle, view: own, events, brokers };
     if jmx {
-        hearing.brokers("scrape", "memory.total.bytes", |id| view.scrape(id).is_some());
+        hearing.brokers("scrape", "memory.total.bytes", |id| view.has_scrape(id));
     }
-    hearing.brokers("log_dirs", "disk.total.bytes", |id| view.log_dirs(id).is_some());
+    hearing.brokers("log_dirs", "disk.total.bytes", |id| view.has_log_dirs(id));
     hearing.brokers("group_list", "", |id| view.listed_groups(id).is_some());
     hearing.groups("committed_offsets", |name| view.committed(name).is_some());
     hearing.groups("group_state", |name| view.group(name).is_some());

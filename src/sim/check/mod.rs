@@ -5,7 +5,7 @@
 //! - A check that examined nothing has failed, unless the plan made its object impossible and it
 //!   says so.
 
-pub use fingerprint::{Failure, Fingerprint, InvalidFingerprint};
+pub use fingerprint::{Failure, Fingerprint, InvalidFingerprint, SIMULATOR};
 use record::Record;
 pub use verdict::{CheckResult, Class, Finding, Margin, Violation};
 

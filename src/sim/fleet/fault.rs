@@ -23,7 +23,9 @@ use super::group::GroupState;
 use super::history::Change;
 use super::past::Past;
 use super::state::{Event, State};
+use crate::rt::cause::{self, Cause};
 use crate::sim::time::SimTime;
+use crate::sim::trace::EventId;
 use crate::sim::workload::mix;
 
 /// A fault of a cluster; what it begins, [`Fleet::end_fault`] ends.
@@ -139,6 +141,8 @@ impl FleetFault {
 struct Entry {
     begun: SimTime,
     fault: FleetFault,
+    /// What led to it.
+    led_by: Option<Cause>,
     /// Partitions whose leaders it moved.
     moved: BTreeSet<usize>,
     /// Bytes that something else takes of the broker's log volume.
@@ -165,6 +169,12 @@ impl InForce {
     pub(super) fn spoilers(&self, broker: i32) -> Vec<FleetFault> {
         let faults = self.entries.iter().map(|entry| &entry.fault);
         faults.filter(|fault| fault.wire_broker() == Some(broker)).cloned().collect()
+    }
+
+    /// What led to the fault in force that `is` picks, the newest of several.
+    pub(super) fn led_by(&self, is: impl Fn(&FleetFault) -> bool) -> Option<EventId> {
+        let entry = self.entries.iter().rev().find(|entry| is(&entry.fault))?;
+        entry.led_by.map(|id| EventId(id.get()))
     }
 
     /// The number of the next answer under wire-level faults.
@@ -305,6 +315,7 @@ impl State {
         let entry = Entry {
             begun: self.now,
             fault: fault.clone(),
+            led_by: cause::present(),
             moved: BTreeSet::new(),
             taken_bytes: 0,
             past,

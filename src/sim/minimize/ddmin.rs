@@ -57,6 +57,7 @@ fn complements(chunks: &[Vec<usize>]) -> Vec<Vec<usize>> {
 mod tests {
     use std::convert::Infallible;
 
+    use proptest::collection::{btree_set, vec};
     use proptest::prelude::*;
 
     use super::*;
@@ -115,7 +116,7 @@ mod tests {
 
         #[test]
         fn any_of_several_causes_will_do(
-            causes in proptest::collection::vec(proptest::collection::btree_set(0usize..20, 1..4), 1..4),
+            causes in vec(btree_set(0usize..20, 1..4), 1..4),
         ) {
             let fails =
                 |kept: &[usize]| causes.iter().any(|cause| cause.iter().all(|n| kept.contains(n)));

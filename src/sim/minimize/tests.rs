@@ -92,7 +92,7 @@ fn what_the_failure_needs_is_left() {
     check(
         &|scenario| kinds(scenario).contains(&"too_many_requests"),
         &["too_many_requests"],
-        "1 fault, 1 cluster, 1 broker, 0 topics, 0 partitions, 0 groups, 0 settings, 110 s",
+        "1 fault, 1 cluster, 1 broker, 0 topics, 0 partitions, 0 groups, 0 settings, 120 s",
     );
     check(
         &|scenario| scenario.kafka.values().any(|kafka| kafka.brokers >= 3 && kafka.topics >= 2),

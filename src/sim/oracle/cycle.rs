@@ -45,12 +45,17 @@ impl<'a> CycleView<'a> {
         Some((first, times.next_back().unwrap_or(first)))
     }
 
-    /// The last figures of a broker.
-    pub fn scrape(&self, broker: i32) -> Option<&'a BrokerTruth> {
-        match &self.journal.scrapes(broker, &self.range).next_back()?.what {
+    /// Whether the broker gave any figures.
+    pub fn has_scrape(&self, broker: i32) -> bool {
+        self.journal.scrapes(broker, &self.range).next().is_some()
+    }
+
+    /// The figures that a broker gave, newest first.
+    pub fn scrapes(&self, broker: i32) -> impl Iterator<Item = &'a BrokerTruth> + use<'a, '_> {
+        self.journal.scrapes(broker, &self.range).rev().filter_map(|seen| match &seen.what {
             Observed::Scrape(truth) => Some(truth.as_ref()),
             _ => None,
-        }
+        })
     }
 
     /// Every distinct description of the cluster that was given, newest first.
@@ -104,14 +109,19 @@ impl<'a> CycleView<'a> {
         }
     }
 
-    /// The last account of a broker's disk.
-    pub fn log_dirs(&self, broker: i32) -> Option<LogDirs<'a>> {
-        match &self.journal.log_dirs(broker, &self.range).next_back()?.what {
+    /// Whether the broker gave any account of its disk.
+    pub fn has_log_dirs(&self, broker: i32) -> bool {
+        self.journal.log_dirs(broker, &self.range).next().is_some()
+    }
+
+    /// The accounts of its disk that a broker gave, newest first.
+    pub fn all_log_dirs(&self, broker: i32) -> impl Iterator<Item = LogDirs<'a>> + use<'a, '_> {
+        self.journal.log_dirs(broker, &self.range).rev().filter_map(|seen| match &seen.what {
             Observed::LogDirs { total_bytes, usable_bytes, replicas } => {
                 Some((*total_bytes, *usable_bytes, replicas.as_slice()))
             }
             _ => None,
-        }
+        })
     }
 }
 

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 
+use super::arrival::Arrivals;
 use super::cycle::{CycleEvents, CycleView};
 use crate::sim::check::record::{FleetRecord, Record};
 use crate::sim::fleet::MetadataTruth;
@@ -30,12 +31,20 @@ impl std::fmt::Display for Score {
 /// Seconds for which a broker that is gone still counts as expected.
 const EXPECTED_FOR_SECONDS: u64 = 600;
 
-/// Admissible scores of one cycle: one per description of the cluster that it was given.
+/// Admissible scores of one cycle: one per description of the cluster that it was given, and per
+/// answer that may have come or not.
 pub fn expected(record: &Record, events: &CycleEvents<'_>) -> Vec<Score> {
     let Some(fleet) = record.fleets.get(events.cluster) else { return Vec::new() };
     let view = CycleView::new(fleet, events.cycle.started, events.cycle.ended);
     let known = expected_brokers(record, fleet, events);
-    view.metadata().into_iter().map(|truth| score(fleet, &view, truth, &known, events)).collect()
+    let arrivals = Arrivals::new(view.clone(), events);
+    let all = fleet.brokers.clone();
+    let told: Vec<i32> = all.iter().copied().filter(|id| !arrivals.is_unknown(*id)).collect();
+    // Where nobody can tell whether answers arrived, they may have or not.
+    let sets = if told == all { vec![all] } else { vec![all, told] };
+    let truths = view.metadata();
+    let pairs = truths.into_iter().flat_map(|truth| sets.iter().map(move |set| (truth, set)));
+    pairs.map(|(truth, heard)| score(heard, &arrivals, truth, &known, events)).collect()
 }
 
 /// Brokers that this life of the pipeline saw within the ten minutes before the end of the
@@ -52,7 +61,7 @@ pub fn expected_brokers(
     let view = CycleView::new(fleet, from, events.cycle.ended);
     let truths = view.metadata();
     let named: BTreeSet<i32> = truths.iter().flat_map(|t| &t.brokers).map(|b| b.id).collect();
-    let seen = |id: &i32| named.contains(id) || view.scrape(*id).is_some();
+    let seen = |id: &i32| named.contains(id) || view.has_scrape(*id);
     fleet.brokers.iter().copied().filter(seen).collect()
 }
 
@@ -61,13 +70,13 @@ fn mean(values: &[f64]) -> Option<f64> {
 }
 
 fn score(
-    fleet: &FleetRecord,
-    view: &CycleView<'_>,
+    heard: &[i32],
+    arrivals: &Arrivals<'_>,
     truth: &MetadataTruth,
     known: &[i32],
     events: &CycleEvents<'_>,
 ) -> Score {
-    let scrapes: Vec<_> = fleet.brokers.iter().filter_map(|id| view.scrape(*id)).collect();
+    let scrapes: Vec<_> = heard.iter().filter_map(|id| arrivals.scrape(*id)).collect();
     let partitions = || {
         let topics = truth.topics.iter().filter(|topic| !topic.name.starts_with("__"));
         topics.flat_map(|topic| &topic.partitions)
@@ -81,7 +90,7 @@ fn score(
     });
     let memory: Vec<f64> = memory.collect();
     let idle: Vec<f64> = scrapes.iter().map(|s| s.gauges.handler_idle * 100.0).collect();
-    let disks = fleet.brokers.iter().filter_map(|id| view.log_dirs(*id));
+    let disks = heard.iter().filter_map(|id| arrivals.log_dirs(*id));
     let disk = disks.map(|(total, free, _)| (total - free) as f64 / total as f64 * 100.0);
     let disk = disk.reduce(f64::max);
     let errors = error_rate(events);

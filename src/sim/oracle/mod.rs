@@ -6,6 +6,7 @@
 //!
 //! Not modelled: batching, delivery, compression; those are judged by conservation.
 
+pub mod arrival;
 pub mod cycle;
 pub mod expect;
 pub mod guid;

@@ -2,8 +2,8 @@
 //! and what must hold.
 //!
 //! Invariants:
-//! - Every line of a feature is a keyword with its text or a comment: no text of a scenario, however
-//!   it begins, is taken for a keyword or swallowed as a description.
+//! - Every line of a feature is a keyword with its text or a comment: no text of a scenario,
+//!   however it begins, is taken for a keyword or swallowed as a description.
 //! - Every setting and every limit that is not the default has a step, every fault has one.
 //!
 //! Not modelled: the text is for people; the scenario file beside it is what runs.

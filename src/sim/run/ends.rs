@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::crash_point::CrashPoints;
 use super::hosts::Setup;
 use super::memory_cap::MemoryCaps;
+use super::runner::Look;
 use crate::sim::check::record::CrashPointRecord;
 use crate::sim::fault::Fault;
 use crate::sim::fleet::{Fleet, broker_host};
@@ -41,7 +42,8 @@ impl Ends {
         Self { points, caps, faults, begun: BTreeMap::new() }
     }
 
-    /// Lets time pass until `until`, through the ends of hosts and their returns on the way.
+    /// Lets time pass until `until`, through the ends of hosts and their returns on the way; takes
+    /// `look` if its instant comes before.
     ///
     /// # Errors
     /// The world's.
@@ -49,6 +51,7 @@ impl Ends {
         &mut self,
         world: &mut W,
         setup: &Setup,
+        look: &mut Look,
         until: SimTime,
     ) -> Result<(), WorldError> {
         loop {
@@ -60,8 +63,13 @@ impl Ends {
             }
             let looks = setup.fleets.values().filter_map(Fleet::next_look);
             let looks = looks.chain(self.caps.next_look(now)).filter(|at| *at > now);
-            let next = looks.min().unwrap_or(until);
-            self.points.reach(world, setup, next.min(until))?;
+            let next = looks.min().unwrap_or(until).min(until);
+            // No more than a look: what takes hosts down has its own instants.
+            if let Some(at) = look.due(next) {
+                self.points.reach(world, setup, at)?;
+                look.take(world, setup);
+            }
+            self.points.reach(world, setup, next)?;
         }
     }
 

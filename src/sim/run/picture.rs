@@ -8,7 +8,7 @@ use crate::sim::check::record::{BreakerNews, BreakerRecord, PipelineRecord, Reco
 use crate::sim::check::recovery::{self, Return};
 use crate::sim::fleet::broker_host;
 use crate::sim::report::timeline::{Lane, Mark, Timeline, Tone};
-use crate::sim::scenario::Scenario;
+use crate::sim::scenario::{JoinSpec, KafkaSpec, Scenario, SurgeSpec};
 use crate::sim::time::SimTime;
 
 /// What was in force when, one line per fact.
@@ -20,6 +20,7 @@ pub fn drawn(record: &Record) -> Vec<String> {
             "cluster {cluster}: {} brokers, {} topics of {} partitions × {}, {} groups",
             spec.brokers, spec.topics, spec.partitions, spec.replication, spec.groups
         ));
+        lines.extend(changes(cluster, spec));
     }
     lines.push(format!(
         "{} simulated, a cycle every {}, links {} ± {}",
@@ -33,6 +34,21 @@ pub fn drawn(record: &Record) -> Vec<String> {
         lines.push(format!("{} to {} {}", fault.from, fault.to, fault.label));
     }
     lines
+}
+
+/// What the scenario itself makes of a cluster on the way: surges of load, and growth.
+fn changes(cluster: &str, spec: &KafkaSpec) -> Vec<String> {
+    let surge = |surge: &SurgeSpec| {
+        let (from, to) = (SimTime::from(surge.at.0), SimTime::from(surge.at.0 + surge.lasts.0));
+        format!("{from} to {to} load of {cluster} times {}", surge.factor)
+    };
+    let join = |join: &JoinSpec| {
+        let (at, topics) = (SimTime::from(join.at.0), join.topics);
+        let topics = if topics > 0 { format!(", with {topics} topics") } else { String::new() };
+        let spread = if join.reassign { "; partitions are spread over all" } else { "" };
+        format!("{at} {} brokers join {cluster}{topics}{spread}", join.brokers)
+    };
+    spec.load.surge.iter().map(surge).chain(spec.join.iter().map(join)).collect()
 }
 
 /// How the pipeline is set, and how late New Relic is.

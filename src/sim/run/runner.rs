@@ -73,11 +73,12 @@ impl Look {
     }
 
     /// When it is to be taken, if that is before `next`.
-    fn due(&self, next: SimTime) -> Option<SimTime> {
+    pub fn due(&self, next: SimTime) -> Option<SimTime> {
         self.at.filter(|at| self.seen.is_none() && *at < next)
     }
 
-    fn take<W: World>(&mut self, world: &W, setup: &Setup) {
+    /// Takes it, if it is wanted and has not been taken.
+    pub fn take<W: World>(&mut self, world: &W, setup: &Setup) {
         if self.at.is_some() && self.seen.is_none() {
             self.seen = Some(state::look(world, setup));
         }
@@ -136,21 +137,14 @@ fn run<W: World>(
     ends: &mut Ends,
     look: &mut Look,
 ) -> Result<(), WorldError> {
-    let mut reach = |world: &mut W, ends: &mut Ends, until: SimTime| {
-        if let Some(at) = look.due(until) {
-            ends.reach(world, setup, at)?;
-            look.take(world, setup);
-        }
-        ends.reach(world, setup, until)
-    };
     hosts::start(world, setup)?;
     sometimes!(FAULTS_OVERLAPPED, overlap(&setup.scenario.faults()));
     for step in plan(&setup.scenario, &setup.scenario.faults()) {
-        reach(world, ends, step.at)?;
+        ends.reach(world, setup, look, step.at)?;
         let event = ends.tell(&setup.trace, world.now(), &step.what);
         setup.trace.led_by(Some(event), || act(world, setup, ends, &step.actions))?;
     }
-    reach(world, ends, setup.scenario.end())
+    ends.reach(world, setup, look, setup.scenario.end())
 }
 
 fn act<W: World>(

@@ -177,7 +177,8 @@ fn a_partition_from_new_relic_leads_to_the_open_breaker_and_beyond() {
     told.assert_chain(failed, &cut);
     let opened = told.first("pipeline", "breaker", opens);
     told.assert_chain(opened, &[&["pipeline breaker", "pipeline post-end"], &cut[..]].concat());
-    let component = told.first("pipeline", "component", |_| true);
+    let falls_ill = |component: &TraceEvent| component.field("from") == Some("HEALTHY");
+    let component = told.first("pipeline", "component", falls_ill);
     told.assert_chain(component, &cut);
 }
 
@@ -218,15 +219,21 @@ fn every_fault_leads_to_what_it_did() {
         "post-end",
         &["newrelic request", "fault begin accepted_then_lost"],
     );
+    // Open connections need no names.
+    let reset = "[[fault]]\nat = \"70s\"\nreset = { between = [\"pipeline\", \"newrelic\"] }";
     check(
-        r#"dns_failure = { host = "newrelic" }"#,
+        &format!("dns_failure = {{ host = \"newrelic\" }}\n{reset}"),
         "net",
         "unresolved",
         &["fault dns_failure", "fault begin dns_failure"],
     );
     let crash = r#"crash = { host = "orders-broker-2" }"#;
     check(crash, "fleet", "broker-fenced", &["fault begin crash"]);
-    check(crash, "pipeline", "cycle-end", &["fault crash", "fault begin crash"]);
+    // Silence is what such a cycle hears last; a refusal would come before the others' answers.
+    let silence = r#"crash = { host = "orders-broker-2", mode = "power" }"#;
+    check(silence, "pipeline", "cycle-end", &["fault crash", "fault begin crash"]);
+    let slow = r#"slow = { host = "orders-broker-2", delay = "40s" }"#;
+    check(slow, "pipeline", "cycle-end", &["fault begin slow"]);
     let power = r#"crash = { host = "newrelic", mode = "power" }"#;
     check(power, "pipeline", "post-end", &["net lost", "fault crash", "fault begin crash"]);
 }

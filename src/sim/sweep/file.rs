@@ -1,7 +1,7 @@
 //! Summaries as files: read, distrusted, merged.
 //!
 //! Invariants:
-//! - What [`read`] gives is as it was written: a changed byte outside `performance` breaks the seal.
+//! - What [`read`] gives is as written: a changed byte outside `performance` breaks the seal.
 //! - [`merge`] takes every shard of one sweep by one build once, and nothing else.
 
 use std::collections::BTreeMap;

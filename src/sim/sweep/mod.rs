@@ -22,9 +22,10 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
+pub use crate::sim::check::SIMULATOR;
 pub use drive::{Control, Sweep};
 pub use file::{MergeError, SummaryError, merge, read};
-pub use outcome::{CheckOutcome, Outcome, SIMULATOR};
+pub use outcome::{CheckOutcome, Outcome};
 pub use report::{junit, text};
 pub use shard::{Shard, ShardError};
 pub use summary::{

@@ -1,7 +1,7 @@
 //! What a sweep keeps of one run.
 //!
 //! Invariant: a run that the simulator itself did not survive has an outcome too, with one failure
-//! of the check [`SIMULATOR`].
+//! of the check [`SIMULATOR`](super::SIMULATOR).
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,15 +10,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::Plan;
-use crate::sim::check::{CheckResult, Class, Margin};
-use crate::sim::check::{Failure, Fingerprint};
+use crate::sim::check::{CheckResult, Class, Failure, Margin};
 use crate::sim::run::passport::Passport;
 use crate::sim::run::{self, Options, RunReport};
 use crate::sim::seed::Seed;
 use crate::sim::trace::Sink;
-
-/// The name under which a panic of the simulator stands among the checks.
-pub const SIMULATOR: &str = "simulator";
 
 /// One run as a sweep counts it.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,12 +69,12 @@ impl Outcome {
     /// Runs `plan`'s scenario number `scenario` with `seed`.
     pub fn of_run(plan: &Plan, scenario: usize, seed: Seed) -> Self {
         let Some((_, text)) = plan.scenarios.get(scenario) else {
-            return Self::of_panic(scenario, seed, "the plan has no such scenario".to_owned());
+            return Self::of_panic(scenario, seed, &"the plan has no such scenario");
         };
         let options = Options { seed, network: plan.network, sink: Sink::None };
         match catch_unwind(AssertUnwindSafe(|| run::run(text, options))) {
             Ok(report) => Self::of_report(scenario, &report),
-            Err(payload) => Self::of_panic(scenario, seed, words(payload.as_ref())),
+            Err(payload) => Self::of_panic(scenario, seed, payload.as_ref()),
         }
     }
 
@@ -98,20 +94,13 @@ impl Outcome {
         }
     }
 
-    fn of_panic(scenario: usize, seed: Seed, words: String) -> Self {
-        let failure = Failure {
-            fingerprint: Fingerprint::of(SIMULATOR, &words),
-            check: SIMULATOR,
-            class: Class::Safety,
-            shape: words.clone(),
-            example: words,
-        };
+    fn of_panic(scenario: usize, seed: Seed, payload: &(dyn Any + Send)) -> Self {
         Self {
             scenario,
             seed,
             trace: 0,
             checks: Vec::new(),
-            failures: vec![failure],
+            failures: vec![Failure::of_panic(payload)],
             marks: BTreeSet::new(),
             faults: BTreeMap::new(),
         }
@@ -149,11 +138,4 @@ impl Outcome {
         // If it is the draw that panics, nothing else can be run again.
         catch_unwind(AssertUnwindSafe(drawn)).ok()
     }
-}
-
-/// What a panic said.
-fn words(payload: &(dyn Any + Send)) -> String {
-    let text = payload.downcast_ref::<&str>().copied();
-    let owned = payload.downcast_ref::<String>().map(String::as_str);
-    text.or(owned).unwrap_or("panic without a text").to_owned()
 }

@@ -74,7 +74,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn shards_hold_every_seed_once(first in 0u64..1_000, seeds in 0u64..300, count in 1u64..40) {
+        fn shards_hold_every_seed_once(
+            first in 0u64..1_000, seeds in 0u64..300, count in 1u64..40,
+        ) {
             let mut held: Vec<u64> = Vec::new();
             for index in 1..=count {
                 let shard = Shard { index, count };

@@ -26,7 +26,7 @@ pub const SUMMARY_SCHEMA: u32 = 1;
 pub struct Summary {
     /// Version of this form.
     pub schema: u32,
-    /// XXH3-128 of everything else but `performance`, in hex: tells a damaged file from a whole one.
+    /// XXH3-128 of everything else but `performance`, in hex: a damaged file does not have it.
     pub seal: String,
     /// Which build ran it.
     pub build: Build,

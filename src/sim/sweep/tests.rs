@@ -328,7 +328,7 @@ proptest! {
         let scenarios = vec![("a.toml".to_owned(), storm()), ("b.toml".to_owned(), second)];
         let plan = |shard| Plan { scenarios: scenarios.clone(), ..plan(20, shard) };
         let outcomes: Vec<Outcome> =
-            runs.iter().zip(0..).map(|((bits, margin), place)| outcome(place, *bits, *margin)).collect();
+            runs.iter().zip(0..).map(|((bits, m), place)| outcome(place, *bits, *m)).collect();
         let whole = counted(&plan(Shard::WHOLE), &outcomes);
         let shards = (1..=count).rev().map(|index| {
             let text = counted(&plan(Shard { index, count }), &outcomes).json();
@@ -344,10 +344,12 @@ proptest! {
     /// One changed byte outside of what it cost is noticed.
     #[test]
     fn no_changed_byte_passes(at in 0usize..100_000, to in any::<u8>()) {
-        let mut text = Summary::of(&plan(3, Shard::WHOLE), &Tally::default(), End::Complete).json().into_bytes();
+        let whole = Summary::of(&plan(3, Shard::WHOLE), &Tally::default(), End::Complete);
+        let mut text = whole.json().into_bytes();
         let sealed = String::from_utf8_lossy(&text).find("\"performance\"").expect("a key");
         let at = at % sealed;
-        prop_assume!(!text[at].is_ascii_whitespace() && !to.is_ascii_whitespace() && text[at] != to);
+        let blank = text[at].is_ascii_whitespace() || to.is_ascii_whitespace();
+        prop_assume!(!blank && text[at] != to);
         text[at] = to;
         prop_assert!(String::from_utf8(text).is_ok_and(|text| read("x", &text).is_err()) || to > 127);
     }

@@ -346,10 +346,13 @@ mod tests {
         fn every_event_survives_its_line(
             at in any::<u64>(), id in 2..u64::MAX, up in proptest::option::of(1..u64::MAX),
             source in "[a-z0-9-]{1,9}", kind in "[a-z-]{1,9}",
-            fields in proptest::collection::vec(("([a-z_]{1,5})?", "\\PC{0,9}|[\\x00-\\x20]{0,3}"), 0..5),
+            fields in proptest::collection::vec(
+                ("([a-z_]{1,5})?", "\\PC{0,9}|[\\x00-\\x20]{0,3}"), 0..5,
+            ),
         ) {
             let parent = up.map(|up| EventId(up % (id - 1) + 1)).filter(|parent| parent.0 < id);
-            let event = TraceEvent { id: EventId(id), at: SimTime(at), parent, source, kind, fields };
+            let (id, at) = (EventId(id), SimTime(at));
+            let event = TraceEvent { id, at, parent, source, kind, fields };
             let line = event.to_string();
             prop_assert_eq!(TraceEvent::parse(&line, 1), Ok(event), "{}", line);
         }

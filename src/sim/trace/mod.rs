@@ -1,6 +1,7 @@
 //! The trace of a run: one text line per event, hashed as it grows.
 //!
-//! Format, version 2: `<nanoseconds, 13 digits> <id> <parent or -> <source> <kind> <key=value …>\n`.
+//! Format, version 2: `<nanoseconds, 13 digits> <id> <parent or -> <source> <kind> <key=value …>`
+//! and a line feed; docs/TRACE.md says what every kind means.
 //! Ids count lines from 1; a parent is an earlier line that led to this one. Lines carry simulated
 //! time only. The digest covers every byte of every line.
 //!

@@ -11,6 +11,7 @@
 //! - Every arrow begins and ends in a slice; every asynchronous begin has an end.
 //! - Memory is bounded by [`RECENT_MAX`] and [`OPEN_MAX`], whatever the trace's length.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{Result, Write};
 
@@ -146,7 +147,10 @@ impl<W: Write> Perfetto<W> {
             None => {
                 let pid = self.processes.len() as u64 + 1;
                 self.processes.insert(host.to_owned(), pid);
-                let named = |name: &str, args: Value| json!({ "ph": "M", "name": name, "pid": pid, "tid": 0, "args": args });
+                let named = |name: &str, args: Value| {
+                    let value = json!({ "ph": "M", "name": name, "pid": pid, "tid": 0 });
+                    with(value, "args", args)
+                };
                 self.write(&named("process_name", json!({ "name": host })))?;
                 let order = if host == FAULTS { 0 } else { pid };
                 self.write(&named("process_sort_index", json!({ "sort_index": order })))?;
@@ -154,8 +158,8 @@ impl<W: Write> Perfetto<W> {
             }
         };
         let track = Track { pid, tid };
-        if !self.tracks.contains_key(&track) {
-            self.tracks.insert(track, Pending::default());
+        if let Entry::Vacant(vacant) = self.tracks.entry(track) {
+            vacant.insert(Pending::default());
             let name = match (host, tid) {
                 (FAULTS, _) => "what happens",
                 (_, NETWORK) => "network",
@@ -206,11 +210,8 @@ impl<W: Write> Perfetto<W> {
         let Some(pending) = self.tracks.get_mut(&track) else { return Ok(()) };
         let gap = next.and_then(|next| next.checked_sub(pending.at));
         let length = gap.map_or(SLICE_NS, |gap| gap.min(SLICE_NS));
-        for mut slice in std::mem::take(&mut pending.slices) {
-            if let Some(slice) = slice.as_object_mut() {
-                slice.insert("dur".to_owned(), micros(length).into());
-            }
-            self.write(&slice)?;
+        for slice in std::mem::take(&mut pending.slices) {
+            self.write(&with(slice, "dur", micros(length)))?;
         }
         Ok(())
     }
@@ -245,11 +246,8 @@ impl<W: Write> Perfetto<W> {
             })
         };
         self.write(&end("s", from.0, from.1))?;
-        let mut arrival = end("f", to, event.at.0);
-        if let Some(arrival) = arrival.as_object_mut() {
-            // Bound to the slice around it, not to the next one.
-            arrival.insert("bp".to_owned(), "e".into());
-        }
+        // Bound to the slice around it, not to the next one.
+        let arrival = with(end("f", to, event.at.0), "bp", "e");
         self.write(&arrival)
     }
 
@@ -316,6 +314,14 @@ impl<W: Write> Perfetto<W> {
         self.out.write_all(b"\n]}\n")?;
         self.out.flush()
     }
+}
+
+/// `value`, an object, with one key more.
+fn with(mut value: Value, key: &str, what: impl Into<Value>) -> Value {
+    if let Some(object) = value.as_object_mut() {
+        object.insert(key.to_owned(), what.into());
+    }
+    value
 }
 
 /// The process and track of an event: what arrives is shown where it arrives.

@@ -113,11 +113,13 @@ fn what_the_spool_took_survives_a_crash_and_what_was_staged_need_not() {
     holds(&two_lives(3), "conservation");
     let forgotten = two_lives(1);
     breaks(&forgotten, "conservation", "1 events that the spool had taken");
-    breaks(&forgotten, "loss", "1 events were given up (1 missing), at most 0");
+    breaks(&forgotten, "loss", "1 events are missing without need");
     let mut lied = two_lives(1);
     with_fault(&mut lied, "at = \"70s\"\nlasts = \"9s\"\ndisk_lies = {}");
     holds(&lied, "conservation");
-    breaks(&lied, "loss", "1 missing");
+    breaks(&lied, "loss", "1 events are missing without need");
+    lied.scenario.expect.loss = Some(0);
+    breaks(&lied, "loss", "1 events were given up (1 missing), at most 0");
     lied.scenario.expect.loss = Some(1);
     holds(&lied, "loss");
 }
@@ -168,6 +170,14 @@ fn losses_are_held_to_the_scenario() {
     holds(&record, "loss");
     ledger(&mut record).enqueued = 9;
     ledger(&mut record).events_lost.insert("forbidden".to_owned(), 4);
+    breaks(&record, "loss", "4 events were given up (forbidden) without need");
+    with_fault(&mut record, "at = \"70s\"\nlasts = \"9s\"\nforbidden = {}");
+    breaks(&record, "loss", "4 events were given up (forbidden), but");
+    record.pipelines[0].posts.push(post("no", 74_000, 74_900, PostAnswer::Refused(403)));
+    holds(&record, "loss");
+    record.scenario.pipeline.batch_events = 3;
+    breaks(&record, "loss", "explains only 3");
+    record.scenario.expect.loss = Some(0);
     breaks(&record, "loss", "4 events were given up (4 forbidden), at most 0");
     record.scenario.expect.loss = Some(3);
     breaks(&record, "loss", "at most 3");

@@ -85,7 +85,8 @@ pub(super) fn spoil(
             let (cluster, api) = (&state.cluster, head.api);
             let event =
                 format_args!("spoilt cluster={cluster} broker={broker} api={api:?} how={how}");
-            trace.event(state.now, "fleet", event);
+            let led_by = state.in_force.led_by(|known| *known == fault).or(trace.cause());
+            trace.go_on_from(trace.event_from(led_by, state.now, "fleet", event));
         }
         return match fault {
             FleetFault::TruncatedFrames { .. } => {
@@ -139,6 +140,14 @@ impl Fleet {
     pub(in super::super) fn answer_delay(&self, broker: i32) -> Duration {
         let mut state = self.lock();
         let Some(delay) = state.in_force.delay(broker) else { return Duration::ZERO };
+        let is_slow = |fault: &FleetFault| match fault {
+            FleetFault::Slow { broker: slow, .. } => *slow == broker,
+            _ => false,
+        };
+        // Whoever does not wait for the answer knows why it did not come.
+        if let (Some(trace), Some(led_by)) = (&state.trace, state.in_force.led_by(is_slow)) {
+            trace.go_on_from(led_by);
+        }
         let answer = state.in_force.count_answer();
         let draw = Draw { noise: state.noise, broker: u64::from(broker.unsigned_abs()), answer };
         let thousandths = 750 + draw.below(300, 501);

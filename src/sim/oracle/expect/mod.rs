@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::time::Duration;
 
+use super::arrival::Arrivals;
 use super::cycle::{CycleEvents, CycleView, LogDirs, LogEnds};
 use super::health::expected_brokers;
 use crate::sim::check::record::{CycleRecord, FleetRecord, Record, StoredEvent};
@@ -105,8 +106,9 @@ pub struct Situation<'a> {
     events: &'a CycleEvents<'a>,
     by_object: ByObject<'a>,
     /// Whether the cycle says that it got everything. If not, an answer that a broker gave may
-    /// have come too late: what the broker's own event lacks did not arrive.
+    /// have come too late.
     complete: bool,
+    arrivals: Arrivals<'a>,
 }
 
 impl<'a> Situation<'a> {
@@ -116,7 +118,8 @@ impl<'a> Situation<'a> {
         let view = CycleView::new(fleet, events.cycle.started, events.cycle.ended);
         let complete = events.cycle.claims_all(events.cluster);
         let by_object = by_object(&events.events);
-        Some(Self { record, fleet, view, events, by_object, complete })
+        let arrivals = Arrivals::new(view.clone(), events);
+        Some(Self { record, fleet, view, events, by_object, complete, arrivals })
     }
 
     /// Every figure of the cycle.
@@ -155,7 +158,7 @@ impl<'a> Situation<'a> {
 
     /// Whether the broker gave figures for which no event is stored.
     fn is_unseen_broker(&self, id: i32) -> bool {
-        let answered = self.view.scrape(id).is_some() || self.view.log_dirs(id).is_some();
+        let answered = self.view.has_scrape(id) || self.view.has_log_dirs(id);
         answered && self.event("MESSAGE_QUEUE_BROKER", &id.to_string()).is_none()
     }
 
@@ -309,14 +312,8 @@ impl<'a> Situation<'a> {
         self.by_object.get(type_name)?.get(own).copied()
     }
 
-    /// Whether what fills `figure` of a broker can have arrived.
-    fn arrived(&self, event: Option<&StoredEvent>, figure: &str) -> bool {
-        self.complete || event.is_none_or(|event| event.number(figure).is_some())
-    }
-
     fn disk(&self, broker: i32) -> Option<LogDirs<'a>> {
-        let event = self.event("MESSAGE_QUEUE_BROKER", &broker.to_string());
-        self.view.log_dirs(broker).filter(|_| self.arrived(event, "disk.total.bytes"))
+        self.arrivals.log_dirs(broker)
     }
 
     /// Log ends that the pipeline can have got: all; in a cycle that missed something, also all
@@ -331,7 +328,7 @@ impl<'a> Situation<'a> {
 
     fn sight(&self, broker: i32) -> Option<BrokerSight<'a>> {
         let event = self.event("MESSAGE_QUEUE_BROKER", &broker.to_string());
-        let now = self.view.scrape(broker).filter(|_| self.arrived(event, "memory.total.bytes"))?;
+        let now = self.arrivals.scrape(broker)?;
         let window_ms = event.and_then(|event| event.number("collectionWindowMs"));
         let before = match (event, window_ms) {
             (Some(event), Some(window_ms)) => {

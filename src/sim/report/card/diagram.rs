@@ -16,13 +16,13 @@ use crate::sim::time::SimTime;
 /// Width of the column of times, of a lifeline's column; height of the head and of a row; pixels.
 const TIMES: f64 = 76.0;
 const COLUMN_MIN: f64 = 132.0;
-const COLUMN_MAX: f64 = 220.0;
+const COLUMN_MAX: f64 = 300.0;
 const HEAD: f64 = 40.0;
 const ROW: f64 = 27.0;
 /// Width of a wide page, pixels: columns share it as far as their least width lets them.
 const PAGE: f64 = 1_000.0;
 /// Width of a letter of the diagram's font, pixels, rounded up.
-const LETTER: f64 = 6.3;
+const LETTER: f64 = 6.7;
 /// Letters of a band or a note that are shown; the rest is in the details.
 const LETTERS_MAX: usize = 64;
 
@@ -188,7 +188,7 @@ fn draw(out: &mut String, row: &Row, y: f64, columns: &Columns) {
             let label = label(*count, *size, what, *fate);
             // On the first stretch, where no other lifeline is.
             let middle = x1 + (columns.wide / 2.0).min((x2 - x1).abs() / 2.0) * -ahead;
-            let words = cut(&label, ((columns.wide + 8.0) / LETTER) as usize);
+            let words = cut(&label, ((columns.wide + 16.0) / LETTER) as usize);
             let _ = write!(
                 out,
                 "<text class=\"{class}\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
@@ -201,8 +201,10 @@ fn draw(out: &mut String, row: &Row, y: f64, columns: &Columns) {
             let x = columns.x(*on);
             let class = format!("note {}", outcome(*fate));
             // Words may be longer than a column; they never leave the diagram.
-            let room = (2.0 * (width - x).min(x - TIMES)).min(width - TIMES) - 4.0;
-            plate(out, &class, x, y, words, room.max(columns.wide - 8.0));
+            let room = width - TIMES - 8.0;
+            let letters = words.chars().count().min(LETTERS_MAX);
+            let half = ((letters as f64 * LETTER + 12.0) / 2.0).min(room / 2.0);
+            plate(out, &class, x.clamp(TIMES + half, width - half - 4.0), y, words, room);
         }
         Row::Band { words, fault } => {
             let class = if *fault { "fault" } else { "broken" };

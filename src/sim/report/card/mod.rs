@@ -178,8 +178,20 @@ fn words(out: &mut String, passport: &Passport, report: &RunReport, evidence: &E
         &sections::settings(passport),
     );
     folded(out, "not-modelled", "What is not modelled", &sections::not_modelled(report));
-    section(out, "again", "Again", "", &sections::commands(passport, report));
+    section(
+        out,
+        "again",
+        "Again",
+        "",
+        &sections::commands(passport, report, focus(report, evidence)),
+    );
     section(out, "environment", "Environment", "", &sections::environment(passport, report));
+}
+
+/// The instant that the card is about: when the first promise broke, else the chain's begin.
+fn focus(report: &RunReport, evidence: &Evidence) -> SimTime {
+    let begin = evidence.chain.steps.first().map(|step| step.at);
+    verdict::broken_at(report).or(begin).unwrap_or(SimTime::ZERO)
 }
 
 /// What the script needs, and what programs read.
@@ -193,11 +205,9 @@ fn foot(out: &mut String, passport: &Passport, report: &RunReport, evidence: &Ev
         curves: Vec<curves::Data<'a>>,
         rows: Vec<(String, Vec<String>)>,
     }
-    let focus = verdict::broken_at(report);
-    let focus = focus.or(evidence.faults.first().map(|fault| fault.from));
     let data = Data {
         end: report.timeline.end.as_millis(),
-        focus: focus.unwrap_or(SimTime::ZERO).as_millis(),
+        focus: focus(report, evidence).as_millis(),
         span: (evidence.sequence.to - evidence.sequence.from).as_millis().try_into().unwrap_or(0),
         curves: curves::data(&evidence.curves),
         rows: diagram::details(&evidence.sequence),

@@ -13,6 +13,7 @@ use crate::sim::report::timeline::clock;
 use crate::sim::run::RunReport;
 use crate::sim::run::evidence::{Chain, EventTold, Evidence, Link};
 use crate::sim::run::passport::Passport;
+use crate::sim::time::SimTime;
 
 /// Violations of one check that are shown.
 const VIOLATIONS_MAX: usize = 8;
@@ -82,7 +83,7 @@ pub fn chain(chain: &Chain, broken: bool) -> String {
 }
 
 /// Which earlier step led to one.
-fn led(from: Option<crate::sim::time::SimTime>, via: u64) -> String {
+fn led(from: Option<SimTime>, via: u64) -> String {
     let by = match from {
         None => "led to by the step before".to_owned(),
         Some(at) => format!("led to by the step at {at}"),
@@ -287,8 +288,12 @@ pub fn environment(passport: &Passport, report: &RunReport) -> String {
         ("build", passport.build.to_string()),
         ("trace", report.trace.to_string()),
     ];
+    let failures = report.failures();
+    let failures: Vec<String> =
+        failures.iter().map(|f| format!("{} ({})", f.fingerprint, f.check)).collect();
+    let failures = (!failures.is_empty()).then(|| ("fingerprints", failures.join(", ")));
     let mut out = String::from("<dl class=\"facts\">");
-    for (name, value) in facts {
+    for (name, value) in facts.into_iter().chain(failures) {
         let _ = write!(out, "<dt>{name}</dt><dd><code>{}</code></dd>", escape(&value));
     }
     out.push_str("</dl>");
@@ -296,11 +301,15 @@ pub fn environment(passport: &Passport, report: &RunReport) -> String {
 }
 
 /// The commands that go on from here, each with a button that copies it.
-pub fn commands(passport: &Passport, report: &RunReport) -> String {
+pub fn commands(passport: &Passport, report: &RunReport, focus: SimTime) -> String {
     let card = format!("{}.html", report.id);
+    let until = clock(focus);
     let mut commands = vec![
         ("Run it again", report::replay(&passport.origin, report)),
-        ("Look at any instant of it", format!("shakedown replay {card} --until 2min")),
+        (
+            "See what everybody did at an instant",
+            format!("shakedown replay {card} --until {until}"),
+        ),
     ];
     if !report.passed() {
         commands.push((

@@ -1,7 +1,7 @@
 //! The verdict: in words for a person, as JSON for a program.
 
 use super::text::{counted, escape, length, number};
-use crate::sim::check::{CheckResult, Class};
+use crate::sim::check::{CheckResult, Class, Failure};
 use crate::sim::report::timeline::clock;
 use crate::sim::run::evidence::{Evidence, FaultTold};
 use crate::sim::run::passport::Passport;
@@ -24,6 +24,8 @@ pub struct Verdict<'a> {
     broken: Vec<&'static str>,
     /// When the first promise broke, nanoseconds from the start.
     broken_at: Option<SimTime>,
+    /// Each way in which it failed, with its fingerprint.
+    failures: Vec<Failure>,
     checks: &'a [CheckResult],
     sometimes: Vec<&'static str>,
     trace: TraceDigest,
@@ -40,6 +42,7 @@ impl<'a> Verdict<'a> {
             class: broken().map(|check| check.class).min(),
             broken: broken().map(|check| check.name).collect(),
             broken_at: broken_at(report),
+            failures: report.failures(),
             checks: &report.checks,
             sometimes: report.sometimes.iter().copied().collect(),
             trace: report.trace,

@@ -225,12 +225,10 @@ fn recovery(log: &Log<'_>, fault: &Fault, end: SimTime, opened: bool) -> Vec<Ste
 
 /// What the pipeline did at the focus, and what the trace says led to it.
 fn anchor_steps(record: &Record, log: &Log<'_>, focus: &Focus<'_>) -> Vec<Step> {
-    let Some(anchor) = &focus.anchor else { return Vec::new() };
-    let mut steps = vec![step(anchor)];
     // What happened last says little about what was missed all along.
-    if focus.at >= record.end {
-        return steps;
-    }
+    let anchor = focus.anchor.as_ref().filter(|_| focus.at < record.end);
+    let Some(anchor) = anchor else { return Vec::new() };
+    let mut steps = vec![step(anchor)];
     let mut at = anchor.clone();
     for _ in 0..WALK_MAX {
         let Some(parent) = at.parent.and_then(|parent| log.by_id(parent)) else { break };
@@ -318,8 +316,13 @@ pub(super) fn last_events(
     focus: SimTime,
 ) -> Vec<EventTold> {
     let at = chain.steps.last().map_or(focus, |step| step.at.max(focus));
+    // What only keeps a connection's books says nothing.
+    let is_book = |event: &TraceEvent| {
+        event.field("kind").is_some_and(|kind| ["credit", "ack"].contains(&kind))
+    };
     let matters = |event: &TraceEvent| {
-        event.source == "fault" || hosts.iter().any(|host| concerns(event, host))
+        !is_book(event)
+            && (event.source == "fault" || hosts.iter().any(|host| concerns(event, host)))
     };
     let in_chain = |id: EventId| chain.steps.iter().any(|step| step.event == Some(id));
     let told = |event: TraceEvent| EventTold {

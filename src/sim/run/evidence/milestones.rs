@@ -26,8 +26,6 @@ enum Kind {
     Cycle,
     /// A breaker opened.
     Opened,
-    /// A component is not well.
-    Component,
 }
 
 /// The first consequence of each kind.
@@ -92,7 +90,6 @@ fn kind(event: &TraceEvent) -> Option<Kind> {
         "post-end" => Some(Kind::Post),
         "cycle-end" => Some(Kind::Cycle),
         "breaker" => Some(Kind::Opened),
-        "component" => Some(Kind::Component),
         _ => None,
     }
 }

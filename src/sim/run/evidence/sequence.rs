@@ -124,6 +124,9 @@ impl Draft {
         }
         // Entities become visible by the dozen; the curves count them.
         let told = words::application(event).zip(self.names.index(&event.source));
+        // Nor does a component that is well say much.
+        let told =
+            told.filter(|((_, fate), _)| event.kind != "component" || *fate != Outcome::Arrived);
         if let Some(((words, outcome), on)) = told {
             self.note(at, on, words, outcome);
         }

@@ -66,21 +66,25 @@ pub(super) fn application(event: &TraceEvent) -> Option<(String, Outcome)> {
                 text if text.contains(|c: char| c.is_ascii_digit()) => Outcome::Refused,
                 _ => Outcome::Lost,
             };
+            let answer = match answer {
+                "none" => "no answer",
+                "unsent" => "it never left",
+                answer => answer,
+            };
             Some((format!("POST {} ends: {answer}", short(field("request"))), outcome))
         }
         "breaker" | "component" => {
             let (from, to) = (field("from"), field("to"));
             let words = format!("{} {}: {from} → {to}", event.kind, field("name"));
-            let bad = ["open", "unhealthy", "failed", "down", "failing"];
+            let bad = ["open", "circuit_open", "unhealthy"];
             let is_bad = bad.iter().any(|bad| to.eq_ignore_ascii_case(bad));
             Some((words, if is_bad { Outcome::Refused } else { Outcome::Arrived }))
         }
         "request" => {
             let (id, status) = (short(field("id")), field("status"));
-            let why = fault_named(event).map(|fault| format!(" ({fault})")).unwrap_or_default();
             match field("accepted") {
-                "true" => well(format!("takes {id}, answers {status}{why}")),
-                _ => Some((format!("refuses {id} with {status}{why}"), Outcome::Refused)),
+                "true" => well(format!("takes {id}, answers {status}")),
+                _ => Some((format!("refuses {id} with {status}"), Outcome::Refused)),
             }
         }
         "stored" => well(format!("stores {} events of {}", field("events"), short(field("id")))),
@@ -112,6 +116,13 @@ pub(super) fn event(event: &TraceEvent) -> String {
     if let Some((words, _)) = application(event) {
         return words;
     }
+    if event.source == "net"
+        && event.kind == "send"
+        && let (Some(kind), Some(flow)) = (event.field("kind"), event.field("flow"))
+    {
+        let bytes = event.field("bytes").map(|bytes| format!(", {bytes} bytes"));
+        return format!("sent: {} {kind}{}", flow.replace('>', " → "), bytes.unwrap_or_default());
+    }
     let label = event.field("label").map(str::to_owned);
     match (event.source.as_str(), event.kind.as_str()) {
         ("fault", "begin") => format!("begins: {}", label.unwrap_or_else(|| event.words())),
@@ -133,6 +144,7 @@ mod tests {
         };
         check("net lost kind=data flow=a:1>b:2 bytes=9 print=0", "lost: a → b: data, 9 bytes");
         check("net drop kind=syn flow=a:1>b:2", "dropped: a → b: connect");
+        check("net send kind=fin flow=a:1>b:2", "sent: a:1 → b:2 fin");
         check("net timeout flow=a:1>b:2", "gives up: a:1>b:2");
         check("fault begin kind=crash label=\"crash of b\"", "begins: crash of b");
         check("fault end partition of a–b", "ends: partition of a–b");
