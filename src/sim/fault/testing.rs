@@ -17,7 +17,7 @@ use crate::sim::world::{HostFactory, World};
 
 const HEAD: &str = "
 title = \"One fault\"
-duration = \"150s\"
+duration = \"115s\"
 [kafka.orders]
 topics = 3
 partitions = 2

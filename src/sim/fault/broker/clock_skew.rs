@@ -19,8 +19,8 @@ use crate::sim::world::NetworkFault;
 pub struct ClockSkew {
     /// Which host.
     pub host: String,
-    /// Milliseconds ahead of true time; negative is behind.
-    #[schemars(range(min = -3_600_000, max = 3_600_000))]
+    /// Milliseconds ahead of true time; negative is behind; up to 30 days either way.
+    #[schemars(range(min = -2_592_000_000, max = 2_592_000_000))]
     pub offset_ms: i64,
 }
 
@@ -73,7 +73,7 @@ impl Kind for ClockSkew {
 
     fn draw(lot: &mut Lot, stage: &Stage) -> Option<Self> {
         let host = lot.broker(stage)?;
-        let offset_ms = i64::try_from(lot.millis(50, 600_000).as_millis()).ok()?;
+        let offset_ms = i64::try_from(lot.millis(50, 864_000_000).as_millis()).ok()?;
         Some(Self { host, offset_ms: if lot.chance(0.5) { offset_ms } else { -offset_ms } })
     }
 
@@ -86,13 +86,35 @@ impl Kind for ClockSkew {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::testing::{acts, refused};
+    use super::super::super::testing::refused;
+    use super::*;
+    use crate::domain::units::UnixMillis;
+    use crate::sim::fleet::{Fleet, FleetSpec};
+    use crate::sim::seed::Seed;
+    use crate::sim::time::SimTime;
+
+    /// Where the logs of a topic begin after a check of their retention.
+    fn log_starts(days: i64) -> Vec<i64> {
+        let spec = FleetSpec { member_churn: false, ..FleetSpec::default() };
+        let fleet = Fleet::new(spec, Seed(11), UnixMillis(1_767_614_400_000)).expect("possible");
+        let host = "orders-broker-1".to_owned();
+        let fault = ClockSkew { host, offset_ms: days * 86_400_000 };
+        for action in fault.actions(&NetworkSpec::default()).0 {
+            if let Action::Fleet { fault, .. } = action {
+                fleet.begin_fault(SimTime::from_secs(10), &fault);
+            }
+        }
+        fleet.advance(SimTime::from_secs(301));
+        let log = |index| fleet.partition_log("orders.created", index).expect("a partition");
+        (0..6).map(|index| log(index).0).collect()
+    }
 
     #[test]
     fn logs_are_cut_by_the_wrong_clock() {
-        acts("clock_skew = { host = \"orders-broker-2\", offset_ms = 1000 }", |run| {
-            run.record.faults.iter().any(|fault| fault.fleets().count() == 1)
-        });
+        assert_eq!(log_starts(-1), log_starts(0));
+        let (right, ahead) = (log_starts(0), log_starts(8));
+        let cut = right.iter().zip(&ahead).filter(|(right, ahead)| right < ahead).count();
+        assert!(cut > 0 && cut < right.len(), "{right:?} {ahead:?}");
     }
 
     #[test]

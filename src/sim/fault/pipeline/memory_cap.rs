@@ -80,3 +80,21 @@ impl Kind for MemoryCap {
         usual.into_iter().chain(rarer).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts_on, refused};
+
+    #[test]
+    fn what_needs_more_is_killed() {
+        let outage = "unavailable = {}\nat = \"15s\"\nlasts = \"30s\"";
+        acts_on(&[outage], "memory_cap = { bytes = \"1KiB\", down = \"2s\" }", |run| {
+            run.record.pipelines.len() > 1
+        });
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused("memory_cap = { bytes = \"1KiB\" }", &["memory_cap = { bytes = \"0B\" }"]);
+    }
+}

@@ -51,3 +51,18 @@ impl Kind for Pause {
         Some(Self {})
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{acts, refused};
+
+    #[test]
+    fn no_cycle_begins_meanwhile() {
+        acts("pause = {}", |run| run.cycles().len() < 2);
+    }
+
+    #[test]
+    fn wrong_forms_are_refused() {
+        refused("pause = {}", &["pause = { host = \"newrelic\" }"]);
+    }
+}
