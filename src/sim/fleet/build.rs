@@ -10,9 +10,9 @@ use kafka_protocol::protocol::StrBytes;
 use rand_core::Rng;
 use smallvec::SmallVec;
 
-use super::fault::InForce;
 use super::group::Group;
 use super::history::Change;
+use super::in_force::InForce;
 use super::journal::MetadataTruth;
 use super::spec::{FleetSpec, SpecError, broker_host};
 use super::state::{

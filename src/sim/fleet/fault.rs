@@ -14,18 +14,18 @@
 //! without leaving the ISR, followers that are far behind and truncate, snapshots of the
 //! controller's log.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Fleet;
 use super::group::GroupState;
 use super::history::Change;
+use super::in_force::Entry;
 use super::past::Past;
 use super::state::{Event, State};
-use crate::rt::cause::{self, Cause};
+use crate::rt::cause;
 use crate::sim::time::SimTime;
-use crate::sim::trace::EventId;
 use crate::sim::workload::mix;
 
 /// A fault of a cluster; what it begins, [`Fleet::end_fault`] ends.
@@ -124,7 +124,7 @@ pub enum FleetFault {
 
 impl FleetFault {
     /// The broker that it spoils the answers of, for wire-level faults.
-    fn wire_broker(&self) -> Option<i32> {
+    pub(super) fn wire_broker(&self) -> Option<i32> {
         match self {
             Self::Slow { broker, .. }
             | Self::TruncatedFrames { broker, .. }
@@ -133,135 +133,6 @@ impl FleetFault {
             | Self::StaleMetadata { broker } => Some(*broker),
             _ => None,
         }
-    }
-}
-
-/// A fault in force.
-#[derive(Debug, Clone, PartialEq)]
-struct Entry {
-    begun: SimTime,
-    fault: FleetFault,
-    /// What led to it.
-    led_by: Option<Cause>,
-    /// Partitions whose leaders it moved.
-    moved: BTreeSet<usize>,
-    /// Bytes that something else takes of the broker's log volume.
-    taken_bytes: u64,
-    /// The cluster when it began, for a broker that goes on telling that.
-    past: Option<Box<Past>>,
-}
-
-/// Faults in force, and what they left to be noticed.
-#[derive(Debug, Default)]
-pub(super) struct InForce {
-    /// Oldest first.
-    entries: Vec<Entry>,
-    /// Partitions of `__consumer_offsets` whose groups are being loaded, and until when.
-    loading: BTreeMap<usize, SimTime>,
-    /// Brokers whose processes ended for want of room, until somebody asks.
-    died: Vec<i32>,
-    /// Answers given under wire-level faults: what draws count by.
-    answers: u64,
-}
-
-impl InForce {
-    /// Wire-level faults of `broker`, oldest first.
-    pub(super) fn spoilers(&self, broker: i32) -> Vec<FleetFault> {
-        let faults = self.entries.iter().map(|entry| &entry.fault);
-        faults.filter(|fault| fault.wire_broker() == Some(broker)).cloned().collect()
-    }
-
-    /// What led to the fault in force that `is` picks, the newest of several.
-    pub(super) fn led_by(&self, is: impl Fn(&FleetFault) -> bool) -> Option<EventId> {
-        let entry = self.entries.iter().rev().find(|entry| is(&entry.fault))?;
-        entry.led_by.map(|id| EventId(id.get()))
-    }
-
-    /// The number of the next answer under wire-level faults.
-    pub(super) fn count_answer(&mut self) -> u64 {
-        self.answers += 1;
-        self.answers
-    }
-
-    /// Time by which the answers of `broker` come late.
-    pub(super) fn delay(&self, broker: i32) -> Option<Duration> {
-        let delays = self.entries.iter().filter_map(|entry| match entry.fault {
-            FleetFault::Slow { broker: of, delay } if of == broker => Some(delay),
-            _ => None,
-        });
-        delays.reduce(|sum, delay| sum + delay)
-    }
-
-    fn stale(&mut self, broker: i32) -> Option<&mut Entry> {
-        let stale = FleetFault::StaleMetadata { broker };
-        self.entries.iter_mut().find(|entry| entry.fault == stale)
-    }
-
-    /// The cluster as `broker` takes it to be, if not as it is; to be put back.
-    pub(super) fn take_past(&mut self, broker: i32) -> Option<Box<Past>> {
-        self.stale(broker)?.past.take()
-    }
-
-    /// Puts back what was taken.
-    pub(super) fn put_past(&mut self, broker: i32, past: Box<Past>) {
-        if let Some(entry) = self.stale(broker) {
-            entry.past = Some(past);
-        }
-    }
-
-    fn any(&self, is: impl Fn(&FleetFault) -> bool) -> bool {
-        self.entries.iter().any(|entry| is(&entry.fault))
-    }
-
-    /// Whether a fault keeps the leader of `part` away from the preferred one.
-    pub(super) fn moved(&self, part: usize) -> bool {
-        self.entries.iter().any(|entry| entry.moved.contains(&part))
-    }
-
-    /// Whether the replicas on `broker` are kept out of sync.
-    pub(super) fn lags(&self, broker: i32) -> bool {
-        self.any(|fault| *fault == FleetFault::IsrShrink { broker })
-    }
-
-    /// Whether nobody may become controller.
-    pub(super) fn no_controller(&self) -> bool {
-        self.any(|fault| *fault == FleetFault::ControllerLoss)
-    }
-
-    /// Whether the members of `group` do nothing.
-    pub(super) fn stalls(&self, name: &str) -> bool {
-        self.any(|fault| matches!(fault, FleetFault::ConsumerStall { group } if group == name))
-    }
-
-    /// Time from one rebalance of `group` to the next, in a storm.
-    pub(super) fn storm(&self, name: &str) -> Option<Duration> {
-        self.entries.iter().find_map(|entry| match &entry.fault {
-            FleetFault::RebalanceStorm { group, every } if group == name => Some(*every),
-            _ => None,
-        })
-    }
-
-    /// Bytes of the log volume of `broker` that something else takes.
-    pub(super) fn taken_bytes(&self, broker: i32) -> u64 {
-        let taken = self.entries.iter().filter_map(|entry| match entry.fault {
-            FleetFault::LogDiskFull { broker: of, .. } if of == broker => Some(entry.taken_bytes),
-            _ => None,
-        });
-        taken.max().unwrap_or(0)
-    }
-
-    /// Milliseconds by which the wall clock of `broker` is ahead.
-    pub(super) fn skew_ms(&self, broker: i32) -> i64 {
-        let skew = self.entries.iter().rev().find_map(|entry| match entry.fault {
-            FleetFault::ClockSkew { broker: of, offset_ms } if of == broker => Some(offset_ms),
-            _ => None,
-        });
-        skew.unwrap_or(0)
-    }
-
-    /// Whether the groups of a partition of `__consumer_offsets` are being loaded at `now`.
-    pub(super) fn loads(&self, part: usize, now: SimTime) -> bool {
-        self.loading.get(&part).is_some_and(|until| now < *until)
     }
 }
 

@@ -27,6 +27,7 @@ mod fault;
 mod gauges;
 mod group;
 mod history;
+mod in_force;
 mod join;
 mod journal;
 mod log;

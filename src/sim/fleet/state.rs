@@ -14,9 +14,9 @@ use kafka_protocol::protocol::StrBytes;
 use smallvec::SmallVec;
 use uuid::Uuid;
 
-use super::fault::InForce;
 use super::group::Group;
 use super::history::{Change, HistoryEntry};
+use super::in_force::InForce;
 use super::journal::{MetadataTruth, Observation};
 use super::spec::FleetSpec;
 use crate::domain::units::UnixMillis;
