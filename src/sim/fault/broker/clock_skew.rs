@@ -20,7 +20,7 @@ pub struct ClockSkew {
     /// Which host.
     pub host: String,
     /// Milliseconds ahead of true time; negative is behind; up to 30 days either way.
-    #[schemars(range(min = -2_592_000_000, max = 2_592_000_000))]
+    #[schemars(range(min = -2_592_000_000_i64, max = 2_592_000_000_i64))]
     pub offset_ms: i64,
 }
 
