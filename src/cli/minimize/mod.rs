@@ -33,7 +33,7 @@ pub struct MinimizeArgs {
     #[command(flatten)]
     search: SearchArgs,
     /// Where the scenario is written; `-` is standard output, in place of the report [default:
-    /// target/shakedown/minimal-<run>.toml].
+    /// target/shakedown/minimal-RUN.toml].
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Goes on where an earlier search of the same run ended; its state is kept beside the

@@ -49,7 +49,7 @@ pub enum Sink {
 /// Most bytes of lines that somebody keeps a copy of: a run's own memory is far below.
 const COPY_BYTES_MAX: usize = 256 << 20;
 
-/// A shared copy of a trace's lines, cut after [`COPY_BYTES_MAX`].
+/// A shared copy of a trace's lines, cut after `COPY_BYTES_MAX`.
 #[derive(Clone, Default)]
 pub struct Copies(Arc<Mutex<Vec<u8>>>);
 

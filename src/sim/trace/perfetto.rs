@@ -9,7 +9,7 @@
 //! Invariants:
 //! - Slices of one track do not overlap unless they begin at the same instant.
 //! - Every arrow begins and ends in a slice; every asynchronous begin has an end.
-//! - Memory is bounded by [`RECENT_MAX`] and [`OPEN_MAX`], whatever the trace's length.
+//! - Memory is bounded by `RECENT_MAX` and `OPEN_MAX`, whatever the trace's length.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};

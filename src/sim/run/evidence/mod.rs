@@ -98,7 +98,7 @@ pub enum Row {
         outcome: Outcome,
         /// What they were, e.g. `data`, `connect`.
         what: String,
-        /// The single ones: time and words. At most [`sequence::DETAILS_MAX`].
+        /// The single ones: time and words. Their number is bounded.
         details: Vec<(SimTime, String)>,
     },
     /// Something that one host did.
