@@ -1,8 +1,9 @@
 //! Situations that a search for failures must have met at least once: marks in the code that say
 //! "this happened", and the set of marks that a run reached.
 //!
-//! A test that never met a full spool says nothing about full spools. [`sometimes!`](crate::sometimes!) stands where
-//! such a situation is handled; a sweep fails when a listed mark was reached by none of its runs.
+//! A test that never met a full spool says nothing about full spools. The macro `sometimes!` stands
+//! where such a situation is handled; a sweep fails when a listed mark was reached by none of its
+//! runs.
 //!
 //! Invariants:
 //! - A mark changes nothing: it sets one bit of the thread's own set, armed or not.
