@@ -173,8 +173,7 @@ fn conclusion(summary: &Summary) -> String {
     if summary.passed() {
         return format!("PASSED: {} runs", summary.runs);
     }
-    let never = summary.unreached.len();
-    format!("FAILED: {never} situations that the scenarios list were never met")
+    wrapped("FAILED: ", &format!("listed and never met: {}", summary.unreached.join(", ")))
 }
 
 /// For CI systems: one case per check, one per listed situation, and one for the simulator.

@@ -300,6 +300,7 @@ fn reports_say_what_failed_and_what_to_do() {
     let passed = Summary {
         failures: Vec::new(),
         unreached: Vec::new(),
+        checks: whole.checks.iter().map(|of| CheckTotal { broken: 0, ..of.clone() }).collect(),
         passed: whole.runs,
         ..whole.clone()
     };
@@ -310,6 +311,8 @@ fn reports_say_what_failed_and_what_to_do() {
         insta::assert_snapshot!("passed", text(&passed, None));
         let interrupted = Summary { ended: End::Interrupted, ..passed.clone() };
         insta::assert_snapshot!("interrupted", text(&interrupted, None));
+        let unmet = Summary { unreached: whole.unreached.clone(), ..passed.clone() };
+        insta::assert_snapshot!("unmet", text(&unmet, None));
         insta::assert_snapshot!("junit", junit(&whole));
         insta::assert_snapshot!("junit_of_a_shard", junit(&shard));
     });
