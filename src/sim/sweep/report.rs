@@ -173,7 +173,8 @@ fn conclusion(summary: &Summary) -> String {
     if summary.passed() {
         return format!("PASSED: {} runs", summary.runs);
     }
-    wrapped("FAILED: ", &format!("listed and never met: {}", summary.unreached.join(", ")))
+    let names = summary.unreached.join(", ");
+    wrapped("FAILED: ", &format!("listed and never met: {names}")).trim_end().to_owned()
 }
 
 /// For CI systems: one case per check, one per listed situation, and one for the simulator.
