@@ -14,6 +14,8 @@ const [browser, out, ...cards] = process.argv.slice(2);
 const WIDTHS = [360, 800, 1440];
 const SCHEMES = ["light", "dark"];
 const failures = [];
+// Until all is done: a browser that goes away leaves nothing to wait for, and node would end well.
+process.exitCode = 1;
 
 function connect(child) {
   const [write, read] = [child.stdio[3], child.stdio[4]];
@@ -137,8 +139,17 @@ async function shoot(page, stem) {
 async function main() {
   fs.mkdirSync(out, { recursive: true });
   const child = spawn(browser, ["--headless=new", "--no-sandbox", "--disable-gpu",
-    "--remote-debugging-pipe", `--user-data-dir=${path.join(out, "profile")}`],
-  { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
+    "--disable-dev-shm-usage", "--remote-debugging-pipe", `--user-data-dir=${path.join(out, "profile")}`],
+  { stdio: ["ignore", "ignore", "pipe", "pipe", "pipe"] });
+  let said = "", closing = false;
+  child.stderr.on("data", (text) => { said = (said + text).slice(-4000); });
+  child.once("exit", (code, signal) => {
+    if (closing) return;
+    console.error(`the browser ended by itself (${signal || code}):\n${said}`);
+    process.exit(1);
+  });
+  // It closes its ends of the pipe first; how it ended is told above.
+  for (const pipe of child.stdio.slice(3)) pipe.on("error", () => {});
   const devtools = connect(child);
   let pages = 0;
   for (const card of cards) {
@@ -161,6 +172,7 @@ async function main() {
       }
     }
   }
+  closing = true;
   const closed = new Promise((resolve) => child.once("exit", resolve));
   await devtools.send("Browser.close").catch(() => {});
   await closed;
