@@ -58,11 +58,13 @@ impl<'a> CycleView<'a> {
         })
     }
 
-    /// Every distinct description of the cluster that was given, newest first.
+    /// Every distinct description of the cluster that was given, newest first, but for those that
+    /// name no broker: nobody can go by them, and who asks asks again.
     pub fn metadata(&self) -> Vec<&'a MetadataTruth> {
         let mut seen: Vec<&Arc<MetadataTruth>> = Vec::new();
         for answer in self.journal.metadata(&self.range).rev() {
             if let Observed::Metadata(truth) = &answer.what
+                && !truth.brokers.is_empty()
                 && !seen.iter().any(|known| Arc::ptr_eq(known, truth))
             {
                 seen.push(truth);
