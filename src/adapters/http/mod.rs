@@ -36,7 +36,8 @@ const IDLE_PER_AUTHORITY: usize = 16;
 /// One pool of HTTP/1.1 connections, with and without TLS.
 #[derive(Debug, Clone)]
 pub struct ReqwestHttp {
-    /// Replaced after a time-out: what its pool trusts may be dead without a word.
+    /// Replaced after a time-out or a broken connection: what else its pool trusts may be dead
+    /// without a word.
     client: Arc<Mutex<reqwest::Client>>,
     net: TokioNet,
     clock: SystemClock,
@@ -132,7 +133,12 @@ impl Http for ReqwestHttp {
         let sent = Arc::new(AtomicBool::new(false));
         let exchange = self.exchange(request, &authority, limits, &sent);
         match self.clock.timeout(limits.timeout, exchange).await {
-            Ok(outcome) => outcome,
+            Ok(outcome) => {
+                if matches!(outcome, Err(HttpError::Broken { .. })) {
+                    self.renew();
+                }
+                outcome
+            }
             Err(Elapsed(timeout)) => {
                 let sent = sent.load(Ordering::Relaxed);
                 self.renew();

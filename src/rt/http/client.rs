@@ -5,8 +5,8 @@
 //!   connection, and an idle connection costs no task.
 //! - A pooled connection is looked at before use; one that is closed, or that said something
 //!   nobody asked for, is dropped.
-//! - When an exchange ends by its time-out without a byte of an answer, connections that were idle
-//!   before it are not used again.
+//! - When an exchange ends without a byte of an answer, by its time-out or because its pooled
+//!   connection broke, connections that were idle before it are not used again.
 //! - [`HttpError::fate`] is `NotSent` only when the transport took no byte of the request.
 
 use std::collections::BTreeMap;
@@ -81,7 +81,7 @@ impl<N: Net, C: Clock> Http for HttpOverNet<N, C> {
         let (to, request) = origin_form(request)?;
         let meter = Meter::default();
         let began = self.0.clock.monotonic();
-        let exchange = self.0.exchange(&to, request, limits, &meter);
+        let exchange = self.0.exchange(&to, request, limits, &meter, began);
         match self.0.clock.timeout(limits.timeout, exchange).await {
             Ok(outcome) => outcome,
             Err(Elapsed(timeout)) => {
@@ -103,6 +103,7 @@ impl<N: Net, C: Clock> Inner<N, C> {
         request: HttpRequest,
         limits: HttpLimits,
         meter: &Meter,
+        began: Duration,
     ) -> Result<HttpResponse, HttpError> {
         let safe = matches!(*request.method(), Method::GET | Method::HEAD);
         if let Some(mut link) = self.pooled(to).await {
@@ -112,9 +113,16 @@ impl<N: Net, C: Clock> Inner<N, C> {
                     self.keep(to, link).await;
                     return Ok(answer);
                 }
-                // The server closed the connection while this request was on its way to it.
-                Err(HttpError::Broken { .. } | HttpError::Connect { .. })
-                    if meter.read() == 0 && (safe || meter.written() == 0) => {}
+                // The server closed the connection while this request was on its way to it, or lost
+                // it long ago.
+                Err(error @ (HttpError::Broken { .. } | HttpError::Connect { .. }))
+                    if meter.read() == 0 =>
+                {
+                    self.forget(to, began);
+                    if !safe && meter.written() > 0 {
+                        return Err(error);
+                    }
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -153,7 +161,8 @@ impl<N: Net, C: Clock> Inner<N, C> {
     }
 
     /// Drops the connections to `to` that have been idle since before `began`. The path may have
-    /// lost them without a word (a NAT that restarted does): each would cost a time-out more.
+    /// lost them without a word (a NAT that restarted does, and so does a server whose power
+    /// failed): each would cost a time-out or a request more, and a half-open breaker its probe.
     fn forget(&self, to: &Endpoint, began: Duration) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(idle) = idle.get_mut(to) {

@@ -290,6 +290,36 @@ fn a_time_out_ends_the_trust_in_what_was_idle() {
     });
 }
 
+/// Three connections are kept; the server forgets them all and says so only when it is asked on
+/// one: only that request is lost.
+#[test]
+fn a_broken_connection_ends_the_trust_in_what_was_idle() {
+    run(|net, client| async move {
+        let mut listener = net.listen(80).await.unwrap();
+        rt::spawn("server", async move {
+            for _ in 0..3 {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                rt::spawn("connection", async move {
+                    let mut buffer = [0; 4096];
+                    let _ = stream.read(&mut buffer).await;
+                    stream.write_all(OK.as_bytes()).await.unwrap();
+                    let _ = stream.read(&mut buffer).await;
+                });
+            }
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut buffer = [0; 4096];
+            let _ = stream.read(&mut buffer).await;
+            stream.write_all(OK.as_bytes()).await.unwrap();
+        });
+        let send = || client.send(request("POST", "http://server/", "body"), LIMITS);
+        let (a, b, c) = futures_util::join!(send(), send(), send());
+        assert!(a.is_ok() && b.is_ok() && c.is_ok());
+        let broken = send().await;
+        assert!(matches!(broken, Err(HttpError::Broken { .. })), "{broken:?}");
+        assert_eq!(send().await.map(|answer| answer.status().as_u16()).ok(), Some(200));
+    });
+}
+
 #[test]
 fn server_stops_gracefully() {
     run(|net, client| async move {

@@ -18,11 +18,13 @@ use crate::sim::time::SimTime;
 use crate::sim::world::{CrashMode, NetworkFault};
 
 mod loss;
+mod sight;
 mod spans;
 #[cfg(test)]
 mod tests;
 
 pub use loss::Loss;
+pub use sight::Sight;
 pub use spans::{Span, Spans};
 
 /// What a plan leaves possible.

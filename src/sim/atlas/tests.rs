@@ -96,3 +96,42 @@ fn the_pipeline_is_absent_while_it_is_down_or_stands_still() {
     assert!(!jumps.clock_set(SimTime::from_secs(41), SimTime::from_secs(48)));
     assert!(jumps.clock_set(SimTime::from_secs(48), SimTime::from_secs(50)));
 }
+
+#[test]
+fn a_cluster_is_hidden_by_what_hits_it_and_for_a_while_after() {
+    let hidden = |fault: &str, cluster: &str, from: u64, to: u64| {
+        let clusters = "[kafka.a]\nbrokers = 2\nreplication = 2\ntopics = 1\n[kafka.b]\nbrokers = 2\nreplication = 2\n\
+                        topics = 1\n";
+        let text = format!(
+            "title = \"t\"\nduration = \"1h\"\n{clusters}[pipeline]\ninterval = \"5s\"\n[[fault]]\n\
+             at = \"60s\"\nlasts = \"10s\"\n{fault}\n"
+        );
+        let scenario = match load("test.toml", &text) {
+            Ok(scenario) => scenario,
+            Err(problems) => panic!("{}", problems.render(false)),
+        };
+        let sight = Sight::of(&scenario, cluster, &scenario.faults());
+        sight.hidden(SimTime::from_secs(from), SimTime::from_secs(to)).is_some()
+    };
+    let crash = "crash = { host = \"a-broker-1\" }";
+    let link = "hold = { between = [\"pipeline\", \"a-broker-2\"] }";
+    let name = "dns_failure = { host = \"a-broker-2\" }";
+    let slow = "slow = { host = \"a-broker-1\", delay = \"1s\" }";
+    for fault in [crash, link, name, slow] {
+        let seen = [
+            hidden(fault, "a", 50, 59),
+            hidden(fault, "a", 59, 61),
+            hidden(fault, "a", 69, 71),
+            hidden(fault, "a", 89, 91),
+            hidden(fault, "a", 91, 95),
+            hidden(fault, "b", 60, 70),
+        ];
+        assert_eq!(seen, [false, true, true, true, false, false], "{fault}");
+    }
+    for fault in ["pause = {}", "clock_jump = { offset_ms = 5000 }"] {
+        assert!(hidden(fault, "a", 65, 66) && hidden(fault, "b", 65, 66), "{fault}");
+    }
+    for fault in ["unavailable = {}", "disk_stall = {}", "isr_shrink = { host = \"a-broker-1\" }"] {
+        assert!(!hidden(fault, "a", 65, 66), "{fault}");
+    }
+}

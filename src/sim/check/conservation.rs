@@ -82,11 +82,14 @@ fn total(record: &Record, of: impl Fn(&LedgerRecord) -> u64) -> u64 {
     record.pipelines.iter().map(|pipeline| of(&pipeline.ledger)).sum()
 }
 
-/// Events that New Relic holds, and how many of them are copies of others. After the clock was set
-/// back two cycles may have shown the same time: their samples are no copies.
+/// Events that New Relic holds, and how many of them are copies of others.
 struct Kept {
     events: u64,
+    /// Copies for certain: after the clock was set back two cycles may have shown the same time,
+    /// and their samples are no copies.
     copies: u64,
+    /// Copies at most: all that look alike.
+    alike: u64,
     worst: Option<(String, UnixMillis, u64)>,
 }
 
@@ -107,6 +110,7 @@ fn kept(record: &Record) -> Kept {
         let identity: Vec<String> = texts.chain(numbers).collect();
         *seen.entry((identity.join(" "), event.timestamp)).or_default() += 1;
     }
+    let alike = seen.values().map(|count| count - 1).sum();
     for ((_, at), count) in &mut seen {
         let cycles = record.times_of(*at).into_iter().filter(|at| record.cycle_at(*at).is_some());
         *count = count.saturating_sub(cycles.count().max(1) as u64);
@@ -115,6 +119,7 @@ fn kept(record: &Record) -> Kept {
     Kept {
         events: (fleet().count() + store.monitor_events.len()) as u64,
         copies: seen.values().sum(),
+        alike,
         worst: worst.map(|((identity, at), count)| (identity.trim().to_owned(), *at, *count)),
     }
 }
@@ -131,7 +136,8 @@ pub fn missing(record: &Record) -> u64 {
     let (enqueued, excused) =
         record.pipelines.iter().map(answered_for).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
     let answered = enqueued.saturating_sub(excused);
-    answered.saturating_sub(kept.events - kept.copies).saturating_sub(record.newrelic.evicted)
+    let elsewhere = record.newrelic.evicted + record.newrelic.unstored;
+    answered.saturating_sub(kept.events - kept.copies).saturating_sub(elsewhere)
 }
 
 /// Whether the pipeline's disk says that it keeps what it does not keep.
@@ -148,7 +154,7 @@ fn stored(finding: &mut Finding, record: &Record) {
     let acknowledged = total(record, |ledger| ledger.acknowledged);
     let kept = kept(record);
     let evicted = record.newrelic.evicted;
-    if kept.events + evicted < acknowledged {
+    if kept.events + evicted + record.newrelic.unstored < acknowledged {
         let gave_up = match evicted {
             0 => String::new(),
             count => format!(", having given up {count}"),
@@ -162,12 +168,12 @@ fn stored(finding: &mut Finding, record: &Record) {
         );
     }
     let enqueued = total(record, |ledger| ledger.enqueued);
-    if kept.events - kept.copies > enqueued {
+    if kept.events - kept.alike > enqueued {
         finding.violate(
             None,
             format!(
                 "New Relic holds {} different events, but only {enqueued} were enqueued",
-                kept.events - kept.copies
+                kept.events - kept.alike
             ),
         );
     }

@@ -2,14 +2,19 @@
 //!
 //! The oracle says for every cycle which values each figure of each object may have; a stored
 //! figure that is none of them is a violation, and so is one that is missing although the fleet
-//! gave the pipeline all it needs.
+//! gave the pipeline all it needs. So is a whole event of a cycle that says it missed nothing, in a
+//! run that lost nothing.
 
-use super::record::{Record, StoredEvent};
-use super::{Check, Class, Finding};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::record::{CycleRecord, PipelineRecord, Record, StoredEvent};
+use super::{Check, Class, Finding, conservation};
 use crate::sim::oracle::cycle::{CycleEvents, group_by_cycle};
 use crate::sim::oracle::expect::{Expected, Figures, Situation};
 use crate::sim::oracle::guid::Identity;
-use crate::sim::oracle::instant;
+use crate::sim::oracle::{instant, presence};
+use crate::sim::time::SimTime;
 
 /// See the module.
 pub const CHECK: Check = Check {
@@ -22,6 +27,7 @@ pub const CHECK: Check = Check {
 fn examine(record: &Record) -> Finding {
     let mut finding = Finding::new();
     let (cycles, strays) = group_by_cycle(record);
+    absent(&mut finding, record, &cycles);
     for event in strays {
         finding.violate(
             Some(event.stored_at),
@@ -40,6 +46,41 @@ fn examine(record: &Record) -> Finding {
         }
     }
     finding
+}
+
+/// How long New Relic may take from a cycle's end until it has stored what the cycle sent.
+const STORING_MAX: Duration = Duration::from_secs(5);
+
+/// Objects that a cycle saw and told nothing of. Where events may have been lost, the checks of the
+/// loss itself judge.
+fn absent(finding: &mut Finding, record: &Record, cycles: &[CycleEvents<'_>]) {
+    let lost =
+        |life: &PipelineRecord| life.lost_events() || (life.crashed && life.ledger.staged > 0);
+    let any_lost = record.pipelines.iter().any(lost) || conservation::missing(record) > 0;
+    if any_lost || record.newrelic.evicted > 0 || record.broken.is_some() {
+        return;
+    }
+    let stored: BTreeMap<(SimTime, &str), &CycleEvents<'_>> =
+        cycles.iter().map(|events| ((events.cycle.started, events.cluster), events)).collect();
+    let is_judged = |cycle: &&CycleRecord| {
+        cycle.ended + STORING_MAX <= record.end && presence::is_alone(record, cycle)
+    };
+    let judged = record.pipelines.iter().flat_map(|life| &life.cycles).filter(is_judged);
+    for cycle in judged {
+        let whole = record.fleets.iter().filter(|(cluster, _)| {
+            cycle.claims_all(cluster) && !cycle.failed.iter().any(|failed| failed == *cluster)
+        });
+        for (cluster, fleet) in whole {
+            let told = presence::told(stored.get(&(cycle.started, cluster.as_str())).copied());
+            for object in presence::owed(cluster, fleet, cycle) {
+                finding.examine();
+                if !told.contains(&object) {
+                    let what = format!("{object} was observed, and no event tells of it");
+                    finding.violate(Some(cycle.started), what);
+                }
+            }
+        }
+    }
 }
 
 fn name(event: &StoredEvent) -> String {

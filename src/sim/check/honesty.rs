@@ -1,19 +1,22 @@
-//! A cycle says what it could not observe: failures are counted by kind, never swallowed.
+//! A cycle says what it could not observe: failures are counted by kind, never swallowed, and never
+//! made up.
 //!
 //! The fleet's journal tells which brokers and groups gave no answer of a kind, the stored events
 //! which answers did not arrive; the cycle must report at least as many missing parts of that kind.
-//! Cycles that a crash cut off reported nothing and are not examined.
+//! Where no fault reaches the cluster, it must report none. Cycles that a crash cut off reported
+//! nothing and are not examined.
 
 use std::collections::BTreeMap;
 
 use super::record::{CycleRecord, FleetRecord, Record};
 use super::{Check, Class, Finding};
+use crate::sim::atlas::Sight;
 use crate::sim::oracle::cycle::{CycleEvents, CycleView, group_by_cycle};
 use crate::sim::time::SimTime;
 
 pub const CHECK: Check = Check {
     name: "honesty",
-    promise: "a cycle reports every part of a cluster that it could not observe",
+    promise: "a cycle reports every part of a cluster that it could not observe, and no other",
     class: Class::Safety,
     examine,
 };
@@ -25,15 +28,33 @@ fn examine(record: &Record) -> Finding {
     let (groups, _) = group_by_cycle(record);
     let stored: Stored<'_> =
         groups.into_iter().map(|events| ((events.cycle.started, events.cluster), events)).collect();
-    let cycles = record.pipelines.iter().flat_map(|life| &life.cycles);
-    for cycle in cycles.filter(|cycle| !cycle.cut_off) {
-        for (cluster, fleet) in &record.fleets {
+    let cycles = || record.pipelines.iter().flat_map(|life| &life.cycles);
+    for (cluster, fleet) in &record.fleets {
+        let sight = Sight::of(&record.scenario, cluster, &record.faults);
+        for cycle in cycles().filter(|cycle| !cycle.cut_off) {
+            made_up(&mut finding, cluster, cycle, &sight);
             let jmx = record.scenario.kafka.get(cluster).is_some_and(|spec| spec.jmx);
             let events = stored.get(&(cycle.started, cluster.as_str()));
             examine_cycle(&mut finding, cluster, fleet, cycle, events, jmx);
         }
     }
     finding
+}
+
+/// A cycle during which nothing hid anything misses nothing.
+fn made_up(finding: &mut Finding, cluster: &str, cycle: &CycleRecord, sight: &Sight) {
+    if sight.hidden(cycle.started, cycle.ended).is_some() {
+        return;
+    }
+    finding.examine();
+    if cycle.failed.iter().any(|name| name == cluster) {
+        let what = format!("nothing hid {cluster}, and the cycle could not collect it");
+        finding.violate(Some(cycle.started), what);
+    }
+    for (kind, count) in cycle.missing.get(cluster).into_iter().flatten() {
+        let what = format!("nothing hid {cluster}, and the cycle reports {count} missing {kind}");
+        finding.violate(Some(cycle.started), what);
+    }
 }
 
 fn examine_cycle(

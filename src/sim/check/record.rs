@@ -309,6 +309,8 @@ pub struct NewRelicRecord {
     pub relationships: BTreeSet<(String, String, String)>,
     /// Events that its store had to give up, for their age or for want of memory.
     pub evicted: u64,
+    /// Events that it had accepted and not yet stored when the run ended.
+    pub unstored: u64,
     /// Messages of `NrIntegrationError` rows.
     pub integration_errors: Vec<String>,
     /// The requests that reached it, by arrival.

@@ -73,7 +73,8 @@ fn times(finding: &mut Finding, record: &Record) {
     }
 }
 
-/// Relationships are told again and again: New Relic forgets those that are not.
+/// Relationships are told again and again: New Relic forgets those that are not. What a fault kept
+/// from being told is due again once all is healed.
 fn confirmations(finding: &mut Finding, record: &Record, required: &BTreeSet<Edge>) {
     let limit = record.scenario.expect.freshness_max.0 + RELATIONSHIPS_EVERY;
     let mut newest: BTreeMap<Edge, SimTime> = BTreeMap::new();
@@ -84,7 +85,7 @@ fn confirmations(finding: &mut Finding, record: &Record, required: &BTreeSet<Edg
     for (edge, at) in newest.iter().filter(|(edge, _)| required.contains(*edge)) {
         finding.examine();
         let age = record.end - *at;
-        if age > limit {
+        if record.end - (*at).max(record.heal) > limit {
             finding.violate(
                 Some(record.end),
                 format!(

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod observation;
 mod resilience;
 mod user;
 
@@ -168,18 +169,6 @@ fn cycles_keep_their_rhythm() {
     skipping(&mut honest.pipelines[0].cycles);
     honest.pipelines[0].cycles[4].skipped = 1;
     holds(&honest, "cycles");
-}
-
-#[test]
-fn a_cycle_that_heard_nobody_says_so() {
-    let mut record = steady();
-    breaks(&record, "honesty", "no broker of orders answered, and the cycle does not say so");
-    for cycle in &mut record.pipelines[0].cycles {
-        cycle.failed.push("orders".to_owned());
-    }
-    holds(&record, "honesty");
-    record.pipelines[0].cycles.iter_mut().for_each(|cycle| cycle.cut_off = true);
-    breaks(&record, "honesty", "examined nothing");
 }
 
 #[test]

@@ -135,6 +135,12 @@ impl NewRelic {
         self.state().queued()
     }
 
+    /// Events in bodies of the Event API that were accepted and are not parsed yet.
+    pub fn queued_events(&self) -> u64 {
+        let state = self.state();
+        state.ingest.queued_events(state.config.decoded_bytes_max)
+    }
+
     /// Copies of all events of a type, by time.
     pub fn events(&self, event_type: &str) -> Vec<StoredEvent> {
         let state = self.state();

@@ -164,12 +164,17 @@ impl Record {
         later.or(times.last().copied()).unwrap_or_else(|| self.sim_time(wall, 0))
     }
 
-    /// When an event was made, and the cycle that made it: the newest one before it was stored in
-    /// which the pipeline's clock showed the event's time.
+    /// When an event was made, and the cycle that made it: the newest of [`Record::origins`].
     pub fn origin(&self, event: &StoredEvent) -> Option<(SimTime, &CycleRecord)> {
-        let times = self.times_of(event.timestamp).into_iter().rev();
+        self.origins(event).max_by_key(|(at, _)| *at)
+    }
+
+    /// When an event can have been made, and by which cycle: before it was stored, at an instant at
+    /// which the pipeline's clock showed the event's time.
+    pub fn origins(&self, event: &StoredEvent) -> impl Iterator<Item = (SimTime, &CycleRecord)> {
+        let times = self.times_of(event.timestamp).into_iter();
         let known = times.filter_map(|at| Some((at, self.cycle_at(at)?)));
-        known.filter(|(_, cycle)| cycle.started <= event.stored_at).max_by_key(|(at, _)| *at)
+        known.filter(|(_, cycle)| cycle.started <= event.stored_at)
     }
 
     /// The last cycle that began before `at`.
@@ -203,7 +208,9 @@ pub struct CycleEvents<'a> {
     pub events: Vec<&'a StoredEvent>,
 }
 
-/// All stored samples grouped by cycle and cluster, and those that belong to no cycle.
+/// All stored samples grouped by cycle and cluster, and those that belong to no cycle. Samples of
+/// a time that two cycles showed, for the clock was set back, are in neither: nobody can tell whose
+/// they are.
 pub fn group_by_cycle(record: &Record) -> (Vec<CycleEvents<'_>>, Vec<&StoredEvent>) {
     let mut groups: BTreeMap<(SimTime, &str), CycleEvents<'_>> = BTreeMap::new();
     let mut strays = Vec::new();
@@ -213,6 +220,9 @@ pub fn group_by_cycle(record: &Record) -> (Vec<CycleEvents<'_>>, Vec<&StoredEven
             strays.push(event);
             continue;
         };
+        if record.origins(event).any(|(_, other)| other.started != cycle.started) {
+            continue;
+        }
         let cluster = event.text("clusterName");
         let group = groups.entry((cycle.started, cluster)).or_insert_with(|| CycleEvents {
             cycle,

@@ -13,3 +13,4 @@ pub mod guid;
 pub mod health;
 pub mod instant;
 pub mod objects;
+pub mod presence;

@@ -229,6 +229,7 @@ fn newrelic_record(setup: &Setup, record: &Record) -> NewRelicRecord {
                 events_stored: request.events_stored.into(),
             })
             .collect(),
+        unstored: newrelic.queued_events(),
         evicted: newrelic.store_usage().1.values().sum(),
         integration_errors: newrelic.integration_errors().into_iter().map(|e| e.message).collect(),
     }

@@ -114,4 +114,15 @@ impl Ingest {
     pub(super) fn queued(&self) -> usize {
         self.queue.len()
     }
+
+    /// Events in them; a body that will turn out to be unreadable has none.
+    pub(super) fn queued_events(&self, bytes_max: usize) -> u64 {
+        let bodies = self.queue.values().filter(|pending| pending.part == Target::Event);
+        let counts = bodies.map(|pending| {
+            let text = body::unpack(&pending.body, pending.encoding, bytes_max).ok()?;
+            let events: Vec<serde::de::IgnoredAny> = serde_json::from_slice(&text).ok()?;
+            Some(events.len() as u64)
+        });
+        counts.flatten().sum()
+    }
 }

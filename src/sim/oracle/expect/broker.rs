@@ -72,13 +72,17 @@ pub fn variants(sight: Option<&BrokerSight<'_>>, disk: Option<LogDirs<'_>>) -> V
 }
 
 /// Figures of a broker whose exporter says nothing: each set with its place in each description of
-/// the cluster.
+/// the cluster, and without one where the cluster does not name it.
 pub fn with_metadata(sets: &[Plain], broker: i32, truths: &[&MetadataTruth]) -> Vec<Plain> {
-    let named = truths.iter().filter(|truth| truth.brokers.iter().any(|b| b.id == broker));
-    let places: Vec<Plain> = named.map(|truth| from_metadata(broker, truth)).collect();
-    if places.is_empty() {
+    let is_named = |truth: &&&MetadataTruth| truth.brokers.iter().any(|b| b.id == broker);
+    if !truths.iter().any(|truth| is_named(&truth)) {
         return sets.to_vec();
     }
+    let place = |truth: &&MetadataTruth| match is_named(&truth) {
+        true => from_metadata(broker, truth),
+        false => Plain::new(),
+    };
+    let places: Vec<Plain> = truths.iter().map(place).collect();
     let both = |(set, place): (&Plain, &Plain)| {
         let mut set = set.clone();
         set.extend(place.clone());

@@ -13,6 +13,9 @@ pub const OF_BROKERS: &[&str] = &[
     "cluster.error.rate",
 ];
 
+/// Figures that count the groups.
+pub const OF_GROUPS: &[&str] = &["consumerGroupCount"];
+
 /// Sum of a figure over the brokers that have it.
 fn sum(brokers: &[&Plain], name: &str) -> Option<f64> {
     brokers.iter().filter_map(|plain| plain.get(name)).copied().reduce(|a, b| a + b)

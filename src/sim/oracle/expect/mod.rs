@@ -85,7 +85,10 @@ impl Expected {
     pub fn unknowable(&self, event: &StoredEvent, figure: &str) -> bool {
         let of = |names: &[&str]| names.contains(&figure);
         match event.text("entityType") {
-            "MESSAGE_QUEUE_CLUSTER" => self.unseen_brokers && of(cluster::OF_BROKERS),
+            "MESSAGE_QUEUE_CLUSTER" => {
+                (self.unseen_brokers && of(cluster::OF_BROKERS))
+                    || (self.unseen_groups && of(cluster::OF_GROUPS))
+            }
             "MESSAGE_QUEUE_TOPIC" => {
                 (self.unseen_brokers && of(topic::OF_BROKERS))
                     || (self.unseen_groups && of(topic::OF_GROUPS))
