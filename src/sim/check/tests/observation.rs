@@ -105,7 +105,7 @@ fn what_a_cycle_observed_it_tells() {
             2,
         ),
         ("too late to be stored", |r| r.end = at(286), 2),
-        ("lost", |r| drop(r.pipelines[0].ledger.events_lost.insert("forbidden".into(), 1)), 40),
+        ("lost", |r| r.pipelines[0].ledger.in_flight = 1, 40),
         ("evicted", |r| r.newrelic.evicted = 1, 40),
     ];
     for (why, change, fewer) in excuses {
