@@ -72,9 +72,30 @@ fn acknowledged_events_are_stored() {
     holds(&record, "conservation");
     record.newrelic.samples.pop();
     breaks(&record, "conservation", "acknowledged 5 events and holds only 3, having given up 1");
+    // What it had taken and not yet parsed when the run ended is no loss either.
+    let mut record = delivered();
+    record.newrelic.samples.pop();
+    record.newrelic.unstored = 1;
+    holds(&record, "conservation");
+    holds(&record, "loss");
     let mut record = delivered();
     record.newrelic.samples.push(sample(&record, "a", at(90)));
     breaks(&record, "conservation", "holds 6 different events, but only 5 were enqueued");
+}
+
+/// A time that two cycles showed, and a request that was taken twice: nobody can tell copies from
+/// samples, and neither is an invention.
+#[test]
+fn what_looks_alike_is_no_invention() {
+    let mut record = delivered();
+    let cycles = &mut record.pipelines[0].cycles;
+    cycles[2].wall = cycles[1].wall;
+    for _ in 0..2 {
+        let copy = record.newrelic.samples[0].clone();
+        record.newrelic.samples.push(copy);
+    }
+    let said = result(&record, "conservation").finding.violations;
+    assert!(said.iter().all(|v| !v.what.contains("different events")), "{said:?}");
 }
 
 /// A life that crashed at 80 s with two events in its spool and one only staged, and a second one.
