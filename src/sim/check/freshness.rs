@@ -1,6 +1,7 @@
 //! At the end, the newest stored sample of every object that can be observed is young.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::record::Record;
 use super::{Check, Class, Finding};
@@ -37,11 +38,16 @@ fn examine(record: &Record) -> Finding {
                 Some(record.end),
                 format!(
                     "the newest sample of {object} is {} s old, limit {} s",
-                    age.as_secs(),
-                    limit.as_secs()
+                    seconds(age),
+                    seconds(limit)
                 ),
             );
         }
     }
     finding
+}
+
+/// Seconds, to hundredths.
+fn seconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 100.0).round() / 100.0
 }
