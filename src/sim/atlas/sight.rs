@@ -5,6 +5,7 @@
 //! it lets the next call through. Where no fault reaches, a collector that misses something, or
 //! says that it does, is at fault itself.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Span, Spans, span};
@@ -23,34 +24,62 @@ const CYCLES: u32 = 2;
 
 /// When something of one cluster may be hidden.
 #[derive(Debug, Clone)]
-pub struct Sight(Spans);
+pub struct Sight {
+    anything: Spans,
+    /// By broker: when it may not answer at all.
+    brokers: BTreeMap<i32, Spans>,
+}
 
 impl Sight {
     /// Of `cluster` in the world of `scenario`, under `faults`.
     pub fn of(scenario: &Scenario, cluster: &str, faults: &[Fault]) -> Self {
         let settle = SETTLE_MAX + scenario.pipeline.interval.0 * CYCLES;
-        let hiding = faults.iter().filter(|fault| fault.begin.iter().any(|a| hides(a, cluster)));
-        let of_faults = hiding.map(|fault| Span { to: fault.to + settle, ..span(fault) });
-        let of_cluster = |host: &str| broker_of(host).is_some_and(|(of, _)| of == cluster);
-        let joins = scenario.later_starts().into_iter().filter(|(host, _)| of_cluster(host));
+        let during = |hides: &dyn Fn(&Action) -> bool| -> Vec<Span> {
+            let hiding = faults.iter().filter(|fault| fault.begin.iter().any(hides));
+            hiding.map(|fault| Span { to: fault.to + settle, ..span(fault) }).collect()
+        };
+        let in_cluster = |host: &str| broker_of(host).is_some_and(|(of, _)| of == cluster);
+        let of_faults = during(&|action| {
+            hides(action, &in_cluster, &|hit, fault| hit == cluster && hides_something(fault))
+        });
+        let joins = scenario.later_starts().into_iter().filter(|(host, _)| in_cluster(host));
         let of_joins = joins.map(|(host, at)| Span {
             from: at,
             to: at + settle,
             why: format!("{host} joins"),
         });
-        Self(Spans::new(of_faults.chain(of_joins).collect()))
+        let anything = Spans::new(of_faults.into_iter().chain(of_joins).collect());
+        let first = scenario.kafka.get(cluster).map_or(0, |spec| spec.brokers);
+        let silent = |id| {
+            let is = |host: &str| broker_of(host) == Some((cluster, id));
+            Spans::new(during(&|action| {
+                hides(action, &is, &|hit, fault| hit == cluster && silenced(fault) == Some(id))
+            }))
+        };
+        let brokers = (1..=first.cast_signed()).map(|id| (id, silent(id))).collect();
+        Self { anything, brokers }
     }
 
     /// What may hide something between the two instants.
     pub fn hidden(&self, from: SimTime, to: SimTime) -> Option<&Span> {
-        self.0.touching(from, to)
+        self.anything.touching(from, to)
+    }
+
+    /// A broker of the cluster's first ones that nothing keeps from answering between the two.
+    pub fn answering(&self, from: SimTime, to: SimTime) -> Option<i32> {
+        let mut brokers = self.brokers.iter();
+        brokers.find(|(_, silent)| silent.touching(from, to).is_none()).map(|(id, _)| *id)
     }
 }
 
-/// Whether an action may keep the pipeline from observing something of `cluster`.
-fn hides(action: &Action, cluster: &str) -> bool {
-    let is =
-        |host: &str| host == PIPELINE_HOST || broker_of(host).is_some_and(|(of, _)| of == cluster);
+/// Whether an action may keep the pipeline from observing hosts that `is_broker` names, or is one of
+/// those against a fleet that `of_fleet` names.
+fn hides(
+    action: &Action,
+    is_broker: &dyn Fn(&str) -> bool,
+    of_fleet: &dyn Fn(&str, &FleetFault) -> bool,
+) -> bool {
+    let is = |host: &str| host == PIPELINE_HOST || is_broker(host);
     match action {
         Action::Network(fault) => match fault {
             NetworkFault::Partition { from, to, .. }
@@ -75,7 +104,7 @@ fn hides(action: &Action, cluster: &str) -> bool {
             | NetworkFault::Restart { .. } => false,
         },
         Action::CrashPoint(point) => is(&point.host),
-        Action::Fleet { cluster: hit, fault } => hit == cluster && fleet_hides(fault),
+        Action::Fleet { cluster, fault } => of_fleet(cluster, fault),
         Action::MemoryCap(_) => true,
         Action::NewRelic(_)
         | Action::NewRelicWell(_)
@@ -85,7 +114,21 @@ fn hides(action: &Action, cluster: &str) -> bool {
     }
 }
 
-fn fleet_hides(fault: &FleetFault) -> bool {
+/// The broker that a fault may keep from answering sensibly, or at all.
+fn silenced(fault: &FleetFault) -> Option<i32> {
+    match fault {
+        FleetFault::LogDiskFull { broker, .. }
+        | FleetFault::Restart { broker }
+        | FleetFault::Slow { broker, .. }
+        | FleetFault::TruncatedFrames { broker, .. }
+        | FleetFault::CorruptFrames { broker, .. }
+        | FleetFault::WrongCorrelationId { broker, .. } => Some(*broker),
+        _ => None,
+    }
+}
+
+/// Whether a fault may keep something of a cluster from being told.
+fn hides_something(fault: &FleetFault) -> bool {
     match fault {
         FleetFault::IsrShrink { .. }
         | FleetFault::ConsumerStall { .. }

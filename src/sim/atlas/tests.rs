@@ -131,6 +131,21 @@ fn a_cluster_is_hidden_by_what_hits_it_and_for_a_while_after() {
     for fault in ["pause = {}", "clock_jump = { offset_ms = 5000 }"] {
         assert!(hidden(fault, "a", 65, 66) && hidden(fault, "b", 65, 66), "{fault}");
     }
+    // One broker is silent, the other is not.
+    let answering = |fault: &str| {
+        let text = format!(
+            "title = \"t\"\nduration = \"1h\"\n[kafka.a]\nbrokers = 2\nreplication = 2\n\
+             topics = 1\n[[fault]]\nat = \"60s\"\nlasts = \"10s\"\n{fault}\n"
+        );
+        let scenario = load("test.toml", &text).expect("it loads");
+        let sight = Sight::of(&scenario, "a", &scenario.faults());
+        [50, 65, 200].map(|at| sight.answering(SimTime::from_secs(at), SimTime::from_secs(at + 1)))
+    };
+    assert_eq!(answering(crash), [Some(1), Some(2), Some(1)]);
+    assert_eq!(answering(slow), [Some(1), Some(2), Some(1)]);
+    assert_eq!(answering(link), [Some(1); 3]);
+    assert_eq!(answering("pause = {}"), [Some(1), None, Some(1)]);
+    assert_eq!(answering("controller_loss = { cluster = \"a\" }"), [Some(1); 3]);
     for fault in ["unavailable = {}", "disk_stall = {}", "isr_shrink = { host = \"a-broker-1\" }"] {
         assert!(!hidden(fault, "a", 65, 66), "{fault}");
     }

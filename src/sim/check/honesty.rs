@@ -41,16 +41,24 @@ fn examine(record: &Record) -> Finding {
     finding
 }
 
-/// A cycle during which nothing hid anything misses nothing.
+/// A cycle during which nothing hid anything misses nothing; one during which some broker could be
+/// asked does not say that the cluster could not.
 fn made_up(finding: &mut Finding, cluster: &str, cycle: &CycleRecord, sight: &Sight) {
+    let failed = cycle.failed.iter().any(|name| name == cluster);
+    if let Some(broker) = sight.answering(cycle.started, cycle.ended) {
+        finding.examine();
+        if failed {
+            let what = format!(
+                "nothing hid broker {broker} of {cluster}, and the cycle could not collect the \
+                 cluster"
+            );
+            finding.violate(Some(cycle.started), what);
+        }
+    }
     if sight.hidden(cycle.started, cycle.ended).is_some() {
         return;
     }
     finding.examine();
-    if cycle.failed.iter().any(|name| name == cluster) {
-        let what = format!("nothing hid {cluster}, and the cycle could not collect it");
-        finding.violate(Some(cycle.started), what);
-    }
     for (kind, count) in cycle.missing.get(cluster).into_iter().flatten() {
         let what = format!("nothing hid {cluster}, and the cycle reports {count} missing {kind}");
         finding.violate(Some(cycle.started), what);

@@ -5,15 +5,18 @@ use crate::sim::fault::{Action, Fault};
 use crate::sim::fleet::{MetadataBroker, MetadataTopic, MetadataTruth, Observation, Observed};
 use crate::sim::world::{CrashMode, NetworkFault};
 
-/// The whole run long nobody can reach the fleet's broker.
+/// The whole run long nobody can reach the fleet's brokers.
 fn hidden(record: &mut Record) {
-    let crash = NetworkFault::Crash { host: "orders-broker-1".into(), mode: CrashMode::Process };
+    let crash = |id: i32| {
+        let host = format!("orders-broker-{id}").into();
+        Action::Network(NetworkFault::Crash { host, mode: CrashMode::Process })
+    };
     record.faults = vec![Fault {
         from: at(0),
         to: at(300),
         kind: "crash",
-        label: "crash of orders-broker-1".to_owned(),
-        begin: vec![Action::Network(crash)],
+        label: "crash of everybody".to_owned(),
+        begin: (1..=3).map(crash).collect(),
         end: Vec::new(),
     }];
 }
@@ -39,7 +42,11 @@ fn a_cycle_that_heard_nobody_says_so() {
 fn a_cycle_makes_no_failure_up() {
     let mut record = steady();
     fails(&mut record);
-    breaks(&record, "honesty", "nothing hid orders, and the cycle could not collect it");
+    breaks(
+        &record,
+        "honesty",
+        "nothing hid broker 1 of orders, and the cycle could not collect the cluster",
+    );
     let mut record = steady();
     let missing = [("scrape".to_owned(), 3)].into();
     record.pipelines[0].cycles[4].missing.insert("orders".to_owned(), missing);
