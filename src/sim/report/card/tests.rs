@@ -158,6 +158,25 @@ fn programs_find_run_and_verdict_in_a_card() {
 }
 
 #[test]
+fn a_card_is_about_the_promise_that_broke_first() {
+    let (_, mut report, evidence, passport) = card(&scenario(OUTAGE), Some(Defect::DoubledRate));
+    let found = report.first_broken().expect("a defect").at;
+    let earlier = SimTime::from_secs(2);
+    assert!(found > earlier);
+    // The last check of the list, and not its first violation.
+    let last = report.checks.last_mut().expect("a check");
+    last.finding.violate(None, "told without an instant");
+    last.finding.violate(Some(earlier), "the earliest of all");
+    let name = last.name;
+    let page = html(&passport, &report, &evidence);
+    assert!(page.contains(&format!("\"broken_at\":{}", earlier.0)), "the verdict for programs");
+    let text = words(&page);
+    assert!(text.contains("At 00:02: the earliest of all, and 1 more case in this run"), "{text}");
+    let also = text.split("Also broken: ").nth(1).and_then(|rest| rest.split('.').next());
+    assert!(also.is_some_and(|also| !also.contains(name)), "{also:?}");
+}
+
+#[test]
 fn no_name_becomes_markup() {
     let hostile = "</script><script>alert('x')</script>\" onload=\"y & <b>";
     let (_, report, mut evidence, mut passport) =
