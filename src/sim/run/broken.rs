@@ -83,7 +83,7 @@ mod tests {
             let results = results(of_checks);
             let found = first_broken(&results, SimTime::from_secs(END));
             let told = found.map(|first| (first.check.name, first.at));
-            let named = |(check, at)| (CATALOGUE[check as usize].name, SimTime::from_secs(at));
+            let named = |(check, at): (usize, u64)| (CATALOGUE[check].name, SimTime::from_secs(at));
             let expected = expected.map(named);
             assert_eq!(told, expected, "{of_checks:?}");
         }
