@@ -65,7 +65,7 @@ struct ShowArgs {
 /// Which events.
 #[derive(Debug, Clone, Default, Args)]
 struct FilterArgs {
-    /// From this instant on: a time (90s, 01:30.250) or an event (#317).
+    /// From this instant on: a time (90s, 51.5s, 01:30.250) or an event (#317).
     #[arg(long, value_name = "INSTANT")]
     from: Option<Instant>,
     /// Up to this instant, itself included.
