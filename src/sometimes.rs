@@ -214,6 +214,29 @@ mod tests {
         }
     }
 
+    /// Whether nothing in `file` belongs to what is shipped.
+    fn is_test(file: &Path) -> bool {
+        let is_tests = |part: &std::ffi::OsStr| part == "tests" || part == "tests.rs";
+        file.ends_with("sometimes.rs") || file.iter().any(is_tests)
+    }
+
+    /// `text` without its modules of tests.
+    fn shipped(text: &str) -> String {
+        let mut rest = text;
+        let mut shipped = String::new();
+        while let Some((before, tests)) = rest.split_once("#[cfg(test)]\n") {
+            shipped.push_str(before);
+            let head = tests.lines().next().unwrap_or_default();
+            // A module that begins here ends with the first brace at the line's begin.
+            let is_inline = head.starts_with("mod ") && head.ends_with('{');
+            rest = match tests.split_once("\n}") {
+                Some((_, after)) if is_inline => after,
+                _ => tests,
+            };
+        }
+        shipped + rest
+    }
+
     /// Where each mark stands in code that is not a test: its constant's name and the files.
     fn uses() -> Vec<(String, PathBuf)> {
         let mut files = Vec::new();
@@ -221,8 +244,8 @@ mod tests {
         let mut uses = Vec::new();
         for file in files {
             let text = std::fs::read_to_string(&file).expect("text");
-            let is_test = file.ends_with("sometimes.rs") || file.ends_with("tests.rs");
-            for (at, call) in text.match_indices("sometimes!(").filter(|_| !is_test) {
+            let text = if is_test(&file) { String::new() } else { shipped(&text) };
+            for (at, call) in text.match_indices("sometimes!(") {
                 let rest = &text[at + call.len()..];
                 let name = rest.split([',', ')']).next().unwrap_or_default().trim();
                 uses.push((name.to_owned(), file.clone()));
@@ -249,6 +272,29 @@ mod tests {
             assert!(uses.iter().any(|(used, _)| *used == constant), "{constant} is used nowhere");
         }
         assert!((25..=60).contains(&MARKS.len()), "{}", MARKS.len());
+    }
+
+    #[test]
+    fn what_is_shipped_is_told_from_tests() {
+        let files = [
+            ("src/a.rs", false),
+            ("src/contests.rs", false),
+            ("src/sometimes.rs", true),
+            ("src/a/tests.rs", true),
+            ("src/a/tests/b.rs", true),
+        ];
+        for (file, expected) in files {
+            assert_eq!(is_test(Path::new(file)), expected, "{file}");
+        }
+        let texts = [
+            ("a\n", "a\n"),
+            ("a\n#[cfg(test)]\nmod tests;\nb\n", "a\nmod tests;\nb\n"),
+            ("a\n#[cfg(test)]\nmod tests {\n    x\n    }\n}\nb\n", "a\n\nb\n"),
+            ("#[cfg(test)]\nmod c;\nb\n#[cfg(test)]\nmod tests {\n    x\n}\n", "mod c;\nb\n\n"),
+        ];
+        for (text, expected) in texts {
+            assert_eq!(shipped(text), expected, "{text}");
+        }
     }
 
     #[test]

@@ -51,7 +51,11 @@ impl CardArgs {
         let passport = &reference.passport;
         let (seed, network) = (passport.seed, passport.network);
         let options = Options { seed, network, sink: Sink::None };
-        let (report, evidence) = run_with_evidence(&passport.scenario, options);
+        let run = run::guarded(|| run_with_evidence(&passport.scenario, options));
+        let (report, evidence) = match run {
+            Ok(done) => done,
+            Err(exit) => return exit,
+        };
         let made = match self.format {
             CardFormat::Svg => print(&report::svg::svg(&report, &evidence)),
             CardFormat::Html => {

@@ -16,6 +16,7 @@ use super::replay::{Broken, broken};
 use super::run::NetworkArg;
 use super::trace::json_row;
 use super::{Exit, ReportFormat, complain, print, print_json};
+use crate::sim::check::{Class, Failure, SIMULATOR};
 use crate::sim::run::passport::Passport;
 use crate::sim::run::{self, Options, RunReport};
 use crate::sim::trace::diverge::{Comparison, Divergence, Followed, Sides, Window, compare};
@@ -35,7 +36,7 @@ const LINES_AHEAD: usize = 1 << 12;
     after_help = "Each run is a trace file, a failure card, a sweep's summary or a scenario \
     file. Trace files are read; everything else is run. An option that is given twice is for the \
     first and for the second run; given once, for both.\n\n\
-    Exit codes: 0 the runs are equal, 1 they differ."
+    Exit codes: 0 the runs are equal, 1 they differ, 10 the simulator broke in one of them."
 )]
 pub struct DiffArgs {
     /// One run.
@@ -97,6 +98,27 @@ struct Verdict {
     broken: Vec<Broken>,
 }
 
+impl Verdict {
+    /// Of a run that came to its end, or that the simulator broke in.
+    fn of(run: std::thread::Result<RunReport>) -> Self {
+        match run {
+            Ok(report) => Self { passed: report.passed(), broken: broken(&report) },
+            Err(panic) => {
+                let Failure { check, example, .. } = Failure::of_panic(panic.as_ref());
+                Self { passed: false, broken: vec![Broken { check, words: example }] }
+            }
+        }
+    }
+}
+
+impl Side {
+    /// Whether the simulator broke.
+    fn broke(&self) -> bool {
+        let broken = self.verdict.iter().flat_map(|verdict| &verdict.broken);
+        broken.into_iter().any(|broken| broken.check == SIMULATOR)
+    }
+}
+
 /// One place where two plans differ.
 #[derive(Debug, PartialEq, Serialize)]
 struct PlanDifference {
@@ -129,12 +151,17 @@ impl DiffArgs {
             Comparison::Different(divergence) => (None, Some(divergence)),
         };
         let equal = divergence.is_none() && !verdicts_differ;
+        let outcome = match [&a, &b].into_iter().any(Side::broke) {
+            true => Exit::of(Class::Safety),
+            false if equal => Exit::Ok,
+            false => Exit::Failed,
+        };
         let report = DiffReport { equal, a, b, plan, events, divergence };
         let printed = match self.format {
             ReportFormat::Json => print_json(&report),
             ReportFormat::Text => print(&text(&report)),
         };
-        if equal { printed } else { Exit::Failed }
+        outcome.or(printed)
     }
 
     fn which(&self, position: usize) -> WhichArgs {
@@ -262,8 +289,7 @@ impl Source {
             Events::File(_) => None,
             Events::Run { lines, run } => {
                 drop(lines);
-                let report = run.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-                Some(Verdict { passed: report.passed(), broken: broken(&report) })
+                Some(Verdict::of(run.join()))
             }
         };
         Side { name, id: passport.id.to_string(), seed: passport.seed.0, verdict }
@@ -388,6 +414,24 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_simulator_that_breaks_is_a_verdict() {
+        let run = std::thread::Builder::new().spawn(|| -> RunReport { panic!("planted") });
+        let run = run.expect("a thread");
+        let (_, lines) = sync_channel(1);
+        let scenario = crate::sim::scenario::BUILT_IN;
+        let scenario = crate::sim::scenario::load("test", scenario).expect("loads");
+        let seed = crate::sim::seed::Seed(1);
+        let passport = Passport::of("test", &scenario, seed, run::Network::Kernel);
+        let events = Events::Run { lines, run };
+        let mut source = Source { name: "a".to_owned(), passport, events };
+        assert!(matches!(source.next_event(), Ok(None)));
+        let side = source.end();
+        let broken = vec![Broken { check: SIMULATOR, words: "planted".to_owned() }];
+        assert!(side.broke());
+        assert_eq!(side.verdict, Some(Verdict { passed: false, broken }));
+    }
 
     #[test]
     fn plans_are_compared_by_path() {

@@ -10,7 +10,7 @@ use crate::sim::trace::EventId;
 /// An instant of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Instant {
-    /// `90s`, `2min`, or `01:30.250` as reports print it.
+    /// `90s`, `51.5s`, `2min`, or `01:30.250` as reports print it.
     Time(SimTime),
     /// `#317`.
     Event(EventId),
@@ -18,7 +18,7 @@ pub enum Instant {
 
 /// A text that is no instant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no instant: write a time (90s, 2min, 01:30.250) or an event (#317)")]
+#[error("`{0}` is no instant: write a time (90s, 51.5s, 2min, 01:30.250) or an event (#317)")]
 pub struct InvalidInstant(String);
 
 impl FromStr for Instant {
@@ -32,10 +32,30 @@ impl FromStr for Instant {
         }
         let time = match text.split_once(':') {
             Some((minutes, seconds)) => clock(minutes, seconds).ok_or_else(invalid)?,
-            None => text.parse::<DurationText>().map_err(|_| invalid())?.0,
+            None => length(text).ok_or_else(invalid)?,
         };
         Ok(Self::Time(SimTime::from(time)))
     }
+}
+
+/// `90s` or, where a file has whole numbers only, `51.5s`: a number and a unit.
+fn length(text: &str) -> Option<Duration> {
+    let Some((whole, rest)) = text.split_once('.') else {
+        return text.parse::<DurationText>().ok().map(|length| length.0);
+    };
+    let is_digit = |byte: &u8| byte.is_ascii_digit();
+    let places = rest.bytes().take_while(u8::is_ascii_digit).count();
+    let (part, unit) = rest.split_at(places);
+    if whole.is_empty() || !whole.as_bytes().iter().all(is_digit) || part.is_empty() {
+        return None;
+    }
+    let one = format!("1{unit}").parse::<DurationText>().ok()?.0;
+    let number: u128 = format!("{whole}{part}").parse().ok()?;
+    let scale = 10_u128.checked_pow(u32::try_from(places).ok()?)?;
+    let nanos = number.checked_mul(one.as_nanos())?;
+    // The clock has no finer instants.
+    let whole_nanos = (nanos % scale == 0).then_some(nanos / scale)?;
+    u64::try_from(whole_nanos).ok().map(Duration::from_nanos)
 }
 
 fn id_has_sign(text: &str) -> bool {
@@ -67,6 +87,20 @@ mod tests {
         let cases = [
             ("90s", time(90_000_000_000)),
             ("2min", time(120_000_000_000)),
+            ("51.5s", time(51_500_000_000)),
+            ("0.000000001s", time(1)),
+            ("1.25min", time(75_000_000_000)),
+            ("2.500 ms", time(2_500_000)),
+            ("51.s", None),
+            (".5s", None),
+            ("51.5", None),
+            ("51.5.5s", None),
+            ("-1.5s", None),
+            ("1.-5s", None),
+            ("0.0000000001s", None),
+            ("18446744073.8s", None),
+            ("99999999999999999999999999999999999999999.5d", None),
+            ("1.99999999999999999999999999999999999999999s", None),
             ("01:30.250", time(90_250_000_000)),
             ("1:30.000000001", time(90_000_000_001)),
             ("120:00", time(7_200_000_000_000)),

@@ -24,6 +24,7 @@ mod minimize;
 mod newrelic;
 mod nrql;
 mod pipeline;
+mod progress;
 mod promote;
 mod reference;
 mod replay;

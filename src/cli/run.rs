@@ -2,11 +2,13 @@
 
 use std::fs::File;
 use std::io::BufWriter;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
 use super::{Exit, card, complain, print, scenario};
+use crate::sim::check::Failure;
 use crate::sim::report;
 use crate::sim::run::evidence::Evidence;
 use crate::sim::run::passport::Passport;
@@ -110,7 +112,11 @@ impl RunArgs {
             }
         };
         let options = Options { seed, network, sink };
-        let (report, evidence) = run::run_with_evidence(&scenario, options);
+        let run = guarded(|| run::run_with_evidence(&scenario, options));
+        let (report, evidence) = match run {
+            Ok(done) => done,
+            Err(exit) => return exit,
+        };
         let verdict = exit(&report);
         let printed = if self.traces_to_output() {
             Exit::Ok
@@ -172,11 +178,39 @@ impl RunArgs {
     }
 }
 
+/// What `work` gives; complains when the simulator itself breaks, as a sweep has told of it.
+///
+/// # Errors
+/// The exit code.
+pub fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, Exit> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|payload| {
+        let Failure { fingerprint, check, class, example, .. } =
+            Failure::of_panic(payload.as_ref());
+        complain(&format!(
+            "the run has no verdict, for the {check} itself broke: {example} ({fingerprint})\n\
+             help: this is a defect of shakedown; `shakedown minimize` finds the smallest scenario \
+             that shows it"
+        ));
+        Exit::of(class)
+    })
+}
+
 /// The exit code of a run: the worst class among its broken checks.
 pub fn exit(report: &RunReport) -> Exit {
     let broken = report.checks.iter().filter(|check| !check.passed());
     match broken.map(|check| check.class).min() {
         None => Exit::Ok,
         Some(class) => Exit::of(class),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_simulator_that_breaks_is_an_outcome() {
+        assert_eq!(guarded(|| 7), Ok(7));
+        assert_eq!(guarded(|| -> u8 { panic!("planted") }), Err(Exit::Safety));
     }
 }

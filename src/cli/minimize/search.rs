@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
+use super::super::progress::now;
 use super::super::{Exit, complain, input, interrupt, sweep};
-use super::progress::{Progress, now};
+use super::progress::Progress;
 use crate::config::quantity::DurationText;
 use crate::sim::check::Fingerprint;
 use crate::sim::minimize::{Ended, Hunt, Memory, MinimizeError, Minimized, Runs, minimize};

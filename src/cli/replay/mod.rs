@@ -33,7 +33,8 @@ pub struct ReplayArgs {
     run: RunArg,
     #[command(flatten)]
     which: WhichArgs,
-    /// The instant to look at: a time (90s, 01:30.250) or an event (#317) [default: the end].
+    /// The instant to look at: a time (90s, 51.5s, 01:30.250) or that of an event (#317), with
+    /// everything else that happens at it [default: the end].
     #[arg(long, value_name = "INSTANT")]
     until: Option<Instant>,
     /// Only this host, in detail; may be given several times.
@@ -87,7 +88,8 @@ impl ReplayArgs {
         let replayed = self.which.load(&self.run.run).and_then(|reference| {
             self.require_hosts(&reference.passport)?;
             let until = self.instant(&reference.passport)?;
-            Ok((replay(&reference.passport, until, EVENTS_SHOWN), reference))
+            let replay = run::guarded(|| replay(&reference.passport, until, EVENTS_SHOWN))?;
+            Ok((replay, reference))
         });
         match replayed {
             Ok((replay, reference)) => self.report(replay, &reference),
@@ -119,7 +121,7 @@ impl ReplayArgs {
                 ));
                 return Err(Exit::Usage);
             }
-            Some(Instant::Event(id)) => match instant_of(passport, id) {
+            Some(Instant::Event(id)) => match run::guarded(|| instant_of(passport, id))? {
                 Ok(at) => return Ok(at),
                 Err(events) => (id, EventId(events)),
             },

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Instant;
 
+use super::super::progress::now;
 use crate::sim::sweep::Performance;
 
 /// Measures from its start on.
@@ -25,11 +26,6 @@ impl Stopwatch {
             cpu_seconds: cpu_seconds() - self.cpu_seconds,
         }
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "how long people wait for a sweep is real time")]
-pub fn now() -> Instant {
-    Instant::now()
 }
 
 /// User and system time of this process so far, in seconds; 0 where there is no /proc.

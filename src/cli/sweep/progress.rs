@@ -1,83 +1,46 @@
-//! How far a sweep is: a bar on a terminal, a line now and then elsewhere.
-//!
-//! Invariant: nothing is shown in the first [`PATIENCE`], and nothing ever on standard output.
+//! How far a sweep is.
 
 use std::fmt::Write as _;
-use std::io::IsTerminal as _;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
-use super::super::complain;
-use super::cost::now;
+use super::super::progress::{self, Style, now};
 use crate::sim::sweep::Tally;
 
-/// What takes no longer needs no bar.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// Time between two lines where there is no terminal.
-const LINE_EVERY: Duration = Duration::from_secs(30);
-/// Time between two drawings of the bar.
-const DRAW_EVERY: Duration = Duration::from_millis(200);
 /// Kinds of failures that are named.
 const KINDS_SHOWN: usize = 3;
 
+/// How a sweep of `runs` runs shows it; without a number, one that goes on until somebody ends it.
+pub fn style(runs: Option<u64>) -> Style {
+    let template = match runs {
+        Some(_) => "{elapsed_precise} [{bar:30}] {pos}/{len} runs, {msg}, {eta} left",
+        None => "{elapsed_precise} {spinner} {pos} runs, {msg}",
+    };
+    Style { template, steps: runs, line_every: Duration::from_secs(30) }
+}
+
 /// The progress of one sweep.
 pub struct Progress {
-    began: Instant,
     runs: Option<u64>,
-    bar: Option<ProgressBar>,
-    is_terminal: bool,
-    shown: Option<Instant>,
+    shown: progress::Progress,
 }
 
 impl Progress {
     /// Of `runs` runs; without a number, until somebody ends it.
     pub fn new(runs: Option<u64>) -> Self {
-        let is_terminal = std::io::stderr().is_terminal();
-        Self { began: now(), runs, bar: None, is_terminal, shown: None }
+        Self { runs, shown: progress::Progress::new(style(runs), now()) }
     }
 
     /// Shows `tally` when it is time to.
     pub fn show(&mut self, tally: &Tally) {
-        let now = now();
-        let every = if self.is_terminal { DRAW_EVERY } else { LINE_EVERY };
-        let due = match self.shown {
-            Some(shown) => now.duration_since(shown) >= every,
-            None => now.duration_since(self.began) >= PATIENCE,
-        };
-        if !due {
-            return;
-        }
-        self.shown = Some(now);
-        let text = status(tally, now.duration_since(self.began));
-        if !self.is_terminal {
-            let of = self.runs.map(|runs| format!(" of {runs}")).unwrap_or_default();
-            complain(&format!("{}{of} runs, {text}", tally.runs));
-            return;
-        }
-        let bar = self.bar.get_or_insert_with(|| bar(self.runs, self.began));
-        bar.set_position(tally.runs);
-        bar.set_message(text);
+        let of = self.runs.map(|runs| format!(" of {runs}")).unwrap_or_default();
+        let line = |told: &str| format!("{}{of} runs, {told}", tally.runs);
+        self.shown.show(tally.runs, |since| status(tally, since), line);
     }
 
     /// Takes the bar away.
     pub fn end(&mut self) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
-        }
+        self.shown.end();
     }
-}
-
-fn bar(runs: Option<u64>, began: Instant) -> ProgressBar {
-    let template = match runs {
-        Some(_) => "{elapsed_precise} [{bar:30}] {pos}/{len} runs, {msg}, {eta} left",
-        None => "{elapsed_precise} {spinner} {pos} runs, {msg}",
-    };
-    let style = ProgressStyle::with_template(template);
-    let bar = ProgressBar::with_draw_target(runs, ProgressDrawTarget::stderr());
-    // The template is one of the two above, which are well formed.
-    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
-    bar.with_style(style.progress_chars("=> ")).with_elapsed(now().duration_since(began))
 }
 
 /// Seeds per second, and how often which failure was met.
@@ -97,4 +60,18 @@ fn status(tally: &Tally, since: Duration) -> String {
         let _ = write!(text, ", … {} more kinds", kinds.len() - KINDS_SHOWN);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use indicatif::ProgressStyle;
+
+    use super::*;
+
+    #[test]
+    fn the_line_is_well_formed() {
+        for Style { template, .. } in [style(None), style(Some(3))] {
+            assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
+        }
+    }
 }

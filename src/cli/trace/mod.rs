@@ -1,6 +1,8 @@
 //! `shakedown trace`: show, grep, why, export; all read trace files block by block.
 //!
-//! Invariant: what is whole of a file that is cut or damaged is printed before the complaint.
+//! Invariant: of a file that is cut or damaged, `show`, `grep` and `export` print what is whole
+//! before the complaint. What picks blocks by the frame of the file (`show` with --from or --to,
+//! `grep --with-causes`, `why`) refuses such a file at once.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -19,6 +21,8 @@ use crate::sim::trace::file::{FileError, Index, Reader};
 mod export;
 mod grep;
 mod rows;
+#[cfg(test)]
+mod tests;
 
 use rows::{Mark, Rows};
 pub use rows::{json_row, time};
@@ -61,7 +65,7 @@ struct ShowArgs {
 /// Which events.
 #[derive(Debug, Clone, Default, Args)]
 struct FilterArgs {
-    /// From this instant on: a time (90s, 01:30.250) or an event (#317).
+    /// From this instant on: a time (90s, 51.5s, 01:30.250) or an event (#317).
     #[arg(long, value_name = "INSTANT")]
     from: Option<Instant>,
     /// Up to this instant, itself included.
@@ -147,11 +151,13 @@ struct Filter<'a> {
     args: &'a FilterArgs,
     taken: u64,
     hosts: BTreeSet<String>,
+    /// Whether there are events that nobody looked at.
+    skipped: bool,
 }
 
 impl<'a> Filter<'a> {
     fn new(args: &'a FilterArgs) -> Self {
-        Self { args, taken: 0, hosts: BTreeSet::new() }
+        Self { args, taken: 0, hosts: BTreeSet::new(), skipped: false }
     }
 
     /// Whether no further event will be taken.
@@ -177,9 +183,12 @@ impl<'a> Filter<'a> {
             return true;
         }
         let hosts = event.hosts();
-        let fits = hosts.iter().any(|host| self.args.host.contains(host));
-        if self.hosts.len() < HOSTS_MAX {
-            self.hosts.extend(hosts);
+        let is_asked = |host: &String| self.args.host.contains(host);
+        let fits = hosts.iter().any(is_asked);
+        for host in hosts {
+            if self.hosts.len() < HOSTS_MAX || is_asked(&host) {
+                self.hosts.insert(host);
+            }
         }
         fits
     }
@@ -201,8 +210,8 @@ impl<'a> Filter<'a> {
     fn exit(&self) -> Exit {
         let unknown = self.args.host.iter().filter(|host| !self.hosts.contains(*host));
         let mut exit = Exit::Ok;
-        // Events beyond the limit were not looked at: they may know the host.
-        for host in unknown.filter(|_| !self.is_over()) {
+        // Events that were not looked at, as those beyond the limit, may know the host.
+        for host in unknown.filter(|_| !self.is_over() && !self.skipped) {
             let names: Vec<&str> = self.hosts.iter().map(String::as_str).collect();
             let hint = nearest(host, names.iter().copied())
                 .map(|name| format!("did you mean `{name}`?"))
@@ -255,6 +264,7 @@ impl ShowArgs {
                 Instant::Event(id) => block.ids.start > id.0,
             });
             if before || after || filter.is_over() {
+                filter.skipped = true;
                 continue;
             }
             for event in index.events(number)? {

@@ -174,20 +174,30 @@ pub fn minimize(
     if is_resumed && !oracle.failures(&scenario).iter().any(fails) {
         return Err(MinimizeError::Stale);
     }
+    let (to, steps) = (Size::of(&scenario), search.steps());
+    let scenario = cut_down(scenario, from, steps);
     Ok(Minimized {
         fingerprint: wanted.fingerprint.clone(),
         check: wanted.check.to_owned(),
         class: wanted.class,
         example,
         from,
-        to: Size::of(&scenario),
+        to,
         tried: search.tried(),
-        steps: search.steps(),
+        steps,
         ended,
         others: search.others(),
         scenario,
         memory: search.into_memory(),
     })
+}
+
+/// The scenario, saying what it was cut down from if it was; by several searches, what the first
+/// one began with.
+fn cut_down(scenario: Scenario, from: Size, steps: u64) -> Scenario {
+    let first = scenario.minimized_from.clone();
+    let minimized_from = first.or_else(|| (steps > 0).then(|| from.to_string()));
+    Scenario { minimized_from, ..scenario }
 }
 
 /// The failure to keep: the only one whose fingerprint begins with `letters`.

@@ -300,3 +300,22 @@ fn a_stopped_search_has_the_best_so_far() {
     let faults: &[FaultSpec] = &found.scenario.fault;
     assert!(!faults.is_empty());
 }
+
+#[test]
+fn what_is_cut_down_says_from_what() {
+    let noisy = noisy();
+    let needs: fn(&[&str]) -> bool = |kinds| kinds.contains(&"crash");
+    let search_from = |scenario: &Scenario| {
+        search(scenario, &oracle(|scenario| needs(&kinds(scenario))), Way::default())
+    };
+    let first = search_from(&noisy);
+    assert_eq!(first.scenario.minimized_from, Some(Size::of(&noisy).to_string()));
+    assert!(first.scenario.minimized_from.is_some_and(|from| from.starts_with("13 faults, ")));
+    // Nothing more can go, so it is still what the first search began with.
+    let (small, named) = (search_from(&noisy).scenario, "what the first one began with");
+    let again = search_from(&Scenario { minimized_from: Some(named.to_owned()), ..small.clone() });
+    assert_eq!(again.scenario.minimized_from.as_deref(), Some(named));
+    // What was never cut down does not say so.
+    let whole = Scenario { minimized_from: None, ..small };
+    assert_eq!(search_from(&whole).scenario.minimized_from, None);
+}

@@ -19,6 +19,7 @@ use crate::sim::time::SimTime;
 use crate::sim::trace::{Copies, Sink, TraceDigest};
 use crate::sometimes;
 
+mod broken;
 mod crash_point;
 pub mod crash_sweep;
 pub mod defect;
@@ -40,6 +41,7 @@ mod user;
 mod watch;
 mod with_http;
 
+pub use broken::FirstBroken;
 use defect::Defect;
 use evidence::Evidence;
 pub use identity::RunId;

@@ -64,6 +64,9 @@ pub struct Scenario {
     /// Wall-clock time at the start, RFC 3339; decides where on the daily curve the load stands.
     #[serde(default = "default_start")]
     pub start: String,
+    /// How large the run was that `shakedown minimize` cut this one down from, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimized_from: Option<String>,
     /// The network between all hosts.
     #[serde(default)]
     pub network: NetworkSpec,

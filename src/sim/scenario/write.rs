@@ -9,7 +9,7 @@ use super::{KafkaSpec, Scenario};
 use crate::sim::fault::FaultSpec;
 
 /// Keys of a file's head, in their order; tables follow, then faults, then expectations.
-const HEAD: [&str; 5] = ["title", "promise", "duration", "seed", "start"];
+const HEAD: [&str; 6] = ["title", "promise", "duration", "seed", "start", "minimized_from"];
 const TAIL: [&str; 2] = ["fault", "expect"];
 
 /// The text of a scenario file, with `comments` above everything, one line each.
@@ -64,6 +64,7 @@ impl Scenario {
             duration: crate::config::quantity::DurationText::default(),
             seed: super::default_seed(),
             start: super::default_start(),
+            minimized_from: None,
             network: super::NetworkSpec::default(),
             kafka: clusters.collect(),
             newrelic: super::NewRelicSpec::default(),

@@ -63,8 +63,7 @@ pub struct Followed {
     pub count: Sides<usize>,
 }
 
-/// Compares two traces, each given as a source of events that is asked until it gives none;
-/// `Ok(None)` when they are equal, with the number of their events in `Ok(Err(_))`.
+/// Compares two traces, each given as a source of events that is asked until it gives none.
 ///
 /// # Errors
 /// The first error of a source.

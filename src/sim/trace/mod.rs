@@ -49,21 +49,35 @@ pub enum Sink {
 /// Most bytes of lines that somebody keeps a copy of: a run's own memory is far below.
 const COPY_BYTES_MAX: usize = 256 << 20;
 
-/// A shared copy of a trace's lines, cut after `COPY_BYTES_MAX`.
+/// A shared copy of a trace's lines, cut before the first that would exceed `COPY_BYTES_MAX`:
+/// what is kept is a trace's begin, without a gap.
 #[derive(Clone, Default)]
-pub struct Copies(Arc<Mutex<Vec<u8>>>);
+pub struct Copies(Arc<Mutex<Copied>>);
+
+#[derive(Default)]
+struct Copied {
+    lines: Vec<u8>,
+    /// Whether a line did not fit.
+    is_cut: bool,
+}
+
+impl Copied {
+    fn put(&mut self, line: &[u8], bytes_max: usize) {
+        self.is_cut = self.is_cut || self.lines.len() + line.len() > bytes_max;
+        if !self.is_cut {
+            self.lines.extend_from_slice(line);
+        }
+    }
+}
 
 impl Copies {
     /// The lines so far; nothing stays.
     pub fn take(&self) -> Vec<u8> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).lines)
     }
 
     fn put(&self, line: &[u8]) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() + line.len() <= COPY_BYTES_MAX {
-            kept.extend_from_slice(line);
-        }
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).put(line, COPY_BYTES_MAX);
     }
 }
 
@@ -271,6 +285,21 @@ pub fn fingerprint(payload: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_copy_has_no_gap() {
+        let cases: [(&[&str], &str); 4] = [
+            (&["aa", "bbb"], "aabbb"),
+            (&["aa", "bbbb", "c"], "aa"),
+            (&["aaaaaa", "b"], ""),
+            (&["aaaaa", "b"], "aaaaa"),
+        ];
+        for (lines, expected) in cases {
+            let mut copied = Copied::default();
+            lines.iter().for_each(|line| copied.put(line.as_bytes(), 5));
+            assert_eq!(String::from_utf8_lossy(&copied.lines), expected, "{lines:?}");
+        }
+    }
 
     #[test]
     fn digest_does_not_depend_on_the_sink() {

@@ -22,7 +22,7 @@ fn is_setting(path: &[String]) -> bool {
     let keys: Vec<&str> = path.iter().map(String::as_str).collect();
     !matches!(
         keys[..],
-        ["title" | "promise" | "duration" | "seed" | "fault" | "swarm", ..]
+        ["title" | "promise" | "duration" | "seed" | "fault" | "swarm" | "minimized_from", ..]
             | ["kafka", _, "brokers" | "topics" | "partitions" | "replication" | "groups"]
     )
 }

@@ -112,7 +112,7 @@ const CONTROLS: &str = "<p class=\"controls\" data-script><button type=\"button\
 
 fn pictures(out: &mut String, report: &RunReport, evidence: &Evidence) {
     let axis = axis(report);
-    section(out, "faults", "What was made to fail", "", &sections::faults(evidence));
+    section(out, "faults", "What was made to fail", "", &sections::faults(report, evidence));
     let title =
         if report.passed() { "What it did, and how it passed" } else { "How it came to that" };
     section(out, "chain", title, "", &sections::chain(&evidence.chain, !report.passed()));

@@ -8,6 +8,7 @@ use super::text::{capital, counted, escape, length, number, whole};
 use super::verdict::used;
 use super::{not_modelled, text};
 use crate::sim::check::CheckResult;
+use crate::sim::minimize::Size;
 use crate::sim::report;
 use crate::sim::report::timeline::clock;
 use crate::sim::run::RunReport;
@@ -20,12 +21,27 @@ const VIOLATIONS_MAX: usize = 8;
 /// Faults that are listed one by one.
 const FAULTS_MAX: usize = 30;
 
-/// The faults as a list.
-pub fn faults(evidence: &Evidence) -> String {
-    let mut out = String::new();
-    if let Some(how) = &evidence.minimised {
-        let _ = write!(out, "<p class=\"note\">{}</p>", escape(how));
+/// What a reader should know of how many faults there are: whether all are needed.
+fn minimized(report: &RunReport) -> String {
+    match &report.scenario.minimized_from {
+        Some(from) => format!(
+            "<p class=\"note\">Cut down by <code>shakedown minimize</code> from {} to {}.</p>",
+            escape(from),
+            Size::of(&report.scenario)
+        ),
+        None if report.passed() => String::new(),
+        None => format!(
+            "<p class=\"note\">Not cut down yet: some of this may have nothing to do with the \
+             failure. <code>shakedown minimize {}.html</code> finds the smallest run that fails \
+             like it.</p>",
+            report.id
+        ),
     }
+}
+
+/// The faults as a list.
+pub fn faults(report: &RunReport, evidence: &Evidence) -> String {
+    let mut out = minimized(report);
     if evidence.faults.is_empty() {
         out.push_str("<p>Nothing was made to fail.</p>");
         return out;
@@ -242,7 +258,8 @@ fn changed(scenario: &crate::sim::scenario::Scenario) -> Vec<(String, String, St
     let usual = usual.as_ref().map(value).unwrap_or_default();
     let mut changed = Vec::new();
     differences("", &value(scenario), &usual, &mut changed);
-    let elsewhere = ["title", "promise", "duration", "seed", "fault", "sometimes"];
+    let elsewhere =
+        ["title", "promise", "duration", "seed", "fault", "sometimes", "minimized_from"];
     changed.retain(|(path, ..)| !elsewhere.contains(&path.as_str()));
     changed
 }

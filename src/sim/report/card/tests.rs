@@ -158,6 +158,51 @@ fn programs_find_run_and_verdict_in_a_card() {
 }
 
 #[test]
+fn a_card_is_about_the_promise_that_broke_first() {
+    let (_, mut report, evidence, passport) = card(&scenario(OUTAGE), Some(Defect::DoubledRate));
+    let found = report.first_broken().expect("a defect").at;
+    let earlier = SimTime::from_secs(2);
+    assert!(found > earlier);
+    // The last check of the list, and not its first violation.
+    let last = report.checks.last_mut().expect("a check");
+    last.finding.violate(None, "told without an instant");
+    last.finding.violate(Some(earlier), "the earliest of all");
+    let name = last.name;
+    let page = html(&passport, &report, &evidence);
+    assert!(page.contains(&format!("\"broken_at\":{}", earlier.0)), "the verdict for programs");
+    let text = words(&page);
+    assert!(text.contains("At 00:02: the earliest of all"), "{text}");
+    let also = text.split("Also broken: ").nth(1).and_then(|rest| rest.split('.').next());
+    assert!(also.is_some_and(|also| !also.contains(name)), "{also:?}");
+}
+
+#[test]
+fn a_card_says_what_its_run_was_cut_down_from() {
+    let cut = OUTAGE.replacen("[kafka", "minimized_from = \"9 faults, 600 s\"\n[kafka", 1);
+    let defect = Some(Defect::DoubledRate);
+    let to = "1 fault, 1 cluster, 3 brokers, 3 topics";
+    let cases = [
+        (OUTAGE, None, None),
+        (OUTAGE, defect, Some("Not cut down yet: some of this may".to_owned())),
+        (OUTAGE, defect, Some("shakedown minimize RUN.html finds the smallest run".to_owned())),
+        (&cut, None, Some(format!("minimize from 9 faults, 600 s to {to}"))),
+        (&cut, defect, Some(format!("minimize from 9 faults, 600 s to {to}"))),
+    ];
+    for (text, defect, expected) in cases {
+        let (page, report, ..) = card(&scenario(text), defect);
+        let words = words(&page).replace(report.id.as_str(), "RUN");
+        let told = words.split("What was made to fail").nth(1).expect("the section");
+        let told = told.split("How it").next().or(told.split("What it did").next());
+        let told = told.expect("it ends");
+        match expected {
+            Some(expected) => assert!(told.contains(&expected), "{told}"),
+            None => assert!(!told.contains("minimize"), "{told}"),
+        }
+        assert!(!words.contains("minimized_from"), "it is no setting");
+    }
+}
+
+#[test]
 fn no_name_becomes_markup() {
     let hostile = "</script><script>alert('x')</script>\" onload=\"y & <b>";
     let (_, report, mut evidence, mut passport) =
@@ -168,7 +213,7 @@ fn no_name_becomes_markup() {
     passport.scenario.pipeline.environment = hostile.to_owned();
     report.drawn.push(hostile.to_owned());
     report.notes.push(hostile.to_owned());
-    evidence.minimised = Some(hostile.to_owned());
+    report.scenario.minimized_from = Some(hostile.to_owned());
     for fault in &mut evidence.faults {
         fault.words = hostile.to_owned();
     }

@@ -5,7 +5,7 @@ use crate::sim::check::{CheckResult, Class, Failure};
 use crate::sim::report::timeline::clock;
 use crate::sim::run::evidence::{Evidence, FaultTold};
 use crate::sim::run::passport::Passport;
-use crate::sim::run::{RunId, RunReport};
+use crate::sim::run::{FirstBroken, RunId, RunReport};
 use crate::sim::time::SimTime;
 use crate::sim::trace::TraceDigest;
 
@@ -52,26 +52,23 @@ impl<'a> Verdict<'a> {
 
 /// When the first promise broke, as far as that is known.
 pub fn broken_at(report: &RunReport) -> Option<SimTime> {
-    let first = report.checks.iter().find(|check| !check.passed())?;
-    let at = first.finding.violations.first().and_then(|violation| violation.at);
-    Some(at.unwrap_or(report.timeline.end))
+    report.first_broken().map(|first| first.at)
 }
 
 /// The paragraph at the top, as markup.
 pub fn paragraph(passport: &Passport, report: &RunReport, evidence: &Evidence) -> String {
-    match report.checks.iter().find(|check| !check.passed()) {
+    match report.first_broken() {
         None => passed(passport, report, evidence),
-        Some(first) => failed(report, evidence, first),
+        Some(first) => failed(report, evidence, &first),
     }
 }
 
-fn failed(report: &RunReport, evidence: &Evidence, first: &CheckResult) -> String {
-    let finding = &first.finding;
-    let mut text = format!("Promised: <q>{}</q>. That did not hold. ", escape(first.promise));
-    match finding.violations.first() {
+fn failed(report: &RunReport, evidence: &Evidence, first: &FirstBroken<'_>) -> String {
+    let (finding, at) = (&first.check.finding, first.at);
+    let mut text = format!("Promised: <q>{}</q>. That did not hold. ", escape(first.check.promise));
+    match first.violation {
         None => text.push_str("The check found nothing to examine, so it proves nothing."),
         Some(violation) => {
-            let at = violation.at.unwrap_or(report.timeline.end);
             text.push_str(&format!(
                 "<b>At {}: {}</b>",
                 clock(at),
@@ -85,8 +82,8 @@ fn failed(report: &RunReport, evidence: &Evidence, first: &CheckResult) -> Strin
             text.push_str(&circumstances(&evidence.faults, at));
         }
     }
-    let others: Vec<&str> =
-        report.checks.iter().filter(|c| !c.passed()).skip(1).map(|check| check.name).collect();
+    let broken = report.checks.iter().filter(|check| !check.passed()).map(|check| check.name);
+    let others: Vec<&str> = broken.filter(|name| *name != first.check.name).collect();
     let kept = report.checks.iter().filter(|check| check.passed()).count();
     if !others.is_empty() {
         text.push_str(&format!(" Also broken: {}.", escape(&others.join(", "))));

@@ -13,6 +13,7 @@ use super::{Chain, EventTold, Link, Outcome, Step, words};
 use crate::sim::check::CheckResult;
 use crate::sim::check::record::Record;
 use crate::sim::fault::Fault;
+use crate::sim::run::broken::{FirstBroken, first_broken};
 use crate::sim::scenario::{NEWRELIC_HOST, PIPELINE_HOST};
 use crate::sim::time::SimTime;
 use crate::sim::trace::{EventId, TraceEvent};
@@ -36,8 +37,8 @@ const NEAR_NS: u64 = 2_000_000;
 pub(super) struct Focus<'a> {
     /// When.
     pub(super) at: SimTime,
-    /// The first broken check; `None` when none was.
-    pub(super) check: Option<&'a CheckResult>,
+    /// The first broken promise; `None` when none broke.
+    pub(super) broken: Option<FirstBroken<'a>>,
     /// What it is, in words.
     pub(super) words: String,
     /// The fault that matters most to it.
@@ -47,25 +48,23 @@ pub(super) struct Focus<'a> {
 }
 
 impl<'a> Focus<'a> {
-    /// The first violation of the first broken check; else the fault with most consequences; else
-    /// a cycle.
+    /// The first broken promise; else the fault with most consequences; else a cycle.
     pub(super) fn of(record: &'a Record, checks: &'a [CheckResult], log: &Log<'_>) -> Self {
-        if let Some(check) = checks.iter().find(|check| !check.passed()) {
-            let first = check.finding.violations.first();
-            let at = first.and_then(|violation| violation.at).unwrap_or(record.end);
-            let words = format!("the broken promise ({})", check.name);
+        if let Some(broken) = first_broken(checks, record.end) {
+            let at = broken.at;
+            let words = format!("the broken promise ({})", broken.check.name);
             let anchor = anchor(log, at);
             let fault = blamed(record, log, anchor.as_ref()).or_else(|| responsible(record, at));
-            return Self { at, check: Some(check), words, fault, anchor };
+            return Self { at, broken: Some(broken), words, fault, anchor };
         }
         if let Some(fault) = notable(record, log) {
             let words = format!("the begin of {}", fault.label);
-            return Self { at: fault.from, check: None, words, fault: Some(fault), anchor: None };
+            return Self { at: fault.from, broken: None, words, fault: Some(fault), anchor: None };
         }
         let cycles = || record.pipelines.iter().flat_map(|life| &life.cycles);
         let cycle = cycles().nth(1).or(cycles().next());
         let at = cycle.map_or(SimTime::ZERO, |cycle| cycle.started);
-        Self { at, check: None, words: "a cycle".to_owned(), fault: None, anchor: None }
+        Self { at, broken: None, words: "a cycle".to_owned(), fault: None, anchor: None }
     }
 }
 
@@ -151,10 +150,10 @@ pub(super) fn chain(
     steps.dedup_by(|a, b| a.event.is_some() && a.event == b.event);
     shorten(&mut steps);
     link(log, &mut steps);
-    if let Some(check) = focus.check {
-        let words = check.first_violation().unwrap_or_default();
+    if let Some(broken) = focus.broken {
+        let words = broken.words();
         let last = steps.last().map_or(SimTime::ZERO, |step| step.at);
-        let (at, source, link) = (focus.at.max(last), check.name.to_owned(), Link::Found);
+        let (at, source, link) = (focus.at.max(last), broken.check.name.to_owned(), Link::Found);
         steps.push(Step { at, event: None, source, words, link });
     }
     let honesty = honesty(record, &steps, focus);
@@ -185,7 +184,7 @@ fn fault_steps(record: &Record, log: &Log<'_>, fault: &Fault, focus: &Focus<'_>)
     let mut steps = vec![begin.as_ref().map_or_else(|| bare("begins", fault.from), step)];
     let until = match &focus.anchor {
         Some(anchor) => anchor.at.max(focus.at),
-        None if focus.check.is_some() => focus.at,
+        None if focus.broken.is_some() => focus.at,
         None => record.end,
     };
     let consequences = Consequences::of(log, fault, until);
@@ -201,7 +200,7 @@ fn fault_steps(record: &Record, log: &Log<'_>, fault: &Fault, focus: &Focus<'_>)
         };
         let end = log.between(fault.to, fault.to).find(end);
         steps.push(end.as_ref().map_or_else(|| bare("ends", fault.to), step));
-        if focus.check.is_none() {
+        if focus.broken.is_none() {
             steps.extend(recovery(log, fault, record.end, consequences.opened()));
         }
     }
@@ -275,7 +274,7 @@ fn link(log: &Log<'_>, steps: &mut [Step]) {
 }
 
 fn honesty(record: &Record, steps: &[Step], focus: &Focus<'_>) -> String {
-    if focus.check.is_some() && focus.fault.is_none() {
+    if focus.broken.is_some() && focus.fault.is_none() {
         let none = if record.faults.is_empty() {
             "The scenario has no fault"
         } else {

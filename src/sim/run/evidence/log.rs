@@ -1,6 +1,10 @@
 //! The trace's text as something to look into: by id, by time, message by message.
 //!
-//! Invariant: a line that cannot be read counts for nothing; nothing here ends a run's report.
+//! Invariants:
+//! - A line that cannot be read counts for nothing; nothing here ends a run's report.
+//! - Ids ascend with the lines, times do not: what is about to happen may be told before what
+//!   happens now. Whoever asks by time gets events in order of time, and of one instant in order
+//!   of their lines.
 
 use super::Outcome;
 use crate::sim::time::SimTime;
@@ -11,6 +15,14 @@ pub(super) struct Log<'a> {
     text: &'a str,
     /// Where each line begins.
     starts: Vec<usize>,
+    /// Time and place of every line, in order of time.
+    by_time: Vec<(SimTime, usize)>,
+}
+
+/// The time at the begin of `line`.
+fn time(line: &str) -> SimTime {
+    let digits = line.split(' ').next().and_then(|digits| digits.parse().ok());
+    digits.map_or(SimTime::ZERO, SimTime)
 }
 
 impl<'a> Log<'a> {
@@ -20,7 +32,13 @@ impl<'a> Log<'a> {
         let after = memchr::memchr_iter(b'\n', text.as_bytes()).map(|end| end + 1);
         let mut starts: Vec<usize> = std::iter::once(0).chain(after).collect();
         starts.retain(|start| *start < text.len());
-        Self { text, starts }
+        let times = starts.iter().enumerate().filter_map(|(index, start)| {
+            let line = text.get(*start..)?;
+            Some((time(line), index))
+        });
+        let mut by_time: Vec<(SimTime, usize)> = times.collect();
+        by_time.sort();
+        Self { text, starts, by_time }
     }
 
     /// How many lines there are.
@@ -45,29 +63,39 @@ impl<'a> Log<'a> {
         self.event(index).filter(|event| event.id == id)
     }
 
-    /// The first line at or after `at`.
-    pub(super) fn place(&self, at: SimTime) -> usize {
-        let time = |start: &usize| {
-            let digits = self.text.get(*start..).and_then(|line| line.split(' ').next());
-            digits.and_then(|digits| digits.parse().ok()).map_or(SimTime::ZERO, SimTime)
-        };
-        self.starts.partition_point(|start| time(start) < at)
+    /// The lines from `from` to `to`, both included.
+    fn span(&self, from: SimTime, to: SimTime) -> &[(SimTime, usize)] {
+        let begin = self.by_time.partition_point(|(at, _)| *at < from);
+        let end = self.by_time.partition_point(|(at, _)| *at <= to);
+        self.by_time.get(begin..end).unwrap_or_default()
     }
 
-    /// The events from `from` to `to`, both included, in order.
+    /// The events from `from` to `to`, both included, in order of time.
     pub(super) fn between(
         &self,
         from: SimTime,
         to: SimTime,
     ) -> impl Iterator<Item = TraceEvent> + '_ {
-        let events = (self.place(from)..self.len()).filter_map(|index| self.event(index));
-        events.take_while(move |event| event.at <= to)
+        self.span(from, to).iter().filter_map(|(_, index)| self.event(*index))
     }
 
     /// The events at or before `at`, the last one first.
     pub(super) fn before(&self, at: SimTime) -> impl Iterator<Item = TraceEvent> + '_ {
-        let end = self.place(SimTime(at.0.saturating_add(1)));
-        (0..end).rev().filter_map(|index| self.event(index))
+        let lines = self.span(SimTime::ZERO, at).iter().rev();
+        lines.filter_map(|(_, index)| self.event(*index))
+    }
+
+    /// The events of up to `count` lines after `event`, in order of their ids: parents before
+    /// their children.
+    pub(super) fn after(
+        &self,
+        event: EventId,
+        count: usize,
+    ) -> impl Iterator<Item = TraceEvent> + '_ {
+        // Ids count lines from 1, so this is the place of the next one.
+        let first = usize::try_from(event.0).unwrap_or(usize::MAX).min(self.len());
+        let lines = first..first.saturating_add(count).min(self.len());
+        lines.filter_map(|index| self.event(index))
     }
 
     /// How many steps lead up from `child` to `ancestor`, if they do, within `steps_max` steps.
@@ -164,6 +192,32 @@ mod tests {
         assert_eq!(log.distance(EventId(1), EventId(3), 1), None);
         assert_eq!(log.distance(EventId(1), EventId(4), 9), None);
         assert_eq!(Log::new(b"").len(), 0);
+    }
+
+    #[test]
+    fn a_log_is_in_order_of_time_though_its_lines_are_not() {
+        // Event 2 tells early of what will be; event 4 belongs to an instant long told.
+        let times = [5, 30, 10, 5, 20, 30, 40];
+        let lines = times.iter().zip(1..).map(|(at, id)| format!("{at:013} {id} - a b\n"));
+        let text: String = lines.collect();
+        let log = Log::new(text.as_bytes());
+        let ids = |events: Vec<TraceEvent>| events.iter().map(|e| e.id.0).collect::<Vec<_>>();
+        let cases: [((u64, u64), &[u64]); 6] = [
+            ((5, 5), &[1, 4]),
+            ((6, 29), &[3, 5]),
+            ((0, 99), &[1, 4, 3, 5, 2, 6, 7]),
+            ((30, 30), &[2, 6]),
+            ((31, 39), &[]),
+            ((40, 30), &[]),
+        ];
+        for ((from, to), expected) in cases {
+            let found = ids(log.between(SimTime(from), SimTime(to)).collect());
+            assert_eq!(found, expected, "{from} to {to}");
+        }
+        assert_eq!(ids(log.before(SimTime(20)).collect()), [5, 3, 4, 1]);
+        assert_eq!(ids(log.after(EventId(2), 3).collect()), [3, 4, 5]);
+        assert_eq!(ids(log.after(EventId(6), 9).collect()), [7]);
+        assert_eq!(ids(log.after(EventId(99), 9).collect()), [0; 0]);
     }
 
     #[test]

@@ -39,10 +39,9 @@ impl Consequences {
         let first = begin.id.0;
         let mut led = vec![true];
         let mut found = Self::default();
-        for event in log.between(fault.from, until).take(LOOK_MAX) {
-            let Some(place) = event.id.0.checked_sub(first).filter(|place| *place > 0) else {
-                continue;
-            };
+        // Not by time: what led to an event must have been looked at before it.
+        for event in log.after(begin.id, LOOK_MAX) {
+            let Some(place) = event.id.0.checked_sub(first) else { continue };
             let place = usize::try_from(place).unwrap_or(usize::MAX);
             let by_parent = event
                 .parent
@@ -53,13 +52,21 @@ impl Consequences {
             // Ids count lines, so places come one after the other.
             led.resize(place.min(LOOK_MAX), false);
             led.push(is_led);
-            if let Some(kind) = kind(&event).filter(|_| is_led)
-                && !found.0.iter().any(|(known, _)| *known == kind)
-            {
-                found.0.push((kind, event));
+            if let Some(kind) = kind(&event).filter(|_| is_led && event.at <= until) {
+                found.note(kind, event);
             }
         }
+        found.0.sort_by_key(|(_, event)| (event.at, event.id));
         found
+    }
+
+    /// Keeps the earliest of each kind.
+    fn note(&mut self, kind: Kind, event: TraceEvent) {
+        match self.0.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, known)) if event.at < known.at => *known = event,
+            Some(_) => {}
+            None => self.0.push((kind, event)),
+        }
     }
 
     /// How many kinds there were.

@@ -39,8 +39,6 @@ pub struct Evidence {
     pub last_events: Vec<EventTold>,
     /// What was against what should have been.
     pub curves: Vec<Curve>,
-    /// How the faults were minimised, when they were.
-    pub minimised: Option<String>,
     /// Events of the trace, and how many of them could be looked at.
     pub trace_events: (u64, u64),
 }
@@ -249,7 +247,6 @@ impl Evidence {
             chain,
             last_events,
             curves: curves::curves(record, checks),
-            minimised: None,
             trace_events: (events, log.len() as u64),
         }
     }

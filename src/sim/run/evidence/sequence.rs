@@ -172,7 +172,7 @@ impl Draft {
 
     /// Puts the broken promise where it belongs.
     fn broken(&mut self, focus: &Focus<'_>) {
-        if focus.check.is_none() {
+        if focus.broken.is_none() {
             return;
         }
         let place = self.rows.partition_point(|(at, ..)| *at <= focus.at);
