@@ -17,6 +17,7 @@ use super::run::NetworkArg;
 use super::trace::json_row;
 use super::{Exit, ReportFormat, complain, print, print_json};
 use crate::sim::run::passport::Passport;
+use crate::sim::run::reference::Letters;
 use crate::sim::run::{self, Options, RunReport};
 use crate::sim::trace::diverge::{Comparison, Divergence, Followed, Sides, Window, compare};
 use crate::sim::trace::file::{FileError, Reader};
@@ -52,7 +53,7 @@ pub struct DiffArgs {
     network: Vec<NetworkArg>,
     /// The failure with this fingerprint (its first letters do), for sweeps' summaries.
     #[arg(long, value_name = "LETTERS")]
-    fingerprint: Vec<String>,
+    fingerprint: Vec<Letters>,
     /// The failure at this place, from 1, for sweeps' summaries.
     #[arg(long, value_name = "NUMBER")]
     failure: Vec<usize>,
