@@ -212,8 +212,8 @@ fn meant() -> Result<(), Failed> {
     let last = failures.last().filter(|_| failures.len() > 1);
     let last = last.ok_or("it fails in one way only")?.fingerprint.to_string();
     let letters = last.to_uppercase();
-    let run = [noisy.as_str(), "--seed", "3", "--jobs", "1", "--for", "2s"];
-    let search = |verb: &str, more: &[&str]| shakedown(&[&[verb], &run[..], more].concat());
+    let run = [noisy.as_str(), "--seed", "3", "--jobs", "1", "--for", "1500ms"];
+    let search = |verb: &str, more: &[&str]| shakedown(&[&[verb][..], &run[..], more].concat());
 
     let first = search("minimize", &["--out", &two, "--fingerprint", &letters]);
     expect(&first, 0, &[&last, "stopped: more may go"])?;
