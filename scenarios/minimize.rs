@@ -8,6 +8,7 @@ use libtest_mimic::{Failed, Trial};
 use shakedown::sim::minimize::{Ended, Hunt, Memory, Minimized, Oracle as _, Runs, minimize};
 use shakedown::sim::run::Network;
 use shakedown::sim::run::defect::Defect;
+use shakedown::sim::run::reference::Letters;
 use shakedown::sim::scenario::{self, Scenario};
 use shakedown::sim::seed::Seed;
 
@@ -34,6 +35,7 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("minimize/fingerprints_do_not_depend_on_the_fleet", stable),
         Trial::test("minimize/verbs_from_a_sweep_to_a_regression", from_sweep_to_regression),
         Trial::test("minimize/resumed_state", resumed),
+        Trial::test("minimize/the_failure_that_is_meant", meant),
     ];
     CASES.iter().map(case).chain(verbs).collect()
 }
@@ -56,7 +58,7 @@ fn small(scenario: &Scenario, oracle: &Runs, check: &str) -> Result<Minimized, F
     let hunt = Hunt {
         scenario,
         oracle,
-        fingerprint: Some(wanted.fingerprint.to_string()),
+        fingerprint: Some(Letters::from(&wanted.fingerprint)),
         jobs: NonZeroUsize::new(2).unwrap_or(NonZeroUsize::MIN),
         stop: &|| false,
         memory: Memory::default(),
@@ -195,4 +197,30 @@ fn resumed() -> Result<(), Failed> {
         return Err(format!("{one}\nis not\n{two}").into());
     }
     if Path::new(&state).exists() { Err("a state is left".into()) } else { Ok(()) }
+}
+
+/// Of several failures the one that was named is followed, when a search is resumed without a name
+/// and when the smaller run is promoted; case says nothing.
+fn meant() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let text = format!("{}freshness_max = \"1ms\"\n", impossible());
+    std::fs::write(at("noisy.toml"), &text)?;
+    let [noisy, two, root] = ["noisy.toml", "two.toml", "root"].map(at);
+    let oracle = Runs { seed: Seed(3), network: Network::Kernel, defect: None };
+    let failures = oracle.failures(&load(&text)?);
+    let last = failures.last().filter(|_| failures.len() > 1);
+    let last = last.ok_or("it fails in one way only")?.fingerprint.to_string();
+    let letters = last.to_uppercase();
+    let run = [noisy.as_str(), "--seed", "3", "--jobs", "1", "--for", "1500ms"];
+    let search = |verb: &str, more: &[&str]| shakedown(&[&[verb][..], &run[..], more].concat());
+
+    let first = search("minimize", &["--out", &two, "--fingerprint", &letters]);
+    expect(&first, 0, &[&last, "stopped: more may go"])?;
+    expect(&search("minimize", &["--out", &two, "--resume"]), 0, &[&format!("{last}  ")])?;
+    let more = ["--name", "meant", "--minimize", "--root", &root, "--fingerprint", &letters];
+    let promoted = search("promote", &more);
+    expect(&promoted, 0, &[&format!("it fails as {last} "), "it is not minimal"])?;
+    let left: Vec<_> = std::fs::read_dir(format!("{root}/scenarios/regressions"))?.collect();
+    if left.len() == 1 { Ok(()) } else { Err(format!("more than a scenario: {left:?}").into()) }
 }

@@ -18,6 +18,7 @@ use super::trace::json_row;
 use super::{Exit, ReportFormat, complain, print, print_json};
 use crate::sim::check::{Class, Failure, SIMULATOR};
 use crate::sim::run::passport::Passport;
+use crate::sim::run::reference::Letters;
 use crate::sim::run::{self, Options, RunReport};
 use crate::sim::trace::diverge::{Comparison, Divergence, Followed, Sides, Window, compare};
 use crate::sim::trace::file::{FileError, Reader};
@@ -53,7 +54,7 @@ pub struct DiffArgs {
     network: Vec<NetworkArg>,
     /// The failure with this fingerprint (its first letters do), for sweeps' summaries.
     #[arg(long, value_name = "LETTERS")]
-    fingerprint: Vec<String>,
+    fingerprint: Vec<Letters>,
     /// The failure at this place, from 1, for sweeps' summaries.
     #[arg(long, value_name = "NUMBER")]
     failure: Vec<usize>,

@@ -23,6 +23,7 @@ mod meta;
 mod minimize;
 mod newrelic;
 mod nrql;
+mod output;
 mod pipeline;
 mod progress;
 mod promote;
@@ -55,6 +56,8 @@ pub enum Exit {
     Determinism,
     /// Pipeline and oracle disagree.
     Oracle,
+    /// Somebody ended it before it could say.
+    Interrupted,
 }
 
 impl From<Exit> for ExitCode {
@@ -85,6 +88,8 @@ impl Exit {
             Self::Liveness => 11,
             Self::Determinism => 12,
             Self::Oracle => 13,
+            // As shells say it of SIGINT.
+            Self::Interrupted => 130,
         }
     }
 
@@ -124,7 +129,8 @@ pub enum ReportFormat {
     name = "shakedown",
     version,
     after_help = "Exit codes: 0 ok, 1 failed, 2 usage, \
-    3 invalid file, 4 unreachable, 10 safety, 11 liveness, 12 determinism, 13 oracle."
+    3 invalid file, 4 unreachable, 10 safety, 11 liveness, 12 determinism, 13 oracle, \
+    130 interrupted."
 )]
 struct Arguments {
     #[command(subcommand)]

@@ -10,14 +10,15 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 
-use super::minimize::{RunChoice, SearchArgs, network_option, search};
+use super::minimize::{RunChoice, SearchArgs, network_option, scratch, search};
 use super::reference::RunArg;
 use super::{Exit, ReportFormat, complain, print, print_json};
 use crate::sim::check::Failure;
 use crate::sim::fault::FaultSpec;
-use crate::sim::minimize::{Oracle as _, Runs};
+use crate::sim::minimize::{Ended, Oracle as _, Runs};
 use crate::sim::prose::{self, Story};
 use crate::sim::run::passport::Passport;
+use crate::sim::run::reference::Letters;
 use crate::sim::scenario::{self, Scenario};
 
 /// Longest name.
@@ -59,6 +60,9 @@ struct PromoteReport {
     feature: String,
     /// The failure, when the run fails.
     failure: Option<Failure>,
+    /// How making it smaller ended, when it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    minimized: Option<Ended>,
 }
 
 /// Whether `name` can be the name of both files.
@@ -96,17 +100,21 @@ impl PromoteArgs {
                 return Err(Exit::Usage);
             }
         }
-        let (mut passport, letters) = self.which.load(&self.run.run)?;
+        let (mut passport, mut letters) = self.which.load(&self.run.run)?;
+        let mut minimized = None;
         if self.minimize {
-            let state = toml.with_extension("state");
-            let found = search(&passport, letters.as_deref(), &self.search, &state, false)?;
+            let state = scratch(&passport).with_extension("state");
+            let found = search(&passport, letters.as_ref(), &self.search, &state, false)?;
+            // The smaller run may fail in other ways too, and those may come first.
+            letters = Some(Letters::from(&found.fingerprint));
+            minimized = Some(found.ended);
             passport.scenario = found.scenario;
         }
         let runs = Runs { seed: passport.seed, network: passport.network, defect: None };
         let failures = runs.failures(&passport.scenario);
-        let begins =
-            |failure: &&Failure| letters.as_ref().is_none_or(|l| is_of(failure, l.as_str()));
-        let failure = failures.iter().find(begins).cloned();
+        let is_meant =
+            |failure: &&Failure| letters.as_ref().is_none_or(|l| l.begin(&failure.fingerprint));
+        let failure = failures.iter().find(is_meant).cloned();
         if let (None, Some(letters)) = (&failure, &letters) {
             complain(&format!(
                 "no failure of the run has a fingerprint that begins with `{letters}`"
@@ -119,6 +127,7 @@ impl PromoteArgs {
             scenario: toml.display().to_string(),
             feature: feature.display().to_string(),
             failure,
+            minimized,
         })
     }
 
@@ -143,12 +152,11 @@ impl PromoteArgs {
             }
             None => text.push_str("it passes: the feature promises what the scenario does\n"),
         }
+        if report.minimized == Some(Ended::Stopped) {
+            text.push_str("it is not minimal: the search was stopped, and more may go\n");
+        }
         Ok(print(&text))
     }
-}
-
-fn is_of(failure: &Failure, letters: &str) -> bool {
-    failure.fingerprint.as_str().starts_with(&letters.to_ascii_lowercase())
 }
 
 /// The texts of both files.

@@ -12,7 +12,7 @@ use clap::Args;
 use super::run::NetworkArg;
 use super::{Exit, complain, input, scenario};
 use crate::sim::run::passport::{Build, Passport};
-use crate::sim::run::reference::{Choice, Reference, ReferenceError};
+use crate::sim::run::reference::{Choice, Letters, Reference, ReferenceError};
 use crate::sim::seed::Seed;
 use crate::sim::sweep;
 use crate::sim::trace::file::{FileError, MAGIC};
@@ -31,7 +31,7 @@ pub struct WhichArgs {
     pub network: Option<NetworkArg>,
     /// The failure with this fingerprint (its first letters do), for a sweep's summary.
     #[arg(long, value_name = "LETTERS", conflicts_with = "failure")]
-    pub fingerprint: Option<String>,
+    pub fingerprint: Option<Letters>,
     /// The failure at this place, from 1, for a sweep's summary.
     #[arg(long, value_name = "NUMBER")]
     pub failure: Option<usize>,

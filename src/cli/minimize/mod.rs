@@ -7,10 +7,11 @@ use serde::Serialize;
 
 use super::reference::{Kind, RunArg, WhichArgs};
 use super::run::NetworkArg;
-use super::{Exit, ReportFormat, complain, print, print_json};
+use super::{Exit, ReportFormat, complain, output, print, print_json};
 use crate::sim::minimize::{Ended, Minimized};
 use crate::sim::run::Network;
 use crate::sim::run::passport::Passport;
+use crate::sim::run::reference::Letters;
 use crate::sim::scenario;
 pub use search::{SearchArgs, search};
 
@@ -56,7 +57,7 @@ pub struct RunChoice {
     network: Option<NetworkArg>,
     /// The failure to keep, by the first letters of its fingerprint; without it the run's first.
     #[arg(long, value_name = "LETTERS", conflicts_with = "failure")]
-    fingerprint: Option<String>,
+    fingerprint: Option<Letters>,
     /// The failure at this place, from 1, for a sweep's summary.
     #[arg(long, value_name = "NUMBER")]
     failure: Option<usize>,
@@ -67,7 +68,7 @@ impl RunChoice {
     ///
     /// # Errors
     /// The exit code, after a complaint.
-    pub fn load(&self, path: &Path) -> Result<(Passport, Option<String>), Exit> {
+    pub fn load(&self, path: &Path) -> Result<(Passport, Option<Letters>), Exit> {
         // Letters choose among the failures of a summary, and later among those of the run.
         let is_summary = Kind::of(path)? == Kind::Summary;
         let which = WhichArgs {
@@ -77,7 +78,7 @@ impl RunChoice {
             failure: self.failure,
         };
         let reference = which.load(path)?;
-        let letters = reference.failure.map(|fingerprint| fingerprint.to_string());
+        let letters = reference.failure.as_ref().map(Letters::from);
         Ok((reference.passport, letters.or_else(|| self.fingerprint.clone())))
     }
 }
@@ -102,9 +103,11 @@ impl MinimizeArgs {
     fn carry_out(&self) -> Result<Exit, Exit> {
         let (passport, letters) = self.which.load(&self.run.run)?;
         let to_output = self.out.as_deref() == Some(Path::new("-"));
-        let out = self.out.clone().filter(|_| !to_output).unwrap_or_else(|| {
-            PathBuf::from(format!("target/shakedown/minimal-{}.toml", passport.id))
-        });
+        let out = self
+            .out
+            .clone()
+            .filter(|_| !to_output)
+            .unwrap_or_else(|| scratch(&passport).with_extension("toml"));
         if self.out.is_some() && !to_output && !self.resume && out.exists() {
             complain(&format!(
                 "{} exists\nhelp: name another file, or remove it; --resume goes on with an \
@@ -114,7 +117,7 @@ impl MinimizeArgs {
             return Err(Exit::Usage);
         }
         let state = out.with_extension("state");
-        let found = search(&passport, letters.as_deref(), &self.search, &state, self.resume)?;
+        let found = search(&passport, letters.as_ref(), &self.search, &state, self.resume)?;
         let text = file_text(&passport, &found, &out);
         if to_output {
             return Ok(print(&text));
@@ -148,11 +151,14 @@ pub fn network_option(network: Network) -> String {
     }
 }
 
-/// Writes `text` to `path`, in a folder that may have to be made.
+/// Where what becomes of `passport` is kept when nobody says where, without its ending.
+pub fn scratch(passport: &Passport) -> PathBuf {
+    PathBuf::from(format!("target/shakedown/minimal-{}", passport.id))
+}
+
+/// Writes `text` to `path`.
 fn write(path: &Path, text: &str) -> Result<(), Exit> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let made = folder.map_or(Ok(()), std::fs::create_dir_all);
-    made.and_then(|()| std::fs::write(path, text)).map_err(|error| {
+    output::write(path, text).map_err(|error| {
         complain(&format!("cannot write {}: {error}", path.display()));
         Exit::Failed
     })

@@ -1,20 +1,25 @@
 //! A search with progress, a budget of time, and a state that outlives it.
 
+use std::env::current_exe;
+use std::fs::File;
+use std::io::Read as _;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use xxhash_rust::xxh3::Xxh3;
 
 use super::super::progress::now;
-use super::super::{Exit, complain, input, interrupt, sweep};
+use super::super::{Exit, complain, input, interrupt, output, sweep};
 use super::progress::Progress;
 use crate::config::quantity::DurationText;
 use crate::sim::check::Fingerprint;
-use crate::sim::minimize::{Ended, Hunt, Memory, MinimizeError, Minimized, Runs, minimize};
+use crate::sim::minimize::{Ended, Hunt, Memory, MinimizeError, Minimized, Owner, Runs, minimize};
 use crate::sim::prose;
 use crate::sim::run::passport::Passport;
+use crate::sim::run::reference::Letters;
 
 /// Largest state: each candidate takes some hundred bytes.
 const STATE_BYTES_MAX: u64 = 64 << 20;
@@ -39,8 +44,33 @@ impl SearchArgs {
     }
 }
 
-/// The state of an earlier search of the same run.
-fn remember(passport: &Passport, letters: Option<&str>, state: &Path) -> Result<Memory, Exit> {
+/// Whose state is kept: that of the run by this very program.
+fn owner(passport: &Passport) -> Result<Owner, Exit> {
+    let program = program_digest().map_err(|error| {
+        complain(&format!("cannot read this program: {error}"));
+        Exit::Failed
+    })?;
+    Ok(Owner { run: passport.id.clone(), program })
+}
+
+/// XXH3-128 of the running program, whatever stands under its name by now.
+fn program_digest() -> std::io::Result<u128> {
+    let mut program = File::open("/proc/self/exe").or_else(|_| File::open(current_exe()?))?;
+    let (mut hash, mut part) = (Xxh3::new(), vec![0; 1 << 20]);
+    loop {
+        match program.read(&mut part)? {
+            0 => return Ok(hash.digest128()),
+            length => hash.update(part.get(..length).unwrap_or_default()),
+        }
+    }
+}
+
+/// The state of an earlier search of the same run, and which failure that was for.
+fn remember(
+    owner: &Owner,
+    letters: Option<&Letters>,
+    state: &Path,
+) -> Result<(Memory, Letters), Exit> {
     let refuse = |problem: &str, help: &str| {
         complain(&format!("{}: {problem}\nhelp: {help}", state.display()));
         Exit::InvalidFile
@@ -50,24 +80,20 @@ fn remember(passport: &Passport, letters: Option<&str>, state: &Path) -> Result<
     }
     let text = input::own_text(state, STATE_BYTES_MAX);
     let text = text.map_err(|error| refuse(&error.to_string(), "begin without --resume"))?;
-    let memory = Memory::decode(&text, &passport.id, letters);
-    let (memory, _) =
+    let memory = Memory::decode(&text, owner, letters);
+    let (memory, fingerprint) =
         memory.map_err(|error| refuse(&error.to_string(), "begin anew, without --resume"))?;
-    Ok(memory)
+    Ok((memory, Letters::from(&fingerprint)))
 }
 
-/// Writes the state so that a crash leaves the old one or the new one.
+/// Writes the state.
 fn keep(
-    passport: &Passport,
+    owner: &Owner,
     fingerprint: &Fingerprint,
     memory: &Memory,
     state: &Path,
 ) -> std::io::Result<()> {
-    let folder = state.parent().filter(|folder| !folder.as_os_str().is_empty());
-    folder.map_or(Ok(()), std::fs::create_dir_all)?;
-    let next = state.with_extension("state.next");
-    std::fs::write(&next, memory.encode(&passport.id, fingerprint))?;
-    std::fs::rename(&next, state)
+    output::write(state, &memory.encode(owner, fingerprint))
 }
 
 /// Makes the run of `passport` as small as it gets; complains about what is wrong.
@@ -78,12 +104,19 @@ fn keep(
 /// The exit code.
 pub fn search(
     passport: &Passport,
-    letters: Option<&str>,
+    letters: Option<&Letters>,
     args: &SearchArgs,
     state: &Path,
     resume: bool,
 ) -> Result<Minimized, Exit> {
-    let memory = if resume { remember(passport, letters, state)? } else { Memory::default() };
+    let owner = owner(passport)?;
+    // What is resumed is the search for the failure that it was for, whoever names it or not.
+    let (memory, wanted) = if resume {
+        let (memory, wanted) = remember(&owner, letters, state)?;
+        (memory, Some(wanted))
+    } else {
+        (Memory::default(), letters.cloned())
+    };
     let began = now();
     let interrupted = interrupt::flag().map_err(|error| {
         complain(&format!("cannot listen for Ctrl-C: {error}"));
@@ -97,7 +130,7 @@ pub fn search(
     let hunt = Hunt {
         scenario: &passport.scenario,
         oracle: &runs,
-        fingerprint: letters.map(str::to_owned),
+        fingerprint: wanted,
         jobs: args.jobs(),
         stop: &stop,
         memory,
@@ -110,7 +143,7 @@ pub fn search(
         let is_due = kept.is_none_or(|kept| now().duration_since(kept) >= STATE_EVERY);
         if news.is_smaller || is_due {
             kept = Some(now());
-            let written = keep(passport, news.fingerprint, news.memory, state);
+            let written = keep(&owner, news.fingerprint, news.memory, state);
             trouble = written.err();
         }
     });
@@ -120,7 +153,7 @@ pub fn search(
         // What is left is cheap to find again; a state that is gone is no trouble either.
         let _ = std::fs::remove_file(state);
     } else {
-        let written = keep(passport, &found.fingerprint, &found.memory, state);
+        let written = keep(&owner, &found.fingerprint, &found.memory, state);
         trouble = written.err().or(trouble);
     }
     if let Some(error) = trouble {

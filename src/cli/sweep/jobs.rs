@@ -2,7 +2,8 @@
 //! merges their summaries.
 //!
 //! Invariants:
-//! - A shard that wrote its summary has done its work, whatever it found; the merge alone decides.
+//! - A shard that ended with a verdict and wrote its summary has done its work, whatever it found;
+//!   the merge alone decides. Any other end (a signal, a crash) is one of the shard's.
 //! - ci/ holds what this prints without further arguments.
 
 use std::fmt::Write as _;
@@ -158,6 +159,44 @@ mod tests {
         }
         let text = jobs("--kind kubernetes --image it's").expect("printed");
         assert!(text.contains("image: 'it''s'"), "{text}");
+    }
+
+    /// The script of a shard, with a program in place of shakedown that ends with a given code.
+    #[test]
+    fn only_a_verdict_with_its_summary_is_success() {
+        for (kind, program) in [("kubernetes", "shakedown"), ("github", "bin/shakedown")] {
+            let program = &format!("{program} sweep");
+            let text = jobs(&format!("--kind {kind} --shards 1")).expect("printed");
+            let (from, end) = (text.find("code=0").expect("begins"), "esac\n");
+            let length = text[from..].find(end).expect("ends") + end.len();
+            let script = text[from..from + length].replace(program, "sh ./ends");
+            for (code, has_summary, expected) in [
+                (0, true, 0),
+                (0, false, 1),
+                (1, true, 0),
+                (1, false, 1),
+                (10, true, 0),
+                (11, true, 0),
+                (13, true, 0),
+                (2, true, 2),
+                (12, true, 12),
+                (130, true, 130),
+                (137, true, 137),
+            ] {
+                let folder = tempfile::tempdir().expect("a folder");
+                let reports = folder.path().join("reports");
+                std::fs::create_dir(&reports).expect("made");
+                std::fs::write(folder.path().join("ends"), "exit $CODE").expect("written");
+                if has_summary {
+                    std::fs::write(reports.join("summary-1-of-1.json"), "{}").expect("written");
+                }
+                let mut shell = std::process::Command::new("sh");
+                shell.args(["-e", "-c", &script]).current_dir(&folder).env("REPORTS", &reports);
+                shell.env("CODE", code.to_string()).env("SHARD", "1").env("shard", "1");
+                let ended = shell.status().expect("a shell");
+                assert_eq!(ended.code(), Some(expected), "{kind} {code} {has_summary}: {script}");
+            }
+        }
     }
 
     #[test]

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::run::NetworkArg;
-use super::{Exit, complain, print, scenario};
+use super::{Exit, complain, output, print, scenario};
 use crate::config::quantity::{DurationText, InvalidQuantity};
 use crate::sim::scenario::Scenario;
-use crate::sim::sweep::{self, Plan, SeedRange, Shard, Summary, Sweep};
+use crate::sim::sweep::{self, End, Plan, SeedRange, Shard, Summary, Sweep};
 use cost::Stopwatch;
 
 mod cost;
@@ -84,7 +84,8 @@ struct RangeArgs {
 #[derive(Debug, Args)]
 struct OutputArgs {
     /// Folder for summary.json and junit.xml; of a shard, summary-I-of-N.json and
-    /// junit-I-of-N.xml [default: target/shakedown, if it can be written].
+    /// junit-I-of-N.xml, or interrupted-I-of-N.json and .xml [default: target/shakedown, if it can
+    /// be written].
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
     /// How the summary is printed.
@@ -215,15 +216,10 @@ impl OutputArgs {
     /// Writes both files; where the summary is. Failure counts when somebody named the folder.
     fn write(&self, summary: &Summary) -> Result<String, Exit> {
         let folder = self.out.as_deref().unwrap_or(Path::new("target/shakedown"));
-        let part = match summary.shard {
-            shard if shard.is_whole() => String::new(),
-            Shard { index, count } => format!("-{index}-of-{count}"),
-        };
-        let file = folder.join(format!("summary{part}.json"));
-        let junit = folder.join(format!("junit{part}.xml"));
-        let written = std::fs::create_dir_all(folder)
-            .and_then(|()| std::fs::write(&file, summary.json()))
-            .and_then(|()| std::fs::write(&junit, sweep::junit(summary)));
+        let [file, junit] = names(summary).map(|name| folder.join(name));
+        // The summary last: whoever waits for it finds both.
+        let written = output::write(&junit, &sweep::junit(summary))
+            .and_then(|()| output::write(&file, &summary.json()));
         written.map(|()| file.display().to_string()).map_err(|error| {
             complain(&format!("cannot write the summary {}: {error}", file.display()));
             if self.out.is_some() { Exit::Failed } else { Exit::Ok }
@@ -231,11 +227,33 @@ impl OutputArgs {
     }
 }
 
+/// Names of the summary's file and of the report for CI systems.
+fn names(summary: &Summary) -> [String; 2] {
+    let Shard { index, count } = summary.shard;
+    if summary.shard.is_whole() {
+        return ["summary.json".to_owned(), "junit.xml".to_owned()];
+    }
+    let names = if is_cut_off(summary) { ["interrupted"; 2] } else { ["summary", "junit"] };
+    let [file, junit] = names.map(|name| format!("{name}-{index}-of-{count}"));
+    [format!("{file}.json"), format!("{junit}.xml")]
+}
+
+/// Whether it is of a shard whose rest nobody has run: no part of any whole.
+fn is_cut_off(summary: &Summary) -> bool {
+    summary.ended == End::Interrupted && !summary.shard.is_whole()
+}
+
 /// The worst class among what failed; what is not proven has failed too.
 fn exit(summary: &Summary) -> Exit {
     match summary.worst() {
+        // What has failed until then is no verdict: whoever runs shards must run it again.
+        _ if is_cut_off(summary) => Exit::Interrupted,
         Some(class) => Exit::of(class),
-        None if summary.passed() || !summary.shard.is_whole() && summary.runs > 0 => Exit::Ok,
+        None if summary.ended == End::Interrupted => Exit::Interrupted,
+        None if summary.passed() => Exit::Ok,
         None => Exit::Failed,
     }
 }
+
+#[cfg(test)]
+mod tests;

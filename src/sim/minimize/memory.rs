@@ -5,7 +5,8 @@
 //!
 //! Invariants:
 //! - A search that starts with the memory of a part of itself ends like one that starts with none.
-//! - What was cut, changed, or written by a newer program or for another run is refused.
+//! - What was cut, changed, or written by another program or for another run is refused: what a
+//!   program tried says nothing of another one.
 
 use std::collections::BTreeMap;
 
@@ -14,6 +15,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::sim::check::Fingerprint;
 use crate::sim::run::RunId;
+use crate::sim::run::reference::Letters;
 use crate::sim::scenario::Scenario;
 
 /// Version of the form; raised when a reader of the old form would misread the new one.
@@ -57,11 +59,22 @@ pub struct Memory {
     trials: BTreeMap<u128, Trial>,
 }
 
+/// Whose memory it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// The run that is made smaller.
+    pub run: RunId,
+    /// Digest of the program that runs it.
+    pub program: u128,
+}
+
 /// The body of the form.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Body {
     run: RunId,
+    /// Digest of the program that tried, hex: another one may behave otherwise in the same run.
+    program: String,
     fingerprint: Fingerprint,
     trials: BTreeMap<String, Trial>,
 }
@@ -89,13 +102,16 @@ pub enum MemoryError {
         /// Whose it should be.
         wanted: RunId,
     },
+    /// Of another program: a run's name does not change with every change of the code.
+    #[error("it is of another build of shakedown, whose runs may have ended otherwise")]
+    OtherProgram,
     /// Of another failure.
     #[error("it is of the failure {found}, not of `{wanted}`")]
     OtherFailure {
         /// Which it is of.
         found: Fingerprint,
         /// The letters with which its fingerprint should begin.
-        wanted: String,
+        wanted: Letters,
     },
 }
 
@@ -123,33 +139,39 @@ impl Memory {
         self.trials.insert(key, trial);
     }
 
-    /// The memory of the search for `fingerprint` in `run`, to be kept.
-    pub fn encode(&self, run: &RunId, fingerprint: &Fingerprint) -> String {
-        let trials = self.trials.iter().map(|(key, trial)| (format!("{key:032x}"), trial.clone()));
-        let body =
-            Body { run: run.clone(), fingerprint: fingerprint.clone(), trials: trials.collect() };
+    /// The memory of the search for `fingerprint` by `owner`, to be kept.
+    pub fn encode(&self, owner: &Owner, fingerprint: &Fingerprint) -> String {
+        let trials = self.trials.iter().map(|(key, trial)| (hex(*key), trial.clone()));
+        let body = Body {
+            run: owner.run.clone(),
+            program: hex(owner.program),
+            fingerprint: fingerprint.clone(),
+            trials: trials.collect(),
+        };
         // Texts by text keys always have a JSON form.
         let body = serde_json::to_string(&body).unwrap_or_default();
-        format!("{MAGIC} {MEMORY_SCHEMA} {:032x}\n{body}\n", xxh3_128(body.as_bytes()))
+        format!("{MAGIC} {MEMORY_SCHEMA} {}\n{body}\n", hex(xxh3_128(body.as_bytes())))
     }
 
-    /// The memory in `text`, which must be of `run` and, where that is known, of the failure
+    /// The memory in `text`, which must be of `owner` and, where that is known, of the failure
     /// whose fingerprint begins with these letters; and which failure it is of.
     ///
     /// # Errors
     /// [`MemoryError`]
     pub fn decode(
         text: &str,
-        run: &RunId,
-        fingerprint: Option<&str>,
+        owner: &Owner,
+        letters: Option<&Letters>,
     ) -> Result<(Self, Fingerprint), MemoryError> {
         let body = body(text)?;
-        if body.run != *run {
-            return Err(MemoryError::OtherRun { found: body.run, wanted: run.clone() });
+        if body.run != owner.run {
+            return Err(MemoryError::OtherRun { found: body.run, wanted: owner.run.clone() });
         }
-        let is_other = |letters: &&str| !body.fingerprint.as_str().starts_with(*letters);
-        if let Some(wanted) = fingerprint.filter(is_other) {
-            let (found, wanted) = (body.fingerprint, wanted.to_owned());
+        if body.program != hex(owner.program) {
+            return Err(MemoryError::OtherProgram);
+        }
+        if let Some(wanted) = letters.filter(|letters| !letters.begin(&body.fingerprint)) {
+            let (found, wanted) = (body.fingerprint, wanted.clone());
             return Err(MemoryError::OtherFailure { found, wanted });
         }
         let mut trials = BTreeMap::new();
@@ -159,6 +181,10 @@ impl Memory {
         }
         Ok((Self { trials }, body.fingerprint))
     }
+}
+
+fn hex(number: u128) -> String {
+    format!("{number:032x}")
 }
 
 /// The body of a whole text of this version.

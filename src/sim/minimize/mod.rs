@@ -23,6 +23,7 @@ use std::num::NonZeroUsize;
 use serde::Serialize;
 
 use crate::sim::check::{Class, Failure, Fingerprint};
+use crate::sim::run::reference::Letters;
 use crate::sim::scenario::Scenario;
 
 mod ddmin;
@@ -35,7 +36,7 @@ mod size;
 #[cfg(test)]
 mod tests;
 
-pub use memory::{Memory, MemoryError, Told};
+pub use memory::{Memory, MemoryError, Owner, Told};
 pub use oracle::{Oracle, Runs};
 pub use pass::settings::differing;
 pub use size::{Size, Weight};
@@ -48,9 +49,8 @@ pub struct Hunt<'a> {
     pub scenario: &'a Scenario,
     /// What tells how a scenario fails.
     pub oracle: &'a dyn Oracle,
-    /// The first letters of the failure to keep, or all; without them, the first failure that the
-    /// scenario shows.
-    pub fingerprint: Option<String>,
+    /// The letters of the failure to keep; without them, the first failure that the scenario shows.
+    pub fingerprint: Option<Letters>,
     /// Candidates that are tried side by side.
     pub jobs: NonZeroUsize,
     /// Asked before every run: whether to end with the best so far.
@@ -127,7 +127,7 @@ pub enum MinimizeError {
         if *.is_ambiguous { "more than one" } else { "none" }, list(.found))]
     OtherFailure {
         /// What was asked for.
-        wanted: String,
+        wanted: Letters,
         /// Whether several begin with it.
         is_ambiguous: bool,
         /// What the run shows.
@@ -159,7 +159,7 @@ pub fn minimize(
         return Err(MinimizeError::TooSoon);
     }
     let failures = hunt.oracle.failures(hunt.scenario);
-    let wanted = choose(&failures, hunt.fingerprint.as_deref())?;
+    let wanted = choose(&failures, hunt.fingerprint.as_ref())?;
     let (oracle, is_resumed) = (hunt.oracle, !hunt.memory.is_empty());
     let checks: BTreeSet<&str> = failures.iter().map(|failure| failure.check).collect();
     let known: BTreeSet<Fingerprint> = failures.iter().map(|f| f.fingerprint.clone()).collect();
@@ -203,17 +203,16 @@ fn cut_down(scenario: Scenario, from: Size, steps: u64) -> Scenario {
 /// The failure to keep: the only one whose fingerprint begins with `letters`.
 fn choose<'a>(
     failures: &'a [Failure],
-    letters: Option<&str>,
+    letters: Option<&Letters>,
 ) -> Result<&'a Failure, MinimizeError> {
     let first = failures.first().ok_or(MinimizeError::Passes)?;
     let Some(letters) = letters else { return Ok(first) };
-    let letters = letters.to_ascii_lowercase();
-    let begins = |failure: &&Failure| failure.fingerprint.as_str().starts_with(&letters);
+    let begins = |failure: &&Failure| letters.begin(&failure.fingerprint);
     let found: Vec<&Failure> = failures.iter().filter(begins).collect();
     if let [only] = found[..] {
         return Ok(only);
     }
     let all = failures.iter().map(|f| (f.fingerprint.clone(), f.shape.clone())).collect();
     let is_ambiguous = !found.is_empty();
-    Err(MinimizeError::OtherFailure { wanted: letters, is_ambiguous, found: all })
+    Err(MinimizeError::OtherFailure { wanted: letters.clone(), is_ambiguous, found: all })
 }

@@ -26,6 +26,15 @@ fn failure(check: &'static str, what: &str) -> Failure {
     Failure { fingerprint, check, class: Class::Safety, shape, example }
 }
 
+fn letters(text: &str) -> Letters {
+    text.parse().expect("letters")
+}
+
+/// Of the run of `scenario` with `seed` by the program with the digest 7.
+fn owner(scenario: &Scenario, seed: u64) -> Owner {
+    Owner { run: RunId::of(scenario, Seed(seed), Network::Kernel), program: 7 }
+}
+
 fn kinds(scenario: &Scenario) -> Vec<&'static str> {
     scenario.fault.iter().filter_map(|fault| Some(fault.entry()?.name)).collect()
 }
@@ -169,12 +178,12 @@ fn the_fingerprint_says_which_failure_is_kept() {
     };
     assert_eq!(kept(None), Ok(vec!["crash"]));
     let slow = Fingerprint::of("loss", "slow").to_string();
-    assert_eq!(kept(Some(slow[..4].to_uppercase())), Ok(vec!["latency"]));
-    assert_eq!(kept(Some(slow)), Ok(vec!["latency"]));
-    let error = kept(Some("zzz".to_owned())).expect_err("no such failure").to_string();
+    assert_eq!(kept(Some(letters(&slow[..4].to_uppercase()))), Ok(vec!["latency"]));
+    assert_eq!(kept(Some(letters(&slow))), Ok(vec!["latency"]));
+    let error = kept(Some(letters("zzz"))).expect_err("no such failure").to_string();
     assert!(error.contains("none of the run's failures begins with `zzz`"), "{error}");
     assert!(error.contains("  crash") && error.contains("  slow"), "{error}");
-    let error = kept(Some(String::new())).expect_err("both").to_string();
+    let error = kept(Some(letters(""))).expect_err("both").to_string();
     assert!(error.contains("more than one of the run's failures"), "{error}");
     let passing = |_: &Scenario| Vec::new();
     let error = minimize(Hunt { oracle: &passing, ..hunt(None) }, &mut |_| {}).map(|_| ());
@@ -195,7 +204,7 @@ fn wild(salt: u64) -> impl Oracle {
 
 /// A search that is told to stop again and again, and resumed each time by the text of its memory.
 fn in_pieces(scenario: &Scenario, oracle: &dyn Oracle, piece: u64) -> Minimized {
-    let run = RunId::of(scenario, Seed(1), Network::Kernel);
+    let owner = owner(scenario, 1);
     let mut memory = Memory::default();
     for _ in 0..1_000 {
         let runs = AtomicU64::new(0);
@@ -204,9 +213,10 @@ fn in_pieces(scenario: &Scenario, oracle: &dyn Oracle, piece: u64) -> Minimized 
         if found.ended == Ended::Minimal {
             return found;
         }
-        let text = found.memory.encode(&run, &found.fingerprint);
-        let again = Memory::decode(&text, &run, Some(found.fingerprint.as_str())).expect("reads");
-        assert_eq!(again.0, found.memory);
+        let text = found.memory.encode(&owner, &found.fingerprint);
+        let wanted = Letters::from(&found.fingerprint);
+        let again = Memory::decode(&text, &owner, Some(&wanted)).expect("reads");
+        assert_eq!(again, (found.memory, found.fingerprint));
         memory = again.0;
     }
     panic!("it never ends");
@@ -239,13 +249,16 @@ fn a_memory_that_is_not_of_this_search_is_refused() {
     let noisy = noisy();
     let found = search(&noisy, &oracle(|_| true), Way::default());
     assert!(!found.memory.is_empty());
-    let run = RunId::of(&noisy, Seed(1), Network::Kernel);
+    let run = owner(&noisy, 1);
     let text = found.memory.encode(&run, &found.fingerprint);
-    let check = |text: &str, run: &RunId, wanted: Option<&str>, expected: &str| {
-        let error = Memory::decode(text, run, wanted).expect_err(expected);
+    let upper = letters(&found.fingerprint.as_str()[..4].to_uppercase());
+    assert!(Memory::decode(&text, &run, Some(&upper)).is_ok(), "{upper}");
+    let check = |text: &str, run: &Owner, wanted: Option<&str>, expected: &str| {
+        let error = Memory::decode(text, run, wanted.map(letters).as_ref()).expect_err(expected);
         assert!(error.to_string().contains(expected), "{error} lacks {expected}");
     };
-    let other = RunId::of(&noisy, Seed(2), Network::Kernel);
+    let other = owner(&noisy, 2);
+    let changed = Owner { program: 8, ..run.clone() };
     check("title = \"x\"", &run, None, "not the state of a search");
     check("", &run, None, "not the state of a search");
     check("shakedown-minimize x", &run, None, "damaged");
@@ -254,6 +267,7 @@ fn a_memory_that_is_not_of_this_search_is_refused() {
     check(&text.replacen("true", "false", 1), &run, None, "damaged");
     check(&text.replacen(" 1 ", " 2 ", 1), &run, None, "version is 2, this build reads up to 1");
     check(&text, &other, None, "it is of run");
+    check(&text, &changed, None, "it is of another build");
     check(&text, &run, Some("zzzz"), "it is of the failure");
     for cut in 0..text.len().min(200) {
         assert!(Memory::decode(&text[..cut], &run, None).is_err(), "{cut}");

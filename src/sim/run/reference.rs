@@ -3,7 +3,9 @@
 //! A trace file, a failure card, a sweep's summary (with the failure meant) and a scenario file
 //! with a seed all hold a [`Passport`], or give one.
 
+use std::convert::Infallible;
 use std::io::Read;
+use std::str::FromStr;
 
 use super::Network;
 use super::passport::{Passport, PassportError};
@@ -41,11 +43,42 @@ pub enum Origin {
     Scenario,
 }
 
+/// The first letters of a fingerprint, or all ten, as people give them: case says nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Letters(String);
+
+impl Letters {
+    /// Whether `fingerprint` begins with them.
+    pub fn begin(&self, fingerprint: &Fingerprint) -> bool {
+        fingerprint.as_str().starts_with(&self.0)
+    }
+}
+
+impl FromStr for Letters {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.to_ascii_lowercase()))
+    }
+}
+
+impl From<&Fingerprint> for Letters {
+    fn from(fingerprint: &Fingerprint) -> Self {
+        Self(fingerprint.to_string())
+    }
+}
+
+impl std::fmt::Display for Letters {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// Which failure of a summary is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Choice {
     /// The one with this fingerprint, or the only one whose fingerprint begins so.
-    Fingerprint(String),
+    Fingerprint(Letters),
     /// The one at this place, from 1.
     Number(usize),
     /// The only one there is.
@@ -108,8 +141,8 @@ impl Reference {
             return Err(ReferenceError::NoFailures);
         }
         let found: Vec<&FailureKind> = match choice {
-            Choice::Fingerprint(text) => {
-                failures.iter().filter(|kind| kind.fingerprint.as_str().starts_with(text)).collect()
+            Choice::Fingerprint(letters) => {
+                failures.iter().filter(|kind| letters.begin(&kind.fingerprint)).collect()
             }
             Choice::Number(number) => {
                 number.checked_sub(1).and_then(|at| failures.get(at)).into_iter().collect()
@@ -195,19 +228,21 @@ mod tests {
         let (one, two) = (failure("a", Some(passport(3))), failure("b", Some(passport(4))));
         let letters = two.fingerprint.as_str().to_owned();
         let both = summary(vec![one.clone(), two]);
+        let by = |text: &str| Choice::Fingerprint(text.parse().expect("letters"));
         let seed = |choice: Choice| {
             let reference = Reference::of_summary(&both, &choice);
             reference.map(|found| found.passport.seed.0).map_err(|error| error.to_string())
         };
         assert_eq!(seed(Choice::Number(1)), Ok(3));
-        assert_eq!(seed(Choice::Fingerprint(letters.clone())), Ok(4));
-        assert_eq!(seed(Choice::Fingerprint(letters[..9].to_owned())), Ok(4));
+        assert_eq!(seed(by(&letters)), Ok(4));
+        assert_eq!(seed(by(&letters[..9])), Ok(4));
+        assert_eq!(seed(by(&letters[..9].to_ascii_uppercase())), Ok(4));
         let wrong = [
             (Choice::Only, "2 failures are in this summary"),
             (Choice::Number(0), "there is no failure 0"),
             (Choice::Number(3), "there is no failure 3"),
-            (Choice::Fingerprint("uuuu".to_owned()), "no fingerprint begins with `uuuu`"),
-            (Choice::Fingerprint(String::new()), "several begin with ``"),
+            (by("uuuu"), "no fingerprint begins with `uuuu`"),
+            (by(""), "several begin with ``"),
         ];
         for (choice, expected) in wrong {
             let error = seed(choice).expect_err(expected);

@@ -8,8 +8,9 @@
 //! Invariants:
 //! - [`draw`] is a pure function of scenario and seed; what it gives has no `[swarm]` table any
 //!   more, is possible by the rules of scenario files, and can be written to one.
-//! - Each decision has a named stream of its own: another range or another kind shifts no other
-//!   decision.
+//! - Each decision has a named stream of its own: another range, or a kind more or less, shifts no
+//!   other decision. The times of faults alone hang together: one may be drawn to be near another,
+//!   and makes room for those of its target.
 
 use std::time::Duration;
 

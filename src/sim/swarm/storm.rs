@@ -3,6 +3,9 @@
 //! Uniform times would mostly hit quiet: a cycle takes a hundredth of its interval. So half of the
 //! faults begin just after a cycle's start, and half of the others near the begin or the end of an
 //! earlier one, where what one leaves behind meets the next.
+//!
+//! Invariant: the kind and the values of a fault are its own; only its time, and whether there is
+//! room for it at all, hang on the faults before it.
 
 use std::time::Duration;
 
@@ -27,8 +30,8 @@ pub fn draw(scenario: &mut Scenario, spec: &SwarmSpec, seed: Seed) {
     let window = Window::of(scenario, spec);
     let stage = Stage::of(scenario);
     for number in 1..=count {
+        let Some(entry) = heaviest(&kinds, seed, &format!("fault/{number}/kind")) else { return };
         let mut dice = Dice::new(seed, &format!("fault/{number}"));
-        let Some(entry) = dice.pick(&kinds) else { return };
         let mut lot = Lot::new(seed.stream(&format!("fault/{number}/{}", entry.name)));
         let Some(fault) = (entry.draw)(&mut lot, &stage) else { continue };
         let placed = (0..TRIES).find_map(|_| {
@@ -51,10 +54,17 @@ fn enabled(spec: &SwarmSpec, seed: Seed) -> Vec<&'static Entry> {
         |entry: &&&Entry| Dice::new(seed, &format!("enabled/{}", entry.name)).chance(spec.enabled);
     let enabled: Vec<&'static Entry> = allowed.iter().filter(coin).copied().collect();
     if enabled.is_empty() {
-        let lone = Dice::new(seed, "enabled").pick(&allowed).copied();
-        return lone.into_iter().collect();
+        return heaviest(&allowed, seed, "lone").into_iter().collect();
     }
     enabled
+}
+
+/// One of `kinds`, all equally likely. Each has a weight of its own, so that one kind more or less
+/// changes the choice only where it is chosen itself; a place in the list would move with it.
+fn heaviest(kinds: &[&'static Entry], seed: Seed, stream: &str) -> Option<&'static Entry> {
+    let weight =
+        |entry: &&&Entry| Dice::new(seed, &format!("{stream}/{}", entry.name)).below(u64::MAX);
+    kinds.iter().max_by_key(weight).copied()
 }
 
 /// When faults may be, and what they are near to.
@@ -143,4 +153,35 @@ fn is_free(scenario: &Scenario, fault: &FaultSpec) -> bool {
         let (begin, end) = span(other);
         to < begin || end < from
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is drawn for the first faults, room or not.
+    fn kinds(except: &[&str], seed: Seed) -> Vec<&'static str> {
+        let except = except.iter().map(|name| (*name).to_owned()).collect();
+        let kinds = enabled(&SwarmSpec { except, ..SwarmSpec::default() }, seed);
+        let kind = |number| heaviest(&kinds, seed, &format!("fault/{number}/kind"));
+        (1..=8).filter_map(kind).map(|entry| entry.name).collect()
+    }
+
+    #[test]
+    fn a_kind_less_changes_only_what_it_was_chosen_for() {
+        let mut changed = 0;
+        for gone in CATALOGUE {
+            for seed in (0..40).map(Seed) {
+                let (before, after) = (kinds(&[], seed), kinds(&[gone.name], seed));
+                assert_eq!((before.len(), after.len()), (8, 8));
+                for (was, is) in before.iter().zip(after) {
+                    assert_ne!(is, gone.name);
+                    assert!(*was == is || *was == gone.name, "seed {seed}: {was} became {is}");
+                    changed += usize::from(*was != is);
+                }
+            }
+        }
+        let faults = CATALOGUE.len() * 40 * 8;
+        assert!(changed > faults / 100, "{changed} of {faults}: nothing was tried");
+    }
 }

@@ -30,7 +30,7 @@ pub use report::{junit, text};
 pub use shard::{Shard, ShardError};
 pub use summary::{
     CheckTotal, End, FailureKind, MarkCount, Performance, RunRef, SUMMARY_SCHEMA, ScenarioRef,
-    SeedRange, Summary, WorstMargin, schema_text,
+    SeedRange, Situation, Summary, WorstMargin, schema_text,
 };
 pub use tally::Tally;
 

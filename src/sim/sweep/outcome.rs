@@ -72,10 +72,14 @@ impl Outcome {
             return Self::of_panic(scenario, seed, &"the plan has no such scenario");
         };
         let options = Options { seed, network: plan.network, sink: Sink::None };
-        match catch_unwind(AssertUnwindSafe(|| run::run(text, options))) {
-            Ok(report) => Self::of_report(scenario, &report),
-            Err(payload) => Self::of_panic(scenario, seed, payload.as_ref()),
-        }
+        Self::guarded(scenario, seed, || Self::of_report(scenario, &run::run(text, options)))
+    }
+
+    /// What `work` makes of a run. A panic of judging counts as much as one of running: the thread
+    /// must go on, since the sweep waits for an outcome of each run.
+    fn guarded(scenario: usize, seed: Seed, work: impl FnOnce() -> Self) -> Self {
+        catch_unwind(AssertUnwindSafe(work))
+            .unwrap_or_else(|payload| Self::of_panic(scenario, seed, payload.as_ref()))
     }
 
     fn of_report(scenario: usize, report: &RunReport) -> Self {
@@ -137,5 +141,21 @@ impl Outcome {
         let drawn = || Passport::of(origin.as_str(), scenario, self.seed, plan.network);
         // If it is the draw that panics, nothing else can be run again.
         catch_unwind(AssertUnwindSafe(drawn)).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_anywhere_is_an_outcome() {
+        let outcome = Outcome::guarded(1, Seed(7), || panic!("no words for it"));
+        assert_eq!((outcome.scenario, outcome.seed, outcome.trace), (1, Seed(7), 0));
+        let [failure] = outcome.failures.as_slice() else { panic!("{outcome:?}") };
+        assert_eq!(
+            (failure.check, failure.example.as_str()),
+            (super::super::SIMULATOR, "no words for it")
+        );
     }
 }

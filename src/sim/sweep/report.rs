@@ -2,11 +2,12 @@
 //!
 //! Invariant: a report is a pure function of the summary, and of where the summary can be read.
 
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
+use std::fmt::{Display, Write as _};
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::{CheckTotal, End, FailureKind, RunRef, SIMULATOR, Summary, WorstMargin};
+use super::{CheckTotal, End, FailureKind, RunRef, SIMULATOR, Situation, Summary, WorstMargin};
 use crate::sim::check::{CATALOGUE, Margin};
 use crate::sim::report::{shell_word, wrapped};
 use crate::sim::run::Network;
@@ -69,14 +70,7 @@ fn failure(summary: &Summary, kind: &FailureKind, file: Option<&str>) -> String 
     let FailureKind { fingerprint, check, count, words, .. } = kind;
     let head = format!("✗ {fingerprint}  ");
     let mut out = wrapped(&head, &format!("{check}: {words}"));
-    let several = summary.scenarios.len() > 1;
-    let run = |run: &RunRef| {
-        if several {
-            format!("{} of scenario {}", run.seed, run.scenario + 1)
-        } else {
-            run.seed.to_string()
-        }
-    };
+    let run = |run: &RunRef| of_scenario(summary, run.seed, run.scenario);
     let seeds: Vec<String> = kind.runs.iter().map(run).collect();
     let more = if (kind.runs.len() as u64) < *count { ", …" } else { "" };
     out.push_str(&wrapped("    ", &format!("{count} × seed {}{more}", seeds.join(", "))));
@@ -85,6 +79,14 @@ fn failure(summary: &Summary, kind: &FailureKind, file: Option<&str>) -> String 
     }
     out.push('\n');
     out
+}
+
+/// `what`, and of which scenario, where there are several.
+fn of_scenario(summary: &Summary, what: impl Display, scenario: u64) -> String {
+    match summary.scenarios.len() {
+        0 | 1 => what.to_string(),
+        _ => format!("{what} of scenario {}", scenario + 1),
+    }
 }
 
 /// What can be done about a failure: a word and a command for each.
@@ -146,15 +148,24 @@ fn faults(summary: &Summary) -> String {
 
 fn situations(summary: &Summary) -> String {
     let mut out = String::new();
-    if !summary.marks.is_empty() {
-        let each: Vec<String> =
-            summary.marks.iter().map(|mark| format!("{} {}", mark.name, mark.runs)).collect();
+    let mut met: BTreeMap<&str, u64> = BTreeMap::new();
+    for mark in &summary.marks {
+        *met.entry(&mark.name).or_default() += mark.runs;
+    }
+    if !met.is_empty() {
+        let each: Vec<String> = met.iter().map(|(name, runs)| format!("{name} {runs}")).collect();
         out.push_str(&wrapped("  met  ", &each.join(", ")));
     }
     if !summary.unreached.is_empty() {
-        out.push_str(&wrapped("  never met  ", &summary.unreached.join(", ")));
+        out.push_str(&wrapped("  never met  ", &unreached(summary)));
     }
     out
+}
+
+/// What is listed and was not met, in words.
+fn unreached(summary: &Summary) -> String {
+    let each = summary.unreached.iter();
+    each.map(|at| of_scenario(summary, &at.name, at.scenario)).collect::<Vec<_>>().join(", ")
 }
 
 fn conclusion(summary: &Summary) -> String {
@@ -173,11 +184,12 @@ fn conclusion(summary: &Summary) -> String {
     if summary.passed() {
         return format!("PASSED: {} runs", summary.runs);
     }
-    let names = summary.unreached.join(", ");
-    wrapped("FAILED: ", &format!("listed and never met: {names}")).trim_end().to_owned()
+    let lacking = format!("listed and never met: {}", unreached(summary));
+    wrapped("FAILED: ", &lacking).trim_end().to_owned()
 }
 
-/// For CI systems: one case per check, one per listed situation, and one for the simulator.
+/// For CI systems: one case per check, one per listed situation, one for the simulator, and one for
+/// the sweep itself, which fails when it was interrupted or ran nothing.
 pub fn junit(summary: &Summary) -> String {
     let mut suite = TestSuite::new("sweep");
     let mut names: Vec<&str> = CATALOGUE.iter().map(|check| check.name).collect();
@@ -187,15 +199,16 @@ pub fn junit(summary: &Summary) -> String {
             summary.failures.iter().filter(|kind| kind.check == name).collect();
         suite.add_test_case(case(name, "check", check_status(summary, &broken)));
     }
-    let listed = summary.scenarios.iter().flat_map(|scenario| &scenario.sometimes);
-    for name in listed.collect::<std::collections::BTreeSet<_>>() {
-        let status = if summary.unreached.contains(name) {
+    for situation in summary.listed() {
+        let status = if summary.unreached.contains(&situation) {
             never_met(summary)
         } else {
             TestCaseStatus::success()
         };
-        suite.add_test_case(case(name, "sometimes", status));
+        let Situation { name, scenario } = situation;
+        suite.add_test_case(case(&of_scenario(summary, name, scenario), "sometimes", status));
     }
+    suite.add_test_case(case("sweep", "sweep", sweep_status(summary)));
     let mut junit = Report::new("shakedown sweep");
     junit.add_test_suite(suite);
     junit.to_string().unwrap_or_else(|error| error.to_string())
@@ -207,7 +220,24 @@ fn case(name: &str, class: &str, status: TestCaseStatus) -> TestCase {
     case
 }
 
+/// Green cases say something only of a sweep that took its course.
+fn sweep_status(summary: &Summary) -> TestCaseStatus {
+    let why = match (summary.ended, summary.runs) {
+        (End::Interrupted, runs) => format!("interrupted after {runs} runs"),
+        (_, 0) => "nothing ran, so nothing is proven".to_owned(),
+        _ => return TestCaseStatus::success(),
+    };
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+    status.set_message(why);
+    status
+}
+
 fn check_status(summary: &Summary, broken: &[&FailureKind]) -> TestCaseStatus {
+    if summary.runs == 0 {
+        let mut status = TestCaseStatus::skipped();
+        status.set_message("nothing ran");
+        return status;
+    }
     if broken.is_empty() {
         return TestCaseStatus::success();
     }

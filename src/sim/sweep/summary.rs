@@ -18,7 +18,7 @@ use crate::sim::scenario::Scenario;
 use crate::sim::seed::Seed;
 
 /// Version of this form; raised when a reader of the old form would misread the new one.
-pub const SUMMARY_SCHEMA: u32 = 1;
+pub const SUMMARY_SCHEMA: u32 = 2;
 
 /// What a sweep found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -49,10 +49,10 @@ pub struct Summary {
     pub digest: String,
     /// What failed, by fingerprint; the earliest first.
     pub failures: Vec<FailureKind>,
-    /// Situations that were met, by name.
+    /// Situations that were met, by name and scenario.
     pub marks: Vec<MarkCount>,
-    /// Situations that a scenario lists and no run met, by name.
-    pub unreached: Vec<String>,
+    /// Situations that a scenario lists and no run of it met, by name and scenario.
+    pub unreached: Vec<Situation>,
     /// Faults of all runs, by kind.
     pub faults: BTreeMap<String, u64>,
     /// What each check saw in all runs, in the order of a verdict.
@@ -135,15 +135,25 @@ pub struct FailureKind {
     pub passport: Option<Passport>,
 }
 
-/// How often one situation was met.
+/// A situation that one scenario lists.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Situation {
+    /// The mark's name.
+    pub name: String,
+    /// The scenario: its place among the sweep's scenarios, from 0.
+    pub scenario: u64,
+}
+
+/// How often one situation was met in the runs of one scenario.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MarkCount {
     /// The mark's name.
     pub name: String,
-    /// Runs that reached it.
+    /// Runs of the scenario that reached it.
     pub runs: u64,
-    /// The first one.
+    /// The first one, which also names the scenario.
     pub first: RunRef,
 }
 
@@ -218,15 +228,14 @@ impl Summary {
 
     /// The same sweep with `tally` as what was counted.
     pub(super) fn with(self, tally: &Tally) -> Self {
-        let listed = self.scenarios.iter().flat_map(|scenario| &scenario.sometimes);
-        let unreached: BTreeSet<&String> = listed.filter(|name| !tally.has_mark(name)).collect();
+        let unreached = self.listed().into_iter().filter(|listed| !tally.has_met(listed)).collect();
         let mut summary = Self {
             runs: tally.runs,
             passed: tally.passed,
             digest: hex(tally.digest),
             failures: tally.failures(),
             marks: tally.marks(),
-            unreached: unreached.into_iter().cloned().collect(),
+            unreached,
             faults: tally.faults(),
             checks: tally.checks(),
             ..self
@@ -240,6 +249,15 @@ impl Summary {
         let open =
             Self { seal: String::new(), performance: Performance::default(), ..self.clone() };
         hex(xxh3_128(&serde_json::to_vec(&open).unwrap_or_default()))
+    }
+
+    /// Situations that scenarios list, each once, by name and scenario.
+    pub fn listed(&self) -> BTreeSet<Situation> {
+        let of = |(scenario, of): (u64, &ScenarioRef)| {
+            let situation = move |name: &String| Situation { name: name.clone(), scenario };
+            of.sometimes.iter().map(situation).collect::<Vec<_>>()
+        };
+        (0..).zip(&self.scenarios).flat_map(of).collect()
     }
 
     /// The worst class among what failed.

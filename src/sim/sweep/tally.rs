@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::summary::{CheckTotal, FailureKind, MarkCount, RunRef, WorstMargin};
+use super::summary::{CheckTotal, FailureKind, MarkCount, RunRef, Situation, WorstMargin};
 use super::{CheckOutcome, Outcome, Plan, SEEDS_KEPT, Summary};
 use crate::sim::check::CATALOGUE;
 use crate::sim::check::{Failure, Fingerprint};
@@ -22,7 +22,7 @@ pub struct Tally {
     /// Sum of the runs' digests.
     pub digest: u128,
     failures: BTreeMap<Fingerprint, (FailureKind, u128)>,
-    marks: BTreeMap<String, MarkCount>,
+    marks: BTreeMap<Situation, MarkCount>,
     faults: BTreeMap<String, u64>,
     checks: BTreeMap<String, CheckTotal>,
 }
@@ -99,13 +99,14 @@ impl Tally {
     }
 
     fn add_mark(&mut self, mark: MarkCount) {
-        match self.marks.get_mut(&mark.name) {
+        let situation = Situation { name: mark.name.clone(), scenario: mark.first.scenario };
+        match self.marks.get_mut(&situation) {
             Some(known) => {
                 known.runs += mark.runs;
                 known.first = known.first.min(mark.first);
             }
             None => {
-                self.marks.insert(mark.name.clone(), mark);
+                self.marks.insert(situation, mark);
             }
         }
     }
@@ -159,14 +160,14 @@ impl Tally {
         failures
     }
 
-    /// Situations that were met, by name.
+    /// Situations that were met, by name and scenario.
     pub fn marks(&self) -> Vec<MarkCount> {
         self.marks.values().cloned().collect()
     }
 
-    /// Whether a run reached the mark called `name`.
-    pub fn has_mark(&self, name: &str) -> bool {
-        self.marks.contains_key(name)
+    /// Whether a run of its scenario met `situation`.
+    pub fn has_met(&self, situation: &Situation) -> bool {
+        self.marks.contains_key(situation)
     }
 
     /// Faults by kind.

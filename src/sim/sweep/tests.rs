@@ -140,11 +140,38 @@ fn a_listed_situation_that_no_run_met_fails_the_whole_but_no_shard() {
     let scenarios = vec![("calm.toml".to_owned(), scenario)];
     let calm = |shard| swept(Plan { scenarios: scenarios.clone(), ..plan(2, shard) }, 1);
     let whole = calm(Shard::WHOLE);
-    assert_eq!(whole.unreached, ["breaker-opened"]);
+    let unmet = [Situation { name: "breaker-opened".to_owned(), scenario: 0 }];
+    assert_eq!(whole.unreached, unmet);
     let shard = calm(Shard { index: 1, count: 2 });
-    assert_eq!(shard.unreached, ["breaker-opened"]);
+    assert_eq!(shard.unreached, unmet);
     let passes = |summary: &Summary| Summary { failures: Vec::new(), ..summary.clone() }.passed();
     assert!(!passes(&whole) && passes(&shard));
+}
+
+/// What the runs of one scenario met says nothing about another one that lists it, however the
+/// sweep was divided.
+#[test]
+fn a_situation_is_met_by_runs_of_the_scenario_that_lists_it() {
+    let scenarios = vec![("a.toml".to_owned(), storm()), ("b.toml".to_owned(), storm())];
+    let plan = |shard| Plan { scenarios: scenarios.clone(), ..plan(9, shard) };
+    type Met = fn(u64) -> bool;
+    // Even places are runs of the first scenario; bit 12 is `breaker-opened`.
+    let met = |of: Met| (0..18).map(move |at| outcome(at, u64::from(of(at)) << 12, 0.0));
+    let unmet = |scenario| Situation { name: "breaker-opened".to_owned(), scenario };
+    let cases: [(Met, Vec<Situation>); 4] = [
+        (|_| false, vec![unmet(0), unmet(1)]),
+        (|at| at % 2 == 0, vec![unmet(1)]),
+        (|at| at == 17, vec![unmet(0)]),
+        (|at| at > 15, vec![]),
+    ];
+    for (of, expected) in cases {
+        let outcomes: Vec<Outcome> = met(of).collect();
+        let whole = counted(&plan(Shard::WHOLE), &outcomes);
+        assert_eq!(whole.unreached, expected);
+        assert_eq!(whole.passed(), expected.is_empty());
+        let shards = (1..=3).map(|index| counted(&plan(Shard { index, count: 3 }), &outcomes));
+        assert_eq!(merge(named(shards)).expect("all").unreached, expected);
+    }
 }
 
 #[test]
@@ -153,7 +180,8 @@ fn damaged_files_are_refused() {
     assert!(read("x.json", &text).is_ok());
     let half = &text[..text.len() / 2];
     let swapped = text.replacen("\"runs\": 0", "\"runs\": 7", 1);
-    let newer = text.replacen("\"schema\": 1", "\"schema\": 2", 1);
+    let newer = text.replacen("\"schema\": 2", "\"schema\": 3", 1);
+    let older = text.replacen("\"schema\": 2", "\"schema\": 1", 1);
     let extra = text.replacen("\"runs\": 0", "\"runs\": 0,\n  \"more\": 1", 1);
     let cases = [
         (half, "the summary ends in the middle"),
@@ -162,7 +190,8 @@ fn damaged_files_are_refused() {
         ("{}", "missing field `schema`"),
         ("\u{0}\u{1}", "not the summary of a sweep"),
         (swapped.as_str(), "the seal does not fit"),
-        (newer.as_str(), "a summary of schema 2, and this version of shakedown reads 1"),
+        (newer.as_str(), "a summary of schema 3, and this version of shakedown reads 2"),
+        (older.as_str(), "a summary of schema 1, and this version of shakedown reads 2"),
         (extra.as_str(), "unknown field `more`"),
     ];
     for (text, said) in cases {
@@ -315,6 +344,9 @@ fn reports_say_what_failed_and_what_to_do() {
         insta::assert_snapshot!("unmet", text(&unmet, None));
         insta::assert_snapshot!("junit", junit(&whole));
         insta::assert_snapshot!("junit_of_a_shard", junit(&shard));
+        insta::assert_snapshot!("junit_interrupted", junit(&interrupted));
+        let nothing = Summary { runs: 0, passed: 0, ..unmet };
+        insta::assert_snapshot!("junit_of_nothing", junit(&nothing));
     });
 }
 
