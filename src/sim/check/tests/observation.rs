@@ -8,7 +8,7 @@ use crate::sim::world::{CrashMode, NetworkFault};
 /// The whole run long nobody can reach the fleet's brokers.
 fn hidden(record: &mut Record) {
     let crash = |id: i32| {
-        let host = format!("orders-broker-{id}").into();
+        let host = format!("orders-broker-{id}");
         Action::Network(NetworkFault::Crash { host, mode: CrashMode::Process })
     };
     record.faults = vec![Fault {
