@@ -138,7 +138,6 @@ fn what_the_spool_took_survives_a_crash_and_what_was_staged_need_not() {
     holds(&more, "loss");
     more.newrelic.samples.pop();
     breaks(&more, "loss", "3 events are missing, but the power loss explains only 2");
-    breaks(&more, "conservation", "3 events that the spool had taken");
 }
 
 const POWER_LOSS: &str =
@@ -239,7 +238,7 @@ fn excuses_are_borne_out_by_what_was_seen_of_the_life() {
     const TOO_LARGE: &str = "at = \"70s\"\nlasts = \"9s\"\npayload_too_large = {}";
     const OUTAGE: &str = "at = \"70s\"\nlasts = \"90s\"\nunavailable = {}";
     let cases: &[Lost] = &[
-        (4, "forbidden", |r| r.pipelines[0].posts.push(refused(79_000, 79_500, 401, 4)), ""),
+        (4, "forbidden", |r| r.pipelines[0].posts.push(refused(79_000, 79_500, 403, 4)), ""),
         // Refused while no fault was in force: that was the pipeline's own doing.
         (
             4,
