@@ -36,7 +36,7 @@ const JOB_OPERATIONS_MAX: u32 = 100;
 pub struct Atlas {
     /// When New Relic may not take what the pipeline sends, or not be heard to.
     pub ingest: Spans,
-    /// When the pipeline's disk fails or lets wait. A disk that lies, or tears writes, does neither.
+    /// When the pipeline's disk fails or lets wait: one that lies or tears writes does neither.
     pub disk: Spans,
     /// When the pipeline is not there: down, or standing still.
     pub absent: Spans,

@@ -4,8 +4,8 @@
 //! acknowledged + given up + in flight, and what is in flight is in the spool or only staged.
 //! Over the run: every acknowledged event is stored, and so is everything that was enqueued but
 //! for what was given up and what was only staged when a crash came: what the spool took survives
-//! every crash, but for power losses after the disk had lied. What New Relic's own store had to give up is no loss. Once healed, nothing is left
-//! in flight.
+//! every crash, but for power losses after the disk had lied. What New Relic's own store had to
+//! give up is no loss. Once healed, nothing is left in flight.
 //!
 //! Copies: neither API of New Relic has an idempotency key, so a request may be stored twice, but
 //! only when it was sent again in doubt: its answer was lost or unreadable, or a crash came
