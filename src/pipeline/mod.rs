@@ -81,7 +81,7 @@ use status::Refresh;
 /// The breaker in front of New Relic's ingest.
 pub const EVENT_API: &str = "event-api";
 /// How long a disk may fail at the start before the pipeline works without a spool.
-const SPOOL_PATIENCE: Duration = Duration::from_secs(30);
+pub const SPOOL_PATIENCE: Duration = Duration::from_secs(30);
 /// Pause between two attempts to send the last events.
 const DRAIN_PAUSE: Duration = Duration::from_secs(1);
 

@@ -31,6 +31,23 @@ impl Spans {
         self.0.iter()
     }
 
+    /// These and `others`.
+    #[must_use]
+    pub fn and(&self, others: &Self) -> Self {
+        Self::new([self.0.as_slice(), others.0.as_slice()].concat())
+    }
+
+    /// The parts of them that lie from `from` to `to`.
+    #[must_use]
+    pub fn within(&self, from: SimTime, to: SimTime) -> Self {
+        let touching = self.0.iter().filter(|span| span.from <= to && from <= span.to);
+        let part = |span: &Span| {
+            let (from, to) = (span.from.max(from), span.to.min(to));
+            Span { from, to, why: span.why.clone() }
+        };
+        Self::new(touching.map(part).collect())
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -53,10 +70,9 @@ impl Spans {
         joined
     }
 
-    /// The longest stretch once joined.
-    pub fn longest(&self, gap: Duration) -> Duration {
-        let lengths = self.joined(gap).into_iter().map(|(from, to)| to - from);
-        lengths.max().unwrap_or_default()
+    /// The longest of them.
+    pub fn longest(&self) -> Option<&Span> {
+        self.0.iter().max_by_key(|span| span.to - span.from)
     }
 }
 
@@ -82,7 +98,7 @@ mod tests {
         };
         assert_eq!(seconds(0), [(1, 9), (12, 13), (30, 40)]);
         assert_eq!(seconds(3), [(1, 13), (30, 40)]);
-        assert_eq!(all.longest(Duration::ZERO), Duration::from_secs(10));
+        assert_eq!(all.longest().map(|span| span.why.as_str()), Some("30"));
         let touching = |from, to| {
             let span = all.touching(SimTime::from_secs(from), SimTime::from_secs(to));
             span.map(|span| span.why.clone())
@@ -91,5 +107,20 @@ mod tests {
         assert_eq!(touching(10, 11), None);
         assert_eq!(touching(40, 60).as_deref(), Some("30"));
         assert!(spans(&[]).is_empty() && !all.is_empty());
+    }
+
+    #[test]
+    fn spans_are_cut_to_a_part_of_the_run_and_put_together() {
+        let all = spans(&[(1, 5), (4, 9), (12, 13)]);
+        let within = |from, to| all.within(SimTime::from_secs(from), SimTime::from_secs(to));
+        assert_eq!(within(3, 8).joined(Duration::ZERO), spans(&[(3, 8)]).joined(Duration::ZERO));
+        assert_eq!(within(9, 12), Spans::new(vec![cut(9, 9, "4"), cut(12, 12, "12")]));
+        assert!(within(10, 11).is_empty());
+        let both = spans(&[(12, 13), (1, 5)]).and(&spans(&[(4, 9)]));
+        assert_eq!(both, all);
+    }
+
+    fn cut(from: u64, to: u64, why: &str) -> Span {
+        Span { from: SimTime::from_secs(from), to: SimTime::from_secs(to), why: why.to_owned() }
     }
 }

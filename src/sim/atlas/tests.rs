@@ -9,7 +9,7 @@ fn atlas(pipeline: &str, faults: &[&str]) -> Atlas {
          groups = 1\n[pipeline]\n{pipeline}\n{faults}"
     );
     match load("test.toml", &text) {
-        Ok(scenario) => Atlas::of(&scenario),
+        Ok(scenario) => Atlas::with(&scenario, &scenario.faults()),
         Err(problems) => panic!("{}", problems.render(false)),
     }
 }
@@ -24,6 +24,10 @@ const KILL: &str = "at = \"40s\"\nlasts = \"9s\"\ncrash = { host = \"pipeline\" 
 const POWER: &str =
     "at = \"40s\"\nlasts = \"9s\"\ncrash = { host = \"pipeline\", mode = \"power\" }";
 const JUMP: &str = "at = \"40s\"\nlasts = \"9s\"\nclock_jump = { offset_ms = 3_600_000 }";
+const JUMP_BACK: &str = "at = \"40s\"\nlasts = \"9s\"\nclock_jump = { offset_ms = -3_600_000 }";
+const LATE_LIES: &str = "at = \"60s\"\nlasts = \"9s\"\ndisk_lies = {}";
+const TEARS: &str = "at = \"20s\"\nlasts = \"9s\"\ndisk_torn_writes = {}";
+const SLOW: &str = "at = \"20s\"\nlasts = \"9s\"\ndisk_slow = { latency = \"10ms\" }";
 const BROKER: &str =
     "at = \"1min\"\nlasts = \"5min\"\npartition = { between = [\"pipeline\", \"a-broker-1\"] }";
 
@@ -61,9 +65,138 @@ fn losses_are_possible_only_where_a_fault_makes_them_so() {
         ("", &[LIES, POWER], "unreadable", true),
     ];
     for (settings, faults, reason, possible) in cases {
-        let loss = atlas(settings, faults).loss(reason);
+        // Of all lives; damage is found by one that began after the power loss.
+        let started = if *reason == "unreadable" { 50 } else { 0 };
+        let loss = atlas(settings, faults).loss(reason, &lifetime(0, started, 3_600));
         let said = format!("{reason} with {settings:?} and {faults:?}: {loss:?}");
-        assert_eq!(loss != Loss::Impossible, *possible, "{said}");
+        assert_eq!(loss.is_some(), *possible, "{said}");
+    }
+}
+
+fn lifetime(waiting_since: u64, started: u64, ended: u64) -> Lifetime {
+    let [waiting_since, started, ended] = [waiting_since, started, ended].map(SimTime::from_secs);
+    Lifetime { waiting_since, started, ended }
+}
+
+/// Many events: the plan does not tell how many.
+const ANY: u64 = u64::MAX;
+
+/// Settings, fault, reason, and for several lives (since when the oldest of its events waited, its
+/// start, its end) the most events that are excused.
+type TimedCase =
+    (&'static str, &'static [&'static str], &'static str, &'static [(u64, u64, u64, u64)]);
+
+#[test]
+fn excuses_know_time_and_amount() {
+    let cases: &[TimedCase] = &[
+        // What was refused was sent by this life.
+        ("", &[FORBIDDEN], "forbidden", &[(0, 0, 19, 0), (0, 0, 20, ANY), (0, 30, 60, 0)]),
+        ("", &[TOO_LARGE], "event_too_large", &[(0, 0, 39, 0), (0, 45, 60, ANY), (0, 50, 60, 0)]),
+        // 76 events of a cycle, in 24 cycles, of which 200 stay.
+        (
+            "spool = false\nbuffer_events = 200",
+            &[OUTAGE],
+            "buffer_full",
+            &[(0, 0, 3_600, 1_624), (0, 0, 70, 104), (0, 0, 59, 0), (361, 361, 3_600, 0)],
+        ),
+        // 316 events are surely left in the spool; what is given up may be of an earlier life.
+        (
+            "spool_size_max = \"1MiB\"\nbatch_bytes = \"100kB\"",
+            &[OUTAGE],
+            "spool_full",
+            &[(0, 0, 3_600, 1_508), (0, 400, 600, 1_508), (400, 400, 600, 0), (0, 0, 59, 0)],
+        ),
+        // So small that each cycle may overflow it: no more than all cycles together.
+        ("spool_size_max = \"64KiB\"", &[], "spool_full", &[(0, 0, 150, 912), (0, 0, 0, 152)]),
+        (
+            "spool_age_max = \"1min\"",
+            &[OUTAGE],
+            "expired",
+            &[(0, 0, 3_600, 1_824), (0, 400, 600, 1_824), (400, 400, 600, 0), (0, 0, 80, 0)],
+        ),
+        // A jump makes those old that wait at its instant, and of two jumps the one ahead.
+        (
+            "spool_age_max = \"1h\"",
+            &[JUMP],
+            "expired",
+            &[(0, 0, 39, 0), (0, 0, 41, 152), (0, 45, 60, 152), (41, 41, 3_600, 0)],
+        ),
+        (
+            "spool_age_max = \"1h\"",
+            &[JUMP_BACK],
+            "expired",
+            &[(0, 0, 48, 0), (0, 0, 50, 152), (41, 41, 60, 152), (50, 50, 3_600, 0)],
+        ),
+        // A spool is damaged from the power loss on, by a lie before it.
+        ("", &[LIES, POWER], "unreadable", &[(0, 0, 39, 0), (0, 49, 60, ANY)]),
+        ("", &[POWER, LATE_LIES], "unreadable", &[(0, 49, 100, 0), (0, 80, 100, 0)]),
+    ];
+    for (settings, faults, reason, lives) in cases {
+        let atlas = atlas(settings, faults);
+        for (since, started, ended, most) in *lives {
+            let excuse = atlas.loss(reason, &lifetime(*since, *started, *ended));
+            let said = format!("{reason} from {started} to {ended} under {faults:?}: {excuse:?}");
+            assert_eq!(excuse.map_or(0, |excuse| excuse.events_max), *most, "{said}");
+        }
+    }
+}
+
+#[test]
+fn a_life_without_its_spool_fills_its_memory_when_ingest_is_out() {
+    let atlas = atlas(
+        "buffer_events = 200",
+        &[
+            STALL,
+            "at = \"10min\"\nlasts = \"5min\"\n\
+                                                     unavailable = {}",
+        ],
+    );
+    let most = |started| {
+        let excuse = atlas.loss("buffer_full", &lifetime(started, started, 3_600));
+        excuse.map_or(0, |excuse| excuse.events_max)
+    };
+    // It gave up waiting for the stalled disk, 30 s after its start, or it did not.
+    assert_eq!([most(288), most(295)], [256 + 1_624, 180]);
+}
+
+#[test]
+fn a_disk_notes_what_it_is_told_unless_it_fails_or_waits() {
+    let noted = |faults: &[&str], at| {
+        let by = atlas("", faults).noted_by(SimTime::from_secs(at));
+        by.as_millis() / 1_000
+    };
+    for (faults, at, by) in [
+        (&[] as &[&str], 10, 12),
+        (&[STALL], 10, 12),
+        (&[STALL], 18, 322),
+        (&[STALL], 100, 322),
+        (&[STALL], 321, 323),
+        (&[LIES], 25, 27),
+        (&[TEARS], 25, 27),
+        // A hundred operations that were begun go on as slowly.
+        (&[SLOW], 25, 32),
+        (&[SLOW, "at = \"31s\"\nlasts = \"9s\"\ndisk_full = {}"], 25, 42),
+        (&["at = \"20s\"\nlasts = \"9s\"\npause = {}"], 25, 31),
+    ] {
+        assert_eq!(noted(faults, at), by, "{faults:?}, told at {at} s");
+    }
+}
+
+#[test]
+fn a_power_loss_takes_what_a_lying_disk_confirmed_before() {
+    let second = SimTime::from_secs;
+    for (faults, from, crash, forgets) in [
+        (&[LIES, POWER] as &[&str], 0, 40, true),
+        (&[LIES, POWER], 29, 40, true),
+        (&[LIES, POWER], 30, 40, false),
+        (&[LIES, POWER], 0, 60, false),
+        (&[LIES, KILL], 0, 40, false),
+        (&[TEARS, POWER], 0, 40, false),
+        (&[LATE_LIES, POWER], 0, 40, false),
+    ] {
+        let atlas = atlas("", faults);
+        let said = atlas.forgets(second(from), second(crash));
+        assert_eq!(said.is_some(), forgets, "{faults:?} from {from} to {crash}: {said:?}");
     }
 }
 
@@ -79,6 +212,9 @@ fn ingest_is_hindered_by_what_stands_in_its_way_alone() {
     let cut = format!("at = \"10s\"\nlasts = \"5s\"\n{between}");
     // A connection that died without a word costs its next user one time-out more.
     assert_eq!(spans(&[&cut]), [(second(10), second(20))]);
+    // A disk hinders whoever waits for it, and nobody when it lies or tears.
+    assert_eq!(spans(&[STALL]), [(second(20), second(320))]);
+    assert_eq!((spans(&[LIES]), spans(&[TEARS])), (vec![], vec![]));
     let late = "at = \"10s\"\nlasts = \"5s\"\nlate_synthesis = { lag = \"20s\" }";
     assert_eq!(spans(&[late]), []);
 }

@@ -4,22 +4,20 @@
 //! acknowledged + given up + in flight, and what is in flight is in the spool or only staged.
 //! Over the run: every acknowledged event is stored, and so is everything that was enqueued but
 //! for what was given up and what was only staged when a crash came: what the spool took survives
-//! every crash. What New Relic's own store had to give up is no loss. Once healed, nothing is left
-//! in flight.
+//! every crash, but for power losses after the disk had lied. What New Relic's own store had to
+//! give up is no loss. Once healed, nothing is left in flight.
 //!
 //! Copies: neither API of New Relic has an idempotency key, so a request may be stored twice, but
 //! only when it was sent again in doubt: its answer was lost or unreadable, or a crash came
 //! between the answer and the spool's note of it.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use super::record::{LedgerRecord, PipelineRecord, PostRecord, Record};
-use super::{Check, Class, Finding};
+use super::{Check, Class, Finding, spool};
 use crate::domain::units::UnixMillis;
-use crate::sim::scenario::PIPELINE_HOST;
+use crate::sim::atlas::Atlas;
 use crate::sim::time::SimTime;
-use crate::sim::world::NetworkFault;
 
 pub const CHECK: Check = Check {
     name: "conservation",
@@ -28,16 +26,24 @@ pub const CHECK: Check = Check {
     examine,
 };
 
-/// How long after an answer a sound disk may take to note it.
-const SETTLE_MAX: Duration = Duration::from_secs(2);
-
 fn examine(record: &Record) -> Finding {
     let mut finding = Finding::new();
+    let atlas = Atlas::with(&record.scenario, &record.faults);
     for pipeline in &record.pipelines {
         balance(&mut finding, pipeline);
     }
-    stored(&mut finding, record);
-    repetitions(&mut finding, record);
+    let doubtful = doubtful(record, &atlas);
+    let kept = kept(record);
+    stored(&mut finding, record, &kept);
+    let missing = missing_of(record, &kept);
+    if missing > spool::forgotten(record, &atlas) {
+        finding.violate(
+            None,
+            format!("{missing} events that the spool had taken, or that no crash met, are missing"),
+        );
+    }
+    copies(&mut finding, record, kept, &doubtful);
+    repetitions(&mut finding, record, &doubtful);
     validation(&mut finding, record);
     leftovers(&mut finding, record);
     finding
@@ -127,7 +133,10 @@ fn kept(record: &Record) -> Kept {
 /// Events that the pipeline answers for and that New Relic does not hold: enqueued, not given up,
 /// neither in flight at the end nor only staged at a crash.
 pub fn missing(record: &Record) -> u64 {
-    let kept = kept(record);
+    missing_of(record, &kept(record))
+}
+
+fn missing_of(record: &Record, kept: &Kept) -> u64 {
     let answered_for = |pipeline: &PipelineRecord| {
         let ledger = &pipeline.ledger;
         let lost: u64 = ledger.events_lost.values().sum();
@@ -140,19 +149,8 @@ pub fn missing(record: &Record) -> u64 {
     answered.saturating_sub(kept.events - kept.copies).saturating_sub(elsewhere)
 }
 
-/// Whether the pipeline's disk says that it keeps what it does not keep.
-fn disk_lies(record: &Record) -> bool {
-    use crate::sim::disk::DiskFault;
-    let lying = |fault: &NetworkFault| {
-        matches!(fault, NetworkFault::Disk { host, fault: Some(DiskFault::LyingSync) }
-            if host == PIPELINE_HOST)
-    };
-    record.faults.iter().any(|fault| fault.network().any(lying))
-}
-
-fn stored(finding: &mut Finding, record: &Record) {
+fn stored(finding: &mut Finding, record: &Record, kept: &Kept) {
     let acknowledged = total(record, |ledger| ledger.acknowledged);
-    let kept = kept(record);
     let evicted = record.newrelic.evicted;
     if kept.events + evicted + record.newrelic.unstored < acknowledged {
         let gave_up = match evicted {
@@ -177,15 +175,11 @@ fn stored(finding: &mut Finding, record: &Record) {
             ),
         );
     }
-    let missing = missing(record);
-    // What a lying disk may lose is the scenario's to say: the loss check holds it to that.
-    if missing > 0 && !disk_lies(record) {
-        finding.violate(
-            None,
-            format!("{missing} events that the spool had taken, or that no crash met, are missing"),
-        );
-    }
-    let doubtful = doubtful_events(record);
+}
+
+/// Copies come from requests that were sent again in doubt.
+fn copies(finding: &mut Finding, record: &Record, kept: Kept, doubtful: &Doubtful<'_>) {
+    let doubtful = doubtful_events(record, doubtful);
     if kept.copies > doubtful {
         let (identity, at, count) = kept.worst.unwrap_or_default();
         finding.violate(
@@ -199,25 +193,21 @@ fn stored(finding: &mut Finding, record: &Record) {
     }
 }
 
-/// Whether the pipeline could not know that New Relic took this POST, or forgot it with a crash.
-fn is_doubtful(record: &Record, life: &PipelineRecord, post: &PostRecord) -> bool {
+/// Whether the pipeline could not know that New Relic took this POST, or forgot it with a crash:
+/// one that came before its disk had noted it, or that took the note.
+fn is_doubtful(atlas: &Atlas, life: &PipelineRecord, post: &PostRecord) -> bool {
     let Some(ended) = post.ended.filter(|_| post.accepted()) else { return true };
-    life.crashed && (ended + SETTLE_MAX >= life.ended || disk_hindered(record, ended, life.ended))
-}
-
-/// Whether the pipeline's disk misbehaved at any time between the two.
-fn disk_hindered(record: &Record, from: SimTime, to: SimTime) -> bool {
-    record
-        .faults
-        .iter()
-        .any(|fault| fault.hits_disk_of(PIPELINE_HOST) && fault.from <= to && from <= fault.to)
+    let unnoted = || atlas.noted_by(ended) >= life.ended;
+    life.crashed && (unnoted() || atlas.forgets(ended, life.ended).is_some())
 }
 
 /// POSTs in doubt by their request id.
-fn doubtful(record: &Record) -> BTreeMap<&str, u64> {
-    let mut doubtful: BTreeMap<&str, u64> = BTreeMap::new();
+type Doubtful<'a> = BTreeMap<&'a str, u64>;
+
+fn doubtful<'a>(record: &'a Record, atlas: &Atlas) -> Doubtful<'a> {
+    let mut doubtful = Doubtful::new();
     for life in &record.pipelines {
-        for post in life.posts.iter().filter(|post| is_doubtful(record, life, post)) {
+        for post in life.posts.iter().filter(|post| is_doubtful(atlas, life, post)) {
             *doubtful.entry(&post.request_id).or_default() += 1;
         }
     }
@@ -225,16 +215,14 @@ fn doubtful(record: &Record) -> BTreeMap<&str, u64> {
 }
 
 /// Events that New Relic took in requests that the pipeline may have sent again.
-fn doubtful_events(record: &Record) -> u64 {
-    let doubtful = doubtful(record);
+fn doubtful_events(record: &Record, doubtful: &Doubtful<'_>) -> u64 {
     let taken = record.newrelic.requests.iter().filter(|request| request.accepted);
     let taken = taken.filter(|request| doubtful.contains_key(request.request_id.as_str()));
     taken.map(|request| request.events_stored).sum()
 }
 
 /// New Relic takes a request once, and once more for each time that it was in doubt.
-fn repetitions(finding: &mut Finding, record: &Record) {
-    let doubtful = doubtful(record);
+fn repetitions(finding: &mut Finding, record: &Record, doubtful: &Doubtful<'_>) {
     let mut taken: BTreeMap<&str, (u64, SimTime)> = BTreeMap::new();
     for request in record.newrelic.requests.iter().filter(|request| request.accepted) {
         let entry = taken.entry(&request.request_id).or_insert((0, request.at));

@@ -9,8 +9,6 @@ use std::time::Duration;
 use super::record::{CycleRecord, PipelineRecord, Record};
 use super::{Check, Class, Finding};
 use crate::sim::atlas::Atlas;
-use crate::sim::fault::Fault;
-use crate::sim::scenario::PIPELINE_HOST;
 use crate::sim::time::SimTime;
 
 pub const CHECK: Check = Check {
@@ -47,11 +45,6 @@ fn interval_ms(record: &Record) -> i64 {
     i64::try_from(record.scenario.pipeline.interval.as_millis()).unwrap_or(i64::MAX).max(1)
 }
 
-/// Whether the pipeline's clock was set between the two instants.
-fn clock_set(record: &Record, from: SimTime, to: SimTime) -> bool {
-    record.skews().any(|(begin, end, _)| [begin, end].iter().any(|at| from <= *at && *at <= to))
-}
-
 fn start(finding: &mut Finding, record: &Record, atlas: &Atlas, cycle: &CycleRecord) {
     let interval = record.scenario.pipeline.interval.0;
     let begun = SimTime::from(cycle.started.since_start().saturating_sub(interval));
@@ -60,7 +53,7 @@ fn start(finding: &mut Finding, record: &Record, atlas: &Atlas, cycle: &CycleRec
     let due = SimTime::from(cycle.started.since_start().saturating_sub(late));
     // Starts are whole milliseconds, cut off.
     let held = atlas.timer_held(due, cycle.started, lateness_max(record) + MILLISECOND);
-    if late > lateness_max(record) && !held && !clock_set(record, begun, cycle.started) {
+    if late > lateness_max(record) && !held && !atlas.clock_set(begun, cycle.started) {
         finding.violate(
             Some(cycle.started),
             format!(
@@ -114,7 +107,7 @@ fn follow(
             ),
         );
     }
-    if clock_set(record, one.started, next.started) {
+    if atlas.clock_set(one.started, next.started) {
         return;
     }
     let slot = |cycle: &CycleRecord| cycle.wall.0.div_euclid(interval_ms(record));
@@ -133,10 +126,9 @@ fn follow(
 
 /// When the pipeline's disk is well again, if it misbehaves at `at`: a life waits with its first
 /// cycle until it knows what its spool holds.
-fn disk_well_from(record: &Record, at: SimTime) -> SimTime {
-    let hinders =
-        |fault: &&Fault| fault.hits_disk_of(PIPELINE_HOST) && fault.from <= at && at < fault.to;
-    record.faults.iter().filter(hinders).map(|fault| fault.to).max().unwrap_or(at)
+fn disk_well_from(atlas: &Atlas, at: SimTime) -> SimTime {
+    let hindered = atlas.disk.iter().filter(|span| span.from <= at && at < span.to);
+    hindered.map(|span| span.to).max().unwrap_or(at)
 }
 
 /// Longest look whether something can be reached, with which every life begins.
@@ -156,12 +148,12 @@ fn looking_around(record: &Record, from: SimTime) -> Duration {
 fn pauses(finding: &mut Finding, record: &Record, atlas: &Atlas, life: &PipelineRecord) {
     let longest = record.scenario.pipeline.interval.0 + lateness_max(record);
     let first = life.cycles.first().map_or(life.ended, |cycle| cycle.started);
-    let begun = disk_well_from(record, life.started);
+    let begun = disk_well_from(atlas, life.started);
     let begun = (begun + looking_around(record, begun)).min(first);
     let last = life.cycles.last().map_or(begun, |cycle| cycle.ended);
     for (from, to) in [(begun, first), (last, life.ended.max(last))] {
         let longest = longest + atlas.paused(from, to);
-        if to - from > longest && !clock_set(record, from, to) {
+        if to - from > longest && !atlas.clock_set(from, to) {
             finding.violate(
                 Some(from),
                 format!(

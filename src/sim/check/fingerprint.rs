@@ -146,6 +146,8 @@ const RULES: &[(&str, &str)] = &[
     // The worst copy and what a store gave up stand in the text, but say nothing of the cause.
     (r"; .+ of -?\d+ is stored \d+ times too often", ""),
     (r", having given up \d+", ""),
+    // What excuses a loss, but not all of it: any of many faults.
+    (r", but .+ explains only", ", but <fault> explains only"),
     // Objects that have a name of their own.
     (r"\b([a-z0-9-]+-)?broker-\d+(-[a-z]+)?\b", "<broker host>"),
     (r"\b(broker|topic|group) [a-z0-9-]+/[\w.-]+", "<$1>"),

@@ -1,14 +1,16 @@
 //! Nothing is given up beyond what the plan makes impossible to keep, or the scenario allows:
 //! refused, dropped, turned into dead letters, or gone with a disk that lied.
 //!
-//! A scenario may give a number. Without one each reason is judged by itself: the atlas must know
-//! of a fault that makes it possible, and the pipeline's own figures and New Relic's answers must
-//! bear it out: as many requests refused, memory or spool full to the brim.
+//! A scenario may give a number. Without one each reason is judged by itself, life by life: the
+//! atlas must know of a fault that made it possible while that life's events waited, and for so
+//! many, and the pipeline's own figures and New Relic's answers must bear it out: as many events in
+//! requests that were refused, memory or spool full to the brim.
 
 use super::conservation::missing;
-use super::record::{PipelineRecord, PostAnswer, Record};
-use super::{Check, Class, Finding};
-use crate::sim::atlas::{Atlas, Loss};
+use super::record::{PipelineRecord, PostAnswer, PostRecord, Record};
+use super::{Check, Class, Finding, spool};
+use crate::sim::atlas::{Atlas, EVENT_BYTES};
+use crate::sim::time::SimTime;
 
 pub const CHECK: Check = Check {
     name: "loss",
@@ -52,59 +54,83 @@ fn total(finding: &mut Finding, record: &Record, limit: u64) {
 
 fn by_reason(finding: &mut Finding, record: &Record) {
     let atlas = Atlas::with(&record.scenario, &record.faults);
-    for life in &record.pipelines {
+    for (index, life) in record.pipelines.iter().enumerate() {
+        let lifetime = spool::lifetime(record, &atlas, index);
         for (reason, count) in given_up(life) {
-            let what = match atlas.loss(reason) {
-                Loss::Impossible => format!("{count} events were given up ({reason}) without need"),
-                Loss::Possible(why) => match evidence(record, life, reason) {
-                    Some(most) if count <= most => continue,
-                    Some(most) => format!(
+            let what = match atlas.loss(reason, &lifetime) {
+                None => format!("{count} events were given up ({reason}) without need"),
+                Some(excuse) => {
+                    let most = excuse.events_max.min(evidence(record, &atlas, life, reason));
+                    if count <= most {
+                        continue;
+                    }
+                    let why = excuse.why;
+                    format!(
                         "{count} events were given up ({reason}), but {why} explains only {most}"
-                    ),
-                    None => continue,
-                },
+                    )
+                }
             };
             finding.violate(Some(life.ended), what);
         }
     }
     let gone = missing(record);
-    if gone > 0 && atlas.spool_may_forget().is_none() {
-        finding.violate(None, format!("{gone} events are missing without need"));
+    let forgotten = spool::forgotten(record, &atlas);
+    if gone > forgotten {
+        let what = match forgotten {
+            0 => format!("{gone} events are missing without need"),
+            most => format!("{gone} events are missing, but the power loss explains only {most}"),
+        };
+        finding.violate(None, what);
     }
 }
 
-/// The most events that may be gone for this reason by what else was seen of the life; `None` if
-/// nothing bounds them.
-fn evidence(record: &Record, life: &PipelineRecord, reason: &str) -> Option<u64> {
+/// The most events that may be gone for this reason by what else was seen of the life.
+fn evidence(record: &Record, atlas: &Atlas, life: &PipelineRecord, reason: &str) -> u64 {
     let pipeline = &record.scenario.pipeline;
-    let refused = |statuses: &[u16]| {
-        let is =
-            |answer| matches!(answer, PostAnswer::Refused(status) if statuses.contains(&status));
-        life.posts.iter().filter(|post| is(post.answer)).count() as u64
-    };
-    let full = |what: &str, slack: u64| {
-        let bounded = life.resilience.memory.iter().find(|memory| memory.what == what);
-        bounded.is_some_and(|bounded| bounded.peak + slack >= bounded.cap)
-    };
+    let refused = |statuses: &[u16]| refused_events(record, atlas, life, statuses).into_iter();
+    let all_if = |possible: bool| if possible { u64::MAX } else { 0 };
     match reason {
-        "forbidden" => Some(refused(&[401, 403]) * u64::from(pipeline.batch_events)),
-        "bad_request" => Some(refused(&[400]) * u64::from(pipeline.batch_events)),
+        "forbidden" => refused(&[401, 403]).sum(),
+        "bad_request" => refused(&[400]).sum(),
+        "unsupported_media_type" => refused(&[415]).sum(),
         // Only what is alone in its body is given up for its size.
-        "event_too_large" => Some(refused(&[413])),
+        "event_too_large" => refused(&[413]).filter(|events| *events == 1).sum(),
         "buffer_full" => {
-            let events = full("events in memory alone", 0);
             let bytes = life.resilience.memory.iter().any(|memory| {
                 memory.what == "bytes of events in memory"
                     && memory.peak + EVENT_BYTES >= pipeline.memory_max.0
             });
-            (!events && !bytes).then_some(0)
+            all_if(bytes || was_full(life, "events in memory alone", 0))
         }
         "spool_full" => {
-            (!full("bytes of events in the spool", pipeline.batch_bytes.0)).then_some(0)
+            all_if(was_full(life, "bytes of events in the spool", pipeline.batch_bytes.0))
         }
-        _ => None,
+        // A power loss damages nothing that comes after it.
+        "unreadable" => life.ledger.recovered,
+        _ => u64::MAX,
     }
 }
 
-/// More bytes than any event of ours has.
-const EVENT_BYTES: u64 = 3_000;
+/// Whether something that is bounded was full but for `slack`.
+fn was_full(life: &PipelineRecord, what: &str, slack: u64) -> bool {
+    let bounded = life.resilience.memory.iter().find(|memory| memory.what == what);
+    bounded.is_some_and(|bounded| bounded.peak + slack >= bounded.cap)
+}
+
+/// Events of each request that was refused with one of these statuses while a fault let New Relic
+/// refuse it.
+fn refused_events(
+    record: &Record,
+    atlas: &Atlas,
+    life: &PipelineRecord,
+    statuses: &[u16],
+) -> Vec<u64> {
+    let is_excused = |post: &&PostRecord| {
+        let PostAnswer::Refused(status) = post.answer else { return false };
+        // A network whose time moves in steps tells times up to one step wrong.
+        let from = SimTime::from(post.began.since_start().saturating_sub(record.tick));
+        let to = post.ended.unwrap_or(life.ended) + record.tick;
+        statuses.contains(&status) && atlas.refusal(&[status], from, to).is_some()
+    };
+    life.posts.iter().filter(is_excused).map(|post| post.refused_events).collect()
+}

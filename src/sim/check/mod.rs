@@ -27,6 +27,7 @@ mod politeness;
 pub mod record;
 pub mod recovery;
 mod relationships;
+mod spool;
 mod synthesis_lag;
 #[cfg(test)]
 mod tests;

@@ -119,6 +119,8 @@ pub struct PostRecord {
     pub answer: PostAnswer,
     /// The wait that the answer asked for.
     pub retry_after: Option<Duration>,
+    /// Events in its body, if the answer refused them.
+    pub refused_events: u64,
 }
 
 /// What came back on a POST.

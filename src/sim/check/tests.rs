@@ -16,6 +16,7 @@ use super::record::{
 use super::user::UserRecord;
 use super::{CATALOGUE, CheckResult, examine};
 use crate::domain::units::UnixMillis;
+use crate::sim::fault::FaultSpec;
 use crate::sim::oracle::guid::{Identity, expected};
 use crate::sim::scenario;
 use crate::sim::seed::Seed;
@@ -169,6 +170,13 @@ fn cycles_keep_their_rhythm() {
     skipping(&mut honest.pipelines[0].cycles);
     honest.pipelines[0].cycles[4].skipped = 1;
     holds(&honest, "cycles");
+    // Unless the clock was set meanwhile.
+    let mut set = steady();
+    set.pipelines[0].cycles[3].wall = set.pipelines[0].cycles[3].wall.plus_millis(70);
+    let jump = "at = \"44s\"\nlasts = \"3s\"\nclock_jump = { offset_ms = 70 }";
+    let jump: FaultSpec = toml::from_str(jump).expect("well-formed");
+    set.faults.push(jump.fault(&set.scenario.network).expect("a fault"));
+    holds(&set, "cycles");
 }
 
 #[test]

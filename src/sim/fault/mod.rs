@@ -112,9 +112,4 @@ impl Fault {
             _ => None,
         })
     }
-
-    /// Whether it lets the disk of `host` misbehave.
-    pub fn hits_disk_of(&self, name: &str) -> bool {
-        self.network().any(|fault| matches!(fault, NetworkFault::Disk { host, .. } if host == name))
-    }
 }

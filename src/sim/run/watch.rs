@@ -8,10 +8,14 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::io::{BufReader, Read as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use http::header::RETRY_AFTER;
+use bytes::Bytes;
+use flate2::read::GzDecoder;
+use http::header::{CONTENT_ENCODING, RETRY_AFTER};
+use serde::de::IgnoredAny;
 
 use super::with_http::WithHttp;
 use crate::pipeline::{CycleReport, EVENT_API, total};
@@ -26,6 +30,9 @@ use crate::sim::check::record::{
 use crate::sim::scenario::PIPELINE_HOST;
 use crate::sim::time::SimTime;
 use crate::sim::trace::{EventId, Trace, Value};
+
+/// Most bytes that are read of a body.
+const BODY_BYTES_MAX: u64 = 64 << 20;
 
 /// The POSTs of one life, in the order in which they began.
 #[derive(Debug, Clone, Default)]
@@ -54,6 +61,7 @@ impl Posts {
             request_id,
             answer: PostAnswer::None { sent: true },
             retry_after: None,
+            refused_events: 0,
         });
         posts.len() - 1
     }
@@ -62,6 +70,7 @@ impl Posts {
         &self,
         post: usize,
         at: SimTime,
+        sent: &Sent,
         result: &Result<HttpResponse, HttpError>,
         trace: &Trace,
     ) {
@@ -71,6 +80,9 @@ impl Posts {
         match result {
             Ok(response) => {
                 post.answer = answer(response);
+                if matches!(post.answer, PostAnswer::Refused(_)) {
+                    post.refused_events = sent.events();
+                }
                 let asked = response.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok());
                 let seconds = asked.and_then(|text| text.parse().ok());
                 post.retry_after = seconds.map(Duration::from_secs);
@@ -83,6 +95,30 @@ impl Posts {
         let (request, answer) = (Value(&post.request_id), answer_word(&post.answer));
         let what = format_args!("post-end request={request} answer={answer}");
         trace.go_on_from(trace.event(at, PIPELINE_HOST, what));
+    }
+}
+
+/// The body of a POST under way.
+struct Sent {
+    body: Bytes,
+    gzip: bool,
+}
+
+impl Sent {
+    fn of(request: &HttpRequest) -> Self {
+        let gzip = request.headers().contains_key(CONTENT_ENCODING);
+        Self { body: request.body().clone(), gzip }
+    }
+
+    /// How many events it has; none if it cannot be read.
+    fn events(&self) -> u64 {
+        let events: Result<Vec<IgnoredAny>, _> = if self.gzip {
+            let text = GzDecoder::new(self.body.as_ref()).take(BODY_BYTES_MAX);
+            serde_json::from_reader(BufReader::new(text))
+        } else {
+            serde_json::from_slice(&self.body)
+        };
+        events.map_or(0, |events| events.len() as u64)
     }
 }
 
@@ -228,8 +264,43 @@ impl<H: Http, C: Clock> Http for WatchedHttp<H, C> {
         // The monotonic clocks of both networks count from the world's start.
         let now = || SimTime::from(self.clock.monotonic());
         let post = self.posts.begin(now(), &request, &self.trace);
+        let sent = Sent::of(&request);
         let result = self.http.send(request, limits).await;
-        self.posts.end(post, now(), &result, &self.trace);
+        self.posts.end(post, now(), &sent, &result, &self.trace);
         result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    #[test]
+    fn events_of_a_body_are_counted() {
+        let gzip = |text: &str| {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+            encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish()).expect("memory")
+        };
+        let three = "[{\"a\": [1, 2]}, {}, {\"b\": \"}, {\"}]";
+        for (body, packed, events) in [
+            (three.as_bytes().to_vec(), false, 3),
+            (gzip(three), true, 3),
+            (b"[]".to_vec(), false, 0),
+            (b"[{}, {".to_vec(), false, 0),
+            (three.as_bytes().to_vec(), true, 0),
+            (gzip(three)[..20].to_vec(), true, 0),
+        ] {
+            let mut request = http::Request::new(Bytes::from(body));
+            if packed {
+                let gzip = http::HeaderValue::from_static("gzip");
+                request.headers_mut().insert(CONTENT_ENCODING, gzip);
+            }
+            assert_eq!(Sent::of(&request).events(), events, "{:?}", request.body());
+        }
     }
 }

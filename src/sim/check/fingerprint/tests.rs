@@ -98,6 +98,27 @@ const TEXTS: &[(&str, &str, &str)] = &[
         "<n> events were given up (<n> expired, <n> missing), at most <n>",
     ),
     (
+        "loss",
+        "%n events were given up (spool_full) without need",
+        "<n> events were given up (spool_full) without need",
+    ),
+    (
+        "loss",
+        "%n events were given up (buffer_full), but partition of pipeline–newrelic explains only %n",
+        "<n> events were given up (buffer_full), but <fault> explains only <n>",
+    ),
+    (
+        "loss",
+        "%n events were given up (spool_full), but crash of %H after its event %n explains only %n",
+        "<n> events were given up (spool_full), but <fault> explains only <n>",
+    ),
+    ("loss", "%n events are missing without need", "<n> events are missing without need"),
+    (
+        "loss",
+        "%n events are missing, but the power loss explains only %n",
+        "<n> events are missing, but <fault> explains only <n>",
+    ),
+    (
         "politeness",
         "a request began %n ms before the wait's end",
         "a request began <n> ms before the wait's end",
@@ -436,6 +457,28 @@ fn every_text_has_its_shape() {
         "no text of {:?}",
         silent.iter().map(|c| c.name).collect::<Vec<_>>()
     );
+}
+
+#[test]
+fn whatever_excuses_a_part_of_a_loss_it_is_one_failure() {
+    let text = |why: &str| {
+        shape(&format!("7 events were given up (forbidden), but {why} explains only 3"))
+            .into_owned()
+    };
+    let expected = "<n> events were given up (forbidden), but <fault> explains only <n>";
+    for why in [
+        "New Relic: 403 forbidden",
+        "New Relic: 403 forbidden to 42 % of requests",
+        "memory that is small for one cycle",
+        "clock of pipeline +60000 ms",
+        "disk of pipeline: failing writes",
+        "hold of pipeline→newrelic",
+    ] {
+        assert_eq!(text(why), expected);
+    }
+    assert_eq!(shape(expected), expected);
+    let other = "7 events were given up (expired), but New Relic: 403 forbidden explains only 3";
+    assert_ne!(shape(other), expected);
 }
 
 #[test]

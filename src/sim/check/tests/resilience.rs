@@ -17,7 +17,12 @@ fn post(id: &str, began_ms: u64, ended_ms: u64, answer: PostAnswer) -> PostRecor
         request_id: id.to_owned(),
         answer,
         retry_after: None,
+        refused_events: 0,
     }
+}
+
+fn refused(began_ms: u64, ended_ms: u64, status: u16, refused_events: u64) -> PostRecord {
+    PostRecord { refused_events, ..post("no", began_ms, ended_ms, PostAnswer::Refused(status)) }
 }
 
 fn seen(id: &str, seconds: u64, events_stored: u64) -> RequestSeen {
@@ -137,13 +142,27 @@ fn what_the_spool_took_survives_a_crash_and_what_was_staged_need_not() {
     breaks(&forgotten, "loss", "1 events are missing without need");
     let mut lied = two_lives(1);
     with_fault(&mut lied, "at = \"70s\"\nlasts = \"9s\"\ndisk_lies = {}");
-    holds(&lied, "conservation");
+    // A lie that no power loss follows takes nothing.
+    breaks(&lied, "conservation", "1 events that the spool had taken");
     breaks(&lied, "loss", "1 events are missing without need");
+    with_fault(&mut lied, POWER_LOSS);
+    holds(&lied, "conservation");
+    holds(&lied, "loss");
     lied.scenario.expect.loss = Some(0);
     breaks(&lied, "loss", "1 events were given up (1 missing), at most 0");
     lied.scenario.expect.loss = Some(1);
     holds(&lied, "loss");
+    // Two were in the spool, so no more than two can have gone with it.
+    let mut more = two_lives(0);
+    with_fault(&mut more, "at = \"70s\"\nlasts = \"9s\"\ndisk_lies = {}");
+    with_fault(&mut more, POWER_LOSS);
+    holds(&more, "loss");
+    more.newrelic.samples.pop();
+    breaks(&more, "loss", "3 events are missing, but the power loss explains only 2");
 }
+
+const POWER_LOSS: &str =
+    "at = \"80s\"\nlasts = \"5s\"\ncrash = { host = \"pipeline\", mode = \"power\" }";
 
 #[test]
 fn copies_come_from_doubt_only() {
@@ -180,10 +199,35 @@ fn copies_come_from_doubt_only() {
     };
     holds(&crashing(77_000), "conservation");
     breaks(&crashing(77_001), "conservation", "5 events are stored twice");
-    let mut stalled = crashing(78_000);
-    with_fault(&mut stalled, "at = \"60s\"\nlasts = \"20s\"\ndisk_stall = {}");
-    holds(&stalled, "conservation");
+    // Faults of the disk in seconds, the crash in milliseconds, whether it leaves a doubt about
+    // what was taken at 75 s.
+    for (faults, crash, doubt) in [
+        (&[("disk_stall = {}", 60.0, 20.0)] as &[(&str, f64, f64)], 78_000, true),
+        (&[("disk_stall = {}", 60.0, 16.0)], 78_000, true),
+        (&[("disk_stall = {}", 60.0, 16.0)], 78_001, false),
+        (&[("disk_stall = {}", 60.0, 14.0)], 78_000, false),
+        (&[("disk_full = {}", 77.0, 1.0)], 79_000, true),
+        // It was noted before the disk misbehaved.
+        (&[("disk_full = {}", 78.0, 1.0)], 78_500, false),
+        (&[("disk_slow = { latency = \"10ms\" }", 76.0, 0.5)], 79_500, true),
+        (&[("disk_stall = {}", 60.0, 16.0), ("disk_full = {}", 77.5, 0.1)], 79_000, true),
+        (&[("disk_lies = {}", 75.0, 1.0)], 78_000, false),
+        (&[("disk_lies = {}", 76.0, 1.0), (POWER, 80.0, 1.0)], 80_000, true),
+        (&[("disk_lies = {}", 60.0, 1.0), (POWER, 80.0, 1.0)], 80_000, false),
+        (&[("disk_torn_writes = {}", 76.0, 1.0), (POWER, 80.0, 1.0)], 80_000, false),
+    ] {
+        let mut record = crashing(crash);
+        for (fault, at, lasts) in faults {
+            let (at, lasts) = (at * 1_000.0, lasts * 1_000.0);
+            with_fault(&mut record, &format!("at = \"{at}ms\"\nlasts = \"{lasts}ms\"\n{fault}"));
+        }
+        let said = result(&record, "conservation");
+        let said = format!("{faults:?} {crash}: {:?}", said.first_violation());
+        assert_eq!(result(&record, "conservation").passed(), doubt, "{said}");
+    }
 }
+
+const POWER: &str = "crash = { host = \"pipeline\", mode = \"power\" }";
 
 #[test]
 fn losses_are_held_to_the_scenario() {
@@ -194,9 +238,9 @@ fn losses_are_held_to_the_scenario() {
     breaks(&record, "loss", "4 events were given up (forbidden) without need");
     with_fault(&mut record, "at = \"70s\"\nlasts = \"9s\"\nforbidden = {}");
     breaks(&record, "loss", "4 events were given up (forbidden), but");
-    record.pipelines[0].posts.push(post("no", 74_000, 74_900, PostAnswer::Refused(403)));
+    record.pipelines[0].posts.push(refused(74_000, 74_900, 403, 4));
     holds(&record, "loss");
-    record.scenario.pipeline.batch_events = 3;
+    record.pipelines[0].posts[1].refused_events = 3;
     breaks(&record, "loss", "explains only 3");
     record.scenario.expect.loss = Some(0);
     breaks(&record, "loss", "4 events were given up (4 forbidden), at most 0");
@@ -204,6 +248,105 @@ fn losses_are_held_to_the_scenario() {
     breaks(&record, "loss", "at most 3");
     record.scenario.expect.loss = Some(4);
     holds(&record, "loss");
+}
+
+/// What one life of 300 s lost: events, reason, and what else is known of it.
+type Lost = (u64, &'static str, fn(&mut Record), &'static str);
+
+#[test]
+fn excuses_are_borne_out_by_what_was_seen_of_the_life() {
+    const FORBIDDEN: &str = "at = \"70s\"\nlasts = \"9s\"\nforbidden = {}";
+    const TOO_LARGE: &str = "at = \"70s\"\nlasts = \"9s\"\npayload_too_large = {}";
+    const OUTAGE: &str = "at = \"70s\"\nlasts = \"90s\"\nunavailable = {}";
+    let cases: &[Lost] = &[
+        (4, "forbidden", |r| r.pipelines[0].posts.push(refused(79_000, 79_500, 403, 4)), ""),
+        // Refused while no fault was in force: that was the pipeline's own doing.
+        (
+            4,
+            "forbidden",
+            |r| r.pipelines[0].posts.push(refused(80_000, 80_500, 403, 300)),
+            "explains only 0",
+        ),
+        // A life that ended before the fault began.
+        (
+            4,
+            "forbidden",
+            |r| {
+                r.pipelines[0].ended = at(60);
+                r.pipelines[0].posts.push(refused(50_000, 50_500, 403, 300));
+            },
+            "4 events were given up (forbidden) without need",
+        ),
+        (
+            2,
+            "event_too_large",
+            |r| r.pipelines[0].posts = vec![refused(72_000, 73_000, 413, 1); 2],
+            "",
+        ),
+        (
+            2,
+            "event_too_large",
+            |r| r.pipelines[0].posts = vec![refused(72_000, 73_000, 413, 2); 9],
+            "explains only 0",
+        ),
+        (9, "expired", |r| r.scenario.pipeline.spool_age_max = "1min".parse().expect("time"), ""),
+        (
+            100_000,
+            "expired",
+            |r| r.scenario.pipeline.spool_age_max = "1min".parse().expect("time"),
+            "New Relic: 503 unavailable explains only",
+        ),
+        (
+            9,
+            "expired",
+            |r| {
+                r.scenario.pipeline.spool_age_max = "1min".parse().expect("time");
+                r.pipelines[0].ended = at(69);
+            },
+            "9 events were given up (expired) without need",
+        ),
+        (1, "unreadable", |_| {}, "1 events were given up (unreadable) without need"),
+    ];
+    for (count, reason, change, words) in cases {
+        let mut record = delivered();
+        for fault in [FORBIDDEN, TOO_LARGE, OUTAGE] {
+            with_fault(&mut record, fault);
+        }
+        ledger(&mut record).enqueued += count;
+        ledger(&mut record).events_lost.insert((*reason).to_owned(), *count);
+        change(&mut record);
+        match *words {
+            "" => holds(&record, "loss"),
+            words => breaks(&record, "loss", words),
+        }
+    }
+}
+
+#[test]
+fn what_a_life_found_in_its_spool_may_have_waited_before() {
+    let with = |recovered, opened_ms: u64| {
+        let mut record = two_lives(recovered);
+        with_fault(&mut record, "at = \"5s\"\nlasts = \"74s\"\nunavailable = {}");
+        record.scenario.pipeline.spool_age_max = "1min".parse().expect("time");
+        let life = &mut record.pipelines[1];
+        life.started = SimTime::from_millis(opened_ms);
+        life.ledger.enqueued += 3;
+        life.ledger.events_lost.insert("expired".to_owned(), 3);
+        record
+    };
+    holds(&with(2, 85_000), "loss");
+    // It found nothing: what it gave up it had made itself, after the outage.
+    breaks(&with(0, 85_000), "loss", "3 events were given up (expired) without need");
+}
+
+#[test]
+fn a_lie_of_the_disk_is_no_outage() {
+    let mut record = outage(Some(70_500));
+    with_fault(&mut record, "at = \"55s\"\nlasts = \"90s\"\ndisk_lies = {}");
+    assert_eq!(returns(&record)[0].at, at(60));
+    holds(&record, "recovery");
+    with_fault(&mut record, "at = \"55s\"\nlasts = \"90s\"\ndisk_stall = {}");
+    assert!(returns(&record).is_empty());
 }
 
 #[test]
