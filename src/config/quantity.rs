@@ -66,6 +66,11 @@ fn parse_units(
     number.checked_mul(*factor).ok_or_else(too_large)
 }
 
+/// `B, kB, KiB`
+fn names_of(units: &[(&str, u64)]) -> String {
+    units.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+}
+
 /// `value` in its largest whole unit.
 fn write_units(f: &mut fmt::Formatter<'_>, value: u64, units: &[(&str, u64)]) -> fmt::Result {
     let whole = units.iter().rev().find(|(_, factor)| value != 0 && value.is_multiple_of(*factor));
@@ -89,6 +94,11 @@ impl DurationText {
     /// `seconds` seconds.
     pub const fn from_secs(seconds: u64) -> Self {
         Self(Duration::from_secs(seconds))
+    }
+
+    /// Every unit that it may be written in.
+    pub fn unit_names() -> String {
+        names_of(DURATION_UNITS)
     }
 
     /// In milliseconds.
@@ -126,6 +136,11 @@ const SIZE_UNITS: &[(&str, u64)] = &[
 ];
 
 impl SizeText {
+    /// Every unit that it may be written in.
+    pub fn unit_names() -> String {
+        names_of(SIZE_UNITS)
+    }
+
     /// In bytes, for use as a length in memory.
     pub fn as_usize(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)

@@ -61,6 +61,8 @@ impl Kind for Hold {
     const SUMMARY: &'static str =
         "Keeps everything between two hosts in the air until the end; nothing is lost.";
     const PROSE: &'static str = "everything between <host> and <host> is held | everything that <host> sends to <host> is held";
+    const EXAMPLE: &'static str =
+        r#"hold = { between = ["pipeline", "orders-broker-2"], one_way = true }"#;
     const AFFECTS: &'static [&'static str] =
         &["coverage", "freshness", "honesty", "conservation", "recovery", "breaker", "cycles"];
 

@@ -60,6 +60,8 @@ impl Kind for Loss {
         "Loses a share of segments, seen as delay; a connection that loses too many in a row dies.";
     const PROSE: &'static str =
         "the link between <host> and <host> loses <percent> % of its segments";
+    const EXAMPLE: &'static str =
+        r#"loss = { between = ["pipeline", "orders-broker-2"], ratio = 0.3 }"#;
     const AFFECTS: &'static [&'static str] =
         &["coverage", "freshness", "honesty", "conservation", "recovery", "breaker", "cycles"];
 

@@ -65,6 +65,8 @@ impl Kind for Partition {
         "Nothing passes between two hosts, or nothing one way; connections survive if it is short.";
     const PROSE: &'static str =
         "the link between <host> and <host> is cut | nothing that <host> sends reaches <host>";
+    const EXAMPLE: &'static str =
+        r#"partition = { between = ["pipeline", "newrelic"], one_way = true }"#;
     const AFFECTS: &'static [&'static str] =
         &["coverage", "freshness", "honesty", "conservation", "recovery", "breaker", "cycles"];
 

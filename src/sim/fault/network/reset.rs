@@ -51,6 +51,7 @@ impl Kind for Reset {
     const GROUP: Group = Group::Network;
     const SUMMARY: &'static str = "Resets all open connections between two hosts, once.";
     const PROSE: &'static str = "every connection between <host> and <host> is reset";
+    const EXAMPLE: &'static str = r#"reset = { between = ["pipeline", "newrelic"] }"#;
     const AFFECTS: &'static [&'static str] =
         &["coverage", "freshness", "honesty", "conservation", "recovery", "breaker", "cycles"];
     const INSTANT: bool = true;
