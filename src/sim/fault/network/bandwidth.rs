@@ -18,6 +18,7 @@ use crate::sim::world::NetworkFault;
 #[serde(deny_unknown_fields)]
 pub struct Bandwidth {
     /// The two hosts.
+    #[schemars(extend("examples" = [["pipeline", "newrelic"]]))]
     pub between: [String; 2],
     /// Bytes per second and direction.
     #[schemars(extend("x-range" = "1B or more", "x-unit" = "B, KiB, MiB and so on, per second"))]

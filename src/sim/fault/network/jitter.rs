@@ -19,6 +19,7 @@ use crate::sim::world::NetworkFault;
 #[serde(deny_unknown_fields)]
 pub struct Jitter {
     /// The two hosts.
+    #[schemars(extend("examples" = [["pipeline", "newrelic"]]))]
     pub between: [String; 2],
     /// Largest extra delay per delivery.
     #[schemars(extend("x-range" = SOME_TIME))]
