@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{Exit, ReportFormat, complain, print, print_json, scenario};
+use super::{Exit, ReportFormat, complain, input, print, print_json, scenario};
 use crate::config::quantity::DurationText;
+use crate::domain::words::counted;
 use crate::sim::fault::broker::crash::CrashModeSpec;
 use crate::sim::run::crash_sweep::{CrashSweep, SweepError, SweepReport, crash_sweep};
 use crate::sim::scenario::PIPELINE_HOST;
@@ -21,16 +22,16 @@ pub struct CrashSweepArgs {
     /// Scenario file; without one the built-in scenario runs.
     scenario: Option<PathBuf>,
     /// Seed of every random choice; without one the scenario's own.
-    #[arg(long)]
+    #[arg(long, value_parser = input::number::<u64>)]
     seed: Option<u64>,
     /// The host that goes down.
     #[arg(long, default_value = PIPELINE_HOST)]
     host: String,
     /// A crash after every so many of its events: packets sent or received, changes of its disk.
-    #[arg(long, value_name = "EVENTS", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "EVENTS", default_value_t = 100, value_parser = input::count)]
     every: u64,
     /// Only one crash, after this event.
-    #[arg(long, value_name = "NUMBER", conflicts_with = "every", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "NUMBER", conflicts_with = "every", value_parser = input::count)]
     event: Option<u64>,
     /// How it goes down.
     #[arg(long, value_enum, default_value_t = ModeArg::Process)]
@@ -92,9 +93,9 @@ impl CrashSweepArgs {
 
     fn text(&self, name: &str, seed: Seed, report: &SweepReport) -> String {
         let SweepReport { host, events, until, points, crashes, broken } = report;
-        let mut text = format!("{name}: {host} has {events} events until {until}\n");
+        let mut text = format!("{name}: {host} has {} until {until}\n", counted(*events, "event"));
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{points} runs, in {crashes} of which it went down");
+        let _ = writeln!(text, "{}, in {crashes} of which it went down", counted(*points, "run"));
         for point in broken.iter().take(SHOWN_MAX) {
             let at = point.crashed_at.map_or_else(|| "never".to_owned(), |at| at.to_string());
             let (event, check, what) = (point.event, point.check, &point.violation);

@@ -11,11 +11,12 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::reference::{Kind, WhichArgs, refuse_trace, warn_of_build};
+use super::reference::{Kind, WhichArgs, open, refuse_trace, warn_of_build};
 use super::replay::{Broken, broken};
 use super::run::NetworkArg;
 use super::trace::json_row;
-use super::{Exit, ReportFormat, complain, print, print_json};
+use super::{Exit, ReportFormat, complain, input, print, print_json};
+use crate::domain::words::{counted, counted_as};
 use crate::sim::check::{Class, Failure, SIMULATOR};
 use crate::sim::run::passport::Passport;
 use crate::sim::run::reference::Letters;
@@ -56,14 +57,14 @@ pub struct DiffArgs {
     #[arg(long, value_name = "LETTERS")]
     fingerprint: Vec<Letters>,
     /// The failure at this place, from 1, for sweeps' summaries.
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = input::number::<usize>)]
     failure: Vec<usize>,
     /// Events before the first difference that are shown.
-    #[arg(long, value_name = "EVENTS", default_value_t = 5)]
+    #[arg(long, value_name = "EVENTS", default_value_t = 5, value_parser = input::number::<usize>)]
     before: usize,
     /// Events after it, of each run, that are compared host by host.
     #[arg(long, value_name = "EVENTS", default_value_t = 2_000,
-        value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+        value_parser = input::count_to::<1_000_000>)]
     after: u64,
     /// How the report is printed.
     #[arg(long, value_enum, default_value_t)]
@@ -193,8 +194,7 @@ impl DiffArgs {
         let name = path.display().to_string();
         let kind = Kind::of(path)?;
         if kind == Kind::Trace {
-            let opened = File::open(path).map_err(|source| FileError::Read { at: 0, source });
-            let opened = opened.and_then(|file| Reader::open(BufReader::new(file)));
+            let opened = Reader::open(BufReader::new(open(path)?));
             let reader = opened.map_err(|error| refuse_trace(&name, &error))?;
             let passport = reader.passport().clone();
             warn_of_build(&name, &passport);
@@ -366,10 +366,17 @@ fn text(report: &DiffReport) -> String {
     match (&report.divergence, report.events) {
         (Some(divergence), _) => out.push_str(&divergence_text(divergence)),
         (None, events) => {
-            let _ = writeln!(out, "\nall {} events are equal", events.unwrap_or_default());
+            let _ = match events.unwrap_or_default() {
+                1 => writeln!(out, "\nthe only event is equal"),
+                events => writeln!(out, "\nall {events} events are equal"),
+            };
         }
     }
     out
+}
+
+fn differing(hosts: usize) -> String {
+    counted_as(hosts, "host differs", "hosts differ")
 }
 
 fn divergence_text(found: &Divergence) -> String {
@@ -383,9 +390,9 @@ fn divergence_text(found: &Divergence) -> String {
     }
     let differs: Vec<(&String, &Followed)> =
         found.followed.iter().filter(|(_, followed)| followed.differs).collect();
-    let _ = writeln!(out, "\nwhat followed ({}{} hosts differ)", extent(found), differs.len());
+    let _ = writeln!(out, "\nwhat followed ({}{})", extent(found), differing(differs.len()));
     for (host, followed) in differs.iter().take(HOSTS_SHOWN) {
-        let _ = writeln!(out, "{host}: {} events alike, then", followed.alike);
+        let _ = writeln!(out, "{host}: {} alike, then", counted(followed.alike, "event"));
         for (sign, events) in [("A", &followed.events.a), ("B", &followed.events.b)] {
             if events.is_empty() {
                 let _ = writeln!(out, "  {sign}  (nothing more)");

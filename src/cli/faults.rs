@@ -31,6 +31,8 @@ struct FaultReport {
     group: Group,
     summary: &'static str,
     keys: Vec<Key>,
+    times: Vec<Key>,
+    example: String,
     lasts: bool,
     prose: &'static str,
     affects: &'static [&'static str],
@@ -44,6 +46,8 @@ impl FaultReport {
             group: entry.group,
             summary: entry.summary,
             keys: entry.keys(),
+            times: entry.times(),
+            example: entry.example(),
             lasts: !entry.instant,
             prose: entry.prose_pattern,
             affects: entry.affects,
@@ -57,8 +61,9 @@ pub fn faults(args: &FaultsArgs) -> Exit {
     let Some(name) = &args.name else { return list(args.format) };
     let Some(entry) = find(name) else {
         let near = nearest(name, CATALOGUE.iter().map(|entry| entry.name));
-        let near = near.map_or_else(String::new, |near| format!(" did you mean `{near}`?"));
-        complain(&format!("no fault is called `{name}`;{near} `shakedown faults` lists all"));
+        let near = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
+        let help = format!("help: {near}`shakedown faults` lists all");
+        complain(&format!("no fault is called `{name}`\n{help}"));
         return Exit::Usage;
     };
     match args.format {
@@ -89,17 +94,15 @@ fn list(format: ReportFormat) -> Exit {
 fn explained(entry: &Entry) -> String {
     // Writing to a string cannot fail.
     let mut text = format!("{} ({})\n{}\n\nKeys:\n", entry.name, entry.group.name(), entry.summary);
-    let mut key = |name: &str, meaning: &str| {
-        let _ = writeln!(text, "  {name:<13} {meaning}");
-    };
-    key("at", "When it begins, from the start of the run.");
-    if !entry.instant {
-        key("lasts", "How long it is in force.");
+    for key in entry.times().iter().chain(&entry.keys()) {
+        let _ = writeln!(text, "  {:<13} {}", key.name, values(key));
+        let _ = writeln!(text, "  {:<13} {}", "", key.meaning);
     }
-    for Key { name, required, meaning } in entry.keys() {
-        key(&if required { name } else { format!("{name}?") }, &meaning);
+    text.push_str("\nExample, with every key:\n");
+    for line in entry.example().lines() {
+        let _ = writeln!(text, "  {line}");
     }
-    let _ = writeln!(text, "A key with `?` may be absent.\n\nIn features:");
+    text.push_str("\nIn features:\n");
     for way in entry.prose_pattern.split(" | ") {
         let _ = writeln!(text, "  {way}");
     }
@@ -108,4 +111,12 @@ fn explained(entry: &Entry) -> String {
         text.push_str("Not with --network turmoil.\n");
     }
     text
+}
+
+/// What a key takes: `duration in ms, s; 1ms or more; default 5s`.
+fn values(key: &Key) -> String {
+    let unit = key.unit.as_ref().map_or_else(String::new, |unit| format!(" in {unit}"));
+    let default = key.default.as_ref().map(|default| format!("default {default}"));
+    let default = default.unwrap_or_else(|| "needed".to_owned());
+    format!("{}{unit}; {}; {default}", key.form.words(), key.range)
 }

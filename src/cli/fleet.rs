@@ -6,7 +6,7 @@
 use std::io::Write;
 use std::net::IpAddr;
 
-use super::{Exit, complain};
+use super::{Exit, complain, input};
 use crate::adapters::RealPorts;
 use crate::ports::{Clock as _, Ports as _};
 use crate::rt::{Race, ShutdownHandle, race};
@@ -23,22 +23,22 @@ pub struct FleetServe {
     #[arg(long, default_value = "orders")]
     cluster: String,
     /// Number of brokers.
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 3, value_parser = input::number::<u32>)]
     brokers: u32,
     /// Number of topics.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, value_parser = input::number::<u32>)]
     topics: u32,
     /// Partitions per topic.
-    #[arg(long, default_value_t = 6)]
+    #[arg(long, default_value_t = 6, value_parser = input::number::<u32>)]
     partitions: u32,
     /// Replicas per partition; at most the number of brokers [default: 3, or as many as brokers].
-    #[arg(long)]
+    #[arg(long, value_parser = input::number::<u16>)]
     replication: Option<u16>,
     /// Number of consumer groups.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = input::number::<u32>)]
     groups: u32,
     /// Mean messages per second and topic.
-    #[arg(long, default_value_t = 500)]
+    #[arg(long, default_value_t = 500, value_parser = input::number::<u64>)]
     rate: u64,
     /// Address to listen on; anything but a loopback address is open to the network.
     #[arg(long, default_value = "127.0.0.1")]
@@ -47,13 +47,13 @@ pub struct FleetServe {
     #[arg(long)]
     host: Option<String>,
     /// Kafka port of the first broker, the others follow; 0 picks free ones.
-    #[arg(long, default_value_t = 9092)]
+    #[arg(long, default_value_t = 9092, value_parser = input::number::<u16>)]
     port: u16,
     /// JMX exporter port of the first broker, the others follow; 0 picks free ones.
-    #[arg(long, default_value_t = 7071)]
+    #[arg(long, default_value_t = 7071, value_parser = input::number::<u16>)]
     jmx_port: u16,
     /// Seed of everything random.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = input::number::<u64>)]
     seed: u64,
     /// Virtual seconds per real second; members' sessions run out at this speed too.
     #[arg(long, default_value_t = 1.0)]

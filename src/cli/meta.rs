@@ -11,7 +11,8 @@ use clap::Args;
 use serde_json::json;
 
 use super::run::NetworkArg;
-use super::{Exit, ReportFormat, complain, print, print_json, scenario};
+use super::{Exit, ReportFormat, complain, input, print, print_json, scenario};
+use crate::domain::words::counted;
 
 /// Arguments of `shakedown meta`.
 #[derive(Debug, Args)]
@@ -19,10 +20,10 @@ pub struct MetaArgs {
     /// Scenario file; without one the built-in scenario.
     scenario: Option<PathBuf>,
     /// How many seeds, counted from `--first`.
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 10, value_parser = input::count)]
     seeds: u64,
     /// The first seed.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = input::number::<u64>)]
     first: u64,
     /// The simulated network.
     #[arg(long, value_enum, default_value_t = NetworkArg::Kernel)]
@@ -63,6 +64,11 @@ enum Comparison {
 impl MetaArgs {
     /// Carries the verb out.
     pub fn run(self) -> Exit {
+        if self.scenario.as_deref().is_some_and(input::is_stdin) {
+            let what = "two processes cannot both read standard input";
+            complain(&format!("{what}\nhelp: save the scenario and give the file"));
+            return Exit::Usage;
+        }
         if let Err(exit) = scenario::load(self.scenario.as_deref()) {
             return exit;
         }
@@ -93,9 +99,10 @@ impl MetaArgs {
         }
         match self.format {
             ReportFormat::Text => print(&format!(
-                "{} seeds, two processes each: 0 bytes differ ({events_total} events, \
+                "{}, two processes each: 0 bytes differ ({}, \
                  {bytes_total} bytes per process)\n",
-                self.seeds
+                counted(self.seeds, "seed"),
+                counted(events_total, "event")
             )),
             ReportFormat::Json => print_json(&json!({
                 "equal": true,

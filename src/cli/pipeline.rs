@@ -24,6 +24,7 @@ use super::input;
 use crate::adapters::RealPorts;
 use crate::config::schema::{LogFormat, LogLevel};
 use crate::config::{Config, Flags, HttpListen};
+use crate::domain::words::counted;
 use crate::pipeline::service::{PIPELINE, Service, StatusCell};
 use crate::pipeline::{
     CycleReport, Cycles, KafkaSource, NriFeed, NriSource, Pipeline, PipelineConfig, RunReport,
@@ -58,7 +59,7 @@ pub struct PipelineArgs {
     #[arg(long, conflicts_with = "cycles")]
     once: bool,
     /// Run so many cycles and report; rates need two at least.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = input::count)]
     cycles: Option<u64>,
     /// How the report at the end looks.
     #[arg(long, value_enum, default_value_t)]
@@ -76,7 +77,7 @@ pub struct PipelineArgs {
     #[arg(long, value_name = "DURATION")]
     interval: Option<crate::config::quantity::DurationText>,
     /// Port of health and metrics; 0 picks a free one.
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = input::number::<u16>)]
     http_port: Option<u16>,
     /// Format of the log.
     #[arg(long, value_enum)]
@@ -123,8 +124,8 @@ impl PipelineArgs {
     fn load(&self) -> Result<Config, String> {
         let name = self.config.display().to_string();
         let text = input::text(&self.config).map_err(|error| match error {
-            input::InputError::Read { .. } => {
-                format!("{error}\nhelp: name the file with --config FILE")
+            input::InputError::Read { name, source, .. } => {
+                format!("{name} cannot be read: {source}\nhelp: name the file with --config FILE")
             }
             _ => error.to_string(),
         })?;
@@ -386,12 +387,12 @@ fn text_report(last: Option<&CycleReport>, run: &RunReport) -> String {
     }
     let _ = writeln!(
         text,
-        "{} cycles, {} starts skipped; {} samples, {} events: {} delivered, {} undelivered, {} in the \
+        "{}, {} skipped; {}, {}: {} delivered, {} undelivered, {} in the \
          spool",
-        run.cycles,
-        run.skipped,
-        total(&run.ledger.collected),
-        run.ledger.enqueued,
+        counted(run.cycles, "cycle"),
+        counted(run.skipped, "start"),
+        counted(total(&run.ledger.collected), "sample"),
+        counted(run.ledger.enqueued, "event"),
         run.delivered,
         run.undelivered,
         run.spooled,
@@ -408,7 +409,7 @@ fn cycle_text(cycle: &CycleReport) -> String {
     for source in &cycle.sources {
         let outcome = match &source.failure {
             Some(failure) => format!("nothing: {}", failure.message),
-            None => format!("{} samples", source.samples),
+            None => counted(source.samples, "sample"),
         };
         let _ = writeln!(text, "  {}  {outcome}", source.source);
         if !source.missing.is_empty() {

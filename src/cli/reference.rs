@@ -24,7 +24,7 @@ const PAGE_BYTES_MAX: u64 = 256 << 20;
 #[derive(Debug, Clone, Default, Args)]
 pub struct WhichArgs {
     /// Seed, for a scenario file; without one the scenario's own.
-    #[arg(long)]
+    #[arg(long, value_parser = input::number::<u64>)]
     pub seed: Option<u64>,
     /// The simulated network, for a scenario file [default: kernel].
     #[arg(long, value_enum)]
@@ -33,7 +33,7 @@ pub struct WhichArgs {
     #[arg(long, value_name = "LETTERS", conflicts_with = "failure")]
     pub fingerprint: Option<Letters>,
     /// The failure at this place, from 1, for a sweep's summary.
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = input::number::<usize>)]
     pub failure: Option<usize>,
 }
 
@@ -64,12 +64,12 @@ impl Kind {
             "toml" => return Ok(Self::Scenario),
             _ => {}
         }
-        let mut begun = Vec::new();
-        let read = File::open(path).and_then(|file| file.take(64).read_to_end(&mut begun));
-        if let Err(error) = read {
-            complain(&format!("{} cannot be read: {error}", path.display()));
-            return Err(Exit::InvalidFile);
+        if input::is_stdin(path) {
+            return Ok(Self::Scenario);
         }
+        let mut begun = Vec::new();
+        let read = open(path)?.take(64).read_to_end(&mut begun);
+        read.map_err(|source| refuse(&input::unreadable(path, source).to_string()))?;
         let first = begun.iter().copied().find(|byte| !byte.is_ascii_whitespace());
         Ok(match first {
             _ if begun.starts_with(&MAGIC) => Self::Trace,
@@ -146,11 +146,7 @@ impl WhichArgs {
                 let network = self.network.unwrap_or(NetworkArg::Kernel).into();
                 return Ok(Reference::of_scenario(&name, &scenario, seed, network));
             }
-            Kind::Trace => {
-                let file = File::open(path).map_err(|source| FileError::Read { at: 0, source });
-                file.map_err(ReferenceError::from)
-                    .and_then(|file| Reference::of_trace(BufReader::new(file)))
-            }
+            Kind::Trace => Reference::of_trace(BufReader::new(open(path)?)),
             Kind::Card => Reference::of_card(&text(path)?),
             Kind::Summary => {
                 let summary = sweep::read(&name, &text(path)?);
@@ -162,6 +158,14 @@ impl WhichArgs {
         warn_of_build(&name, &reference.passport);
         Ok(reference)
     }
+}
+
+/// The file at `path`.
+///
+/// # Errors
+/// The exit code, after a complaint.
+pub fn open(path: &Path) -> Result<File, Exit> {
+    File::open(path).map_err(|source| refuse(&input::unreadable(path, source).to_string()))
 }
 
 fn text(path: &Path) -> Result<String, Exit> {
@@ -215,4 +219,14 @@ pub struct RunArg {
     /// The run: a trace file, a failure card, a sweep's summary, or a scenario file.
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn standard_input_is_a_scenario() {
+        assert_eq!(Kind::of(Path::new("-")), Ok(Kind::Scenario));
+    }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::{Exit, card, complain, print, scenario};
+use super::{Exit, card, complain, input, print, scenario};
 use crate::sim::check::Failure;
 use crate::sim::report;
 use crate::sim::run::evidence::Evidence;
@@ -20,7 +20,7 @@ use crate::sim::trace::Sink;
 /// Arguments of `shakedown run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Scenario file; without one the built-in scenario runs.
+    /// Scenario file, `-` for standard input; without one the built-in scenario runs.
     scenario: Option<PathBuf>,
     #[command(flatten)]
     simulation: SimulationArgs,
@@ -55,7 +55,7 @@ pub enum RunFormat {
 #[derive(Debug, Clone, Args)]
 pub struct SimulationArgs {
     /// Seed of every random choice; without one the scenario's own.
-    #[arg(long)]
+    #[arg(long, value_parser = input::number::<u64>)]
     pub seed: Option<u64>,
     /// The simulated network.
     #[arg(long, value_enum, default_value_t = NetworkArg::Kernel)]

@@ -20,7 +20,7 @@ pub struct ScenarioArgs {
 enum ScenarioVerb {
     /// Checks scenario files and names every problem with its place and fix.
     Lint {
-        /// The files.
+        /// The files; `-` is standard input.
         #[arg(required = true)]
         files: Vec<PathBuf>,
         /// How the result is printed.
@@ -31,7 +31,7 @@ enum ScenarioVerb {
     Schema,
     /// Prints a scenario with every default written out, and its faults in order.
     Explain {
-        /// Scenario file; without one the built-in scenario.
+        /// Scenario file, `-` for standard input; without one the built-in scenario.
         file: Option<PathBuf>,
     },
 }
@@ -60,7 +60,7 @@ enum Refusal {
 fn read(path: Option<&Path>) -> Result<(String, Scenario), Refusal> {
     let (name, text) = match path {
         None => (scenario::BUILT_IN_NAME.to_owned(), scenario::BUILT_IN.to_owned()),
-        Some(path) => (path.display().to_string(), input::text(path).map_err(Refusal::Input)?),
+        Some(path) => input::scenario_text(path).map_err(Refusal::Input)?,
     };
     parse(name, &text)
 }

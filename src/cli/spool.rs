@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::{Exit, ReportFormat, complain, print, print_json};
 use crate::adapters::{FileDisk, SystemClock};
 use crate::domain::units::UnixMillis;
+use crate::domain::words::{counted, counted_as};
 use crate::ports::{Clock, Disk};
 use crate::rt::with_causes;
 use crate::stream::spool::{
@@ -152,7 +153,11 @@ impl SpoolArgs {
                 let back = spool.replay_dead_letters(choice.which.selection(), now).await?;
                 let events: u64 = back.iter().map(|chunk| u64::from(chunk.events)).sum();
                 Report {
-                    text: format!("{} dead letters wait again ({events} events)\n", back.len()),
+                    text: format!(
+                        "{} again ({})\n",
+                        counted_as(back.len(), "dead letter waits", "dead letters wait"),
+                        counted(events, "event")
+                    ),
                     json: json!({"replayed": back.len(), "events": events}),
                 }
             }
@@ -214,8 +219,11 @@ async fn status(opened: &Opened<FileDisk>, now: UnixMillis) -> Result<Report, Re
     }
     let file_bytes = opened.spool.stats().file_bytes;
     let OpenReport { salvaged_chunks, lost_chunks, lost_bytes, corrupt_file, .. } = &opened.report;
-    let mut text =
-        format!("waiting       {} chunks, {events} events, {bytes} bytes\n", opened.chunks.len());
+    let mut text = format!(
+        "waiting       {}, {}, {bytes} bytes\n",
+        counted(opened.chunks.len(), "chunk"),
+        counted(events, "event")
+    );
     if let Some(oldest) = oldest {
         let _ = writeln!(text, "oldest        {oldest} s");
     }
@@ -227,8 +235,9 @@ async fn status(opened: &Opened<FileDisk>, now: UnixMillis) -> Result<Report, Re
     if let Some(file) = corrupt_file {
         let _ = writeln!(
             text,
-            "repaired      the damaged file is kept as {file}; {salvaged_chunks} chunks saved, \
-             {lost_chunks} lost"
+            "repaired      the damaged file is kept as {file}; {} saved, \
+             {lost_chunks} lost",
+            counted(*salvaged_chunks, "chunk")
         );
     }
     let json = json!({
@@ -256,8 +265,9 @@ fn list(opened: &Opened<FileDisk>, now: UnixMillis) -> Report {
         let (id, at, age) = (chunk.id.0, time(chunk.enqueued_at), age_s(chunk.enqueued_at, now));
         let _ = writeln!(
             text,
-            "{id:>10}  {at}  {age} s  {} events  {} bytes",
-            chunk.events, chunk.bytes
+            "{id:>10}  {at}  {age} s  {}  {} bytes",
+            counted(chunk.events, "event"),
+            chunk.bytes
         );
         rows.push(json!({
             "id": id,
@@ -280,8 +290,12 @@ fn dead_letters(letters: &[DeadLetterMeta]) -> Report {
         let (at, chunk) = (time(letter.at), &letter.chunk);
         let _ = writeln!(
             text,
-            "{:>6}  {at}  {}  {} POSTs  {} events  {} bytes",
-            letter.number, letter.reason, letter.attempts, chunk.events, chunk.bytes
+            "{:>6}  {at}  {}  {}  {}  {} bytes",
+            letter.number,
+            letter.reason,
+            counted(letter.attempts, "POST"),
+            counted(chunk.events, "event"),
+            chunk.bytes
         );
         rows.push(json!({
             "number": letter.number,
@@ -362,12 +376,12 @@ mod tests {
         assert_eq!(status.json["oldest_s"], 61);
         assert_eq!(status.json["dead_letters_by_reason"], json!({"forbidden": 1, "invalid": 2}));
         assert_eq!(status.json["repaired"], Value::Null);
-        let shown = "waiting       1 chunks, 1 events, 7 bytes\noldest        61 s\n\
+        let shown = "waiting       1 chunk, 1 event, 7 bytes\noldest        61 s\n\
                      dead letters  3\n  forbidden: 1\n  invalid: 2\ndata file ";
         assert!(status.text.starts_with(shown), "{}", status.text);
-        let listed = "         0  2023-11-14T22:13:20Z  61 s  1 events  7 bytes\n";
+        let listed = "         0  2023-11-14T22:13:20Z  61 s  1 event  7 bytes\n";
         assert_eq!(report("list").await.text, listed);
-        let dead = "     0  2023-11-14T22:13:20Z  invalid  2 POSTs  1 events  10 bytes\n";
+        let dead = "     0  2023-11-14T22:13:20Z  invalid  2 POSTs  1 event  10 bytes\n";
         assert!(report("dead-letters").await.text.starts_with(dead));
         assert_eq!(report("replay --reason nothing").await.json["replayed"], 0);
         let replayed = "2 dead letters wait again (2 events)\n";

@@ -20,8 +20,9 @@ Generated from the types in `src/config/schema.rs`; a test keeps it so.
 
 `shakedown pipeline --config pipeline.toml` reads it. Flags override the environment, the \
 environment overrides the file, the file overrides the defaults. Durations and sizes are texts \
-with a unit: `ms`, `s`, `min`, `h`, `d`; `B`, `kB`, `KiB`, `MB`, `MiB`, `GB`, `GiB`. An unknown \
-key is an error. All problems of a file are reported at once, each with its place.
+with a unit: `ms`, `s`, `min`, `h`, `d`, also as `1.5h` or `1min30s`; `B`, `kB`, `KiB`, \
+`MB`, `MiB`, `GB`, `GiB`. An unknown key is an error. All problems of a file are reported \
+at once, each with its place.
 
 For completion and checks in an editor, begin the file with
 `#:schema docs/schema/pipeline.schema.json`.

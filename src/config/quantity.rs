@@ -1,7 +1,7 @@
-//! Values that a file holds as text: durations and sizes (a whole number and a unit), endpoints.
+//! Values that a file or the command line holds as text: durations, sizes, endpoints.
 //!
-//! Invariants: parsing is exact (no floats), and what [`std::fmt::Display`] prints parses to the
-//! same value.
+//! Invariants: durations are read in one way everywhere; parsing is exact (no floats), and what
+//! [`std::fmt::Display`] prints parses to the same value.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,14 +19,14 @@ use crate::resilience::breaker::Window;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidQuantity {
     /// Neither a number nor a unit that we know.
-    #[error("`{text}` is not {what}: write a whole number and a unit, such as {example}")]
+    #[error("`{text}` is not {what}: write {form}")]
     Form {
         /// What was written.
         text: String,
         /// `a duration` or `a size`.
         what: &'static str,
-        /// A valid text.
-        example: &'static str,
+        /// What is one, with an example.
+        form: &'static str,
     },
     /// The number has no unit.
     #[error("`{text}` has no unit: write {example}")]
@@ -39,31 +39,112 @@ pub enum InvalidQuantity {
     /// It does not fit.
     #[error("`{0}` is too large")]
     TooLarge(String),
+    /// A duration below what is told apart.
+    #[error("`{0}` is finer than 1ms: write whole milliseconds")]
+    TooFine(String),
 }
 
-/// Number and unit of `text`, multiplied out.
-fn parse_units(
-    text: &str,
-    units: &[(&str, u64)],
-    what: &'static str,
-    example: &'static str,
-) -> Result<u64, InvalidQuantity> {
+/// Number and unit of a size.
+fn parse_size(text: &str) -> Result<u64, InvalidQuantity> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
-    let unit = unit.trim_start();
-    let form = || InvalidQuantity::Form { text: text.to_owned(), what, example };
+    let form = || InvalidQuantity::Form {
+        text: text.to_owned(),
+        what: "a size",
+        form: "a whole number and a unit, such as 1MiB",
+    };
     if number.is_empty() {
         return Err(form());
     }
-    if unit.is_empty() {
-        let unit = example.trim_start_matches(|c: char| c.is_ascii_digit());
-        let example = format!("{number}{unit}");
+    if unit.trim_start().is_empty() {
+        let example = format!("{number}MiB");
         return Err(InvalidQuantity::NoUnit { text: text.to_owned(), example });
     }
     let too_large = || InvalidQuantity::TooLarge(text.to_owned());
-    let (_, factor) = units.iter().find(|(name, _)| *name == unit).ok_or_else(form)?;
+    let unit = unit.trim_start();
+    let (_, factor) = SIZE_UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(form)?;
     let number: u64 = number.parse().map_err(|_| too_large())?;
     number.checked_mul(*factor).ok_or_else(too_large)
+}
+
+const DURATION_FORM: &str = "numbers with units (ms, s, min, h, d), such as 15s, 1.5h or 1min30s";
+
+/// Milliseconds of one or more numbers with units, each unit below the one before.
+fn parse_duration(text: &str) -> Result<u64, InvalidQuantity> {
+    let (what, form) = ("a duration", DURATION_FORM);
+    let no_form = || InvalidQuantity::Form { text: text.to_owned(), what, form };
+    let (mut rest, mut sum, mut below) = (text, 0_u64, u64::MAX);
+    loop {
+        let numeric = |c: char| c.is_ascii_digit() || c == '.';
+        let (number, after) = rest.split_at(rest.find(|c| !numeric(c)).unwrap_or(rest.len()));
+        let after = after.trim_start();
+        if number.is_empty() {
+            return Err(no_form());
+        }
+        if after.is_empty() {
+            let example = format!("{text}s");
+            let lone = rest == text && !number.contains('.');
+            let no_unit = InvalidQuantity::NoUnit { text: text.to_owned(), example };
+            return Err(if lone { no_unit } else { no_form() });
+        }
+        let letters = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
+        let (unit, after) = after.split_at(letters);
+        let factor = duration_unit(unit).filter(|factor| *factor < below).ok_or_else(no_form)?;
+        let part = match parse_decimal(number, factor) {
+            Decimal::Whole(part) => part,
+            Decimal::NoNumber => return Err(no_form()),
+            Decimal::TooFine => return Err(InvalidQuantity::TooFine(text.to_owned())),
+            Decimal::TooLarge => return Err(InvalidQuantity::TooLarge(text.to_owned())),
+        };
+        let too_large = || InvalidQuantity::TooLarge(text.to_owned());
+        sum = sum.checked_add(part).ok_or_else(too_large)?;
+        (rest, below) = (after.trim_start(), factor);
+        if rest.is_empty() {
+            return Ok(sum);
+        }
+    }
+}
+
+/// Milliseconds of a unit; `m` is the minute of those who write `10m30s`.
+fn duration_unit(unit: &str) -> Option<u64> {
+    let unit = if unit == "m" { "min" } else { unit };
+    DURATION_UNITS.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor)
+}
+
+/// A decimal number times a whole one.
+enum Decimal {
+    Whole(u64),
+    NoNumber,
+    TooFine,
+    TooLarge,
+}
+
+/// `number`, such as `1.5`, times `factor`.
+fn parse_decimal(number: &str, factor: u64) -> Decimal {
+    let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(part) {
+        return Decimal::NoNumber;
+    }
+    let Some(whole) = whole.parse::<u64>().ok().and_then(|whole| whole.checked_mul(factor)) else {
+        return Decimal::TooLarge;
+    };
+    let part = part.trim_end_matches('0');
+    // A day has 86,400,000 ms: no more places than nine can be whole.
+    let Some(scale) = u32::try_from(part.len()).ok().filter(|places| *places <= 9) else {
+        return Decimal::TooFine;
+    };
+    let scale = 10_u64.pow(scale);
+    let scaled = part.parse::<u64>().unwrap_or(0) * factor;
+    if !scaled.is_multiple_of(scale) {
+        return Decimal::TooFine;
+    }
+    whole.checked_add(scaled / scale).map_or(Decimal::TooLarge, Decimal::Whole)
+}
+
+/// `B, kB, KiB`
+fn names_of(units: &[(&str, u64)]) -> String {
+    units.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
 
 /// `value` in its largest whole unit.
@@ -73,7 +154,8 @@ fn write_units(f: &mut fmt::Formatter<'_>, value: u64, units: &[(&str, u64)]) ->
     write!(f, "{}{name}", value / factor)
 }
 
-/// A duration with a resolution of 1 ms, written `"500ms"`, `"15s"`, `"5min"`, `"1h"` or `"2d"`.
+/// A duration with a resolution of 1 ms, written `"500ms"`, `"15s"`, `"5min"` (or `"5m"`), `"1h"`,
+/// `"2d"`, `"1.5s"` or `"1min30s"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct DurationText(pub Duration);
 
@@ -91,6 +173,11 @@ impl DurationText {
         Self(Duration::from_secs(seconds))
     }
 
+    /// Every unit that it may be written in.
+    pub fn unit_names() -> String {
+        names_of(DURATION_UNITS)
+    }
+
     /// In milliseconds.
     pub fn as_millis(self) -> u64 {
         whole_millis(self.0)
@@ -101,7 +188,7 @@ impl FromStr for DurationText {
     type Err = InvalidQuantity;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        parse_units(text, DURATION_UNITS, "a duration", "15s").map(Self::from_millis)
+        parse_duration(text).map(Self::from_millis)
     }
 }
 
@@ -126,6 +213,11 @@ const SIZE_UNITS: &[(&str, u64)] = &[
 ];
 
 impl SizeText {
+    /// Every unit that it may be written in.
+    pub fn unit_names() -> String {
+        names_of(SIZE_UNITS)
+    }
+
     /// In bytes, for use as a length in memory.
     pub fn as_usize(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)
@@ -136,7 +228,7 @@ impl FromStr for SizeText {
     type Err = InvalidQuantity;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        parse_units(text, SIZE_UNITS, "a size", "1MiB").map(Self)
+        parse_size(text).map(Self)
     }
 }
 
@@ -172,8 +264,8 @@ impl FromStr for WindowText {
     type Err = InvalidQuantity;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let what = "a breaker's window";
-        let form = || InvalidQuantity::Form { text: text.to_owned(), what, example: "60s" };
+        let (what, form) = ("a breaker's window", "`none`, 100 calls or 60s");
+        let form = || InvalidQuantity::Form { text: text.to_owned(), what, form };
         if text == "none" {
             return Ok(Self(Window::None));
         }
@@ -251,16 +343,37 @@ mod tests {
             ("2d", Ok(172_800_000)),
             ("0ms", Ok(0)),
             ("15", Err("`15` has no unit: write 15s")),
-            ("s", Err("`s` is not a duration: write a whole number and a unit, such as 15s")),
-            ("1.5s", Err("`1.5s` is not a duration: write a whole number and a unit, such as 15s")),
-            ("-1s", Err("`-1s` is not a duration: write a whole number and a unit, such as 15s")),
-            ("5m", Err("`5m` is not a duration: write a whole number and a unit, such as 15s")),
+            ("5m", Ok(300_000)),
+            ("10m30s", Ok(630_000)),
+            ("1h 2min 3s 4ms", Ok(3_723_004)),
+            ("51.5s", Ok(51_500)),
+            ("1.25h", Ok(4_500_000)),
+            ("0.000000125d", Err("`0.000000125d` is finer than 1ms: write whole milliseconds")),
+            ("0.5ms", Err("`0.5ms` is finer than 1ms: write whole milliseconds")),
+            ("1.0000000000s", Ok(1_000)),
+            ("s", Err("s")),
+            ("", Err("")),
+            ("-1s", Err("-1s")),
+            ("1.5", Err("1.5")),
+            ("1.s", Err("1.s")),
+            (".5s", Err(".5s")),
+            ("1.2.3s", Err("1.2.3s")),
+            ("15sec", Err("15sec")),
+            ("30s10m", Err("30s10m")),
+            ("10m30", Err("10m30")),
+            ("1s1s", Err("1s1s")),
+            ("18446744073709551615ms1d", Err("18446744073709551615ms1d")),
+            ("18446744073709551s999ms", Err("`18446744073709551s999ms` is too large")),
             ("99999999999999999999s", Err("`99999999999999999999s` is too large")),
             ("9999999999999999999d", Err("`9999999999999999999d` is too large")),
         ];
         for (text, expected) in cases {
             let actual = text.parse::<DurationText>().map(DurationText::as_millis);
-            let expected = expected.map_err(str::to_owned);
+            // Of a wrong form the case has the text alone.
+            let expected = expected.map_err(|error| match error == *text {
+                true => format!("`{text}` is not a duration: write {DURATION_FORM}"),
+                false => error.to_owned(),
+            });
             assert_eq!(actual.map_err(|e| e.to_string()), expected, "{text}");
         }
     }
@@ -284,11 +397,7 @@ mod tests {
             ("60s", Ok(Window::Time(Duration::from_secs(60)))),
             ("60", Err("`60` has no unit: write 60s")),
             ("4294967296 calls", Err("`4294967296 calls` is too large")),
-            (
-                "calls",
-                Err("`calls` is not a breaker's window: write a whole number and a unit, such as \
-                     60s"),
-            ),
+            ("calls", Err("`calls` is not a breaker's window: write `none`, 100 calls or 60s")),
         ];
         for (text, expected) in cases {
             let actual = text.parse::<WindowText>().map(|window| window.0);

@@ -11,3 +11,4 @@ pub mod relationship;
 pub mod sample;
 pub mod tag;
 pub mod units;
+pub mod words;

@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::{Files, FolderArgs, counted, queries};
+use super::{Files, FolderArgs, queries};
 use crate::cli::{Exit, ReportFormat, print, print_json};
 use crate::definitions::{DefinitionError, Definitions, Severity, View};
+use crate::domain::words::counted;
 
 /// Arguments of `shakedown definitions check`.
 #[derive(Debug, Args)]

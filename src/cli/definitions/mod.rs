@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 
 use super::{Exit, complain, input};
 use crate::definitions::{Definitions, Source, View};
+use crate::domain::words::counted;
 
 mod check;
 mod explain;
@@ -144,8 +145,8 @@ fn tell_problems<T: ToString>(problems: &[T]) {
         complain(&problem.to_string());
     }
     if problems.len() > PROBLEMS_TOLD {
-        let rest = problems.len() - PROBLEMS_TOLD;
-        complain(&format!("and {rest} problems more; `shakedown definitions check` lists them"));
+        let rest = counted(problems.len() - PROBLEMS_TOLD, "problem");
+        complain(&format!("and {rest} more; `shakedown definitions check` lists them"));
     }
 }
 
@@ -163,11 +164,6 @@ fn no_such_type(definitions: &Definitions, name: &str) -> String {
         format!("\nhelp: did you mean `{}`?", one.domain_type())
     });
     format!("{name}: no such type in this folder{help}")
-}
-
-/// A count with its noun.
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Adds the paths of all YAML and JSON files under `folder`.

@@ -4,13 +4,14 @@ use std::fmt::Write as _;
 
 use clap::{Args, ValueEnum};
 
-use super::{Files, FolderArgs, counted, no_such_type, tell_problems};
+use super::{Files, FolderArgs, no_such_type, tell_problems};
 use crate::cli::{Exit, Format, complain, print, print_json};
 use crate::definitions::{
     DefinitionError, Definitions, EntityDefinition, EntityRun, PointRun, Severity, TestOptions,
     TestRun, TypeRun,
 };
 use crate::domain::account::AccountId;
+use crate::domain::words::counted;
 
 /// Arguments of `shakedown definitions test`.
 #[derive(Debug, Args)]

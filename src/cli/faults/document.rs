@@ -20,8 +20,9 @@ crash = { host = \"orders-broker-2\" }
 ```
 
 Hosts are `pipeline`, `newrelic` and `CLUSTER-broker-N`. Durations and sizes are texts with a unit
-(`500ms`, `2min`, `16KiB`), shares lie above 0 and at most at 1. Faults of one target must not
-overlap. In features the words say the same: `<…>` stands for a value, `[…]` may be absent.
+(`500ms`, `2min`, `16KiB`); a key whose default is *needed* has none. Each example has every key.
+Faults of one target must not overlap. In features the words say the same: `<…>` stands for a
+value, `[…]` may be absent.
 
 | Fault | Group | Effect |
 | --- | --- | --- |
@@ -52,13 +53,18 @@ fn section(text: &mut String, entry: &Entry) {
     if keys.is_empty() {
         writeln!(text, "It takes no keys: `{} = {{}}`.\n", entry.name).expect("a string");
     } else {
-        text.push_str("| Key | | Meaning |\n| --- | --- | --- |\n");
-        for Key { name, required, meaning } in keys {
-            let need = if required { "needed" } else { "may be absent" };
-            writeln!(text, "| `{name}` | {need} | {meaning} |").expect("a string");
+        text.push_str("| Key | Type | Unit | Range | Default | Meaning |\n");
+        text.push_str("| --- | --- | --- | --- | --- | --- |\n");
+        for Key { name, form, unit, range, default, meaning, .. } in keys {
+            let unit = unit.unwrap_or_default();
+            let default = default.unwrap_or_else(|| "*needed*".to_owned());
+            let form = form.words();
+            writeln!(text, "| `{name}` | {form} | {unit} | {range} | {default} | {meaning} |")
+                .expect("a string");
         }
         text.push('\n');
     }
+    writeln!(text, "```toml\n{}```\n", entry.example()).expect("a string");
     let ways: Vec<_> = entry.prose_pattern.split(" | ").map(|way| format!("`{way}`")).collect();
     writeln!(text, "In features: {}.\n", ways.join(" or ")).expect("a string");
     writeln!(text, "Checks that it may affect: {}.", entry.affects.join(", ")).expect("a string");
@@ -95,7 +101,9 @@ fn the_document_says_what_the_catalogue_does() {
 fn one_fault_is_explained_whole() {
     let entry = find("disk_errors").expect("listed");
     let text = explained(entry);
-    for words in ["disk_errors (pipeline)", "lasts", "One of writes, reads, syncs.", "share?"] {
+    for words in
+        ["disk_errors (pipeline)", "lasts", "word; writes, reads, syncs; needed", "default 1"]
+    {
         assert!(text.contains(words), "{words}: {text}");
     }
     let text = explained(find("reset").expect("listed"));

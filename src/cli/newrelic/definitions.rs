@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use crate::cli::definitions::Files;
 use crate::cli::{Exit, complain};
 use crate::definitions::{BUILTIN, Definitions, Source, View};
+use crate::domain::words::counted;
 
 /// Problems that are told one by one.
 const PROBLEMS_TOLD: usize = 20;
@@ -68,8 +69,8 @@ pub fn load(folders: &[PathBuf], with_builtin: bool) -> Result<Definitions, Exit
         complain(&format!("left out: {problem}"));
     }
     if problems.len() > PROBLEMS_TOLD {
-        let rest = problems.len() - PROBLEMS_TOLD;
-        complain(&format!("and {rest} problems more; `shakedown definitions check` lists them"));
+        let rest = counted(problems.len() - PROBLEMS_TOLD, "problem");
+        complain(&format!("and {rest} more; `shakedown definitions check` lists them"));
     }
     Ok(definitions)
 }

@@ -44,13 +44,13 @@ pub struct ServeArgs {
     #[arg(long, default_value = "127.0.0.1")]
     listen: IpAddr,
     /// Port of New Relic's APIs and of the page; 0 picks a free one.
-    #[arg(long, default_value_t = 3000)]
+    #[arg(long, default_value_t = 3000, value_parser = input::number::<u16>)]
     port: u16,
     /// Address of the admin API, which asks for no key.
     #[arg(long, default_value = "127.0.0.1")]
     admin_listen: IpAddr,
     /// Port of the admin API; 0 picks a free one.
-    #[arg(long, default_value_t = 3001)]
+    #[arg(long, default_value_t = 3001, value_parser = input::number::<u16>)]
     admin_port: u16,
     /// Host names that the page and the admin API answer to, beside localhost and IP addresses.
     #[arg(long, value_name = "NAME")]
@@ -68,7 +68,7 @@ pub struct ServeArgs {
     #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
     speed: f64,
     /// Seed of everything random.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = input::number::<u64>)]
     seed: u64,
     /// A fault that is on from the start, such as `unavailable:share=0.1,lasts=5min`.
     #[arg(long, value_name = "NAME[:KEY=VALUE,…]")]

@@ -18,6 +18,7 @@ use super::super::{Exit, complain, print};
 use super::eval::{AnswerFormat, ask, explained, notes, with_help};
 use super::events::{EventsArgs, Loaded};
 use super::table;
+use crate::domain::words::counted;
 use crate::nrql::parse;
 use crate::nrql::store::Kind;
 
@@ -170,7 +171,7 @@ impl Session {
     }
 
     fn greeting(&self) -> String {
-        format!("{} events; \\h for help\n", self.loaded.events)
+        format!("{}; \\h for help\n", counted(self.loaded.events, "event"))
     }
 
     const fn prompt(&self) -> &'static str {

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use indexmap::{IndexMap, IndexSet};
 
+use crate::domain::words::counted;
 use crate::nrql::{Outcome, QueryResult, Row, Value};
 
 /// Letters of one cell.
@@ -39,9 +40,9 @@ pub fn render(result: &QueryResult) -> String {
     let rows = result.results.len();
     let _ = writeln!(
         text,
-        "{rows} {}, {} events inspected, {} to {}",
-        if rows == 1 { "row" } else { "rows" },
-        result.inspected_count,
+        "{}, {} inspected, {} to {}",
+        counted(rows, "row"),
+        counted(result.inspected_count, "event"),
         instant(window.begin.0),
         instant(window.end.0),
     );

@@ -192,7 +192,7 @@ fn reports_for_people() {
         let mut out = Vec::new();
         args.serve(&config, &mut out).await.expect("runs");
         let shown = String::from_utf8(out).expect("utf-8");
-        for part in ["cycle 1 in ", "kafka/orders  ", "entities  ", "1 cycles, 0 starts skipped"] {
+        for part in ["cycle 1 in ", "kafka/orders  ", "entities  ", "1 cycle, 0 starts skipped"] {
             assert!(shown.contains(part), "{part}: {shown}");
         }
         stop.request();

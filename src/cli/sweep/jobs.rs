@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 
 use clap::{Args, ValueEnum};
 
-use super::super::{Exit, complain, print};
+use super::super::{Exit, complain, input, print};
 use super::RangeArgs;
 use crate::sim::report::shell_word;
 
@@ -24,7 +24,7 @@ pub struct JobsArgs {
     #[arg(long, value_enum)]
     kind: Kind,
     /// How many shards.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=256))]
+    #[arg(long, default_value_t = 4, value_parser = input::count_to::<256>)]
     shards: u64,
     /// Kubernetes: the image, with `shakedown` on its path and a shell.
     #[arg(long, default_value = "shakedown:latest")]
@@ -205,7 +205,7 @@ mod tests {
             ("--kind github --seeds 3", "4 shards need at least as many seeds"),
             ("--kind github ${{x}}.toml", "cannot stand in a job"),
             ("--kind kubernetes --image a\u{7}", "cannot stand in a job"),
-            ("--kind github --shards 0", "0 is not in 1..=256"),
+            ("--kind github --shards 0", "write 1 or more"),
             ("--kind cron", "possible values: kubernetes, github"),
         ] {
             let error = jobs(arguments).expect_err(arguments);

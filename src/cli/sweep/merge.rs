@@ -27,7 +27,7 @@ impl MergeArgs {
         let mut parts: Vec<(String, Summary)> = Vec::new();
         for file in &self.files {
             let name = file.display().to_string();
-            let text = match input::own_text(file, SUMMARY_BYTES_MAX) {
+            let text = match input::summary_text(file, SUMMARY_BYTES_MAX) {
                 Ok(text) => text,
                 Err(error) => {
                     complain(&error.to_string());

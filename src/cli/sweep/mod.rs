@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::run::NetworkArg;
-use super::{Exit, complain, output, print, scenario};
-use crate::config::quantity::{DurationText, InvalidQuantity};
+use super::{Exit, complain, input, output, print, scenario};
+use crate::config::quantity::DurationText;
 use crate::sim::scenario::Scenario;
 use crate::sim::sweep::{self, End, Plan, SeedRange, Shard, Summary, Sweep};
 use cost::Stopwatch;
@@ -48,7 +48,7 @@ struct SearchArgs {
     #[command(flatten)]
     range: RangeArgs,
     /// How many runs side by side [default: one per processor].
-    #[arg(long)]
+    #[arg(long, value_parser = input::number::<NonZeroUsize>)]
     jobs: Option<NonZeroUsize>,
     /// Which part of the seeds to run: 2/5 is the second of five.
     #[arg(long, value_name = "I/N", default_value_t = Shard::WHOLE)]
@@ -67,13 +67,13 @@ struct RangeArgs {
     #[arg(value_name = "SCENARIO")]
     scenarios: Vec<PathBuf>,
     /// How many seeds, counted from `--first`, unless something else ends the sweep earlier.
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_parser = input::count)]
     seeds: Option<u64>,
     /// Ends after this time, such as 10m; runs that have started are still counted.
-    #[arg(long = "for", value_name = "TIME", value_parser = minutes)]
+    #[arg(long = "for", value_name = "TIME")]
     time: Option<DurationText>,
     /// The first seed.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = input::number::<u64>)]
     first: u64,
     /// The simulated network.
     #[arg(long, value_enum, default_value_t = NetworkArg::Kernel)]
@@ -103,16 +103,6 @@ enum SummaryFormat {
     Json,
     /// For CI systems.
     Junit,
-}
-
-/// A duration in which `m` may stand for minutes: on the command line nobody means another unit.
-fn minutes(text: &str) -> Result<DurationText, InvalidQuantity> {
-    match text.strip_suffix('m') {
-        Some(number) if number.ends_with(|c: char| c.is_ascii_digit()) => {
-            format!("{number}min").parse()
-        }
-        _ => text.parse(),
-    }
 }
 
 impl SweepArgs {

@@ -29,6 +29,8 @@ use toml::de::DeTable;
 
 use tree::{Node, Value};
 
+use crate::domain::words::counted_as;
+
 mod mask;
 mod suggest;
 mod tree;
@@ -42,6 +44,9 @@ pub use walk::FORMATS;
 
 /// Longest file accepted.
 pub const FILE_BYTES_MAX: usize = 1 << 20;
+
+/// Syntax errors told of one file: what follows the first is mostly due to it.
+const SYNTAX_SHOWN_MAX: usize = 3;
 
 /// Where in a document a value stands: keys and indices from the root.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -122,7 +127,7 @@ impl TomlFile {
     /// (`shakedown::<area>::unknown_key`).
     ///
     /// # Errors
-    /// Too long, or every syntax error with its place.
+    /// Too long, or the first syntax errors with their places.
     pub fn parse(
         area: &'static str,
         name: impl Into<String>,
@@ -140,7 +145,21 @@ impl TomlFile {
         }
         let (root, errors) = DeTable::parse_recoverable(&text);
         if !errors.is_empty() {
-            let problems = errors.iter().map(|error| syntax_problem(error, text.len())).collect();
+            let mut problems: Vec<_> =
+                errors.iter().map(|error| syntax_problem(error, text.len())).collect();
+            problems.sort_by_key(|problem| problem.span.start);
+            problems.truncate(SYNTAX_SHOWN_MAX);
+            let hidden = errors.len() - problems.len();
+            if let Some(last) = problems.last_mut().filter(|_| hidden > 0) {
+                let more = format!(
+                    "and {}",
+                    counted_as(hidden, "more syntax error follows", "more syntax errors follow")
+                );
+                last.help = Some(match last.help.take() {
+                    Some(help) => format!("{help}; {more}"),
+                    None => format!("mend this first: {more}"),
+                });
+            }
             return Err(FileProblems::new(area, &name, &text, problems));
         }
         let root = Node::of_table(root.get_ref(), root.span());

@@ -28,6 +28,7 @@ struct Sample {
     #[serde(default)]
     fault: Vec<Fault>,
     mode: Option<Mode>,
+    disk: Option<Disk>,
     license_key: Option<String>,
 }
 
@@ -45,6 +46,16 @@ struct Server {
 enum Fault {
     Crash { host: String },
     Partition { from: String, to: String },
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its shape matters")]
+struct Disk {
+    operation: Mode,
+    sure: Option<bool>,
+    #[schemars(extend("examples" = [["a", "b"]]))]
+    between: Option<[String; 2]>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -117,6 +128,35 @@ host = "a"
 #[test]
 fn syntax_errors_have_places() {
     snapshot("toml_syntax", &rendered("title = \"x\nlevel = 3\nratio = = 4\n[[server]\n"));
+}
+
+#[test]
+fn every_problem_of_a_key_has_its_fix() {
+    let cases = [
+        ("level = 'three'", "write a whole number without quotation marks"),
+        ("ratio = 'half'", "write a number without quotation marks"),
+        ("names = 'a'", "write values in [ ]"),
+        ("server = [{ port = 1 }]", "add `host = …`, a text in quotation marks"),
+        ("disk = {}", "add `operation`, one of `fast` or `slow`"),
+        ("disk = { ops = 'fast', operation = 'fast' }", "did you mean `operation`?"),
+        ("disk = { operation = 'fast', sure = 'yes' }", "write true or false without quotation"),
+        ("disk = { operation = 'fast', between = ['a'] }", "give exactly 2, for example [\"a\""),
+        ("disk = { operation = 'fast', between = ['a', 'b', 'c'] }", "give exactly 2, for"),
+    ];
+    for (text, fix) in cases {
+        let problems = read(&format!("title = ''\n{text}")).expect_err(text);
+        let [problem] = problems.problems() else { panic!("{text}: {problems:?}") };
+        let help = problem.help().map(|help| help.to_string()).unwrap_or_default();
+        assert!(help.starts_with(fix), "{text}: {help}");
+    }
+}
+
+#[test]
+fn what_follows_the_first_syntax_errors_is_counted() {
+    let text = "{ \"a\": 1,\n".repeat(100);
+    let problems = read(&text).expect_err("no TOML");
+    assert_eq!(problems.problems().len(), 3);
+    assert!(problems.render(false).contains(" more syntax errors follow"), "{problems:?}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! difference.
 //!
 //! What it cannot judge (an `anyOf` of several types, `pattern`) it leaves to serde, which reads
-//! the document afterwards.
+//! the document afterwards. Its own word beside them is `x-write`: what to write for a missing key.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +13,7 @@ use super::suggest::{fix, nearest, one_of};
 use super::tree::{Entry, Node, Value};
 use crate::config::load::{check_base_url, check_header_name, check_webhook};
 use crate::config::quantity::{DurationText, SizeText, WindowText};
+use crate::domain::words::counted;
 use crate::newrelic::Region;
 use crate::ports::Endpoint;
 
@@ -100,11 +101,10 @@ impl<'s> Walk<'s> {
     }
 
     fn has_type(&mut self, key: &str, schema: &Json, node: &Node) -> bool {
-        let names: Vec<&str> = match schema.get("type") {
-            Some(Json::String(name)) => vec![name],
-            Some(Json::Array(names)) => names.iter().filter_map(Json::as_str).collect(),
-            _ => return true,
-        };
+        let names = types_of(schema);
+        if names.is_empty() {
+            return true;
+        }
         let fits = |name: &str| match node.value {
             Value::String(_) => name == "string",
             Value::Integer(_) => name == "integer" || name == "number",
@@ -128,7 +128,7 @@ impl<'s> Walk<'s> {
         let wanted: Vec<&str> = wanted.collect();
         let found = node.value.type_name();
         let message = format!("{} is {found}, not {}", name_of(key), wanted.join(" or "));
-        self.report("wrong_type", node, message, example(schema));
+        self.report("wrong_type", node, message, Some(wanted_form(schema, &names)));
         false
     }
 
@@ -178,14 +178,22 @@ impl<'s> Walk<'s> {
     }
 
     fn array(&mut self, key: &str, schema: &'s Json, node: &Node, items: &[Node]) {
-        let length_min = schema.get("minItems").and_then(Json::as_u64).unwrap_or(0);
-        if (items.len() as u64) < length_min {
-            let message = match items.len() {
+        let least = schema.get("minItems").and_then(Json::as_u64).unwrap_or(0);
+        let most = schema.get("maxItems").and_then(Json::as_u64).unwrap_or(u64::MAX);
+        let length = items.len() as u64;
+        if !(least..=most).contains(&length) {
+            let message = match length {
                 0 => format!("{} is empty", name_of(key)),
-                length => format!("{} has {length} elements", name_of(key)),
+                length => format!("{} has {}", name_of(key), counted(length, "element")),
             };
-            let help = format!("give at least {length_min}");
-            self.report("too_few", node, message, Some(help));
+            let give = match (least, most) {
+                (least, most) if least == most => format!("give exactly {least}"),
+                (least, _) if length < least => format!("give at least {least}"),
+                (_, most) => format!("give at most {most}"),
+            };
+            let help = example(schema).map_or(give.clone(), |example| format!("{give}, {example}"));
+            let rule = if length < least { "too_few" } else { "too_many" };
+            self.report(rule, node, message, Some(help));
         }
         if let Some(schema) = schema.get("items") {
             for item in items {
@@ -232,7 +240,7 @@ impl<'s> Walk<'s> {
                     _ => format!("missing key `{name}` in `{key}`"),
                 };
                 let property = properties.and_then(|p| p.get(name));
-                let help = property.map(|p| self.resolve(p)).and_then(example);
+                let help = property.map(|p| missing_form(name, self.resolve(p)));
                 self.report("missing_key", node, message, help);
             }
         }
@@ -333,6 +341,55 @@ fn name_of(key: &str) -> String {
 fn example(schema: &Json) -> Option<String> {
     let examples = schema.get("examples").and_then(Json::as_array)?;
     examples.first().map(|example| format!("for example {example}"))
+}
+
+/// What to write for a missing `key` of this schema.
+fn missing_form(key: &str, schema: &Json) -> String {
+    let branches = schema.get("oneOf").and_then(Json::as_array).into_iter().flatten();
+    let words: Vec<&str> = branches.chain([schema]).flat_map(words_of).collect();
+    let said = schema.get("x-write").and_then(Json::as_str).map(str::to_owned);
+    match said.or_else(|| example(schema)) {
+        Some(example) => example,
+        None if !words.is_empty() => format!("add `{key}`, one of {}", one_of(words)),
+        None => match types_of(schema).first() {
+            Some(&"object") => format!("add a table called `{key}`"),
+            Some(&kind) => format!("add `{key} = …`, {}", type_words(kind)),
+            None => format!("add `{key}`"),
+        },
+    }
+}
+
+/// What to write where a value has none of the types `names`.
+fn wanted_form(schema: &Json, names: &[&str]) -> String {
+    let bare = |name: &&&str| ["integer", "number", "boolean"].contains(*name);
+    match (example(schema), names.iter().find(bare)) {
+        (Some(example), _) => example,
+        (None, Some(name)) => format!("write {} without quotation marks", type_words(name)),
+        (None, None) => {
+            let first = names.iter().find(|name| **name != "null");
+            format!("write {}", first.map_or("another value", |name| type_words(name)))
+        }
+    }
+}
+
+fn types_of(schema: &Json) -> Vec<&str> {
+    match schema.get("type") {
+        Some(Json::String(name)) => vec![name],
+        Some(Json::Array(names)) => names.iter().filter_map(Json::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// A type of a schema, as TOML has it.
+fn type_words(name: &str) -> &'static str {
+    match name {
+        "integer" => "a whole number",
+        "number" => "a number",
+        "boolean" => "true or false",
+        "array" => "values in [ ]",
+        "object" => "a table",
+        _ => "a text in quotation marks",
+    }
 }
 
 /// The bare words that one branch of an enumeration allows.

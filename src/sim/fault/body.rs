@@ -77,6 +77,8 @@ pub trait Kind: Body + InSpec + 'static {
     const SUMMARY: &'static str;
     /// How features say it: `<…>` stands for a value, `[…]` may be absent, `|` parts two ways.
     const PROSE: &'static str;
+    /// One with every key, as a scenario file has it.
+    const EXAMPLE: &'static str;
     /// Names of the checks that it puts to the test, or that excuse something on its account.
     const AFFECTS: &'static [&'static str];
     /// Whether it happens at one instant, without `lasts`.

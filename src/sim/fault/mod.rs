@@ -18,6 +18,7 @@ mod body;
 pub mod broker;
 mod catalogue;
 mod form;
+mod key;
 pub mod network;
 pub mod newrelic;
 pub mod pipeline;
@@ -31,8 +32,9 @@ mod words;
 
 pub use body::{Body, Kind, Object};
 pub use broker::crash_point::CrashPoint;
-pub use catalogue::{Entry, Group, Key, find};
+pub use catalogue::{Entry, Group, find};
 pub use form::FormFault;
+pub use key::{Form, Key};
 pub use newrelic::NewRelicFault;
 pub use pipeline::memory_cap::MemoryCap;
 pub use spec::{CATALOGUE, FaultSpec};

@@ -127,3 +127,56 @@ fn every_entry_says_what_it_does_and_takes() {
     let groups: Vec<Group> = CATALOGUE.iter().map(|entry| entry.group).collect();
     assert!(groups.is_sorted(), "entries stand by group: {groups:?}");
 }
+
+#[test]
+fn every_key_says_what_it_takes() {
+    for entry in CATALOGUE {
+        for key in entry.keys().into_iter().chain(entry.times()) {
+            let of = format!("{}: {key:?}", entry.name);
+            let counts = [Form::Duration, Form::Size, Form::Share, Form::Integer];
+            assert_eq!(key.unit.is_some(), counts.contains(&key.form), "{of}");
+            assert_eq!(key.default.is_none(), key.required, "{of}");
+            assert!(!["", "any"].contains(&key.range.as_str()), "{of}");
+            assert!(!key.meaning.is_empty(), "{of}");
+            let called = ["host", "between", "cluster", "topic", "group"];
+            let names = [Form::Host, Form::Link, Form::Cluster, Form::Topic, Form::Group];
+            let named = called.iter().position(|name| *name == key.name);
+            assert_eq!(named, names.iter().position(|form| *form == key.form), "{of}");
+        }
+    }
+    assert_eq!(find("reset").expect("listed").times().len(), 1);
+}
+
+#[test]
+fn ranges_and_defaults_are_those_of_the_key() {
+    let cases = [
+        ("crash", "mode", "process, power", Some("process")),
+        ("crash_point", "down", "0ms or more", Some("5s")),
+        ("latency", "jitter", "0ms or more", Some("0ms")),
+        ("loss", "ratio", "0.0 to 0.9", None),
+        ("partition", "one_way", "true, false", Some("false")),
+        ("clock_jump", "offset_ms", "-3600000 to 3600000", None),
+        ("forbidden", "share", "above 0, at most 1", Some("1")),
+        ("slow", "host", "CLUSTER-broker-N", None),
+    ];
+    for (fault, name, range, default) in cases {
+        let keys = find(fault).expect("listed").keys();
+        let key = keys.iter().find(|key| key.name == name).expect("a key");
+        assert_eq!((key.range.as_str(), key.default.as_deref()), (range, default), "{fault}");
+    }
+}
+
+#[test]
+fn every_example_is_a_fault_with_every_key() {
+    for entry in CATALOGUE {
+        let example = entry.example();
+        let text = format!("title = \"x\"\nduration = \"30min\"\n[kafka.orders]\n{example}");
+        let scenario = crate::sim::scenario::load("example.toml", &text)
+            .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+        let kinds: Vec<_> = scenario.fault.iter().filter_map(FaultSpec::entry).collect();
+        assert_eq!(kinds.iter().map(|kind| kind.name).collect::<Vec<_>>(), [entry.name]);
+        for key in entry.keys() {
+            assert!(example.contains(&format!("{} = ", key.name)), "{example}: {key:?}");
+        }
+    }
+}

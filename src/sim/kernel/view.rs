@@ -5,6 +5,7 @@
 use super::link::{Link, nanos};
 use super::net::{HostId, Net, Power};
 use super::socket::Phase;
+use crate::domain::words::counted;
 use crate::sim::time::SimTime;
 use crate::sim::view::{ConnectionView, HostView, LinkView};
 
@@ -54,10 +55,10 @@ impl Link {
             states.push("cut".to_owned());
         }
         if self.hold {
-            states.push(format!("held, {} packets in the air", self.held.len()));
+            states.push(format!("held, {} in the air", counted(self.held.len(), "packet")));
         }
         if !self.stalled.is_empty() {
-            states.push(format!("{} packets to be sent again", self.stalled.len()));
+            states.push(format!("{} to be sent again", counted(self.stalled.len(), "packet")));
         }
         if self.loss > 0.0 {
             states.push(format!("loses {} %", self.loss * 100.0));

@@ -140,6 +140,12 @@ impl Record {
         })
     }
 
+    /// Whether the pipeline's wall clock was set during the cycle.
+    pub fn is_clock_set(&self, cycle: &CycleRecord) -> bool {
+        let mut jumps = self.skews().flat_map(|(from, to, _)| [from, to]);
+        jumps.any(|at| cycle.started <= at && at <= cycle.ended)
+    }
+
     /// Every instant at which the pipeline's wall clock can have shown `wall`, oldest first: none
     /// that it jumped over, several after it was set back.
     pub fn times_of(&self, wall: UnixMillis) -> Vec<SimTime> {
@@ -208,9 +214,9 @@ pub struct CycleEvents<'a> {
     pub events: Vec<&'a StoredEvent>,
 }
 
-/// All stored samples grouped by cycle and cluster, and those that belong to no cycle. Samples of
-/// a time that two cycles showed, for the clock was set back, are in neither: nobody can tell whose
-/// they are.
+/// All stored samples grouped by cycle and cluster, and those that belong to no cycle. Samples are
+/// in neither where the clock was set: of a time that two cycles showed nobody can tell whose they
+/// are, and within a cycle the clock tells no more what came last.
 pub fn group_by_cycle(record: &Record) -> (Vec<CycleEvents<'_>>, Vec<&StoredEvent>) {
     let mut groups: BTreeMap<(SimTime, &str), CycleEvents<'_>> = BTreeMap::new();
     let mut strays = Vec::new();
@@ -220,7 +226,8 @@ pub fn group_by_cycle(record: &Record) -> (Vec<CycleEvents<'_>>, Vec<&StoredEven
             strays.push(event);
             continue;
         };
-        if record.origins(event).any(|(_, other)| other.started != cycle.started) {
+        let is_ambiguous = record.origins(event).any(|(_, other)| other.started != cycle.started);
+        if is_ambiguous || record.is_clock_set(cycle) {
             continue;
         }
         let cluster = event.text("clusterName");

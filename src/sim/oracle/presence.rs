@@ -45,8 +45,5 @@ pub fn is_alone(record: &Record, cycle: &CycleRecord) -> bool {
     };
     let overlaps = |other: &CycleRecord| other.wall.0 <= to(cycle) && cycle.wall.0 <= to(other);
     let others = record.pipelines.iter().flat_map(|life| &life.cycles);
-    others.filter(|other| overlaps(other)).count() == 1
-        && !record.skews().any(|(from, to, _)| {
-            [from, to].iter().any(|at| cycle.started <= *at && *at <= cycle.ended)
-        })
+    others.filter(|other| overlaps(other)).count() == 1 && !record.is_clock_set(cycle)
 }

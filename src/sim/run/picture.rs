@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::domain::words::{counted, counted_as};
 use crate::sim::check::CheckResult;
 use crate::sim::check::record::{BreakerNews, BreakerRecord, PipelineRecord, Record};
 use crate::sim::check::recovery::{self, Return};
@@ -17,8 +18,12 @@ pub fn drawn(record: &Record) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for (cluster, spec) in &scenario.kafka {
         lines.push(format!(
-            "cluster {cluster}: {} brokers, {} topics of {} partitions × {}, {} groups",
-            spec.brokers, spec.topics, spec.partitions, spec.replication, spec.groups
+            "cluster {cluster}: {}, {} of {} × {}, {}",
+            counted(spec.brokers, "broker"),
+            counted(spec.topics, "topic"),
+            counted(spec.partitions, "partition"),
+            spec.replication,
+            counted(spec.groups, "group")
         ));
         lines.extend(changes(cluster, spec));
     }
@@ -44,9 +49,11 @@ fn changes(cluster: &str, spec: &KafkaSpec) -> Vec<String> {
     };
     let join = |join: &JoinSpec| {
         let (at, topics) = (SimTime::from(join.at.0), join.topics);
-        let topics = if topics > 0 { format!(", with {topics} topics") } else { String::new() };
+        let topics = counted(topics, "topic");
+        let topics = if join.topics > 0 { format!(", with {topics}") } else { String::new() };
         let spread = if join.reassign { "; partitions are spread over all" } else { "" };
-        format!("{at} {} brokers join {cluster}{topics}{spread}", join.brokers)
+        let brokers = counted_as(join.brokers, "broker joins", "brokers join");
+        format!("{at} {brokers} {cluster}{topics}{spread}")
     };
     spec.load.surge.iter().map(surge).chain(spec.join.iter().map(join)).collect()
 }
@@ -62,19 +69,19 @@ fn settings(scenario: &Scenario) -> [String; 2] {
     };
     [
         format!(
-            "requests of {} events or {}, memory for {} events or {}, {spool}",
-            pipeline.batch_events,
+            "requests of {} or {}, memory for {} or {}, {spool}",
+            counted(pipeline.batch_events, "event"),
             pipeline.batch_bytes,
-            pipeline.buffer_events,
+            counted(pipeline.buffer_events, "event"),
             pipeline.memory_max
         ),
         format!(
-            "answers within {}; ingest's breaker opens after {} failures, probes after {}, closes \
-             after {} successes; entities visible after {} to {}",
+            "answers within {}; ingest's breaker opens after {}, probes after {}, closes after {}; \
+             entities visible after {} to {}",
             pipeline.request_timeout,
-            breaker.failure_threshold,
+            counted(breaker.failure_threshold, "failure"),
             breaker.retry_delay,
-            breaker.success_threshold,
+            counted_as(breaker.success_threshold, "success", "successes"),
             newrelic.synthesis_lag_min,
             newrelic.synthesis_lag_max
         ),
@@ -87,7 +94,8 @@ pub fn notes(record: &Record) -> Vec<String> {
     let sent: u64 = record.pipelines.iter().map(|life| life.ledger.unknown_sends).sum();
     if sent > 0 {
         notes.push(format!(
-            "{sent} events were sent with an unknown fate; New Relic may hold them twice"
+            "{} sent with an unknown fate; New Relic may hold them twice",
+            counted_as(sent, "event was", "events were")
         ));
     }
     let returns = recovery::returns(record);
@@ -97,10 +105,10 @@ pub fn notes(record: &Record) -> Vec<String> {
         let in_time = times.iter().filter(|took| **took <= limit).count();
         let mean = times.iter().sum::<Duration>() / u32::try_from(times.len().max(1)).unwrap_or(1);
         notes.push(format!(
-            "New Relic came back {} times and was used again after {} ms on average, {in_time} \
-             times within {} ms",
-            returns.len(),
+            "New Relic came back {} and was used again after {} ms on average, {} within {} ms",
+            counted(returns.len(), "time"),
             mean.as_millis(),
+            counted(in_time, "time"),
             limit.as_millis()
         ));
     }
@@ -108,7 +116,10 @@ pub fn notes(record: &Record) -> Vec<String> {
     let lost: u64 =
         record.pipelines.iter().filter(|life| life.crashed).map(|life| life.ledger.staged).sum();
     if lost > 0 {
-        notes.push(format!("{lost} events in memory were lost with the pipeline's crash"));
+        notes.push(format!(
+            "{} lost with the pipeline's crash",
+            counted_as(lost, "event in memory was", "events in memory were")
+        ));
     }
     notes
 }
@@ -132,8 +143,10 @@ fn guards(record: &Record) -> Option<String> {
     let recovered: u64 = components().map(|component| component.recovered).sum();
     (opens + incidents > 0).then(|| {
         format!(
-            "breakers opened {opens} times in {calls} admitted calls; {recovered} of {incidents} \
-             incidents of components ended in recovery"
+            "breakers opened {} in {}; {recovered} of {} ended in recovery",
+            counted(opens, "time"),
+            counted(calls, "admitted call"),
+            counted_as(incidents, "incident of components", "incidents of components")
         )
     })
 }

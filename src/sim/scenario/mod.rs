@@ -52,11 +52,13 @@ pub const BUILT_IN_SWARM_NAME: &str = "scenarios/swarm.toml (built in)";
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// One line that names it.
+    #[schemars(extend("x-write" = "for example title = \"A broker crashes\""))]
     pub title: String,
     /// What a user may rely on when it passes.
     #[serde(default)]
     pub promise: String,
     /// Simulated time from start to the last check.
+    #[schemars(extend("x-write" = "for example duration = \"10min\""))]
     pub duration: DurationText,
     /// Seed to use when the command line gives none.
     #[serde(default = "default_seed")]
@@ -71,6 +73,7 @@ pub struct Scenario {
     #[serde(default)]
     pub network: NetworkSpec,
     /// Kafka clusters by name.
+    #[schemars(extend("x-write" = "add a table such as [kafka.orders]"))]
     pub kafka: BTreeMap<String, KafkaSpec>,
     /// The simulated New Relic.
     #[serde(default)]

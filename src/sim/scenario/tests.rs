@@ -127,3 +127,17 @@ fn an_unknown_situation_is_refused_with_the_nearest_one() {
         assert!(problems.contains(said), "{said} is not in\n{problems}");
     }
 }
+
+#[test]
+fn an_empty_scenario_is_told_what_to_write() {
+    let problems = load("empty.toml", "").expect_err("nothing in it");
+    let helps: Vec<String> = problems
+        .problems()
+        .iter()
+        .map(|problem| problem.help().map(|help| help.to_string()).unwrap_or_default())
+        .collect();
+    assert_eq!(helps.len(), 3, "{helps:?}");
+    for key in ["title = \"", "duration = \"10min\"", "[kafka.orders]"] {
+        assert!(helps.iter().any(|help| help.contains(key)), "{key}: {helps:?}");
+    }
+}

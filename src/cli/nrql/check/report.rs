@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::super::{Exit, complain, print, print_json};
 use super::{Checked, Outcome, Remark};
+use crate::domain::words::counted_as;
 use crate::nrql::lint::{CODES, Severity};
 use crate::nrql::{Span, line_column};
 
@@ -50,18 +51,14 @@ fn count(outcome: &Outcome, severity: Severity) -> usize {
     remarks.filter(|remark| remark.severity == severity).count()
 }
 
-fn counted(number: usize, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
-}
-
 fn summary(outcome: &Outcome) -> String {
     format!(
         "{} in {}: {}, {}, {}\n",
-        counted(outcome.checked.len(), "query", "queries"),
-        counted(outcome.documents.len(), "file", "files"),
-        counted(count(outcome, Severity::Error), "error", "errors"),
-        counted(count(outcome, Severity::Warning), "warning", "warnings"),
-        counted(count(outcome, Severity::Advice), "piece of advice", "pieces of advice"),
+        counted_as(outcome.checked.len(), "query", "queries"),
+        counted_as(outcome.documents.len(), "file", "files"),
+        counted_as(count(outcome, Severity::Error), "error", "errors"),
+        counted_as(count(outcome, Severity::Warning), "warning", "warnings"),
+        counted_as(count(outcome, Severity::Advice), "piece of advice", "pieces of advice"),
     )
 }
 

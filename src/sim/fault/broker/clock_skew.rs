@@ -18,9 +18,10 @@ use crate::sim::world::NetworkFault;
 #[serde(deny_unknown_fields)]
 pub struct ClockSkew {
     /// Which host.
+    #[schemars(extend("x-range" = "`newrelic` or CLUSTER-broker-N"))]
     pub host: String,
     /// Milliseconds ahead of true time; negative is behind; up to 30 days either way.
-    #[schemars(range(min = -2_592_000_000_i64, max = 2_592_000_000_i64))]
+    #[schemars(range(min = -2_592_000_000_i64, max = 2_592_000_000_i64), extend("x-unit" = "ms"))]
     pub offset_ms: i64,
 }
 
@@ -69,6 +70,8 @@ impl Kind for ClockSkew {
          counters and all else that it tells do not depend on it.";
     const PROSE: &'static str =
         "the clock of <host> is <number> ms ahead | the clock of <host> is <number> ms behind";
+    const EXAMPLE: &'static str =
+        r#"clock_skew = { host = "orders-broker-2", offset_ms = -60000 }"#;
     const AFFECTS: &'static [&'static str] = &["ground truth", "freshness"];
 
     fn draw(lot: &mut Lot, stage: &Stage) -> Option<Self> {

@@ -53,6 +53,8 @@ impl Kind for ConsumerStall {
     const SUMMARY: &'static str = "A group's members stay in it and neither read nor commit: its lag grows until they go on \
          after the end.";
     const PROSE: &'static str = "consumer group <group> stops consuming";
+    const EXAMPLE: &'static str =
+        r#"consumer_stall = { cluster = "orders", group = "orders-consumers-0" }"#;
     const AFFECTS: &'static [&'static str] = &["ground truth", "health score"];
 
     fn draw(lot: &mut Lot, stage: &Stage) -> Option<Self> {

@@ -50,6 +50,7 @@ impl Kind for ControllerLoss {
     const SUMMARY: &'static str = "The controller resigns and none is elected before the end: no broker is fenced or \
          unfenced meanwhile, no leader is elected, and Metadata names no controller.";
     const PROSE: &'static str = "cluster <cluster> has no controller";
+    const EXAMPLE: &'static str = r#"controller_loss = { cluster = "orders" }"#;
     const AFFECTS: &'static [&'static str] = &["ground truth", "health score", "honesty"];
 
     fn draw(lot: &mut Lot, stage: &Stage) -> Option<Self> {

@@ -65,6 +65,7 @@ impl Kind for CoordinatorMove {
          NOT_COORDINATOR, the new one COORDINATOR_LOAD_IN_PROGRESS until it has loaded the group.";
     const PROSE: &'static str =
         "the coordinator of consumer group <group> moves and needs <time> to load it";
+    const EXAMPLE: &'static str = r#"coordinator_move = { cluster = "orders", group = "orders-consumers-0", loading = "5s" }"#;
     const AFFECTS: &'static [&'static str] = &["ground truth", "honesty"];
 
     fn draw(lot: &mut Lot, stage: &Stage) -> Option<Self> {

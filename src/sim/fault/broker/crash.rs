@@ -73,6 +73,7 @@ impl Kind for Crash {
     const GROUP: Group = Group::Broker;
     const SUMMARY: &'static str = "Takes a host down and starts it again at the end.";
     const PROSE: &'static str = "<host> crashes | <host> loses power";
+    const EXAMPLE: &'static str = r#"crash = { host = "orders-broker-2", mode = "power" }"#;
     const AFFECTS: &'static [&'static str] = &[
         "coverage",
         "honesty",

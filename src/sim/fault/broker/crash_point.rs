@@ -21,7 +21,7 @@ pub struct CrashPoint {
     /// After which of its disk and network events, counted from 1 at the fault's begin: a packet
     /// that it sends, a packet that reaches it, an operation of its disk. Nothing that it does
     /// afterwards takes effect.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1), extend("x-unit" = "events"))]
     pub event: u64,
     /// `process`: peers see it at once; `power`: silence.
     #[serde(default)]
@@ -74,6 +74,8 @@ impl Kind for CrashPoint {
         "Takes a host down after the n-th event of its disk and its network.";
     const PROSE: &'static str = "<host> crashes for <time> after its event <number> | \
                                  <host> loses power for <time> after its event <number>";
+    const EXAMPLE: &'static str =
+        r#"crash_point = { host = "pipeline", event = 40, mode = "power", down = "10s" }"#;
     const AFFECTS: &'static [&'static str] = super::crash::Crash::AFFECTS;
     const KERNEL_ONLY: bool = true;
 

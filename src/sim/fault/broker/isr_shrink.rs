@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::body::{Body, Kind};
 use super::super::catalogue::Group;
+use super::super::key::BROKER;
 use super::super::stage::{Lot, Stage};
 use super::super::words::who;
 use super::super::{Action, FormFault};
@@ -17,6 +18,7 @@ use crate::sim::scenario::NetworkSpec;
 #[serde(deny_unknown_fields)]
 pub struct IsrShrink {
     /// The host of the broker whose replicas fall behind.
+    #[schemars(extend("x-range" = BROKER))]
     pub host: String,
 }
 
@@ -51,6 +53,7 @@ impl Kind for IsrShrink {
     const SUMMARY: &'static str = "A broker's replicas fall behind: it leaves every ISR that it does not lead, and the \
          partitions count as under-replicated until it has caught up after the end.";
     const PROSE: &'static str = "the replicas on <host> fall behind";
+    const EXAMPLE: &'static str = r#"isr_shrink = { host = "orders-broker-2" }"#;
     const AFFECTS: &'static [&'static str] = &["ground truth", "health score"];
 
     fn draw(lot: &mut Lot, stage: &Stage) -> Option<Self> {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::body::{Body, Kind, Object};
 use super::super::catalogue::Group;
+use super::super::key::SHARE;
 use super::super::stage::{Lot, Stage};
 use super::super::words::{share_of, simpler_shares};
 use super::super::{Action, FormFault, form};
@@ -20,10 +21,12 @@ pub struct LeaderMove {
     pub cluster: String,
     /// Only partitions of this topic; without it, of all topics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-absent" = "all topics"))]
     pub topic: Option<String>,
     /// Share of these partitions, above 0 to 1, drawn from the seed; without it, all. At least one
     /// moves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0, max = 1.0), extend("x-range" = SHARE, "x-absent" = "1"))]
     pub share: Option<f64>,
 }
 
@@ -78,6 +81,8 @@ impl Kind for LeaderMove {
          leader.";
     const PROSE: &'static str =
         "<share>[ of topic <topic>] in cluster <cluster> gets another leader";
+    const EXAMPLE: &'static str =
+        r#"leader_move = { cluster = "orders", topic = "orders.created", share = 0.5 }"#;
     const AFFECTS: &'static [&'static str] = &["ground truth", "honesty"];
 
     fn draw(lot: &mut Lot, stage: &Stage) -> Option<Self> {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::body::{Body, Kind};
 use super::super::catalogue::Group;
+use super::super::key::BROKER;
 use super::super::stage::{Lot, Stage};
 use super::super::words::{lower, who};
 use super::super::{Action, FormFault};
@@ -19,6 +20,7 @@ use crate::sim::world::NetworkFault;
 #[serde(deny_unknown_fields)]
 pub struct LogDiskFull {
     /// The broker's host.
+    #[schemars(extend("x-range" = BROKER))]
     pub host: String,
     /// Bytes left to the broker when the fault begins; its logs go on growing into them.
     #[serde(default = "nothing")]
@@ -66,6 +68,7 @@ impl Kind for LogDiskFull {
     const SUMMARY: &'static str = "A broker's log volume fills up; when nothing is left its process ends, as Kafka's does \
          when its only log directory fails. At the end there is room again and it starts.";
     const PROSE: &'static str = "the log volume of <host> has <size> left";
+    const EXAMPLE: &'static str = r#"log_disk_full = { host = "orders-broker-2", free = "1MiB" }"#;
     const AFFECTS: &'static [&'static str] =
         &["ground truth", "health score", "honesty", "coverage", "freshness", "recovery"];
 

@@ -22,6 +22,7 @@ pub struct RebalanceStorm {
     pub group: String,
     /// From the begin of one rebalance to the begin of the next, at least a second.
     #[serde(default = "often")]
+    #[schemars(extend("x-range" = "1s or more"))]
     pub every: DurationText,
 }
 
@@ -70,6 +71,8 @@ impl Kind for RebalanceStorm {
     const SUMMARY: &'static str = "A consumer group rebalances again and again: for about half of the time it is not stable, \
          and nothing is consumed.";
     const PROSE: &'static str = "consumer group <group> rebalances every <time>";
+    const EXAMPLE: &'static str =
+        r#"rebalance_storm = { cluster = "orders", group = "orders-consumers-0", every = "5s" }"#;
     const AFFECTS: &'static [&'static str] = &["ground truth", "honesty"];
 
     fn draw(lot: &mut Lot, stage: &Stage) -> Option<Self> {

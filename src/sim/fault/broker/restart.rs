@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::body::{Body, Kind};
 use super::super::catalogue::Group;
+use super::super::key::BROKER;
 use super::super::stage::{Lot, Stage};
 use super::super::words::who;
 use super::super::{Action, FormFault};
@@ -18,6 +19,7 @@ use crate::sim::world::{CrashMode, NetworkFault};
 #[serde(deny_unknown_fields)]
 pub struct Restart {
     /// The broker's host.
+    #[schemars(extend("x-range" = BROKER))]
     pub host: String,
 }
 
@@ -58,6 +60,7 @@ impl Kind for Restart {
                                    move away first, so nobody waits for a time-out. At the end it \
                                    starts again, with counters at zero.";
     const PROSE: &'static str = "<host> is shut down in order and started again";
+    const EXAMPLE: &'static str = r#"restart = { host = "orders-broker-2" }"#;
     const AFFECTS: &'static [&'static str] =
         &["ground truth", "health score", "honesty", "coverage", "freshness", "recovery"];
 

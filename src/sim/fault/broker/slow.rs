@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::body::{Body, Kind};
 use super::super::catalogue::Group;
+use super::super::key::{BROKER, SOME_TIME};
 use super::super::stage::{Lot, Stage};
 use super::super::words::{shorter, who};
 use super::super::{Action, FormFault, form};
@@ -18,8 +19,10 @@ use crate::sim::scenario::NetworkSpec;
 #[serde(deny_unknown_fields)]
 pub struct Slow {
     /// The broker's host.
+    #[schemars(extend("x-range" = BROKER))]
     pub host: String,
     /// What every answer takes longer, give or take a quarter drawn per answer.
+    #[schemars(extend("x-range" = SOME_TIME))]
     pub delay: DurationText,
 }
 
@@ -54,6 +57,7 @@ impl Kind for Slow {
     const SUMMARY: &'static str =
         "Every answer of a broker, its exporter's too, comes later by a given time.";
     const PROSE: &'static str = "every answer of <broker> takes <time> longer";
+    const EXAMPLE: &'static str = r#"slow = { host = "orders-broker-2", delay = "300ms" }"#;
     const AFFECTS: &'static [&'static str] =
         &["coverage", "honesty", "freshness", "cycles", "ground truth"];
 

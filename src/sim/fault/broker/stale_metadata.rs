@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::body::{Body, Kind};
 use super::super::catalogue::Group;
+use super::super::key::BROKER;
 use super::super::stage::{Lot, Stage};
 use super::super::words::who;
 use super::super::{Action, FormFault};
@@ -17,6 +18,7 @@ use crate::sim::scenario::NetworkSpec;
 #[serde(deny_unknown_fields)]
 pub struct StaleMetadata {
     /// The broker's host.
+    #[schemars(extend("x-range" = BROKER))]
     pub host: String,
 }
 
@@ -50,6 +52,7 @@ impl Kind for StaleMetadata {
     const GROUP: Group = Group::Broker;
     const SUMMARY: &'static str = "A broker describes the cluster as it was when the fault began; topics made since are told as they are.";
     const PROSE: &'static str = "<broker> describes the cluster as it was";
+    const EXAMPLE: &'static str = r#"stale_metadata = { host = "orders-broker-2" }"#;
     const AFFECTS: &'static [&'static str] =
         &["coverage", "honesty", "freshness", "ground truth", "health score", "relationships"];
 

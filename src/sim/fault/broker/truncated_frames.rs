@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::body::{Body, Kind};
 use super::super::catalogue::Group;
+use super::super::key::{BROKER, SHARE};
 use super::super::stage::{Lot, Stage};
 use super::super::words::{share_of, simpler_shares, who};
 use super::super::{Action, FormFault, form};
@@ -17,10 +18,11 @@ use crate::sim::scenario::NetworkSpec;
 #[serde(deny_unknown_fields)]
 pub struct TruncatedFrames {
     /// The broker's host.
+    #[schemars(extend("x-range" = BROKER))]
     pub host: String,
     /// Share of the answers that it hits, above 0 and at most 1; without it, all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0.0, max = 1.0))]
+    #[schemars(range(min = 0.0, max = 1.0), extend("x-range" = SHARE, "x-absent" = "1"))]
     pub share: Option<f64>,
 }
 
@@ -62,6 +64,7 @@ impl Kind for TruncatedFrames {
     const SUMMARY: &'static str =
         "Answers of a broker end in the middle of the frame, and the connection with them.";
     const PROSE: &'static str = "<answers> of <broker> breaks off in the middle of the frame";
+    const EXAMPLE: &'static str = r#"truncated_frames = { host = "orders-broker-2", share = 0.3 }"#;
     const AFFECTS: &'static [&'static str] =
         &["coverage", "honesty", "freshness", "ground truth", "health score", "relationships"];
 

@@ -18,8 +18,10 @@ use crate::sim::world::NetworkFault;
 #[serde(deny_unknown_fields)]
 pub struct Bandwidth {
     /// The two hosts.
+    #[schemars(extend("examples" = [["pipeline", "newrelic"]]))]
     pub between: [String; 2],
     /// Bytes per second and direction.
+    #[schemars(extend("x-range" = "1B or more", "x-unit" = "B, KiB, MiB and so on, per second"))]
     pub per_second: SizeText,
 }
 
@@ -29,7 +31,13 @@ impl Body for Bandwidth {
     }
 
     fn form(&self) -> Vec<FormFault> {
-        form::between(&self.between)
+        let mut wrong = form::between(&self.between);
+        if self.per_second == SizeText(0) {
+            let message = "a link that carries nothing is cut";
+            let help = "write partition = { between = … }, or for example per_second = \"16KiB\"";
+            wrong.push(FormFault::new("no_effect", &["per_second"], message, help));
+        }
+        wrong
     }
 
     fn target(&self) -> String {
@@ -57,6 +65,8 @@ impl Kind for Bandwidth {
     const GROUP: Group = Group::Network;
     const SUMMARY: &'static str = "Caps what a link carries per second.";
     const PROSE: &'static str = "the link between <host> and <host> carries <size> per second";
+    const EXAMPLE: &'static str =
+        r#"bandwidth = { between = ["pipeline", "newrelic"], per_second = "16KiB" }"#;
     const AFFECTS: &'static [&'static str] =
         &["coverage", "freshness", "honesty", "conservation", "recovery", "breaker", "cycles"];
 
@@ -92,6 +102,7 @@ mod tests {
             &[
                 "bandwidth = { between = [\"pipelin\", \"orders-broker-9\"], per_second = \"1KiB\" }",
                 "bandwidth = { between = [\"pipeline\", \"newrelic\"], per_second = \"fast\" }",
+                "bandwidth = { between = [\"pipeline\", \"newrelic\"], per_second = \"0B\" }",
             ],
         );
     }

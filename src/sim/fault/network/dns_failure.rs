@@ -59,6 +59,7 @@ impl Kind for DnsFailure {
     const SUMMARY: &'static str =
         "Look-ups of a name fail, at once or after a time; open connections stay.";
     const PROSE: &'static str = "the name of <host> is not found[, after <time>]";
+    const EXAMPLE: &'static str = r#"dns_failure = { host = "newrelic", fails_after = "2s" }"#;
     const AFFECTS: &'static [&'static str] =
         &["coverage", "freshness", "honesty", "conservation", "recovery", "breaker", "cycles"];
     const KERNEL_ONLY: bool = true;

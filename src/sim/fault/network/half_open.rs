@@ -17,6 +17,7 @@ use crate::sim::world::NetworkFault;
 #[serde(deny_unknown_fields)]
 pub struct HalfOpen {
     /// The two hosts.
+    #[schemars(extend("examples" = [["pipeline", "newrelic"]]))]
     pub between: [String; 2],
 }
 
@@ -52,6 +53,7 @@ impl Kind for HalfOpen {
     const SUMMARY: &'static str = "Every open connection between two hosts goes dead without a word, for good; new ones work.";
     const PROSE: &'static str =
         "every open connection between <host> and <host> goes dead without a word";
+    const EXAMPLE: &'static str = r#"half_open = { between = ["pipeline", "newrelic"] }"#;
     const AFFECTS: &'static [&'static str] =
         &["coverage", "freshness", "honesty", "conservation", "recovery", "breaker", "cycles"];
     const INSTANT: bool = true;

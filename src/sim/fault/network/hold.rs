@@ -17,6 +17,7 @@ use crate::sim::world::NetworkFault;
 #[serde(deny_unknown_fields)]
 pub struct Hold {
     /// The two hosts.
+    #[schemars(extend("examples" = [["pipeline", "newrelic"]]))]
     pub between: [String; 2],
     /// Only what the first sends to the second is affected.
     #[serde(default)]
@@ -61,6 +62,8 @@ impl Kind for Hold {
     const SUMMARY: &'static str =
         "Keeps everything between two hosts in the air until the end; nothing is lost.";
     const PROSE: &'static str = "everything between <host> and <host> is held | everything that <host> sends to <host> is held";
+    const EXAMPLE: &'static str =
+        r#"hold = { between = ["pipeline", "orders-broker-2"], one_way = true }"#;
     const AFFECTS: &'static [&'static str] =
         &["coverage", "freshness", "honesty", "conservation", "recovery", "breaker", "cycles"];
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::body::{Body, Kind};
 use super::super::catalogue::Group;
+use super::super::key::SOME_TIME;
 use super::super::stage::{Lot, Stage};
 use super::super::words::{link, link_target, pair, shorter};
 use super::super::{Action, FormFault, form};
@@ -18,8 +19,10 @@ use crate::sim::world::NetworkFault;
 #[serde(deny_unknown_fields)]
 pub struct Jitter {
     /// The two hosts.
+    #[schemars(extend("examples" = [["pipeline", "newrelic"]]))]
     pub between: [String; 2],
     /// Largest extra delay per delivery.
+    #[schemars(extend("x-range" = SOME_TIME))]
     pub jitter: DurationText,
 }
 
@@ -62,6 +65,8 @@ impl Kind for Jitter {
     const SUMMARY: &'static str = "Delays each delivery over a link by a time of its own, drawn up to a limit; order is kept.";
     const PROSE: &'static str =
         "the link between <host> and <host> takes up to <time> more, at random";
+    const EXAMPLE: &'static str =
+        r#"jitter = { between = ["pipeline", "orders-broker-2"], jitter = "1s" }"#;
     const AFFECTS: &'static [&'static str] =
         &["coverage", "freshness", "honesty", "conservation", "recovery", "breaker", "cycles"];
 

@@ -18,6 +18,7 @@ use crate::sim::world::NetworkFault;
 #[serde(deny_unknown_fields)]
 pub struct Latency {
     /// The two hosts.
+    #[schemars(extend("examples" = [["pipeline", "newrelic"]]))]
     pub between: [String; 2],
     /// One-way delay.
     pub latency: DurationText,
@@ -68,6 +69,8 @@ impl Kind for Latency {
     const SUMMARY: &'static str = "Slows a link down; with jitter, by more for some deliveries.";
     const PROSE: &'static str =
         "the link between <host> and <host> takes <time> each way[, up to <time> more]";
+    const EXAMPLE: &'static str =
+        r#"latency = { between = ["pipeline", "newrelic"], latency = "200ms", jitter = "50ms" }"#;
     const AFFECTS: &'static [&'static str] =
         &["coverage", "freshness", "honesty", "conservation", "recovery", "breaker", "cycles"];
 

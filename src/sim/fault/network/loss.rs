@@ -17,6 +17,7 @@ use crate::sim::world::NetworkFault;
 #[serde(deny_unknown_fields)]
 pub struct Loss {
     /// The two hosts.
+    #[schemars(extend("examples" = [["pipeline", "newrelic"]]))]
     pub between: [String; 2],
     /// Share of segments lost, 0 to 0.9.
     #[schemars(range(min = 0.0, max = 0.9))]
@@ -60,6 +61,8 @@ impl Kind for Loss {
         "Loses a share of segments, seen as delay; a connection that loses too many in a row dies.";
     const PROSE: &'static str =
         "the link between <host> and <host> loses <percent> % of its segments";
+    const EXAMPLE: &'static str =
+        r#"loss = { between = ["pipeline", "orders-broker-2"], ratio = 0.3 }"#;
     const AFFECTS: &'static [&'static str] =
         &["coverage", "freshness", "honesty", "conservation", "recovery", "breaker", "cycles"];
 

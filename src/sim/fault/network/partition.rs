@@ -17,6 +17,7 @@ use crate::sim::world::NetworkFault;
 #[serde(deny_unknown_fields)]
 pub struct Partition {
     /// The two hosts.
+    #[schemars(extend("examples" = [["pipeline", "newrelic"]]))]
     pub between: [String; 2],
     /// Only what the first sends to the second is affected.
     #[serde(default)]
@@ -65,6 +66,8 @@ impl Kind for Partition {
         "Nothing passes between two hosts, or nothing one way; connections survive if it is short.";
     const PROSE: &'static str =
         "the link between <host> and <host> is cut | nothing that <host> sends reaches <host>";
+    const EXAMPLE: &'static str =
+        r#"partition = { between = ["pipeline", "newrelic"], one_way = true }"#;
     const AFFECTS: &'static [&'static str] =
         &["coverage", "freshness", "honesty", "conservation", "recovery", "breaker", "cycles"];
 

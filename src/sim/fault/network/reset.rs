@@ -17,6 +17,7 @@ use crate::sim::world::NetworkFault;
 #[serde(deny_unknown_fields)]
 pub struct Reset {
     /// The two hosts.
+    #[schemars(extend("examples" = [["pipeline", "newrelic"]]))]
     pub between: [String; 2],
 }
 
@@ -51,6 +52,7 @@ impl Kind for Reset {
     const GROUP: Group = Group::Network;
     const SUMMARY: &'static str = "Resets all open connections between two hosts, once.";
     const PROSE: &'static str = "every connection between <host> and <host> is reset";
+    const EXAMPLE: &'static str = r#"reset = { between = ["pipeline", "newrelic"] }"#;
     const AFFECTS: &'static [&'static str] =
         &["coverage", "freshness", "honesty", "conservation", "recovery", "breaker", "cycles"];
     const INSTANT: bool = true;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::body::{Body, Kind};
 use super::super::catalogue::Group;
+use super::super::key::SHARE;
 use super::super::stage::{Lot, Stage};
 use super::super::words::{share_of, simpler_shares, to_share};
 use super::super::{Action, FormFault, form};
@@ -18,7 +19,7 @@ use crate::sim::scenario::NetworkSpec;
 pub struct AcceptedThenLost {
     /// Share of the requests that it hits, above 0 and at most 1; without it, all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0.0, max = 1.0))]
+    #[schemars(range(min = 0.0, max = 1.0), extend("x-range" = SHARE, "x-absent" = "1"))]
     pub share: Option<f64>,
 }
 
@@ -53,6 +54,7 @@ impl Kind for AcceptedThenLost {
     const SUMMARY: &'static str =
         "New Relic takes the data, then drops the connection without an answer.";
     const PROSE: &'static str = "New Relic takes <requests> and drops the connection";
+    const EXAMPLE: &'static str = "accepted_then_lost = { share = 0.5 }";
     const AFFECTS: &'static [&'static str] =
         &["conservation", "recovery", "breaker", "freshness", "politeness", "as a user sees it"];
 

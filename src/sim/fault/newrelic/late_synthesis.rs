@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::body::{Body, Kind};
 use super::super::catalogue::Group;
+use super::super::key::SOME_TIME;
 use super::super::stage::{Lot, Stage};
 use super::super::words::shorter;
 use super::super::{Action, FormFault, form};
@@ -17,6 +18,7 @@ use crate::sim::scenario::NetworkSpec;
 #[serde(deny_unknown_fields)]
 pub struct LateSynthesis {
     /// How much later than usual entities become visible.
+    #[schemars(extend("x-range" = SOME_TIME))]
     pub lag: DurationText,
 }
 
@@ -51,6 +53,7 @@ impl Kind for LateSynthesis {
     const SUMMARY: &'static str =
         "New Relic takes and answers as ever, but entities become visible late.";
     const PROSE: &'static str = "New Relic makes entities visible <time> late";
+    const EXAMPLE: &'static str = r#"late_synthesis = { lag = "10s" }"#;
     const AFFECTS: &'static [&'static str] =
         &["synthesis lag", "relationships", "as a user sees it"];
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::body::{Body, Kind};
 use super::super::catalogue::Group;
+use super::super::key::SHARE;
 use super::super::stage::{Lot, Stage};
 use super::super::words::{share_of, simpler_shares, to_share};
 use super::super::{Action, FormFault, form};
@@ -19,10 +20,11 @@ use crate::sim::scenario::NetworkSpec;
 pub struct PayloadTooLarge {
     /// Share of the requests that it hits, above 0 and at most 1; without it, all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0.0, max = 1.0))]
+    #[schemars(range(min = 0.0, max = 1.0), extend("x-range" = SHARE, "x-absent" = "1"))]
     pub share: Option<f64>,
     /// Longest body, as sent, that passes; without it, none does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-absent" = "0B"))]
     pub body_max: Option<SizeText>,
 }
 
@@ -62,6 +64,7 @@ impl Kind for PayloadTooLarge {
     const GROUP: Group = Group::NewRelic;
     const SUMMARY: &'static str = "New Relic refuses with 413 what is longer than a limit.";
     const PROSE: &'static str = "New Relic answers <requests> with 413[ if longer than <size>]";
+    const EXAMPLE: &'static str = r#"payload_too_large = { share = 0.5, body_max = "64KiB" }"#;
     const AFFECTS: &'static [&'static str] =
         &["conservation", "loss", "recovery", "breaker", "freshness", "politeness"];
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::body::{Body, Kind};
 use super::super::catalogue::Group;
+use super::super::key::SHARE;
 use super::super::stage::{Lot, Stage};
 use super::super::words::{share_of, simpler_shares, to_share};
 use super::super::{Action, FormFault, form};
@@ -18,7 +19,7 @@ use crate::sim::scenario::NetworkSpec;
 pub struct RequestTimeout {
     /// Share of the requests that it hits, above 0 and at most 1; without it, all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0.0, max = 1.0))]
+    #[schemars(range(min = 0.0, max = 1.0), extend("x-range" = SHARE, "x-absent" = "1"))]
     pub share: Option<f64>,
 }
 
@@ -53,6 +54,7 @@ impl Kind for RequestTimeout {
     const GROUP: Group = Group::NewRelic;
     const SUMMARY: &'static str = "New Relic refuses with 408, as when a body comes in too slowly.";
     const PROSE: &'static str = "New Relic answers <requests> with 408";
+    const EXAMPLE: &'static str = "request_timeout = { share = 0.5 }";
     const AFFECTS: &'static [&'static str] =
         &["recovery", "breaker", "conservation", "loss", "freshness", "politeness"];
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::body::{Body, Kind};
 use super::super::catalogue::Group;
+use super::super::key::{SHARE, SOME_TIME};
 use super::super::stage::{Lot, Stage};
 use super::super::words::{share_of, shorter, simpler_shares, to_share};
 use super::super::{Action, FormFault, form};
@@ -19,9 +20,10 @@ use crate::sim::scenario::NetworkSpec;
 pub struct SlowAnswers {
     /// Share of the requests that it hits, above 0 and at most 1; without it, all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0.0, max = 1.0))]
+    #[schemars(range(min = 0.0, max = 1.0), extend("x-range" = SHARE, "x-absent" = "1"))]
     pub share: Option<f64>,
     /// How long after taking a request it answers.
+    #[schemars(extend("x-range" = SOME_TIME))]
     pub after: DurationText,
 }
 
@@ -55,6 +57,7 @@ impl Kind for SlowAnswers {
     const GROUP: Group = Group::NewRelic;
     const SUMMARY: &'static str = "New Relic takes the data at once and answers late.";
     const PROSE: &'static str = "New Relic answers <requests> after <time>";
+    const EXAMPLE: &'static str = r#"slow_answers = { share = 0.5, after = "3s" }"#;
     const AFFECTS: &'static [&'static str] =
         &["conservation", "recovery", "breaker", "freshness", "politeness", "as a user sees it"];
 

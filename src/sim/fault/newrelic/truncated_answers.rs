@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::body::{Body, Kind};
 use super::super::catalogue::Group;
+use super::super::key::SHARE;
 use super::super::stage::{Lot, Stage};
 use super::super::words::{share_of, simpler_shares, to_share};
 use super::super::{Action, FormFault, form};
@@ -18,7 +19,7 @@ use crate::sim::scenario::NetworkSpec;
 pub struct TruncatedAnswers {
     /// Share of the requests that it hits, above 0 and at most 1; without it, all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0.0, max = 1.0))]
+    #[schemars(range(min = 0.0, max = 1.0), extend("x-range" = SHARE, "x-absent" = "1"))]
     pub share: Option<f64>,
 }
 
@@ -52,6 +53,7 @@ impl Kind for TruncatedAnswers {
     const GROUP: Group = Group::NewRelic;
     const SUMMARY: &'static str = "New Relic takes the data and answers 200 with half a body.";
     const PROSE: &'static str = "New Relic answers <requests> with half a body";
+    const EXAMPLE: &'static str = "truncated_answers = { share = 0.5 }";
     const AFFECTS: &'static [&'static str] =
         &["conservation", "recovery", "breaker", "freshness", "politeness", "as a user sees it"];
 

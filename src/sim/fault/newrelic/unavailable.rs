@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::body::{Body, Kind};
 use super::super::catalogue::Group;
+use super::super::key::{RETRY_AFTER, SHARE};
 use super::super::stage::{Lot, Stage};
 use super::super::words::{share_of, simpler_shares, to_share};
 use super::super::{Action, FormFault, form};
@@ -19,10 +20,11 @@ use crate::sim::scenario::NetworkSpec;
 pub struct Unavailable {
     /// Share of the requests that it hits, above 0 and at most 1; without it, all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0.0, max = 1.0))]
+    #[schemars(range(min = 0.0, max = 1.0), extend("x-range" = SHARE, "x-absent" = "1"))]
     pub share: Option<f64>,
     /// `Retry-After` in whole seconds, up to a day; none when not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-range" = RETRY_AFTER, "x-absent" = "none"))]
     pub retry_after: Option<DurationText>,
 }
 
@@ -62,6 +64,7 @@ impl Kind for Unavailable {
     const GROUP: Group = Group::NewRelic;
     const SUMMARY: &'static str = "New Relic refuses with 503.";
     const PROSE: &'static str = "New Relic answers <requests> with 503[ and asks for <time>]";
+    const EXAMPLE: &'static str = r#"unavailable = { share = 0.5, retry_after = "10s" }"#;
     const AFFECTS: &'static [&'static str] =
         &["recovery", "breaker", "conservation", "loss", "freshness", "politeness"];
 

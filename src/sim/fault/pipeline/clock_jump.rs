@@ -15,7 +15,7 @@ use crate::sim::world::NetworkFault;
 #[serde(deny_unknown_fields)]
 pub struct ClockJump {
     /// Milliseconds ahead of true time; negative is behind.
-    #[schemars(range(min = -3_600_000, max = 3_600_000))]
+    #[schemars(range(min = -3_600_000, max = 3_600_000), extend("x-unit" = "ms"))]
     pub offset_ms: i64,
 }
 
@@ -52,6 +52,7 @@ impl Kind for ClockJump {
         "The pipeline's wall clock jumps, and jumps back to true time at the end.";
     const PROSE: &'static str = "the pipeline's clock jumps ahead by <number> ms | \
                                  the pipeline's clock jumps back by <number> ms";
+    const EXAMPLE: &'static str = "clock_jump = { offset_ms = 60000 }";
     const AFFECTS: &'static [&'static str] =
         &["cycles", "ground truth", "freshness", "conservation", "politeness", "recovery"];
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::body::{Body, Kind};
 use super::super::catalogue::Group;
+use super::super::key::SHARE;
 use super::super::stage::{Lot, Stage};
 use super::super::words::{share_of, simpler_shares};
 use super::super::{Action, FormFault, form};
@@ -43,7 +44,7 @@ pub struct DiskErrors {
     pub operation: DiskOperation,
     /// Share of them that fails, above 0 and at most 1; without it, all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0.0, max = 1.0))]
+    #[schemars(range(min = 0.0, max = 1.0), extend("x-range" = SHARE, "x-absent" = "1"))]
     pub share: Option<f64>,
 }
 
@@ -85,6 +86,7 @@ impl Kind for DiskErrors {
     const SUMMARY: &'static str =
         "Operations of the pipeline's disk fail: writes, reads or syncs, all of them or a share.";
     const PROSE: &'static str = "<operations> of the pipeline's disk fail[s]";
+    const EXAMPLE: &'static str = r#"disk_errors = { operation = "writes", share = 0.3 }"#;
     const AFFECTS: &'static [&'static str] =
         &["conservation", "loss", "recovery", "cycles", "bounded memory", "no panic"];
 

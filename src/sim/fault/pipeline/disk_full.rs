@@ -18,6 +18,7 @@ use crate::sim::scenario::NetworkSpec;
 pub struct DiskFull {
     /// Bytes by which files may still grow; without it, none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-absent" = "0B"))]
     pub free: Option<SizeText>,
 }
 
@@ -51,6 +52,7 @@ impl Kind for DiskFull {
     const SUMMARY: &'static str =
         "The pipeline's disk is full: files can grow no further, or by little.";
     const PROSE: &'static str = "the pipeline's disk is full[ but for <size>]";
+    const EXAMPLE: &'static str = r#"disk_full = { free = "64KiB" }"#;
     const AFFECTS: &'static [&'static str] =
         &["conservation", "loss", "recovery", "cycles", "bounded memory", "no panic"];
 

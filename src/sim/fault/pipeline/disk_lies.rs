@@ -42,6 +42,7 @@ impl Kind for DiskLies {
     const GROUP: Group = Group::Pipeline;
     const SUMMARY: &'static str = "Syncs of the pipeline's disk do nothing and say that they did; seen only when the power is lost.";
     const PROSE: &'static str = "the pipeline's disk syncs nothing and says that it did";
+    const EXAMPLE: &'static str = "disk_lies = {}";
     const AFFECTS: &'static [&'static str] =
         &["conservation", "loss", "recovery", "cycles", "bounded memory", "no panic"];
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::body::{Body, Kind};
 use super::super::catalogue::Group;
+use super::super::key::SOME_TIME;
 use super::super::stage::{Lot, Stage};
 use super::super::words::shorter;
 use super::super::{Action, FormFault, form};
@@ -18,6 +19,7 @@ use crate::sim::scenario::NetworkSpec;
 #[serde(deny_unknown_fields)]
 pub struct DiskSlow {
     /// What each operation takes.
+    #[schemars(extend("x-range" = SOME_TIME))]
     pub latency: DurationText,
 }
 
@@ -51,6 +53,7 @@ impl Kind for DiskSlow {
     const GROUP: Group = Group::Pipeline;
     const SUMMARY: &'static str = "Every operation of the pipeline's disk takes long.";
     const PROSE: &'static str = "every operation of the pipeline's disk takes <time>";
+    const EXAMPLE: &'static str = r#"disk_slow = { latency = "200ms" }"#;
     const AFFECTS: &'static [&'static str] =
         &["conservation", "loss", "recovery", "cycles", "bounded memory", "no panic"];
 

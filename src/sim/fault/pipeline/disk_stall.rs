@@ -42,6 +42,7 @@ impl Kind for DiskStall {
     const GROUP: Group = Group::Pipeline;
     const SUMMARY: &'static str = "No operation of the pipeline's disk ends before the fault does.";
     const PROSE: &'static str = "the pipeline's disk stalls";
+    const EXAMPLE: &'static str = "disk_stall = {}";
     const AFFECTS: &'static [&'static str] =
         &["conservation", "loss", "recovery", "cycles", "bounded memory", "no panic"];
 

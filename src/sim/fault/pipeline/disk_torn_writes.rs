@@ -42,6 +42,7 @@ impl Kind for DiskTornWrites {
     const GROUP: Group = Group::Pipeline;
     const SUMMARY: &'static str = "A power loss tears unsynced writes of the pipeline's disk at any byte, not only between sectors.";
     const PROSE: &'static str = "the pipeline's disk tears writes when the power is lost";
+    const EXAMPLE: &'static str = "disk_torn_writes = {}";
     const AFFECTS: &'static [&'static str] =
         &["conservation", "loss", "recovery", "cycles", "bounded memory", "no panic"];
 

@@ -15,6 +15,7 @@ use crate::sim::scenario::{NetworkSpec, PIPELINE_HOST};
 #[serde(deny_unknown_fields)]
 pub struct MemoryCap {
     /// Bytes that the events in its memory may take.
+    #[schemars(extend("x-range" = "1B or more"))]
     pub bytes: SizeText,
     /// How long it stays down after a kill, at most until the fault's end.
     #[serde(default = "down_default")]
@@ -63,6 +64,7 @@ impl Kind for MemoryCap {
          again.";
     const PROSE: &'static str =
         "the pipeline is killed for <time> whenever its events take more than <size>";
+    const EXAMPLE: &'static str = r#"memory_cap = { bytes = "64KiB", down = "10s" }"#;
     const AFFECTS: &'static [&'static str] =
         &["coverage", "freshness", "conservation", "loss", "recovery", "cycles"];
 

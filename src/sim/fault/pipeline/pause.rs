@@ -43,6 +43,7 @@ impl Kind for Pause {
     const GROUP: Group = Group::Pipeline;
     const SUMMARY: &'static str = "The pipeline's process stops and runs on later, as with SIGSTOP and SIGCONT; its clocks go on.";
     const PROSE: &'static str = "the pipeline stands still";
+    const EXAMPLE: &'static str = "pause = {}";
     const AFFECTS: &'static [&'static str] =
         &["cycles", "freshness", "conservation", "recovery", "breaker", "politeness"];
     const KERNEL_ONLY: bool = true;

@@ -54,6 +54,9 @@ pub struct Expected {
     /// pipeline): what they add to a topic or the cluster cannot be told.
     unseen_brokers: bool,
     unseen_groups: bool,
+    /// Whether a description of the cluster named no controller: the one that the cycle went by may
+    /// have been that one.
+    controller_may_lack: bool,
     /// Descriptive texts by entity type and the object's own name.
     pub texts: BTreeMap<&'static str, BTreeMap<String, Texts>>,
 }
@@ -80,6 +83,12 @@ fn by_object<'a>(events: &[&'a StoredEvent]) -> ByObject<'a> {
 }
 
 impl Expected {
+    /// Whether the event may lack the figure although there are values that it may have.
+    pub fn may_lack(&self, event: &StoredEvent, figure: &str) -> bool {
+        let is_controller = figure == "controllerId" && self.controller_may_lack;
+        is_controller || self.unknowable(event, figure)
+    }
+
     /// Whether the figure rests on an event that New Relic does not hold: its window is then not
     /// known to anyone. Conservation judges the loss itself.
     pub fn unknowable(&self, event: &StoredEvent, figure: &str) -> bool {
@@ -192,6 +201,7 @@ impl<'a> Situation<'a> {
     /// Adds what describes the objects rather than measures them.
     fn describe(&self, expected: &mut Expected) {
         let truths = self.view.metadata();
+        expected.controller_may_lack = truths.iter().any(|truth| truth.controller.is_none());
         let controllers = attribute::controllers(&truths);
         expected.cluster.insert("controllerId", controllers);
         let texts = expected.texts.entry("MESSAGE_QUEUE_BROKER").or_default();

@@ -1,0 +1,27 @@
+//! Words for numbers.
+
+use std::fmt::Display;
+
+/// `1 run`, `2 runs`.
+pub fn counted<N: Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
+    let end = if count == N::from(1) { "" } else { "s" };
+    format!("{count} {noun}{end}")
+}
+
+/// `1 query`, `2 queries`: for nouns that take more than an `s`.
+pub fn counted_as<N: Display + PartialEq + From<u8>>(count: N, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == N::from(1) { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_singular() {
+        let counts = [0_u64, 1, 2].map(|count| counted(count, "run"));
+        assert_eq!(counts, ["0 runs", "1 run", "2 runs"]);
+        let counts = [0_usize, 1, 2].map(|count| counted_as(count, "query", "queries"));
+        assert_eq!(counts, ["0 queries", "1 query", "2 queries"]);
+    }
+}
