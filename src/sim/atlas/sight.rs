@@ -72,8 +72,8 @@ impl Sight {
     }
 }
 
-/// Whether an action may keep the pipeline from observing hosts that `is_broker` names, or is one of
-/// those against a fleet that `of_fleet` names.
+/// Whether an action may keep the pipeline from observing hosts that `is_broker` names, or is one
+/// of those against a fleet that `of_fleet` names.
 fn hides(
     action: &Action,
     is_broker: &dyn Fn(&str) -> bool,
