@@ -124,6 +124,14 @@ pub struct MetadataTruth {
     pub topics: Vec<MetadataTopic>,
 }
 
+impl MetadataTruth {
+    /// The active controller, if it is one of the brokers that are named: a controller that is
+    /// still fenced has a number and no address.
+    pub fn known_controller(&self) -> Option<i32> {
+        self.controller.filter(|id| self.brokers.iter().any(|broker| broker.id == *id))
+    }
+}
+
 /// A broker in Metadata.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetadataBroker {

@@ -53,7 +53,7 @@ pub fn group(truth: Option<&GroupTruth>) -> (Figures, Texts) {
 
 /// Controllers that the metadata named.
 pub fn controllers(truths: &[&MetadataTruth]) -> Vec<f64> {
-    truths.iter().filter_map(|truth| truth.controller).map(f64::from).collect()
+    truths.iter().filter_map(|truth| truth.known_controller()).map(f64::from).collect()
 }
 
 /// Ports that the metadata named for a broker.

@@ -101,7 +101,7 @@ fn from_metadata(broker: i32, truth: &MetadataTruth) -> Plain {
     plain.insert("partitionCount", hosted as f64);
     plain.insert("leaderPartitions", led.len() as f64);
     plain.insert("partitions.underReplicated", behind as f64);
-    if let Some(controller) = truth.controller {
+    if let Some(controller) = truth.known_controller() {
         plain.insert("controller.isActive", f64::from(u8::from(controller == broker)));
     }
     plain.insert("broker.health.score", (100.0 - (10.0 * behind as f64).min(30.0)).round());

@@ -201,7 +201,8 @@ impl<'a> Situation<'a> {
     /// Adds what describes the objects rather than measures them.
     fn describe(&self, expected: &mut Expected) {
         let truths = self.view.metadata();
-        expected.controller_may_lack = truths.iter().any(|truth| truth.controller.is_none());
+        expected.controller_may_lack =
+            truths.iter().any(|truth| truth.known_controller().is_none());
         let controllers = attribute::controllers(&truths);
         expected.cluster.insert("controllerId", controllers);
         let texts = expected.texts.entry("MESSAGE_QUEUE_BROKER").or_default();
