@@ -43,7 +43,7 @@ fn examine(record: &Record) -> Finding {
         );
     }
     copies(&mut finding, record, kept, &doubtful);
-    repetitions(&mut finding, record, &doubtful);
+    repetitions(&mut finding, record, &doubtful, &atlas);
     validation(&mut finding, record);
     leftovers(&mut finding, record);
     finding
@@ -222,15 +222,18 @@ fn doubtful_events(record: &Record, doubtful: &Doubtful<'_>) -> u64 {
 }
 
 /// New Relic takes a request once, and once more for each time that it was in doubt.
-fn repetitions(finding: &mut Finding, record: &Record, doubtful: &Doubtful<'_>) {
-    let mut taken: BTreeMap<&str, (u64, SimTime)> = BTreeMap::new();
+fn repetitions(finding: &mut Finding, record: &Record, doubtful: &Doubtful<'_>, atlas: &Atlas) {
+    let mut taken: BTreeMap<&str, (u64, SimTime, SimTime)> = BTreeMap::new();
     for request in record.newrelic.requests.iter().filter(|request| request.accepted) {
-        let entry = taken.entry(&request.request_id).or_insert((0, request.at));
-        *entry = (entry.0 + 1, request.at);
+        let entry = taken.entry(&request.request_id).or_insert((0, request.at, request.at));
+        (entry.0, entry.2) = (entry.0 + 1, request.at);
     }
     finding.examined += taken.len() as u64;
-    for (id, (count, last)) in taken {
-        let most = 1 + doubtful.get(id).copied().unwrap_or(0);
+    for (id, (count, first, last)) in taken {
+        // The id is made of the content: a clock that was set back may show the time of the very
+        // same events once more.
+        let alike = u64::from(atlas.clock_set(first, last));
+        let most = 1 + doubtful.get(id).copied().unwrap_or(0) + alike;
         if count > most && !id.is_empty() {
             finding.violate(
                 Some(last),
