@@ -4,7 +4,8 @@
 //! A scenario may give a number. Without one each reason is judged by itself, life by life: the
 //! atlas must know of a fault that made it possible while that life's events waited, and for so
 //! many, and the pipeline's own figures and New Relic's answers must bear it out: as many events in
-//! requests that were refused, memory or spool full to the brim.
+//! requests that were refused, memory or spool full to the brim. What was refused for good must be
+//! among the dead letters.
 
 use super::conservation::missing;
 use super::record::{PipelineRecord, PostAnswer, PostRecord, Record};
@@ -28,7 +29,32 @@ fn examine(record: &Record) -> Finding {
         Some(limit) => total(&mut finding, record, limit),
         None => by_reason(&mut finding, record),
     }
+    dead_letters(&mut finding, record);
     finding
+}
+
+/// Why New Relic refuses events for good.
+const REFUSALS: &[&str] =
+    &["forbidden", "bad_request", "unsupported_media_type", "event_too_large"];
+
+/// What New Relic refused for good is given up only for now: where there is a spool and its disk was
+/// sound, all of it is kept as dead letters.
+fn dead_letters(finding: &mut Finding, record: &Record) {
+    let atlas = Atlas::with(&record.scenario, &record.faults);
+    let sound = |life: &&PipelineRecord| {
+        !life.crashed && atlas.disk.touching(SimTime::ZERO, life.ended).is_none()
+    };
+    let spool = record.scenario.pipeline.spool;
+    for life in record.pipelines.iter().filter(sound).filter(|_| spool) {
+        let refused = given_up(life).filter(|(reason, _)| REFUSALS.contains(reason));
+        let refused: u64 = refused.map(|(_, count)| count).sum();
+        let kept = life.ledger.dead_lettered;
+        finding.examined += refused;
+        if kept < refused {
+            let what = format!("{refused} events were refused for good, and {kept} kept");
+            finding.violate(Some(life.ended), what);
+        }
+    }
 }
 
 /// What was given up, life by life: reason and events.

@@ -89,6 +89,22 @@ fn acknowledged_events_are_stored() {
     breaks(&record, "conservation", "holds 6 different events, but only 5 were enqueued");
 }
 
+#[test]
+fn what_is_refused_for_good_is_kept() {
+    let said = |change: &dyn Fn(&mut Record)| {
+        let mut record = delivered();
+        record.scenario.pipeline.spool = true;
+        record.pipelines[0].ledger.events_lost.insert("forbidden".to_owned(), 2);
+        change(&mut record);
+        let violations = result(&record, "loss").finding.violations;
+        violations.iter().any(|v| v.what == "2 events were refused for good, and 0 kept")
+    };
+    assert!(said(&|_| {}));
+    assert!(!said(&|record| record.pipelines[0].ledger.dead_lettered = 2));
+    assert!(!said(&|record| record.pipelines[0].crashed = true));
+    assert!(!said(&|record| record.scenario.pipeline.spool = false));
+}
+
 /// A time that two cycles showed, and a request that was taken twice: nobody can tell copies from
 /// samples, and neither is an invention.
 #[test]
