@@ -141,6 +141,7 @@ fn programs_find_run_and_verdict_in_a_card() {
     let (page, report, _, passport) = card(&scenario(OUTAGE), Some(Defect::LostBatch));
     let reference = Reference::of_card(&page).expect("a card");
     assert_eq!(reference.passport, passport);
+    assert_eq!(reference.digest, Some(report.trace), "what a replay is compared with");
     let verdict = page.split("id=\"verdict\">").nth(1).and_then(|rest| rest.split('<').next());
     let verdict: serde_json::Value =
         serde_json::from_str(verdict.expect("a verdict")).expect("JSON");
@@ -149,7 +150,8 @@ fn programs_find_run_and_verdict_in_a_card() {
     assert_eq!(verdict["id"], report.id.to_string());
     let broken = report.checks.iter().find(|check| !check.passed()).expect("one is broken");
     assert_eq!(verdict["broken"][0], broken.name);
-    for cut in [page.len() / 2, page.find("id=\"passport\"").expect("it is there") + 200] {
+    let after = |mark: &str| page.find(mark).expect("it is there") + 200;
+    for cut in [page.len() / 2, after("id=\"passport\""), after("id=\"verdict\"")] {
         assert!(Reference::of_card(&page[..cut]).is_err(), "cut at {cut}");
     }
     let newer = page.replace("id=\"passport\">{\"schema\":1", "id=\"passport\">{\"schema\":99");
