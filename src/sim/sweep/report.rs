@@ -47,8 +47,7 @@ fn head(summary: &Summary) -> String {
     if !shard.is_whole() {
         let _ = write!(out, ", shard {shard}");
     }
-    let (network, version, lock) = (network.name(), &build.version, &build.lock);
-    let _ = writeln!(out, ", network {network}, version {version} ({lock})");
+    let _ = writeln!(out, ", network {}\n{build}", network.name());
     let _ = writeln!(
         out,
         "{} runs, {} passed, {} failed; digest {}{}\n",

@@ -219,7 +219,8 @@ fn summaries_of_different_sweeps_do_not_merge() {
         (vec![part(1, 2), part(1, 2)], "1.json and 2.json are both shard 1/2"),
         (vec![part(1, 1), part(1, 1)], "both shard 1/1"),
         (vec![part(1, 2), part(2, 3)], "numbers of shards are 2, and 3"),
-        (vec![part(1, 2), with(|s| s.build.version = "9.9.9".into())], "builds are version 0.1.0"),
+        (vec![part(1, 2), with(|s| s.build.version = "9.9.9".into())], "builds are shakedown 0.1.0"),
+        (vec![part(1, 2), with(|s| s.build.source = "other".into())], "source other)"),
         (
             vec![part(1, 2), with(|s| s.network = Network::Turmoil)],
             "networks are kernel, and turmoil",
@@ -317,7 +318,11 @@ fn colourful(shard: Shard) -> Summary {
     let seeds = SeedRange { first: 1, count: Some(30) };
     let plan = Plan { scenarios, seeds, ..plan(30, shard) };
     let mut summary = counted(&plan, &outcomes);
-    summary.build = Build { version: "1.2.3".to_owned(), lock: "0123456789".to_owned() };
+    summary.build = Build {
+        version: "1.2.3".to_owned(),
+        lock: "0123456789".to_owned(),
+        source: "0123456789abcdef".to_owned(),
+    };
     summary
 }
 
