@@ -1,6 +1,6 @@
 //! Tells the crate what it was built of: `SHAKEDOWN_SOURCE`, the hash of its sources.
 //!
-//! Invariant: equal sources give equal hashes, wherever they lie and in whatever order their folders
+//! Invariant: equal sources give equal hashes, wherever they lie and in whatever order folders
 //! are read. Scenario files are no part of it: what was run is recorded with every run.
 
 use std::fs;
