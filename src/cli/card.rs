@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::reference::{RunArg, WhichArgs};
-use super::{Exit, complain, print, run};
+use super::{Exit, complain, output, print, run};
 use crate::sim::report;
 use crate::sim::run::passport::Passport;
 use crate::sim::run::{Options, RunReport, run_with_evidence};
@@ -48,6 +48,13 @@ impl CardArgs {
             Ok(reference) => reference,
             Err(exit) => return exit,
         };
+        // Who asks for a card and gets none was refused, whatever the folder.
+        let folder = self.out.as_deref().unwrap_or(Path::new(FOLDER));
+        if self.format == CardFormat::Html
+            && let Err(exit) = output::require_folder(folder)
+        {
+            return exit;
+        }
         let passport = &reference.passport;
         let (seed, network) = (passport.seed, passport.network);
         let options = Options { seed, network, sink: Sink::None };
@@ -59,8 +66,6 @@ impl CardArgs {
         let made = match self.format {
             CardFormat::Svg => print(&report::svg::svg(&report, &evidence)),
             CardFormat::Html => {
-                // Who asks for a card and gets none was refused, whatever the folder.
-                let folder = self.out.as_deref().unwrap_or(Path::new(FOLDER));
                 let html = report::card::html(passport, &report, &evidence);
                 let kept = keep(Some(folder), &report, &html);
                 kept.map_or_else(|exit| exit, |path| print(&format!("{path}\n")))

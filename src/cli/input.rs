@@ -12,6 +12,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use crate::config::toml_file::{FILE_BYTES_MAX, nearest};
+use crate::sim::report::STANDARD_INPUT;
 use crate::sim::trace::file::MAGIC;
 
 /// Why a file gives no text.
@@ -179,7 +180,7 @@ pub fn is_stdin(path: &Path) -> bool {
 
 fn bytes_or_stdin(path: &Path) -> Result<(String, Vec<u8>), InputError> {
     if is_stdin(path) {
-        let name = "standard input".to_owned();
+        let name = STANDARD_INPUT.to_owned();
         return bytes_of(name.clone(), io::stdin().lock()).map(|bytes| (name, bytes));
     }
     let name = path.display().to_string();

@@ -7,6 +7,36 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::{Exit, complain};
+
+/// Makes the folder that `--out` names, and tries whether files can be written there: before the
+/// work, whose result would be lost.
+///
+/// # Errors
+/// The exit code, after a complaint.
+pub fn require_folder(folder: &Path) -> Result<(), Exit> {
+    let name = folder.display();
+    let problem = if folder.exists() && !folder.is_dir() {
+        format!("`{name}` is a file, `--out` wants a folder\nhelp: name a folder")
+    } else {
+        match try_folder(folder) {
+            Ok(()) => return Ok(()),
+            Err(error) => {
+                format!("no file can be written to `{name}`: {error}\nhelp: name another folder")
+            }
+        }
+    };
+    complain(&problem);
+    Err(Exit::Failed)
+}
+
+fn try_folder(folder: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let probe = folder.join(format!(".shakedown-{}.next", std::process::id()));
+    std::fs::write(&probe, "")?;
+    std::fs::remove_file(&probe)
+}
+
 /// Writes `text` to `path`, in a folder that may have to be made.
 ///
 /// # Errors
@@ -33,6 +63,19 @@ fn next(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn folders_are_tried_before_the_work() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (deep, file) = (folder.path().join("deep/er"), folder.path().join("afile"));
+        std::fs::write(&file, "kept").expect("written");
+        assert_eq!(require_folder(&deep), Ok(()));
+        assert_eq!(std::fs::read_dir(&deep).expect("made").count(), 0);
+        for refused in [&file, &file.join("below"), Path::new("/proc/x")] {
+            assert_eq!(require_folder(refused), Err(Exit::Failed), "{refused:?}");
+        }
+        assert_eq!(std::fs::read_to_string(&file).expect("there"), "kept");
+    }
 
     #[test]
     fn a_file_is_whole_or_the_old_one() {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::{Exit, card, complain, input, print, scenario};
+use super::{Exit, card, complain, input, output, print, scenario};
 use crate::sim::check::Failure;
 use crate::sim::report;
 use crate::sim::run::evidence::Evidence;
@@ -101,6 +101,9 @@ impl RunArgs {
             Ok(loaded) => loaded,
             Err(exit) => return exit,
         };
+        if let Some(exit) = self.out.as_deref().and_then(|out| output::require_folder(out).err()) {
+            return exit;
+        }
         let seed = self.simulation.seed(&scenario);
         let network = self.simulation.network.into();
         let passport = Passport::of(&name, &scenario, seed, network);

@@ -119,7 +119,7 @@ impl SweepArgs {
 
 impl SearchArgs {
     fn run(self) -> Exit {
-        let plan = match self.plan() {
+        let plan = match self.plan().and_then(|plan| self.output.require().map(|()| plan)) {
             Ok(plan) => plan,
             Err(exit) => return exit,
         };
@@ -189,6 +189,11 @@ impl SearchArgs {
 }
 
 impl OutputArgs {
+    /// Refuses a folder that was named and cannot be written to.
+    fn require(&self) -> Result<(), Exit> {
+        self.out.as_deref().map_or(Ok(()), output::require_folder)
+    }
+
     /// Writes and prints `summary`; the exit code that it deserves.
     fn deliver(&self, summary: &Summary) -> Exit {
         let (file, written) = match self.write(summary) {

@@ -20,6 +20,7 @@ fn summary(shard: Shard, ended: End, runs: u64, failed: Option<Class>) -> Summar
         runs: Vec::new(),
         digest: String::new(),
         passport: None,
+        trace: None,
     };
     let failures = failed.map(failure).into_iter().collect();
     Summary { runs, failures, ..Summary::of(&plan, &Tally::default(), ended) }

@@ -4,12 +4,15 @@
 
 use std::fmt::Write as _;
 
-use crate::sim::check::CheckResult;
+use crate::sim::check::{CheckResult, Failure, Fingerprint};
 use crate::sim::run::RunReport;
 
 pub mod card;
 pub mod svg;
 pub mod timeline;
+
+/// Where a scenario came from that was read from standard input.
+pub const STANDARD_INPUT: &str = "standard input";
 
 /// Widest line of a report for people.
 const LINE_COLUMNS: usize = 100;
@@ -40,7 +43,7 @@ pub fn text(scenario: &str, report: &RunReport, card: Option<&str>) -> String {
     if let Some(card) = card {
         let _ = writeln!(out, "card {card}");
     }
-    let _ = writeln!(out, "\n{}", conclusion(scenario, report));
+    let _ = writeln!(out, "\n{}", conclusion(scenario, report, card));
     out
 }
 
@@ -83,31 +86,66 @@ pub(crate) fn wrapped(head: &str, words: &str) -> String {
     out
 }
 
-fn conclusion(scenario: &str, report: &RunReport) -> String {
+fn conclusion(scenario: &str, report: &RunReport, card: Option<&str>) -> String {
     match report.checks.iter().find(|check| !check.passed()) {
         None => format!("PASSED: {} checks", report.checks.len()),
         Some(first) => {
             let violation = first.first_violation().unwrap_or_default();
-            let broken = wrapped("FAILED: ", &format!("{} — {violation}", first.promise));
-            format!("{broken}again: {}", replay(scenario, report))
+            let mut out = wrapped("FAILED: ", &format!("{} — {violation}", first.promise));
+            for Failure { fingerprint, check, example, .. } in report.failures() {
+                let head = format!("✗ {fingerprint}  ");
+                out.push_str(&wrapped(&head, &format!("{check}: {example}")));
+            }
+            for (what, command) in next_steps(scenario, report, card) {
+                let _ = writeln!(out, "{what:<9}{command}");
+            }
+            out.trim_end().to_owned()
         }
     }
+}
+
+/// What can be done about a failure: a word and a command for each.
+fn next_steps(
+    scenario: &str,
+    report: &RunReport,
+    card: Option<&str>,
+) -> Vec<(&'static str, String)> {
+    let mut steps = vec![("again:", replay(scenario, report))];
+    // What is no file of its own can be had from the card.
+    let run = match card.map(shell_word) {
+        _ if is_file(scenario) => Some(format!("{}{}", shell_word(scenario), options(report))),
+        card => card,
+    };
+    if let Some(run) = run {
+        steps.push(("smaller:", format!("shakedown minimize {run}")));
+        steps.push(("keep:", format!("shakedown promote {run} --name NAME")));
+    }
+    steps
+}
+
+/// Whether the scenario can be read again by its name.
+fn is_file(scenario: &str) -> bool {
+    !scenario.ends_with("(built in)") && scenario != STANDARD_INPUT
 }
 
 /// The command that runs it again.
 pub(crate) fn replay(scenario: &str, report: &RunReport) -> String {
     let mut command = "shakedown run".to_owned();
-    if !scenario.ends_with("(built in)") {
+    if is_file(scenario) {
         let _ = write!(command, " {}", shell_word(scenario));
+    } else if scenario == STANDARD_INPUT {
+        command.push_str(" -");
     }
-    let _ = write!(command, " --seed {}", report.seed);
+    command + &options(report)
+}
+
+/// The options that say which run of a scenario it was.
+fn options(report: &RunReport) -> String {
+    let seed = format!(" --seed {}", report.seed);
     match report.network.name() {
-        "kernel" => {}
-        other => {
-            let _ = write!(command, " --network {other}");
-        }
+        "kernel" => seed,
+        other => format!("{seed} --network {other}"),
     }
-    command
 }
 
 /// `text` as one word of a shell.
@@ -121,7 +159,16 @@ pub(crate) fn shell_word(text: &str) -> String {
 
 /// For programs.
 pub fn json(report: &RunReport) -> String {
-    let text = serde_json::to_string_pretty(report).unwrap_or_else(|error| error.to_string());
+    /// The run and the names of its failures, the first one first.
+    #[derive(serde::Serialize)]
+    struct Told<'a> {
+        #[serde(flatten)]
+        report: &'a RunReport,
+        fingerprints: Vec<Fingerprint>,
+    }
+    let fingerprints = report.failures().into_iter().map(|failure| failure.fingerprint).collect();
+    let told = Told { report, fingerprints };
+    let text = serde_json::to_string_pretty(&told).unwrap_or_else(|error| error.to_string());
     format!("{text}\n")
 }
 
@@ -180,6 +227,42 @@ pub fn junit(scenario: &str, report: &RunReport) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::run::defect::Defect;
+    use crate::sim::run::{Network, Options, run_defective};
+    use crate::sim::scenario;
+    use crate::sim::seed::Seed;
+    use crate::sim::trace::Sink;
+
+    #[test]
+    fn a_failing_run_says_what_to_do() {
+        let file = scenario::load(scenario::BUILT_IN_NAME, scenario::BUILT_IN).expect("loads");
+        let options = Options { seed: Seed(1), network: Network::Kernel, sink: Sink::None };
+        let report = run_defective(&file, options, Defect::DoubledRate);
+        let first = report.failures().swap_remove(0).fingerprint;
+        let json: serde_json::Value = serde_json::from_str(&json(&report)).expect("JSON");
+        assert_eq!(json["fingerprints"][0], first.as_str());
+        assert_eq!(json["id"], report.id.as_str());
+        let smaller = |run: &str| format!("\nsmaller: shakedown minimize {run}\n");
+        let cases = [
+            (
+                "my x.toml",
+                None,
+                "again:   shakedown run 'my x.toml' --seed 1",
+                "'my x.toml' --seed 1",
+            ),
+            (scenario::BUILT_IN_NAME, Some("a.html"), "again:   shakedown run --seed 1", "a.html"),
+            (STANDARD_INPUT, Some("a.html"), "again:   shakedown run - --seed 1", "a.html"),
+        ];
+        for (name, card, again, run) in cases {
+            let text = text(name, &report, card);
+            assert!(text.contains(&format!("✗ {first}  ")), "{text}");
+            assert!(text.contains(again) && text.contains(&smaller(run)), "{text}");
+            let keep = format!("keep:    shakedown promote {run} --name NAME");
+            assert!(text.contains(&keep), "{text}");
+        }
+        let without = text(scenario::BUILT_IN_NAME, &report, None);
+        assert!(!without.contains("smaller:"), "{without}");
+    }
 
     #[test]
     fn words_break_below_the_first() {

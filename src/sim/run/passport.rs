@@ -26,18 +26,34 @@ pub struct Build {
     pub version: String,
     /// Ten base32 letters of the lock file's hash.
     pub lock: String,
+    /// Hash of the sources, in hex; empty when a build wrote it that did not tell.
+    #[serde(default)]
+    pub source: String,
 }
 
 impl Build {
     /// This one.
     pub fn current() -> Self {
-        Self { version: env!("CARGO_PKG_VERSION").to_owned(), lock: identity::lock_letters() }
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            lock: identity::lock_letters(),
+            source: env!("SHAKEDOWN_SOURCE").to_owned(),
+        }
+    }
+
+    /// Whether `self` and `other` give runs the same names: [`RunId`] says nothing of the sources.
+    fn names_runs_like(&self, other: &Self) -> bool {
+        (&self.version, &self.lock) == (&other.version, &other.lock)
     }
 }
 
 impl std::fmt::Display for Build {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "shakedown {} (lock file {})", self.version, self.lock)
+        let Self { version, lock, source } = self;
+        match source.as_str() {
+            "" => write!(f, "shakedown {version} (lock file {lock})"),
+            _ => write!(f, "shakedown {version} (lock file {lock}, source {source})"),
+        }
     }
 }
 
@@ -142,7 +158,7 @@ impl Passport {
             return Err(PassportError::NoFile("it reads back as another one".to_owned()));
         }
         let is = RunId::of(&self.scenario, self.seed, self.network);
-        if self.is_of_this_build() && is != self.id {
+        if self.build.names_runs_like(&Build::current()) && is != self.id {
             return Err(PassportError::Changed { said: self.id.clone(), is });
         }
         Ok(())
@@ -212,5 +228,21 @@ mod tests {
         let other = Passport::parse(with("/build", other).to_string().as_bytes()).expect("reads");
         assert!(!other.is_of_this_build());
         assert_eq!(other.build.to_string(), "shakedown 9.9.9 (lock file zzzzzzzzzz)");
+    }
+
+    #[test]
+    fn other_sources_are_another_build_with_the_same_names() {
+        let this = passport();
+        let source = &this.build.source;
+        assert!(source.len() == 16 && source.chars().all(|c| c.is_ascii_hexdigit()), "{source}");
+        let build = Build { source: "0123456789abcdef".to_owned(), ..this.build.clone() };
+        let said = build.to_string();
+        assert!(said.ends_with(", source 0123456789abcdef)"), "{said}");
+        let other = Passport { build, ..this };
+        let json = serde_json::to_vec(&other).expect("JSON");
+        let read = Passport::parse(&json).expect("a warning is all that follows");
+        assert!(!read.is_of_this_build());
+        let changed = Passport { seed: Seed(8), ..other }.examine();
+        assert!(matches!(changed, Err(PassportError::Changed { .. })), "{changed:?}");
     }
 }

@@ -161,7 +161,7 @@ impl Reference {
         let passport = kind.passport.clone().ok_or(ReferenceError::NotDrawn)?;
         passport.examine()?;
         let failure = Some(kind.fingerprint.clone());
-        Ok(Self { passport, origin: Origin::Summary, digest: None, failure })
+        Ok(Self { passport, origin: Origin::Summary, digest: kind.trace, failure })
     }
 
     /// The run of the failure card `html`.
@@ -169,14 +169,28 @@ impl Reference {
     /// # Errors
     /// [`ReferenceError::Card`], [`ReferenceError::Passport`]
     pub fn of_card(html: &str) -> Result<Self, ReferenceError> {
-        let mark = r#"id="passport""#;
-        let (_, after) =
-            html.split_once(mark).ok_or(ReferenceError::Card("it holds no passport"))?;
-        let script = after.split_once('>').and_then(|(_, body)| body.split_once("</script>"));
-        let (json, _) = script.ok_or(ReferenceError::Card("its passport is cut off"))?;
-        let passport = Passport::parse(json.as_bytes())?;
-        Ok(Self { passport, origin: Origin::Card, digest: None, failure: None })
+        /// What of the verdict a replay is compared with.
+        #[derive(serde::Deserialize)]
+        struct Verdict {
+            trace: TraceDigest,
+        }
+        let passport = block(html, r#"id="passport""#);
+        let passport = passport.ok_or(ReferenceError::Card("it holds no whole passport"))?;
+        let passport = Passport::parse(passport.as_bytes())?;
+        let verdict = block(html, r#"id="verdict""#);
+        let verdict = verdict.ok_or(ReferenceError::Card("it holds no whole verdict"))?;
+        let Ok(Verdict { trace }) = serde_json::from_str(verdict) else {
+            return Err(ReferenceError::Card("its verdict has no digest of the trace"));
+        };
+        Ok(Self { passport, origin: Origin::Card, digest: Some(trace), failure: None })
     }
+}
+
+/// The JSON in the script of `html` that has the attribute `mark`.
+fn block<'a>(html: &'a str, mark: &str) -> Option<&'a str> {
+    let (_, after) = html.split_once(mark)?;
+    let (_, body) = after.split_once('>')?;
+    body.split_once("</script>").map(|(json, _)| json)
 }
 
 /// Failures of a summary, one line each.
@@ -220,6 +234,7 @@ mod tests {
             runs: Vec::new(),
             digest: String::new(),
             passport,
+            trace: Some(TraceDigest { hash: 7, events: 2, bytes: 9 }),
         }
     }
 
@@ -248,8 +263,8 @@ mod tests {
             let error = seed(choice).expect_err(expected);
             assert!(error.contains(expected) && error.contains(&letters), "{error}");
         }
-        let only = summary(vec![one]);
-        assert!(Reference::of_summary(&only, &Choice::Only).is_ok());
+        let only = Reference::of_summary(&summary(vec![one.clone()]), &Choice::Only);
+        assert_eq!(only.expect("clear").digest, one.trace);
         let none = Reference::of_summary(&summary(Vec::new()), &Choice::Only);
         assert!(matches!(none, Err(ReferenceError::NoFailures)));
         let undrawn = summary(vec![failure("c", None)]);

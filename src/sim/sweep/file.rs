@@ -168,7 +168,7 @@ fn require_all<T>(count: u64, by_shard: &BTreeMap<u64, T>) -> Result<(), MergeEr
 
 /// What two summaries must have in common and have not, in words.
 fn difference(one: &Summary, other: &Summary) -> Option<String> {
-    let build = |s: &Summary| format!("version {}, lock file {}", s.build.version, s.build.lock);
+    let build = |s: &Summary| s.build.to_string();
     let scenarios = |s: &Summary| {
         let each = s.scenarios.iter().map(|of| format!("{} ({})", of.origin, of.hash));
         each.collect::<Vec<_>>().join(", ")

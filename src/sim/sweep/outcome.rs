@@ -14,7 +14,7 @@ use crate::sim::check::{CheckResult, Class, Failure, Margin};
 use crate::sim::run::passport::Passport;
 use crate::sim::run::{self, Options, RunReport};
 use crate::sim::seed::Seed;
-use crate::sim::trace::Sink;
+use crate::sim::trace::{Sink, TraceDigest};
 
 /// One run as a sweep counts it.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,8 +23,8 @@ pub struct Outcome {
     pub scenario: usize,
     /// Its seed.
     pub seed: Seed,
-    /// XXH3-128 of its trace; 0 when the simulator panicked.
-    pub trace: u128,
+    /// Digest of its trace; none when the simulator panicked.
+    pub trace: Option<TraceDigest>,
     /// What each check found.
     pub checks: Vec<CheckOutcome>,
     /// Every way in which it failed.
@@ -90,7 +90,7 @@ impl Outcome {
         Self {
             scenario,
             seed: report.seed,
-            trace: report.trace.hash,
+            trace: Some(report.trace),
             checks: report.checks.iter().map(CheckOutcome::of).collect(),
             failures: report.failures(),
             marks: report.sometimes.clone(),
@@ -102,7 +102,7 @@ impl Outcome {
         Self {
             scenario,
             seed,
-            trace: 0,
+            trace: None,
             checks: Vec::new(),
             failures: vec![Failure::of_panic(payload)],
             marks: BTreeSet::new(),
@@ -120,7 +120,7 @@ impl Outcome {
         let mut hash = Xxh3::new();
         hash.update(&scenario.to_le_bytes());
         hash.update(&self.seed.0.to_le_bytes());
-        hash.update(&self.trace.to_le_bytes());
+        hash.update(&self.trace.map_or(0, |trace| trace.hash).to_le_bytes());
         for check in &self.checks {
             hash.update(check.name.as_bytes());
             hash.update(&check.examined.to_le_bytes());
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn a_panic_anywhere_is_an_outcome() {
         let outcome = Outcome::guarded(1, Seed(7), || panic!("no words for it"));
-        assert_eq!((outcome.scenario, outcome.seed, outcome.trace), (1, Seed(7), 0));
+        assert_eq!((outcome.scenario, outcome.seed, outcome.trace), (1, Seed(7), None));
         let [failure] = outcome.failures.as_slice() else { panic!("{outcome:?}") };
         assert_eq!(
             (failure.check, failure.example.as_str()),

@@ -47,8 +47,7 @@ fn head(summary: &Summary) -> String {
     if !shard.is_whole() {
         let _ = write!(out, ", shard {shard}");
     }
-    let (network, version, lock) = (network.name(), &build.version, &build.lock);
-    let _ = writeln!(out, ", network {network}, version {version} ({lock})");
+    let _ = writeln!(out, ", network {}\n{build}", network.name());
     let _ = writeln!(
         out,
         "{} runs, {} passed, {} failed; digest {}{}\n",
@@ -83,9 +82,10 @@ fn failure(summary: &Summary, kind: &FailureKind, file: Option<&str>) -> String 
 
 /// `what`, and of which scenario, where there are several.
 fn of_scenario(summary: &Summary, what: impl Display, scenario: u64) -> String {
-    match summary.scenarios.len() {
-        0 | 1 => what.to_string(),
-        _ => format!("{what} of scenario {}", scenario + 1),
+    let at = usize::try_from(scenario).ok();
+    match at.and_then(|at| summary.scenarios.get(at)) {
+        Some(scenario) if summary.scenarios.len() > 1 => format!("{what} of {}", scenario.origin),
+        _ => what.to_string(),
     }
 }
 
@@ -130,7 +130,8 @@ fn checks(summary: &Summary) -> String {
         let _ = write!(out, "{mark} {name:<16} {examined:>11} {excused:>7} {broken:>7}");
         if let Some(WorstMargin { worst, limit, unit, run }) = &check.worst {
             let margin = Margin { worst: *worst, limit: *limit, unit: "" };
-            let _ = write!(out, "  {margin}{unit} (seed {})", run.seed);
+            let seed = of_scenario(summary, run.seed, run.scenario);
+            let _ = write!(out, "  {margin}{unit} (seed {seed})");
         }
         out.push('\n');
     }

@@ -16,9 +16,10 @@ use crate::sim::run::Network;
 use crate::sim::run::passport::{Build, Passport};
 use crate::sim::scenario::Scenario;
 use crate::sim::seed::Seed;
+use crate::sim::trace::TraceDigest;
 
 /// Version of this form; raised when a reader of the old form would misread the new one.
-pub const SUMMARY_SCHEMA: u32 = 2;
+pub const SUMMARY_SCHEMA: u32 = 3;
 
 /// What a sweep found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -133,6 +134,8 @@ pub struct FailureKind {
     pub digest: String,
     /// The first of these runs, so that it can be run again; none when drawing it is what failed.
     pub passport: Option<Passport>,
+    /// Digest of that run's trace, which a replay must have too; none when the simulator broke.
+    pub trace: Option<TraceDigest>,
 }
 
 /// A situation that one scenario lists.

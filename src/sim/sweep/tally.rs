@@ -77,6 +77,7 @@ impl Tally {
             runs: vec![run],
             digest: String::new(),
             passport: outcome.passport(plan),
+            trace: outcome.trace,
         };
         self.add_failure(kind, digest);
     }

@@ -11,6 +11,7 @@ use crate::sim::check::{Class, Failure, Fingerprint, Margin};
 use crate::sim::run::passport::Build;
 use crate::sim::scenario;
 use crate::sim::seed::Seed;
+use crate::sim::trace::TraceDigest;
 
 /// A storm of half a minute that some seeds survive and some do not: a broker is gone for as long
 /// as New Relic refuses, and the synthesis lag that is asked for is shorter than the longest drawn.
@@ -97,6 +98,7 @@ fn a_run_of_a_summary_can_be_run_again() {
         let failures = report.failures();
         assert!(failures.iter().any(|failure| failure.fingerprint == kind.fingerprint));
         assert_eq!(passport.seed, kind.runs[0].seed);
+        assert_eq!(kind.trace, Some(report.trace), "what a replay is compared with");
     }
     assert!(!summary.failures.is_empty());
 }
@@ -180,8 +182,8 @@ fn damaged_files_are_refused() {
     assert!(read("x.json", &text).is_ok());
     let half = &text[..text.len() / 2];
     let swapped = text.replacen("\"runs\": 0", "\"runs\": 7", 1);
-    let newer = text.replacen("\"schema\": 2", "\"schema\": 3", 1);
-    let older = text.replacen("\"schema\": 2", "\"schema\": 1", 1);
+    let newer = text.replacen("\"schema\": 3", "\"schema\": 4", 1);
+    let older = text.replacen("\"schema\": 3", "\"schema\": 2", 1);
     let extra = text.replacen("\"runs\": 0", "\"runs\": 0,\n  \"more\": 1", 1);
     let cases = [
         (half, "the summary ends in the middle"),
@@ -190,8 +192,8 @@ fn damaged_files_are_refused() {
         ("{}", "missing field `schema`"),
         ("\u{0}\u{1}", "not the summary of a sweep"),
         (swapped.as_str(), "the seal does not fit"),
-        (newer.as_str(), "a summary of schema 3, and this version of shakedown reads 2"),
-        (older.as_str(), "a summary of schema 1, and this version of shakedown reads 2"),
+        (newer.as_str(), "a summary of schema 4, and this version of shakedown reads 3"),
+        (older.as_str(), "a summary of schema 2, and this version of shakedown reads 3"),
         (extra.as_str(), "unknown field `more`"),
     ];
     for (text, said) in cases {
@@ -217,7 +219,8 @@ fn summaries_of_different_sweeps_do_not_merge() {
         (vec![part(1, 2), part(1, 2)], "1.json and 2.json are both shard 1/2"),
         (vec![part(1, 1), part(1, 1)], "both shard 1/1"),
         (vec![part(1, 2), part(2, 3)], "numbers of shards are 2, and 3"),
-        (vec![part(1, 2), with(|s| s.build.version = "9.9.9".into())], "builds are version 0.1.0"),
+        (vec![part(1, 2), with(|s| s.build.version = "9.9.9".into())], "builds are shakedown 0.1.0"),
+        (vec![part(1, 2), with(|s| s.build.source = "other".into())], "source other)"),
         (
             vec![part(1, 2), with(|s| s.network = Network::Turmoil)],
             "networks are kernel, and turmoil",
@@ -281,7 +284,7 @@ fn outcome(place: u64, bits: u64, margin: f64) -> Outcome {
     Outcome {
         scenario: usize::try_from(place % 2).expect("small"),
         seed: Seed(place / 2 + 1),
-        trace: u128::from(bits),
+        trace: Some(TraceDigest { hash: u128::from(bits), events: bits % 97, bytes: bits % 97 }),
         checks: checks.collect(),
         failures: failures.collect(),
         marks: some(MARKS, 12),
@@ -315,7 +318,11 @@ fn colourful(shard: Shard) -> Summary {
     let seeds = SeedRange { first: 1, count: Some(30) };
     let plan = Plan { scenarios, seeds, ..plan(30, shard) };
     let mut summary = counted(&plan, &outcomes);
-    summary.build = Build { version: "1.2.3".to_owned(), lock: "0123456789".to_owned() };
+    summary.build = Build {
+        version: "1.2.3".to_owned(),
+        lock: "0123456789".to_owned(),
+        source: "0123456789abcdef".to_owned(),
+    };
     summary
 }
 

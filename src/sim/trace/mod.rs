@@ -107,10 +107,14 @@ struct State {
 pub struct Trace(Arc<Mutex<State>>);
 
 /// What identifies a trace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(deny_unknown_fields)]
 pub struct TraceDigest {
-    /// XXH3-128 of all bytes.
-    #[serde(serialize_with = "hex")]
+    /// XXH3-128 of all bytes, in hex.
+    #[serde(serialize_with = "hex", deserialize_with = "from_hex")]
+    #[schemars(with = "String")]
     pub hash: u128,
     /// Number of lines.
     pub events: u64,
@@ -120,6 +124,11 @@ pub struct TraceDigest {
 
 fn hex<S: serde::Serializer>(hash: &u128, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&format_args!("{hash:032x}"))
+}
+
+fn from_hex<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u128, D::Error> {
+    let text = <String as serde::Deserialize>::deserialize(from)?;
+    u128::from_str_radix(&text, 16).map_err(serde::de::Error::custom)
 }
 
 impl std::fmt::Display for TraceDigest {

@@ -97,8 +97,9 @@ fn a_failure_reads_like_this() {
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     // Ids of builds and runs change with every version; the rest does not.
-    let text =
-        words(&page).replace(report.id.as_str(), "RUN").replace(&Build::current().lock, "LOCK");
+    let Build { lock, source, .. } = Build::current();
+    let text = words(&page).replace(report.id.as_str(), "RUN");
+    let text = text.replace(&lock, "LOCK").replace(&source, "SOURCE");
     settings.bind(|| insta::assert_snapshot!("failure", text));
 }
 
@@ -141,6 +142,7 @@ fn programs_find_run_and_verdict_in_a_card() {
     let (page, report, _, passport) = card(&scenario(OUTAGE), Some(Defect::LostBatch));
     let reference = Reference::of_card(&page).expect("a card");
     assert_eq!(reference.passport, passport);
+    assert_eq!(reference.digest, Some(report.trace), "what a replay is compared with");
     let verdict = page.split("id=\"verdict\">").nth(1).and_then(|rest| rest.split('<').next());
     let verdict: serde_json::Value =
         serde_json::from_str(verdict.expect("a verdict")).expect("JSON");
@@ -149,7 +151,8 @@ fn programs_find_run_and_verdict_in_a_card() {
     assert_eq!(verdict["id"], report.id.to_string());
     let broken = report.checks.iter().find(|check| !check.passed()).expect("one is broken");
     assert_eq!(verdict["broken"][0], broken.name);
-    for cut in [page.len() / 2, page.find("id=\"passport\"").expect("it is there") + 200] {
+    let after = |mark: &str| page.find(mark).expect("it is there") + 200;
+    for cut in [page.len() / 2, after("id=\"passport\""), after("id=\"verdict\"")] {
         assert!(Reference::of_card(&page[..cut]).is_err(), "cut at {cut}");
     }
     let newer = page.replace("id=\"passport\">{\"schema\":1", "id=\"passport\">{\"schema\":99");
