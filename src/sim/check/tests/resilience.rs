@@ -265,6 +265,7 @@ fn losses_are_held_to_the_scenario() {
     holds(&record, "loss");
     ledger(&mut record).enqueued = 9;
     ledger(&mut record).events_lost.insert("forbidden".to_owned(), 4);
+    ledger(&mut record).dead_lettered = 4;
     breaks(&record, "loss", "4 events were given up (forbidden) without need");
     with_fault(&mut record, "at = \"70s\"\nlasts = \"9s\"\nforbidden = {}");
     breaks(&record, "loss", "4 events were given up (forbidden), but");
@@ -344,6 +345,7 @@ fn excuses_are_borne_out_by_what_was_seen_of_the_life() {
         }
         ledger(&mut record).enqueued += count;
         ledger(&mut record).events_lost.insert((*reason).to_owned(), *count);
+        ledger(&mut record).dead_lettered = *count;
         change(&mut record);
         match *words {
             "" => holds(&record, "loss"),
