@@ -141,9 +141,12 @@ fn from_sweep_to_regression() -> Result<(), Failed> {
     let output = shakedown(&["minimize", &noisy, "--seed", "3", "--out", &small]);
     expect(&output, 0, &["breaker: event-api opened", "0 faults, 1 cluster, 1 broker, 0 topics"])?;
     let written = std::fs::read_to_string(&small)?;
-    for part in
-        ["# Fails as ", "seed = 3", "title = \"Nothing goes wrong\"", "breaker_opens_min = 90"]
-    {
+    for part in [
+        "# Fails as ",
+        "seed = 3",
+        "title = \"Fails without any fault: breaker\"",
+        "breaker_opens_min = 90",
+    ] {
         if !written.contains(part) {
             return Err(format!("no {part} in\n{written}").into());
         }
@@ -192,6 +195,10 @@ fn resumed() -> Result<(), Failed> {
     expect(&other, 3, &["it is of run"])?;
     let rest = shakedown(&["minimize", &noisy, "--out", &two, "--resume"]);
     expect(&rest, 0, &["nothing more can go"])?;
+    let done = shakedown(&["minimize", &noisy, "--out", &two, "--resume"]);
+    expect(&done, 0, &["two.toml is already minimal"])?;
+    let other = shakedown(&["minimize", &noisy, "--seed", "8", "--out", &two, "--resume"]);
+    expect(&other, 3, &["two.state: there is no such state", "help: name another file"])?;
     let (one, two) = (std::fs::read_to_string(one)?, std::fs::read_to_string(two)?);
     if one.replace("one.toml", "two.toml") != two {
         return Err(format!("{one}\nis not\n{two}").into());

@@ -22,6 +22,7 @@ use crate::sim::run::passport::Passport;
 use crate::sim::run::reference::Letters;
 use crate::sim::run::{self, Options, RunReport};
 use crate::sim::trace::diverge::{Comparison, Divergence, Followed, Sides, Window, compare};
+use crate::sim::trace::export::EventJson;
 use crate::sim::trace::file::{FileError, Reader};
 use crate::sim::trace::{Sink, TraceEvent};
 
@@ -379,14 +380,24 @@ fn differing(hosts: usize) -> String {
     counted_as(hosts, "host differs", "hosts differ")
 }
 
+/// One event of each side.
+fn both(out: &mut String, sides: &Sides<Option<EventJson>>) {
+    for (sign, event) in [("A", &sides.a), ("B", &sides.b)] {
+        let row = event.as_ref().map(json_row);
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "  {sign}  {}", row.as_deref().unwrap_or("(the trace ends here)"));
+    }
+}
+
 fn divergence_text(found: &Divergence) -> String {
     let mut out = String::from("\nthe first difference\n");
     for event in &found.before {
         let _ = writeln!(out, "     {}", json_row(event));
     }
-    for (sign, event) in [("A", &found.first.a), ("B", &found.first.b)] {
-        let row = event.as_ref().map(json_row);
-        let _ = writeln!(out, "  {sign}  {}", row.as_deref().unwrap_or("(the trace ends here)"));
+    both(&mut out, &found.first);
+    if let Some(act) = &found.first_act {
+        out.push_str("\nthe first difference that is no packet\n");
+        both(&mut out, act);
     }
     let differs: Vec<(&String, &Followed)> =
         found.followed.iter().filter(|(_, followed)| followed.differs).collect();

@@ -13,6 +13,7 @@ use std::str::FromStr;
 
 use crate::config::toml_file::{FILE_BYTES_MAX, nearest};
 use crate::sim::report::STANDARD_INPUT;
+use crate::sim::report::card::GENERATOR;
 use crate::sim::trace::file::MAGIC;
 
 /// Why a file gives no text.
@@ -76,7 +77,7 @@ impl Written {
         let has = |mark: &[u8]| bytes.windows(mark.len()).any(|window| window == mark);
         match bytes.iter().find(|byte| !byte.is_ascii_whitespace())? {
             _ if bytes.starts_with(&MAGIC) => Some(Self::Trace),
-            b'<' if has(b"id=\"passport\"") => Some(Self::Card),
+            b'<' if has(GENERATOR.as_bytes()) || has(b"id=\"passport\"") => Some(Self::Card),
             b'<' => Some(Self::Page),
             b'{' if has(b"\"seal\"") => Some(Self::Summary),
             b'{' => Some(Self::Json),
@@ -144,6 +145,19 @@ pub fn summary_text(path: &Path, max: u64) -> Result<String, InputError> {
     };
     let help = "give the summary.json files that `shakedown sweep` wrote".to_owned();
     Err(InputError::Other { name, what, wanted: "a sweep's summary", help })
+}
+
+/// What the file at `path`, which is no trace file, is instead, if that is known.
+pub fn instead_of_trace(path: &Path) -> Option<InputError> {
+    let mut bytes = Vec::new();
+    File::open(path).ok()?.take(FILE_BYTES_MAX as u64).read_to_end(&mut bytes).ok()?;
+    let written = Written::of(&bytes).filter(|written| *written != Written::Trace)?;
+    let name = path.display().to_string();
+    let help = match written {
+        Written::Card | Written::Summary => written.instead(&name),
+        _ => "write one with `shakedown run SCENARIO --trace FILE`".to_owned(),
+    };
+    Some(InputError::Other { name, what: written.what(), wanted: "a trace file", help })
 }
 
 /// The text of a file that shakedown wrote: at most `max` bytes.
@@ -318,6 +332,11 @@ mod tests {
             let said = |found: Result<String, InputError>| found.err().map(|e| e.to_string());
             let found = said(scenario_text(&file).map(|(_, text)| text));
             let expected = no_scenario.map(|what| format!("is {what}, not a scenario\nhelp: "));
+            assert_eq!(found.is_some(), expected.is_some(), "{found:?}");
+            assert!(found.unwrap_or_default().contains(&expected.unwrap_or_default()));
+            let no_trace = no_scenario.filter(|what| *what != "a trace file");
+            let found = instead_of_trace(&file).map(|error| error.to_string());
+            let expected = no_trace.map(|what| format!("is {what}, not a trace file\nhelp: "));
             assert_eq!(found.is_some(), expected.is_some(), "{found:?}");
             assert!(found.unwrap_or_default().contains(&expected.unwrap_or_default()));
             let found = said(summary_text(&file, 100));

@@ -16,6 +16,15 @@ pub enum Instant {
     Event(EventId),
 }
 
+impl std::fmt::Display for Instant {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Time(time) => time.fmt(f),
+            Self::Event(id) => write!(f, "#{id}"),
+        }
+    }
+}
+
 /// A text that is no instant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no instant: write a time (90s, 51.5s, 2min, 01:30.250) or an event (#317)")]

@@ -11,7 +11,7 @@ use clap::Args;
 
 use super::run::NetworkArg;
 use super::{Exit, complain, input, scenario};
-use crate::sim::run::passport::{Build, Passport};
+use crate::sim::run::passport::{Build, Passport, PassportError};
 use crate::sim::run::reference::{Choice, Letters, Reference, ReferenceError};
 use crate::sim::seed::Seed;
 use crate::sim::sweep;
@@ -146,7 +146,10 @@ impl WhichArgs {
                 let network = self.network.unwrap_or(NetworkArg::Kernel).into();
                 return Ok(Reference::of_scenario(&name, &scenario, seed, network));
             }
-            Kind::Trace => Reference::of_trace(BufReader::new(open(path)?)),
+            Kind::Trace => Reference::of_trace(BufReader::new(open(path)?)).map(|(run, wrong)| {
+                warn_of_rest(&name, wrong.as_ref());
+                run
+            }),
             Kind::Card => Reference::of_card(&text(path)?),
             Kind::Summary => {
                 let summary = sweep::read(&name, &text(path)?);
@@ -180,9 +183,13 @@ fn refuse(message: &str) -> Exit {
 fn refuse_reference(name: &str, error: &ReferenceError) -> Exit {
     let (help, exit) = match error {
         ReferenceError::Trace(error) => return refuse_trace(name, error),
-        ReferenceError::Passport(_) => {
-            ("read it with the build that wrote it, or make it anew", Exit::InvalidFile)
+        ReferenceError::Passport(PassportError::Newer { .. }) => {
+            ("read it with the build that wrote it, or a newer one", Exit::InvalidFile)
         }
+        ReferenceError::Passport(_) => {
+            ("it was damaged or changed: copy it again, or make it anew", Exit::InvalidFile)
+        }
+        ReferenceError::CutCard => ("copy it again, or make it anew", Exit::InvalidFile),
         ReferenceError::Card(_) => {
             ("cards are the .html files that `shakedown run` writes", Exit::InvalidFile)
         }
@@ -200,6 +207,16 @@ fn refuse_reference(name: &str, error: &ReferenceError) -> Exit {
 pub fn refuse_trace(name: &str, error: &FileError) -> Exit {
     let help = error.help();
     refuse(&format!("{name}: {error}\nhelp: {help}"))
+}
+
+/// Says that only the passport of a trace is of use.
+fn warn_of_rest(name: &str, wrong: Option<&FileError>) {
+    if let Some(error) = wrong {
+        complain(&format!(
+            "warning: {name}: {error}\nhelp: its passport is whole, so the run can be taken from \
+             it; there is nothing to compare it with"
+        ));
+    }
 }
 
 /// Says that another build made `passport`.

@@ -92,12 +92,43 @@ struct MinimizeReport<'a> {
     file: Option<String>,
 }
 
+/// What a search that has nothing to do says.
+#[derive(Serialize)]
+struct AlreadyMinimal {
+    already_minimal: bool,
+    /// The scenario file.
+    file: String,
+}
+
 impl MinimizeArgs {
     /// Carries the verb out.
     pub fn run(self) -> Exit {
         match self.carry_out() {
             Ok(exit) | Err(exit) => exit,
         }
+    }
+
+    /// What there is to do about a scenario without a state: nothing, if it is minimal.
+    fn without_state(
+        &self,
+        passport: &Passport,
+        letters: Option<&Letters>,
+        out: &Path,
+        state: &Path,
+    ) -> Result<Exit, Exit> {
+        let (file, state) = (out.display().to_string(), state.display());
+        let text = std::fs::read_to_string(out).unwrap_or_default();
+        if !is_minimal(&text, passport, letters) {
+            complain(&format!(
+                "{state}: there is no such state, and {file} is not the end of this search\n\
+                 help: name another file, or remove it, and begin without --resume"
+            ));
+            return Err(Exit::InvalidFile);
+        }
+        Ok(match self.format {
+            ReportFormat::Json => print_json(&AlreadyMinimal { already_minimal: true, file }),
+            ReportFormat::Text => print(&format!("{file} is already minimal\n")),
+        })
     }
 
     fn carry_out(&self) -> Result<Exit, Exit> {
@@ -117,8 +148,13 @@ impl MinimizeArgs {
             return Err(Exit::Usage);
         }
         let state = out.with_extension("state");
-        let found = search(&passport, letters.as_ref(), &self.search, &state, self.resume)?;
-        let text = file_text(&passport, &found, &out);
+        let resume = self.resume && state.exists();
+        if self.resume && !resume && !to_output && out.exists() {
+            return self.without_state(&passport, letters.as_ref(), &out, &state);
+        }
+        let found = search(&passport, letters.as_ref(), &self.search, &state, resume)?;
+        let path = if to_output { Path::new("FILE") } else { &out };
+        let text = file_text(&passport, &found, path);
         if to_output {
             return Ok(print(&text));
         }
@@ -131,16 +167,39 @@ impl MinimizeArgs {
     }
 }
 
+/// Where a scenario came from: the first comment above it.
+fn origin(passport: &Passport) -> String {
+    format!("Made smaller from {}, seed {}.", passport.origin, passport.seed)
+}
+
+/// What stands before a fingerprint above a scenario.
+const FAILS: &str = "Fails as ";
+
+/// The comment above a scenario that a finished search gave.
+const MINIMAL: &str = "Nothing more can go.";
+
 /// The scenario file with its story above it.
 fn file_text(passport: &Passport, found: &Minimized, out: &Path) -> String {
-    let file = out.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let mut comments = vec![
-        format!("Made smaller from {}, seed {}.", passport.origin, passport.seed),
-        format!("Fails as {} (check {}):", found.fingerprint, found.check),
-    ];
+    let mut comments =
+        vec![origin(passport), format!("{FAILS}{} (check {}):", found.fingerprint, found.check)];
     comments.extend(found.example.lines().map(|line| format!("  {line}")));
-    comments.push(format!("Again: shakedown run {file}{}", network_option(passport.network)));
+    comments.push(match found.ended {
+        Ended::Minimal => MINIMAL.to_owned(),
+        Ended::Stopped => "The search was stopped: more may go.".to_owned(),
+    });
+    let network = network_option(passport.network);
+    comments.push(format!("Again: shakedown run {}{network}", out.display()));
     scenario::write(&found.scenario, &comments)
+}
+
+/// Whether `text` is what a finished search for the same failure of the same run wrote.
+fn is_minimal(text: &str, passport: &Passport, letters: Option<&Letters>) -> bool {
+    let comments: Vec<&str> = text.lines().map_while(|line| line.strip_prefix("# ")).collect();
+    let fails = comments.iter().find_map(|comment| comment.strip_prefix(FAILS));
+    let wanted = letters.map(ToString::to_string).unwrap_or_default();
+    comments.first().is_some_and(|first| *first == origin(passport))
+        && comments.contains(&MINIMAL)
+        && fails.is_some_and(|fingerprint| fingerprint.starts_with(&wanted))
 }
 
 /// What `shakedown run` needs to take the same network.
@@ -179,4 +238,37 @@ fn report(passport: &Passport, found: &Minimized, out: &Path) -> String {
     let network = network_option(passport.network);
     text.push_str(&format!("again: shakedown run {}{network}\n", out.display()));
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::scenario::{BUILT_IN, BUILT_IN_NAME, load};
+    use crate::sim::seed::Seed;
+
+    #[test]
+    fn only_the_end_of_the_same_search_is_minimal() {
+        let scenario = load(BUILT_IN_NAME, BUILT_IN).expect("loads");
+        let passport = |seed| Passport::of("x.toml", &scenario, Seed(seed), Network::Kernel);
+        let whole = format!(
+            "# {}\n# {FAILS}abcdefghij (check loss):\n#   words\n# {MINIMAL}\ntitle = 'x'\n",
+            origin(&passport(7))
+        );
+        let of = |text: &str, seed, letters: Option<&str>| {
+            let letters = letters.map(|letters| letters.parse().expect("letters"));
+            is_minimal(text, &passport(seed), letters.as_ref())
+        };
+        let cases = [
+            (of(&whole, 7, None), true),
+            (of(&whole, 7, Some("ABC")), true),
+            (of(&whole, 7, Some("b")), false),
+            (of(&whole, 8, None), false),
+            (of(&whole.replace(MINIMAL, "more may go"), 7, None), false),
+            (of("title = 'x'\n", 7, None), false),
+            (of("", 7, None), false),
+        ];
+        for (place, (found, expected)) in cases.into_iter().enumerate() {
+            assert_eq!(found, expected, "case {place}");
+        }
+    }
 }

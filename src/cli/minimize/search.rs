@@ -75,9 +75,6 @@ fn remember(
         complain(&format!("{}: {problem}\nhelp: {help}", state.display()));
         Exit::InvalidFile
     };
-    if !state.exists() {
-        return Err(refuse("there is no such state", "begin without --resume"));
-    }
     let text = input::own_text(state, STATE_BYTES_MAX);
     let text = text.map_err(|error| refuse(&error.to_string(), "begin without --resume"))?;
     let memory = Memory::decode(&text, owner, letters);
@@ -165,9 +162,14 @@ pub fn search(
 
 /// Words for what is left, and the seed that it needs.
 fn name(passport: &Passport, found: &mut Minimized) {
-    let title = prose::sentence(&prose::title(&found.scenario));
-    found.scenario.title = title;
-    if let Some(promise) = prose::promise(&found.check) {
+    let title = match found.scenario.faults().is_empty() {
+        true => format!("fails without any fault: {}", found.check),
+        false => prose::title(&found.scenario),
+    };
+    found.scenario.title = prose::sentence(&title);
+    // What somebody promised says more than what every scenario promises.
+    let promise = prose::promise(&found.check).filter(|_| found.scenario.promise.is_empty());
+    if let Some(promise) = promise {
         found.scenario.promise = format!("{}.", prose::sentence(promise));
     }
     found.scenario.seed = passport.seed.0;

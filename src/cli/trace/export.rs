@@ -41,6 +41,9 @@ impl ExportArgs {
             ));
             return Exit::Usage;
         }
+        if let Err(exit) = self.filter.require_order() {
+            return exit;
+        }
         let mut filter = Filter::new(&self.filter);
         match (self.carry_out(&mut filter), &self.out) {
             (Ok(()), _) => filter.exit(),

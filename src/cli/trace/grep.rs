@@ -85,6 +85,9 @@ fn has(event: &TraceEvent, key: &str, value: &str) -> bool {
 impl GrepArgs {
     /// Carries the verb out.
     pub fn run(&self) -> Exit {
+        if let Err(exit) = self.filter.require_order() {
+            return exit;
+        }
         let mut filter = Filter::new(&self.filter);
         let mut rows = Rows::new(self.format);
         let printed = if self.with_causes {

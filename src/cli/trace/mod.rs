@@ -11,10 +11,12 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::input::{self, InputError};
 use super::instant::Instant;
 use super::reference::{refuse_trace, warn_of_build};
 use super::{Exit, ReportFormat, complain};
 use crate::config::toml_file::nearest;
+use crate::sim::time::SimTime;
 use crate::sim::trace::TraceEvent;
 use crate::sim::trace::file::{FileError, Index, Reader};
 
@@ -79,6 +81,29 @@ struct FilterArgs {
     limit: Option<u64>,
 }
 
+impl FilterArgs {
+    /// Refuses a window that ends before it begins.
+    fn require_order(&self) -> Result<(), Exit> {
+        let is_reversed = match (self.from, self.to) {
+            (Some(Instant::Time(from)), Some(Instant::Time(to))) => from > to,
+            (Some(Instant::Event(from)), Some(Instant::Event(to))) => from > to,
+            _ => false,
+        };
+        let (true, Some(from), Some(to)) = (is_reversed, self.from, self.to) else {
+            return Ok(());
+        };
+        complain(&format!("--from {from} is later than --to {to}\nhelp: swap them"));
+        Err(Exit::Usage)
+    }
+
+    /// The window in words.
+    fn window(&self) -> String {
+        let from = self.from.map_or_else(|| "the start".to_owned(), |from| from.to_string());
+        let to = self.to.map_or_else(|| "the end".to_owned(), |to| to.to_string());
+        format!("between {from} and {to}")
+    }
+}
+
 /// What exporting writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ExportFormat {
@@ -120,9 +145,16 @@ impl From<std::io::Error> for Trouble {
 
 impl Trouble {
     /// Says what is wrong; a reader that closed its pipe has what it wanted.
-    fn exit(&self, path: &Path) -> Exit {
+    fn exit(self, path: &Path) -> Exit {
         match self {
-            Self::File(error) => refuse_trace(&path.display().to_string(), error),
+            // Nothing of it was read: the path is wrong, not the file.
+            Self::File(FileError::Read { at: 0, source }) => {
+                refuse(&input::unreadable(path, source))
+            }
+            Self::File(error) => match input::instead_of_trace(path) {
+                Some(other) if matches!(error, FileError::Foreign { .. }) => refuse(&other),
+                _ => refuse_trace(&path.display().to_string(), &error),
+            },
             Self::Out(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Ok,
             Self::Out(error) => {
                 complain(&format!("cannot write: {error}"));
@@ -130,6 +162,11 @@ impl Trouble {
             }
         }
     }
+}
+
+fn refuse(error: &InputError) -> Exit {
+    complain(&error.to_string());
+    Exit::InvalidFile
 }
 
 fn open(path: &Path) -> Result<File, FileError> {
@@ -153,11 +190,13 @@ struct Filter<'a> {
     hosts: BTreeSet<String>,
     /// Whether there are events that nobody looked at.
     skipped: bool,
+    /// When the trace ends, and its last event.
+    last: Option<(SimTime, u64)>,
 }
 
 impl<'a> Filter<'a> {
     fn new(args: &'a FilterArgs) -> Self {
-        Self { args, taken: 0, hosts: BTreeSet::new(), skipped: false }
+        Self { args, taken: 0, hosts: BTreeSet::new(), skipped: false, last: None }
     }
 
     /// Whether no further event will be taken.
@@ -221,10 +260,31 @@ impl<'a> Filter<'a> {
         }
         exit
     }
+
+    /// Complains when nothing happened in the window that was asked for.
+    fn require_some(&self) -> Exit {
+        let has_window = self.args.from.is_some() || self.args.to.is_some();
+        if self.taken > 0 || self.is_over() || !has_window {
+            return Exit::Ok;
+        }
+        let about = match self.args.host.as_slice() {
+            [] => String::new(),
+            hosts => format!(" about {}", hosts.join(", ")),
+        };
+        let end = match self.last {
+            Some((at, events)) => format!("the trace ends at {at} with event #{events}"),
+            None => "give another --from or --to".to_owned(),
+        };
+        complain(&format!("no event {}{about}\nhelp: {end}", self.args.window()));
+        Exit::Failed
+    }
 }
 
 impl ShowArgs {
     fn run(&self) -> Exit {
+        if let Err(exit) = self.filter.require_order() {
+            return exit;
+        }
         let mut filter = Filter::new(&self.filter);
         let mut rows = Rows::new(self.format);
         let shown = match (self.filter.from, self.filter.to) {
@@ -233,7 +293,7 @@ impl ShowArgs {
         };
         let flushed = rows.flush().map_err(Trouble::from);
         match shown.and(flushed) {
-            Ok(()) => filter.exit(),
+            Ok(()) => filter.exit().or(filter.require_some()),
             Err(trouble) => trouble.exit(&self.file),
         }
     }
@@ -254,6 +314,8 @@ impl ShowArgs {
         let mut index = index(&self.file)?;
         warn_of_build(&self.file.display().to_string(), index.passport());
         let blocks: Vec<_> = index.blocks().collect();
+        let end = blocks.iter().map(|block| block.latest).max();
+        filter.last = end.map(|end| (end, index.digest().events));
         for (number, block) in blocks.iter().enumerate() {
             let before = self.filter.from.is_some_and(|from| match from {
                 Instant::Time(time) => block.latest < time,

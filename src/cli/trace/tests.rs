@@ -120,18 +120,47 @@ fn an_export_goes_where_a_link_leads_and_into_devices() {
 fn only_who_looked_at_everything_says_that_a_host_is_unknown() {
     let folder = folder();
     let (file, last) = (at(&folder, "whole.trace"), format!("#{EVENTS}"));
+    let (early, last) = (["--host", "early"], last.as_str());
+    for window in [["--from", last], ["--to", "#1"]] {
+        let hosts = [&early[..], &["--host", "late"]].concat();
+        let found = trace(&[&["show", &file], &hosts[..], &window].concat());
+        assert_eq!(found, Exit::Ok, "{window:?}");
+    }
     let cases: [(&[&str], Exit); 6] = [
         (&["--host", "early"], Exit::Ok),
         (&["--host", "nobody", "--limit", "0"], Exit::Ok),
         (&["--host", "nobody"], Exit::Failed),
-        (&["--host", "early", "--from", &last], Exit::Ok),
-        (&["--host", "late", "--to", "#1"], Exit::Ok),
+        (&["--host", "early", "--from", last], Exit::Failed),
+        (&["--host", "late", "--to", "#1"], Exit::Failed),
         (&["--host", "nobody", "--from", "#1"], Exit::Failed),
     ];
     for (arguments, exit) in cases {
         let found = trace(&[&["show", &file], arguments].concat());
         assert_eq!(found, exit, "{arguments:?}");
     }
+}
+
+#[test]
+fn a_window_without_events_is_told() {
+    let folder = folder();
+    let (file, beyond) = (at(&folder, "whole.trace"), format!("#{}", EVENTS + 1));
+    let cases: [(&[&str], Exit); 7] = [
+        (&["--from", "99:00"], Exit::Failed),
+        (&["--from", &beyond], Exit::Failed),
+        (&["--from", "2s", "--to", "1s"], Exit::Usage),
+        (&["--from", "#2", "--to", "#1"], Exit::Usage),
+        (&["--from", "99:00", "--to", "#1"], Exit::Failed),
+        (&["--from", "99:00", "--limit", "0"], Exit::Ok),
+        (&["--from", "#2", "--to", "#2"], Exit::Ok),
+    ];
+    for (arguments, exit) in cases {
+        assert_eq!(trace(&[&["show", &file], arguments].concat()), exit, "{arguments:?}");
+    }
+    let reversed = ["--from", "#2", "--to", "#1"];
+    assert_eq!(trace(&[&["grep", &file, "."], &reversed[..]].concat()), Exit::Usage);
+    let mut export = vec!["export", &file, "--format", "jsonl"];
+    export.extend(reversed);
+    assert_eq!(trace(&export), Exit::Usage);
 }
 
 #[test]

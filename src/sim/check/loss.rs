@@ -37,8 +37,8 @@ fn examine(record: &Record) -> Finding {
 const REFUSALS: &[&str] =
     &["forbidden", "bad_request", "unsupported_media_type", "event_too_large"];
 
-/// What New Relic refused for good is given up only for now: where there is a spool and its disk was
-/// sound, all of it is kept as dead letters.
+/// What New Relic refused for good is given up only for now: where there is a spool and its disk
+/// was sound, all of it is kept as dead letters.
 fn dead_letters(finding: &mut Finding, record: &Record) {
     let atlas = Atlas::with(&record.scenario, &record.faults);
     let sound = |life: &&PipelineRecord| {

@@ -10,6 +10,7 @@ use std::str::FromStr;
 use super::Network;
 use super::passport::{Passport, PassportError};
 use crate::sim::check::Fingerprint;
+use crate::sim::report::card::GENERATOR;
 use crate::sim::scenario::Scenario;
 use crate::sim::seed::Seed;
 use crate::sim::sweep::{FailureKind, Summary};
@@ -94,6 +95,9 @@ pub enum ReferenceError {
     /// Its passport is not one.
     #[error("its passport: {0}")]
     Passport(#[from] PassportError),
+    /// It is a part of a card.
+    #[error("it is a failure card that is cut off")]
+    CutCard,
     /// It is a page without a passport.
     #[error("it is no failure card: {0}")]
     Card(&'static str),
@@ -120,15 +124,23 @@ impl Reference {
         Self { passport, origin: Origin::Scenario, digest: None, failure: None }
     }
 
-    /// The run of the trace file `from`, which is read to its end.
+    /// The run of the trace file `from`, which is read to its end; and what is wrong after its
+    /// passport, which is enough to run it again.
     ///
     /// # Errors
     /// [`ReferenceError::Trace`]
-    pub fn of_trace(from: impl Read) -> Result<Self, ReferenceError> {
+    pub fn of_trace(from: impl Read) -> Result<(Self, Option<FileError>), ReferenceError> {
         let mut reader = Reader::open(from)?;
-        while reader.next_line()?.is_some() {}
+        let wrong = loop {
+            match reader.next_line() {
+                Ok(Some(_)) => {}
+                Ok(None) => break None,
+                Err(error @ FileError::Read { .. }) => return Err(error.into()),
+                Err(error) => break Some(error),
+            }
+        };
         let (passport, digest) = (reader.passport().clone(), reader.digest());
-        Ok(Self { passport, origin: Origin::Trace, digest, failure: None })
+        Ok((Self { passport, origin: Origin::Trace, digest, failure: None }, wrong))
     }
 
     /// The first run of a failure of `summary`.
@@ -167,12 +179,15 @@ impl Reference {
     /// The run of the failure card `html`.
     ///
     /// # Errors
-    /// [`ReferenceError::Card`], [`ReferenceError::Passport`]
+    /// [`ReferenceError::Card`], [`ReferenceError::CutCard`], [`ReferenceError::Passport`]
     pub fn of_card(html: &str) -> Result<Self, ReferenceError> {
         /// What of the verdict a replay is compared with.
         #[derive(serde::Deserialize)]
         struct Verdict {
             trace: TraceDigest,
+        }
+        if html.contains(GENERATOR) && !html.contains("</html>") {
+            return Err(ReferenceError::CutCard);
         }
         let passport = block(html, r#"id="passport""#);
         let passport = passport.ok_or(ReferenceError::Card("it holds no whole passport"))?;
@@ -207,6 +222,8 @@ mod tests {
     use crate::sim::check::{Class, Fingerprint};
     use crate::sim::scenario;
     use crate::sim::sweep::{End, Plan, SeedRange, Shard, Tally};
+    use crate::sim::time::SimTime;
+    use crate::sim::trace::file::Writer;
 
     fn passport(seed: u64) -> Passport {
         let scenario = scenario::load(scenario::BUILT_IN_NAME, scenario::BUILT_IN).expect("loads");
@@ -236,6 +253,28 @@ mod tests {
             passport,
             trace: Some(TraceDigest { hash: 7, events: 2, bytes: 9 }),
         }
+    }
+
+    #[test]
+    fn a_cut_trace_names_its_run_by_its_passport() {
+        let mut writer = Writer::new(Vec::new(), &passport(5)).expect("memory");
+        let lines = 3_000_u64;
+        for line in 0..lines {
+            writer.event(SimTime(line), None, b"net recv").expect("memory");
+        }
+        let digest = TraceDigest { hash: 0, events: lines, bytes: 0 };
+        let start = Writer::new(Vec::new(), &passport(5)).expect("memory").into_inner().len();
+        writer.finish(digest).expect("memory");
+        let file = writer.into_inner();
+        for cut in [start, start + 9, file.len() - 1] {
+            let (found, wrong) = Reference::of_trace(&file[..cut]).expect("a passport");
+            assert_eq!((found.passport, found.digest), (passport(5), None), "{cut}");
+            assert!(matches!(wrong, Some(FileError::Truncated { .. })), "{cut}: {wrong:?}");
+        }
+        assert!(Reference::of_trace(&file[..start - 1]).is_err());
+        // Whole, but the digest at its end is that of other lines.
+        let (_, wrong) = Reference::of_trace(file.as_slice()).expect("a passport");
+        assert!(matches!(wrong, Some(FileError::Damaged { .. })), "{wrong:?}");
     }
 
     #[test]

@@ -219,7 +219,10 @@ fn summaries_of_different_sweeps_do_not_merge() {
         (vec![part(1, 2), part(1, 2)], "1.json and 2.json are both shard 1/2"),
         (vec![part(1, 1), part(1, 1)], "both shard 1/1"),
         (vec![part(1, 2), part(2, 3)], "numbers of shards are 2, and 3"),
-        (vec![part(1, 2), with(|s| s.build.version = "9.9.9".into())], "builds are shakedown 0.1.0"),
+        (
+            vec![part(1, 2), with(|s| s.build.version = "9.9.9".into())],
+            "builds are shakedown 0.1.0",
+        ),
         (vec![part(1, 2), with(|s| s.build.source = "other".into())], "source other)"),
         (
             vec![part(1, 2), with(|s| s.network = Network::Turmoil)],

@@ -35,6 +35,9 @@ pub struct Divergence {
     pub before: Vec<EventJson>,
     /// The first event of either side that the other one does not have; none at a trace's end.
     pub first: Sides<Option<EventJson>>,
+    /// The first events that differ and are no packets, times apart, when what differs first is a
+    /// packet: what somebody did says more than when a message came.
+    pub first_act: Option<Sides<Option<EventJson>>>,
     /// What followed, by host.
     pub followed: BTreeMap<String, Followed>,
     /// Whether there were more events than were looked at.
@@ -87,6 +90,7 @@ pub fn compare<E>(
                         a: first.a.as_ref().map(EventJson::from),
                         b: first.b.as_ref().map(EventJson::from),
                     },
+                    first_act: first_act(&one, &two, more_a || more_b),
                     followed: followed(&one, &two, more_a || more_b, window.shown),
                     more: Sides { a: more_a, b: more_b },
                 })));
@@ -169,6 +173,34 @@ fn followed(
     hosts
 }
 
+/// Whether an event is the network's, or tells of nothing but bytes that came.
+fn is_packet(event: &TraceEvent) -> bool {
+    event.source == "net" || (event.kind == "read" && event.field("peer").is_some())
+}
+
+/// The first events of either side that differ and are no packets; nothing when the sides begin
+/// with them, and when there are none in what was looked at.
+fn first_act(a: &[TraceEvent], b: &[TraceEvent], cut: bool) -> Option<Sides<Option<EventJson>>> {
+    if [a, b].iter().any(|side| side.first().is_some_and(|first| !is_packet(first))) {
+        return None;
+    }
+    let mut one = a.iter().filter(|event| !is_packet(event));
+    let mut two = b.iter().filter(|event| !is_packet(event));
+    loop {
+        let sides = (one.next(), two.next());
+        match sides {
+            (Some(one), Some(two)) if what(one) == what(two) => {}
+            (None, None) => return None,
+            // Where the window ends on one side only, a missing tail tells nothing.
+            (None, _) | (_, None) if cut => return None,
+            (one, two) => {
+                let (a, b) = (one.map(EventJson::from), two.map(EventJson::from));
+                return Some(Sides { a, b });
+            }
+        }
+    }
+}
+
 /// What happened, without time and without the numbers of this event and of others.
 fn what(event: &TraceEvent) -> (&str, &str, Vec<&(String, String)>) {
     let fields = event.fields.iter().filter(|(key, _)| key != "of");
@@ -221,6 +253,27 @@ mod tests {
         assert_eq!(differs, ["s"]);
         assert_eq!(found.followed["p"].alike, 2);
         assert_eq!(found.more, Sides { a: false, b: false });
+    }
+
+    #[test]
+    fn what_somebody_did_otherwise_is_found_behind_the_packets() {
+        let act = |b: &str| {
+            let Comparison::Different(found) = compared(A, b, Window::default()) else {
+                panic!("they differ")
+            };
+            let id = |event: Option<EventJson>| event.map(|event| event.id);
+            found.first_act.map(|act| (id(act.a), id(act.b)))
+        };
+        let packet = A.replace("n=3", "n=4");
+        let cases = [
+            (packet.clone(), None),
+            (packet.replace("tick n=1", "tick n=2"), Some((Some(4), Some(4)))),
+            (packet.replace("4 4 - r tick n=1", "4 4 - net lost"), Some((Some(4), None))),
+            (A.replace("tick n=1", "tick n=2"), None),
+        ];
+        for (b, expected) in cases {
+            assert_eq!(act(&b), expected, "{b}");
+        }
     }
 
     #[test]

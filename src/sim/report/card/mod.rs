@@ -32,6 +32,9 @@ pub mod verdict;
 const STYLE: &str = concat!(include_str!("picture.css"), include_str!("style.css"));
 const SCRIPT: &str = include_str!("card.js");
 
+/// Stands in the head of every card, so that a part of one is known for what it is.
+pub const GENERATOR: &str = "<meta name=\"generator\" content=\"shakedown card 1\">";
+
 /// What a policy calls an inline text.
 fn hash(text: &str) -> String {
     format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text.as_bytes())))
@@ -67,6 +70,7 @@ fn head(out: &mut String, report: &RunReport) {
     let _ = write!(
         out,
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         {GENERATOR}\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\

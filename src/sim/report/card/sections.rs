@@ -72,10 +72,13 @@ pub fn chain(chain: &Chain, broken: bool) -> String {
     let mut out = format!("<p>{}</p><ol class=\"chain\">", escape(&chain.honesty));
     for (index, step) in chain.steps.iter().enumerate() {
         let (class, link) = match &step.link {
+            Link::First if index > 0 => {
+                ("inferred", Some("at the time that the scenario gives".to_owned()))
+            }
             Link::First => ("first", None),
             Link::Recorded { from, via } => ("recorded", Some(led(*from, *via))),
             Link::Named => ("recorded", Some("by the fault, which the answer names".to_owned())),
-            Link::Inferred => ("inferred", None),
+            Link::Inferred => ("inferred", Some("later in time, no cause recorded".to_owned())),
             Link::Found => {
                 ("inferred", Some("found by the check in what the run left behind".to_owned()))
             }

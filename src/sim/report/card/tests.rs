@@ -153,7 +153,8 @@ fn programs_find_run_and_verdict_in_a_card() {
     assert_eq!(verdict["broken"][0], broken.name);
     let after = |mark: &str| page.find(mark).expect("it is there") + 200;
     for cut in [page.len() / 2, after("id=\"passport\""), after("id=\"verdict\"")] {
-        assert!(Reference::of_card(&page[..cut]).is_err(), "cut at {cut}");
+        let error = Reference::of_card(&page[..cut]).expect_err("cut").to_string();
+        assert_eq!(error, "it is a failure card that is cut off", "cut at {cut}");
     }
     let newer = page.replace("id=\"passport\">{\"schema\":1", "id=\"passport\">{\"schema\":99");
     let error = Reference::of_card(&newer).expect_err("newer").to_string();
@@ -177,6 +178,31 @@ fn a_card_is_about_the_promise_that_broke_first() {
     assert!(text.contains("At 00:02: the earliest of all"), "{text}");
     let also = text.split("Also broken: ").nth(1).and_then(|rest| rest.split('.').next());
     assert!(also.is_some_and(|also| !also.contains(name)), "{also:?}");
+}
+
+#[test]
+fn a_card_tells_what_led_to_what_from_what_was_only_earlier() {
+    const NONE: &str = "No chain from a fault to the broken promise was found.";
+    const CHAIN: &str = "The trace records a chain from the fault to what the pipeline did";
+    let unrelated = OUTAGE.replace("at = \"1min\"", "at = \"10s\"");
+    let unrelated = unrelated.replace("lasts = \"1min\"", "lasts = \"5s\"");
+    let split = "partition = { between = [\"pipeline\", \"orders-broker-2\"] }";
+    let split = OUTAGE.replace("unavailable = {}", split);
+    let cases = [
+        (unrelated.as_str(), Defect::DoubledRate, Some(NONE)),
+        (split.as_str(), Defect::SwallowedError, Some(CHAIN)),
+        (OUTAGE, Defect::DoubledRate, None),
+    ];
+    for (text, defect, expected) in cases {
+        let (page, report, evidence, _) = card(&scenario(text), Some(defect));
+        assert!(!report.passed());
+        let honesty = &evidence.chain.honesty;
+        let told = words(&page);
+        assert!(told.contains(honesty) && told.contains("found by the check"), "{told}");
+        for claim in [NONE, CHAIN] {
+            assert_eq!(honesty.starts_with(claim), expected == Some(claim), "{honesty}");
+        }
+    }
 }
 
 #[test]

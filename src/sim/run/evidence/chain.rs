@@ -3,6 +3,8 @@
 //!
 //! Invariants:
 //! - A step follows from an earlier one by the trace's parents, or says that it does not.
+//! - A fault is said to have led to the broken promise only where parents lead from the one to what
+//!   the pipeline did when the other was found; what only came earlier is said to be just that.
 //! - At most [`STEPS_MAX`] steps; walks along parents are bounded.
 
 use std::collections::BTreeSet;
@@ -43,6 +45,8 @@ pub(super) struct Focus<'a> {
     pub(super) words: String,
     /// The fault that matters most to it.
     fault: Option<&'a Fault>,
+    /// Whether the trace says that the fault led to what the pipeline did then.
+    is_led: bool,
     /// What the pipeline did then.
     anchor: Option<TraceEvent>,
 }
@@ -54,17 +58,22 @@ impl<'a> Focus<'a> {
             let at = broken.at;
             let words = format!("the broken promise ({})", broken.check.name);
             let anchor = anchor(log, at);
-            let fault = blamed(record, log, anchor.as_ref()).or_else(|| responsible(record, at));
-            return Self { at, broken: Some(broken), words, fault, anchor };
+            let blamed = blamed(record, log, anchor.as_ref());
+            // What happened last says little about what was missed all along.
+            let is_led = blamed.is_some() && at < record.end;
+            let fault = blamed.or_else(|| responsible(record, at));
+            return Self { at, broken: Some(broken), words, fault, is_led, anchor };
         }
         if let Some(fault) = notable(record, log) {
             let words = format!("the begin of {}", fault.label);
-            return Self { at: fault.from, broken: None, words, fault: Some(fault), anchor: None };
+            let (at, fault) = (fault.from, Some(fault));
+            return Self { at, broken: None, words, fault, is_led: false, anchor: None };
         }
         let cycles = || record.pipelines.iter().flat_map(|life| &life.cycles);
         let cycle = cycles().nth(1).or(cycles().next());
         let at = cycle.map_or(SimTime::ZERO, |cycle| cycle.started);
-        Self { at, broken: None, words: "a cycle".to_owned(), fault: None, anchor: None }
+        let words = "a cycle".to_owned();
+        Self { at, broken: None, words, fault: None, is_led: false, anchor: None }
     }
 }
 
@@ -264,7 +273,14 @@ fn link(log: &Log<'_>, steps: &mut [Step]) {
             Some(Link::Recorded { from, via: steps.saturating_sub(1) })
         };
         let earlier = known.iter().enumerate().take(index).rev();
-        let named = || log.by_id(own).is_some_and(|event| words::fault_named(&event).is_some());
+        let event = log.by_id(own);
+        let is_begin = |event: &TraceEvent| event.source == "fault" && event.kind == "begin";
+        if event.as_ref().is_some_and(is_begin) {
+            // The scenario gives its time: nothing leads to it.
+            step.link = Link::First;
+            continue;
+        }
+        let named = || event.is_some_and(|event| words::fault_named(&event).is_some());
         step.link = match earlier.filter_map(led).next() {
             Some(link) => link,
             None if named() => Link::Named,
@@ -273,6 +289,7 @@ fn link(log: &Log<'_>, steps: &mut [Step]) {
     }
 }
 
+/// What is proven of the chain, and what is not.
 fn honesty(record: &Record, steps: &[Step], focus: &Focus<'_>) -> String {
     if focus.broken.is_some() && focus.fault.is_none() {
         let none = if record.faults.is_empty() {
@@ -286,19 +303,33 @@ fn honesty(record: &Record, steps: &[Step], focus: &Focus<'_>) -> String {
         return "No fault, and nothing to explain.".to_owned();
     }
     let inferred = steps.iter().filter(|step| step.link == Link::Inferred).count();
-    let found = steps.iter().filter(|step| step.link == Link::Found).count();
-    match steps.len() - 1 - found {
-        _ if inferred == 0 => {
-            "Every step was led to by an earlier one: the trace says so.".to_owned()
+    let is_led = |step: &&Step| matches!(step.link, Link::Recorded { .. } | Link::Named);
+    let links = links(inferred + steps.iter().filter(is_led).count(), inferred);
+    match (&focus.broken, focus.is_led) {
+        (None, _) => links,
+        (Some(_), true) => format!(
+            "The trace records a chain from the fault to what the pipeline did when the promise \
+             broke; that this broke it is what the check found. {links}"
+        ),
+        (Some(_), false) => {
+            format!("No chain from a fault to the broken promise was found. {links}")
         }
-        all if inferred == all => {
-            "The trace records no cause for any of these steps (dotted): they \
-                                   stand here for their time."
-                .to_owned()
-        }
+    }
+}
+
+/// How many of the steps that follow another are proven to.
+fn links(following: usize, inferred: usize) -> String {
+    match following {
+        0 => "The trace records nothing in between.".to_owned(),
+        _ if inferred == 0 => "Every event was led to by an earlier one, as the trace records \
+            (solid lines)."
+            .to_owned(),
+        all if inferred == all => "The trace records no cause for any of these events (dotted \
+            lines): they stand here for their time alone."
+            .to_owned(),
         all => format!(
-            "{} of {all} steps were led to by an earlier one, as the trace records; the others \
-             (dotted) stand here for their time alone.",
+            "{} of {all} events were led to by an earlier one, as the trace records (solid \
+             lines); the others (dotted lines) stand here for their time alone.",
             all - inferred
         ),
     }

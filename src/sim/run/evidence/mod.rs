@@ -137,7 +137,7 @@ pub struct Sequence {
 /// What a step of a chain rests on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Link {
-    /// Nothing: the chain begins here.
+    /// Nothing: a chain begins here, as with every fault.
     First,
     /// The trace records that an earlier step led to this one.
     Recorded {

@@ -10,7 +10,7 @@ use flate2::Compression;
 use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 
-use super::{BLOCK_EVENTS_MAX, BLOCK_TEXT_BYTES, LINE_BYTES_MAX};
+use super::{BLOCK_EVENTS, BLOCK_EVENTS_MAX, BLOCK_TEXT_BYTES, LINE_BYTES_MAX};
 
 /// First byte of a block.
 pub const TAG: u8 = b'B';
@@ -150,7 +150,7 @@ impl Packer {
 
     /// Whether it should be written.
     pub fn is_full(&self) -> bool {
-        self.lines.len() >= BLOCK_EVENTS_MAX || self.texts.len() >= BLOCK_TEXT_BYTES
+        self.lines.len() >= BLOCK_EVENTS || self.texts.len() >= BLOCK_TEXT_BYTES
     }
 
     /// The block whose first event has the id `first`; empty again afterwards.

@@ -33,8 +33,12 @@ pub use write::Writer;
 /// First bytes of every trace file; as PNG's, they show what a transfer as text does to them.
 pub const MAGIC: [u8; 8] = *b"\x89SDT\r\n\x1a\n";
 
-/// Most events in one block.
+/// Most events in one block that a reader takes.
 pub const BLOCK_EVENTS_MAX: usize = 4_096;
+
+/// Events after which a writer ends a block: what is cut off loses no more than these. A quarter of
+/// them would make files a quarter larger.
+const BLOCK_EVENTS: usize = 1_024;
 
 /// Longest line, in bytes.
 pub const LINE_BYTES_MAX: usize = 1 << 16;

@@ -69,6 +69,12 @@ impl<W: Write> Writer<W> {
         self.out.write_all(&block)
     }
 
+    /// What was written to.
+    #[cfg(test)]
+    pub fn into_inner(self) -> W {
+        self.out
+    }
+
     /// Ends the file; `digest` is that of all lines.
     ///
     /// # Errors
