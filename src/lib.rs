@@ -21,6 +21,7 @@ pub mod sometimes;
 pub mod stream;
 pub mod synthesize;
 pub mod transform;
+pub mod workload;
 
 #[cfg(test)]
 mod tidy;

@@ -17,6 +17,7 @@ const BLOB_BYTES_MAX: u64 = 512 * 1024;
 const EDGES: &[(&str, &[&str])] = &[
     ("sometimes", &[]),
     ("domain", &[]),
+    ("workload", &["domain"]),
     ("transform", &["sometimes", "domain"]),
     ("aggregate", &["sometimes", "domain", "transform"]),
     ("synthesize", &["sometimes", "domain", "aggregate"]),
@@ -54,6 +55,7 @@ const EDGES: &[(&str, &[&str])] = &[
         &[
             "sometimes",
             "domain",
+            "workload",
             "definitions",
             "kafka_wire",
             "ports",

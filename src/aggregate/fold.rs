@@ -10,6 +10,7 @@ use super::EntityState;
 use super::cluster::{Brokers, roll_up};
 use super::merge::{Merged, is_rate};
 use crate::domain::attribute::{AttributeId, Attributes};
+use crate::domain::data_source::DataSource;
 use crate::domain::entity::{EntityKey, EntityKind};
 use crate::domain::health::{GroupHealthInputs, group_health};
 use crate::domain::metric::{MetricId, MetricSet};
@@ -170,6 +171,7 @@ impl<'a> ClusterFold<'a> {
             let key = EntityKey::Broker { provider, cluster, broker_id: broker_id.to_string() };
             states.push(EntityState {
                 key,
+                data_source: DataSource::Infrastructure,
                 observed_at: merged.at,
                 window: merged.window(),
                 metrics: merged.metrics,
@@ -220,7 +222,15 @@ impl TopicFold<'_> {
         metrics.set_known(MetricId::TOPIC_CONSUMER_LAG, lag_sum);
         metrics.set_known(MetricId::TOPIC_MESSAGES_OUT, rate);
         derive(&mut metrics);
-        EntityState { key, observed_at, metrics, window, attributes, topics: Vec::new() }
+        EntityState {
+            key,
+            data_source: DataSource::Infrastructure,
+            observed_at,
+            metrics,
+            window,
+            attributes,
+            topics: Vec::new(),
+        }
     }
 }
 
@@ -312,7 +322,8 @@ impl<'a> GroupFold<'a> {
             stable: state.map(|state| state == "Stable"),
         });
         metrics.set_known(MetricId::GROUP_HEALTH_SCORE, health.map(f64::from));
-        EntityState { key, observed_at, metrics, window, attributes, topics }
+        let data_source = DataSource::Infrastructure;
+        EntityState { key, data_source, observed_at, metrics, window, attributes, topics }
     }
 
     /// Lag by partition wins over the group's own total, and that over the sum of totals by topic.

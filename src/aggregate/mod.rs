@@ -16,6 +16,7 @@ mod merge;
 use std::collections::BTreeMap;
 
 use crate::domain::attribute::Attributes;
+use crate::domain::data_source::DataSource;
 use crate::domain::entity::EntityKey;
 use crate::domain::metric::MetricSet;
 use crate::domain::units::{UnixMillis, Window};
@@ -42,6 +43,8 @@ impl Default for AggregatorConfig {
 pub struct EntityState {
     /// Which entity.
     pub key: EntityKey,
+    /// Where all that comes from.
+    pub data_source: DataSource,
     /// When the newest sample that went into it was taken.
     pub observed_at: UnixMillis,
     /// Known metrics.
@@ -72,6 +75,7 @@ impl EntityState {
         };
         Some(Self {
             key,
+            data_source: DataSource::Infrastructure,
             observed_at: sample.at,
             metrics: sample.metrics.clone(),
             window: sample.window,

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod attribute;
+pub mod data_source;
 pub mod entity;
 pub mod guid;
 pub mod health;

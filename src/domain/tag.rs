@@ -10,6 +10,8 @@ use std::collections::btree_map::Entry;
 use std::fmt;
 use std::str::FromStr;
 
+use super::data_source::DataSource;
+
 /// Characters of a tag's key.
 pub const TAG_KEY_CHARS_MAX: usize = 128;
 /// Characters of a tag's value.
@@ -42,6 +44,9 @@ pub enum TagError {
     /// A key that is too long.
     #[error("tag `{0}` has a key longer than {TAG_KEY_CHARS_MAX} characters")]
     KeyTooLong(String),
+    /// A key that marks where figures come from.
+    #[error("tag `{0}` is set by the pipeline itself, on what no fleet said")]
+    Reserved(String),
     /// No value.
     #[error("a tag's value is not empty; leave the tag out instead")]
     EmptyValue,
@@ -122,10 +127,14 @@ impl Tags {
     /// Adds a tag.
     ///
     /// # Errors
-    /// Bad or repeated key, bad value, or too many tags.
+    /// Bad, reserved or repeated key, bad value, or too many tags.
     pub fn insert(&mut self, key: &str, value: &str) -> Result<(), TagError> {
         let count = self.0.len();
         let (key, value) = (key.parse::<TagKey>()?, value.parse()?);
+        let markers = DataSource::ALL.into_iter().flat_map(DataSource::marker_tags);
+        if markers.into_iter().any(|(marker, _)| *marker == key.as_str()) {
+            return Err(TagError::Reserved(key.0));
+        }
         match self.0.entry(key) {
             Entry::Occupied(entry) => Err(TagError::Twice(entry.key().to_string())),
             Entry::Vacant(entry) if count >= TAGS_MAX => {
@@ -178,6 +187,8 @@ mod tests {
             (long_key.as_str(), "x", Some("longer than 128")),
             ("team", "", Some("value is not empty")),
             ("team", long_value.as_str(), Some("longer than 256")),
+            ("simulated", "false", Some("set by the pipeline itself")),
+            ("hybridMode", "x", Some("set by the pipeline itself")),
         ];
         for (key, value, expected) in cases {
             let result = Tags::default().insert(key, value);

@@ -10,6 +10,7 @@
 
 use super::{Entity, ObservedRelationship, Rejection};
 use crate::domain::attribute::AttributeValue;
+use crate::domain::data_source::DataSource;
 use crate::domain::entity::EntityKey;
 use crate::domain::tag::{TagValue, Tags};
 
@@ -21,8 +22,8 @@ pub const ATTRIBUTES_MAX: usize = 255;
 pub const VALUE_CHARS_MAX: usize = 4_096;
 
 /// Attributes of every entity's event: eventType, timestamp, entityType, entityGuid,
-/// entityIdentifier, displayName, provider, clusterName.
-const COMMON_ATTRIBUTES: usize = 8;
+/// entityIdentifier, displayName, provider, clusterName, dataSource.
+const COMMON_ATTRIBUTES: usize = 9;
 
 /// Attributes that all events share, written once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +64,8 @@ pub fn check(entity: &Entity<'_>) -> Result<(), Rejection> {
     let identity = identity(&entity.key);
     let window = entity.window.map_or(0, |window| if window.exact_ms().is_some() { 1 } else { 2 });
     let own = identity.iter().flatten().count() + entity.attributes.len() + entity.metrics.len();
-    let count = COMMON_ATTRIBUTES + window + own + entity.labels.count;
+    let markers = entity.data_source.marker_tags().len();
+    let count = COMMON_ATTRIBUTES + window + own + markers + entity.labels.count;
     let guid = entity.guid;
     if count > ATTRIBUTES_MAX {
         return Err(Rejection::TooManyAttributes { guid, count });
@@ -126,6 +128,17 @@ pub(super) fn display_name(key: &EntityKey, push: &mut dyn FnMut(&str)) {
     }
 }
 
+fn write_data_source(source: DataSource, out: &mut Vec<u8>) {
+    write_key("dataSource", out);
+    write_text(source.as_str(), out);
+    for (tag, value) in source.marker_tags() {
+        out.extend_from_slice(b",\"tags.");
+        out.extend_from_slice(tag.as_bytes());
+        out.extend_from_slice(b"\":");
+        write_text(value, out);
+    }
+}
+
 /// Appends the event of `entity`, one JSON object, to `out`.
 pub fn write_entity(entity: &Entity<'_>, out: &mut Vec<u8>) {
     out.reserve(1_536);
@@ -143,6 +156,7 @@ pub fn write_entity(entity: &Entity<'_>, out: &mut Vec<u8>) {
     write_text(entity.key.provider().as_str(), out);
     out.extend_from_slice(b",\"clusterName\":");
     write_text(entity.key.cluster(), out);
+    write_data_source(entity.data_source, out);
     for (name, value) in identity(&entity.key).into_iter().flatten() {
         write_key(name, out);
         write_text(value, out);

@@ -1,7 +1,8 @@
 //! Entity states to entities and relationships, and these to events. Pure.
 //!
 //! Invariants:
-//! - One entity per GUID; entities are sorted by GUID and relationships by source, kind and target,
+//! - One entity per GUID, made of the best source's states alone: what a fleet said is never mixed
+//!   with what was made up. Entities are sorted by GUID, relationships by source, kind and target,
 //!   whatever the order of the states.
 //! - A relationship has both its ends in the same synthesis, so that none dangles.
 //! - An entity that breaks a limit of New Relic's Event API is rejected with a typed reason; what
@@ -151,7 +152,7 @@ impl Synthesizer {
     }
 
     /// Entities and relationships of `states`; states of one key are merged, the newest value of
-    /// each metric wins.
+    /// each metric wins, and states of a worse source than the best one are left out.
     pub fn synthesize<'a>(&'a self, states: &'a [EntityState]) -> Synthesis<'a> {
         let mut synthesis = Synthesis::default();
         let mut order: Vec<(EntityGuid, &'a EntityState)> = Vec::with_capacity(states.len());
@@ -161,10 +162,12 @@ impl Synthesizer {
                 Err(error) => synthesis.rejected.push(error.into()),
             }
         }
-        order.sort_by(|left, right| left.0.cmp(&right.0).then_with(|| by_age(left.1, right.1)));
+        order.sort_by(|left, right| left.0.cmp(&right.0).then_with(|| by_rank(left.1, right.1)));
         synthesis.entities.reserve(order.len());
         for same in order.chunk_by(|left, right| left.0 == right.0) {
-            match self.entity(same) {
+            let best = same[0].1.data_source;
+            let of_best = same.partition_point(|(_, state)| state.data_source == best);
+            match self.entity(&same[..of_best]) {
                 Ok(entity) => synthesis.entities.push(entity),
                 Err(rejection) => synthesis.rejected.push(rejection),
             }
@@ -245,6 +248,11 @@ impl Synthesizer {
         }
         synthesis.relationships = relationships.into_values().collect();
     }
+}
+
+/// Better sources first; of one source, older states first.
+fn by_rank(left: &EntityState, right: &EntityState) -> Ordering {
+    left.data_source.cmp(&right.data_source).then_with(|| by_age(left, right))
 }
 
 /// Older states first; equally old ones by content, so that the order they came in is forgotten.

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::attribute::{AttributeId, AttributeValue, Attributes};
+use crate::domain::data_source::DataSource;
 use crate::domain::metric::{MetricId, MetricSet};
 
 fn synthesizer() -> Synthesizer {
@@ -30,6 +31,7 @@ fn key(kind: EntityKind, cluster: &str, name: &str) -> EntityKey {
 fn state(kind: EntityKind, cluster: &str, name: &str, at: i64) -> EntityState {
     EntityState {
         key: key(kind, cluster, name),
+        data_source: DataSource::Infrastructure,
         observed_at: UnixMillis(at),
         metrics: MetricSet::new(kind),
         window: None,
@@ -134,6 +136,36 @@ fn states_of_one_key_are_merged() {
     assert_eq!(entity.metrics.get(MetricId::BROKER_PARTITIONS), Some(4.0));
     assert_eq!(entity.attributes.text(AttributeId::Rack), Some("r"));
     assert_eq!(entity.window, Some(Window { min_ms: 10, max_ms: 20 }));
+}
+
+#[test]
+fn the_best_source_stands_alone() {
+    use DataSource::{GapFilled, Infrastructure, Simulated};
+    let check = |sources: &[DataSource], expected: DataSource, cpu: f64| {
+        let made = |(age, source): (usize, &DataSource)| {
+            let mut state = state(EntityKind::Broker, "a", "1", age as i64);
+            state.data_source = *source;
+            let value = DataSource::ALL.iter().position(|other| other == source);
+            state.metrics.set(MetricId::BROKER_CPU_USAGE, value.unwrap() as f64);
+            if source.is_simulated() {
+                state.metrics.set(MetricId::BROKER_PARTITIONS, 7.0);
+            }
+            state
+        };
+        let states: Vec<_> = sources.iter().enumerate().map(made).collect();
+        let synthesizer = synthesizer();
+        let synthesis = synthesizer.synthesize(&states);
+        let [entity] = synthesis.entities.as_slice() else { panic!("{synthesis:?}") };
+        assert_eq!(entity.data_source, expected, "{sources:?}");
+        assert_eq!(entity.metrics.get(MetricId::BROKER_CPU_USAGE), Some(cpu), "{sources:?}");
+        let mixed = entity.metrics.contains(MetricId::BROKER_PARTITIONS);
+        assert_eq!(mixed, expected.is_simulated(), "{sources:?}: figures of two sources");
+    };
+    check(&[Infrastructure, GapFilled, Simulated], Infrastructure, 0.0);
+    check(&[Simulated, GapFilled, Infrastructure], Infrastructure, 0.0);
+    check(&[Simulated, GapFilled], GapFilled, 1.0);
+    check(&[GapFilled, Simulated, Simulated], GapFilled, 1.0);
+    check(&[Simulated, Simulated], Simulated, 2.0);
 }
 
 #[test]

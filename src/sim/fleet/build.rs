@@ -22,7 +22,7 @@ use super::state::{
 use crate::domain::units::UnixMillis;
 use crate::sim::seed::{Seed, below};
 use crate::sim::time::SimTime;
-use crate::sim::workload::mix;
+use crate::workload::mix;
 
 const SUBJECTS: [&str; 12] = [
     "orders",

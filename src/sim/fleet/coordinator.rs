@@ -22,7 +22,7 @@ use kafka_protocol::error::ResponseError;
 use super::group::{Group, GroupState, Member};
 use super::state::{Event, State};
 use crate::sim::time::SimTime;
-use crate::sim::workload::mix;
+use crate::workload::mix;
 
 /// `group.min.session.timeout.ms` and `group.max.session.timeout.ms`.
 const SESSION_TIMEOUT_MS: std::ops::RangeInclusive<i32> = 6_000..=1_800_000;

@@ -8,8 +8,8 @@
 use super::state::{Broker, BrokerCounters, Event, Partition, State, TopicCounters};
 use crate::rt::cause;
 use crate::sim::time::SimTime;
-use crate::sim::workload::{mix, noise_ppm};
 use crate::sometimes;
+use crate::workload::{mix, noise_ppm};
 
 const MINUTE_MS: u64 = 60_000;
 /// Producers differ from the curve by this much each minute.

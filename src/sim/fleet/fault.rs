@@ -26,7 +26,7 @@ use super::past::Past;
 use super::state::{Event, State};
 use crate::rt::cause;
 use crate::sim::time::SimTime;
-use crate::sim::workload::mix;
+use crate::workload::mix;
 
 /// A fault of a cluster; what it begins, [`Fleet::end_fault`] ends.
 #[derive(Debug, Clone, PartialEq)]

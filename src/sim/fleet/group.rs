@@ -16,7 +16,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use super::history::Change;
 use super::state::{Event, State};
 use crate::sim::time::SimTime;
-use crate::sim::workload::mix;
+use crate::workload::mix;
 
 /// Where a group stands (Kafka's names).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::config::quantity::{DurationText, SizeText};
 use crate::sim::fleet::{FleetSpec, Join, group_name, topic_name};
 use crate::sim::time::SimTime;
-use crate::sim::workload::{LoadCurve, Pattern, Surge};
+use crate::sim::workload::{LoadCurve, Surge};
+use crate::workload::Pattern;
 
 /// One Kafka cluster.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -10,6 +10,7 @@ use crate::aggregate::EntityState;
 use crate::definitions::{Identifier, NamePattern, builtin};
 use crate::domain::account::AccountId;
 use crate::domain::attribute::{ATTRIBUTES, AttributeId, Attributes};
+use crate::domain::data_source::DataSource;
 use crate::domain::entity::EntityKind;
 use crate::domain::metric::{CATALOGUE, MetricId, MetricSet};
 use crate::domain::provider::Provider;
@@ -30,6 +31,7 @@ fn synthesizer(environment: Option<&str>, tags: &[(&str, &str)]) -> Synthesizer 
 
 fn state(key: EntityKey) -> EntityState {
     EntityState {
+        data_source: DataSource::Infrastructure,
         observed_at: UnixMillis(1_700_000_000_123),
         metrics: MetricSet::new(key.kind()),
         window: None,
@@ -69,7 +71,7 @@ fn a_broker_to_the_letter() {
         r#""MTIzNDU2N3xJTkZSQXxNRVNTQUdFX1FVRVVFX0JST0tFUnwyMmI1ZjA0ZTEzMmNkMDMxOTE2NThjMTYzZWI2"#,
         r#"MzRiZg","entityIdentifier":"22b5f04e132cd03191658c163eb634bf","#,
         r#""displayName":"orders-broker-1","provider":"kafka","clusterName":"orders","#,
-        r#""brokerId":"1","hostname":"orders-broker-1","port":9092,"collectionWindowMs":15003,"#,
+        r#""dataSource":"infrastructure","brokerId":"1","hostname":"orders-broker-1","port":9092,"collectionWindowMs":15003,"#,
         r#""broker.cpu.usage":12.5,"disk.total.bytes":1000000000000,"partitionCount":0,"#,
         r#""environment":"prod","tags.environment":"prod","tags.team":"pay \"x\""}"#,
     );
@@ -117,6 +119,21 @@ fn identity_and_name_by_kind() {
         }
         assert_eq!(event.get("environment"), None);
     }
+}
+
+#[test]
+fn what_no_fleet_said_is_marked() {
+    let check = |source: DataSource, simulated: Option<&str>, mode: Option<&str>| {
+        let state = EntityState { data_source: source, ..broker() };
+        let event: Value = serde_json::from_str(&written(&synthesizer(None, &[]), &state)).unwrap();
+        let text = |name: &str| event.get(name).and_then(Value::as_str);
+        assert_eq!(text("dataSource"), Some(source.as_str()));
+        assert_eq!(text("tags.simulated"), simulated, "{source:?}");
+        assert_eq!(text("tags.hybridMode"), mode, "{source:?}");
+    };
+    check(DataSource::Infrastructure, None, None);
+    check(DataSource::GapFilled, Some("true"), Some("gapFilled"));
+    check(DataSource::Simulated, Some("true"), None);
 }
 
 #[test]

@@ -19,7 +19,7 @@ use super::super::fault::FleetFault;
 use super::super::state::State;
 use super::{Head, Outcome};
 use crate::kafka_wire::{Shape, answer};
-use crate::sim::workload::mix;
+use crate::workload::mix;
 
 /// Bytes before the correlation id.
 const LENGTH_BYTES: usize = 4;
