@@ -9,6 +9,7 @@ pub mod definitions;
 pub mod domain;
 pub mod fuzzing;
 pub mod http;
+pub mod hybrid;
 pub mod kafka_wire;
 pub mod newrelic;
 pub mod nrql;

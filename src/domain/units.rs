@@ -43,6 +43,39 @@ impl UnixMillis {
     }
 }
 
+/// Nanoseconds since 1970-01-01 UTC: for instants whose distance is compared with a limit exactly.
+/// Wide enough that no distance of two of them that come from [`UnixMillis`] overflows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct UnixNanos(pub i128);
+
+impl UnixNanos {
+    /// Signed distance `self − earlier`, in nanoseconds.
+    pub fn nanos_since(self, earlier: Self) -> i128 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// Distance `self − earlier`; zero when `earlier` is the later one.
+    pub fn since(self, earlier: Self) -> Duration {
+        let nanos = u128::try_from(self.nanos_since(earlier)).unwrap_or(0);
+        let seconds = u64::try_from(nanos / 1_000_000_000).unwrap_or(u64::MAX);
+        // The rest of a division by 10⁹ is below 2³².
+        Duration::new(seconds, (nanos % 1_000_000_000) as u32)
+    }
+
+    /// The millisecond it lies in.
+    pub fn whole_millis(self) -> UnixMillis {
+        let millis = self.0.div_euclid(1_000_000);
+        let end = if millis < 0 { i64::MIN } else { i64::MAX };
+        UnixMillis(i64::try_from(millis).unwrap_or(end))
+    }
+}
+
+impl From<UnixMillis> for UnixNanos {
+    fn from(instant: UnixMillis) -> Self {
+        Self(i128::from(instant.0) * 1_000_000)
+    }
+}
+
 /// `duration` in whole milliseconds, rounded down.
 pub fn whole_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
@@ -124,6 +157,25 @@ mod tests {
         check(Duration::ZERO, 0);
         check(Duration::from_micros(1_999), 1);
         check(Duration::MAX, u64::MAX);
+    }
+
+    #[test]
+    fn nanoseconds_are_exact() {
+        let check = |later: i128, earlier: i128, nanos: i128, distance: Duration| {
+            let (later, earlier) = (UnixNanos(later), UnixNanos(earlier));
+            assert_eq!(later.nanos_since(earlier), nanos);
+            assert_eq!(later.since(earlier), distance);
+        };
+        check(2_000_000_001, 1, 2_000_000_000, Duration::from_secs(2));
+        check(1, 2, -1, Duration::ZERO);
+        let far = |millis| UnixNanos::from(UnixMillis(millis));
+        let widest = far(i64::MAX).since(far(i64::MIN));
+        assert_eq!(widest, Duration::from_millis(u64::MAX));
+        for millis in [i64::MIN, -1, 0, 1, i64::MAX] {
+            assert_eq!(far(millis).whole_millis(), UnixMillis(millis));
+        }
+        assert_eq!(UnixNanos(-1).whole_millis(), UnixMillis(-1));
+        assert_eq!(UnixNanos(i128::MAX).whole_millis(), UnixMillis(i64::MAX));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Words for numbers.
+//! Words for numbers, and the word that was probably meant.
 
 use std::fmt::Display;
 
@@ -11,6 +11,19 @@ pub fn counted<N: Display + PartialEq + From<u8>>(count: N, noun: &str) -> Strin
 /// `1 query`, `2 queries`: for nouns that take more than an `s`.
 pub fn counted_as<N: Display + PartialEq + From<u8>>(count: N, one: &str, many: &str) -> String {
     format!("{count} {}", if count == N::from(1) { one } else { many })
+}
+
+/// The word of `known` that `written` most probably means, if one is near enough: at most a third
+/// of its letters differ (a swap of neighbours counts as one), or they differ in case, `-` and `_`
+/// only. The first of equally near ones wins.
+pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let plain = |text: &str| text.to_lowercase().replace('-', "_");
+    let written = plain(written);
+    let distances = known
+        .into_iter()
+        .map(|word| (strsim::damerau_levenshtein(&written, &plain(word)), word))
+        .filter(|(distance, word)| *distance <= (word.chars().count() / 3).max(1));
+    distances.min_by_key(|(distance, _)| *distance).map(|(_, word)| word)
 }
 
 #[cfg(test)]

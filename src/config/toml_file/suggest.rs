@@ -1,17 +1,6 @@
 //! "Did you mean": the nearest of the words that would have been right.
 
-/// The word of `known` that `written` most probably means, if one is near enough: at most a third
-/// of its letters differ (a swap of neighbours counts as one), or they differ in case, `-` and `_`
-/// only. The first of equally near ones wins.
-pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let plain = |text: &str| text.to_lowercase().replace('-', "_");
-    let written = plain(written);
-    let distances = known
-        .into_iter()
-        .map(|word| (strsim::damerau_levenshtein(&written, &plain(word)), word))
-        .filter(|(distance, word)| *distance <= (word.chars().count() / 3).max(1));
-    distances.min_by_key(|(distance, _)| *distance).map(|(_, word)| word)
-}
+pub use crate::domain::words::nearest;
 
 /// The only word of `known` that `written`, in the plural or not, is the beginning of.
 fn abbreviated<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {

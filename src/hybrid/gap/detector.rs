@@ -1,0 +1,272 @@
+//! The comparison itself.
+//!
+//! Cost: one look-up of a hash table for each observation, then one pass over the topology; no key
+//! is copied, except for the cluster of a broker that nobody asked for. Only what is unexpected is
+//! sorted.
+
+use std::cmp::Reverse;
+use std::time::Duration;
+
+use super::coverage::{ByKind, Coverage};
+use super::report::{Field, GapReport, Mismatch, PartialCluster, Stale};
+use crate::domain::entity::{EntityKey, EntityKind};
+use crate::domain::units::UnixNanos;
+use crate::hybrid::topology::{Plan, Topology};
+
+/// What was seen of an entity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observed {
+    /// Which entity.
+    pub key: EntityKey,
+    /// When it reported last.
+    pub last_seen: UnixNanos,
+    /// Partitions, of a topic whose number is known.
+    pub partitions: Option<u32>,
+    /// Replicas of each partition, of a topic whose number is known.
+    pub replication_factor: Option<u16>,
+}
+
+impl Observed {
+    /// An entity of whose configuration nothing is known.
+    pub fn new(key: EntityKey, last_seen: UnixNanos) -> Self {
+        Self { key, last_seen, partitions: None, replication_factor: None }
+    }
+
+    /// Of several observations of one entity the greatest counts: the latest; of equally late ones
+    /// the one that knows more, then the one with greater figures, so that order does not matter.
+    fn rank(&self) -> (UnixNanos, bool, bool, Option<u32>, Option<u16>) {
+        let (partitions, factor) = (self.partitions, self.replication_factor);
+        (self.last_seen, partitions.is_some(), factor.is_some(), partitions, factor)
+    }
+}
+
+/// Since when somebody has been looking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Watching {
+    /// For as long as it takes: what the observations lack is missing. For a single look at an
+    /// estate that others have watched.
+    #[default]
+    Always,
+    /// Since an instant: what was not seen yet may just not have reported.
+    Since(UnixNanos),
+}
+
+/// When silence becomes a gap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tolerance {
+    /// Silence of this length is still none; one nanosecond more is stale, and what was never seen
+    /// is missing when it was watched for longer than this.
+    pub silence: Duration,
+    /// Since when the estate has been watched.
+    pub watching: Watching,
+}
+
+impl Tolerance {
+    /// The usual silence: 300 s.
+    pub const SILENCE: Duration = Duration::from_secs(300);
+}
+
+impl Default for Tolerance {
+    fn default() -> Self {
+        Self { silence: Self::SILENCE, watching: Watching::Always }
+    }
+}
+
+/// Marks a place of which there is none.
+const NOWHERE: u32 = u32::MAX;
+
+/// Compares observations with a topology, as often as asked.
+#[derive(Debug, Clone)]
+pub struct Detector {
+    topology: Topology,
+    tolerance: Tolerance,
+    /// For each entity of the topology the place of its cluster, or [`NOWHERE`].
+    clusters: Vec<u32>,
+    /// For each cluster of the topology, which come first in it, the brokers that it requires.
+    required: Vec<u32>,
+}
+
+impl Detector {
+    /// A detector for `topology`.
+    pub fn new(topology: Topology, tolerance: Tolerance) -> Self {
+        let place = |position: Option<usize>| {
+            position.and_then(|place| u32::try_from(place).ok()).unwrap_or(NOWHERE)
+        };
+        let clusters: Vec<u32> = topology
+            .entities()
+            .map(|entity| place(topology.cluster_position(entity.key)))
+            .collect();
+        let mut required = Vec::new();
+        for entity in topology.entities() {
+            let Plan::Cluster { required_brokers, .. } = entity.plan else { break };
+            required.push(required_brokers.unwrap_or(0));
+        }
+        let mut listed = vec![0_u32; required.len()];
+        for (entity, cluster) in topology.entities().zip(&clusters) {
+            if entity.key.kind() == EntityKind::Broker
+                && let Some(count) = listed.get_mut(*cluster as usize)
+            {
+                *count += 1;
+            }
+        }
+        // A cluster that says nothing of its own requires what is listed; one that says something
+        // says no less.
+        for (required, listed) in required.iter_mut().zip(listed) {
+            *required = listed.max(*required);
+        }
+        Self { topology, tolerance, clusters, required }
+    }
+
+    /// What is asked for.
+    pub fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    /// When silence becomes a gap.
+    pub fn tolerance(&self) -> Tolerance {
+        self.tolerance
+    }
+
+    /// Compares what was `observed` until `now` with the topology. An entity may be observed
+    /// several times; one that was seen after `now` is fresh.
+    pub fn examine<'a>(&'a self, observed: &'a [Observed], now: UnixNanos) -> GapReport<'a> {
+        let sightings = self.sightings(observed);
+        let unexpected = self.unexpected(&sightings, now);
+        let mut fresh_brokers = vec![0_u32; self.required.len()];
+        self.count_unexpected_brokers(&unexpected, &mut fresh_brokers);
+        let mut report = GapReport {
+            topology: &self.topology,
+            now,
+            tolerance: self.tolerance.silence,
+            missing: ByKind::default(),
+            partial_clusters: Vec::new(),
+            stale: Vec::new(),
+            mismatches: Vec::new(),
+            unexpected,
+            pending: Vec::new(),
+            coverage: Coverage::default(),
+        };
+        let is_starting = self.is_starting(now);
+        for ((entity, seen), cluster) in
+            self.topology.entities().zip(&sightings.best).zip(&self.clusters)
+        {
+            let kind = entity.key.kind();
+            let counts = &mut report.coverage.by_kind[kind];
+            match seen {
+                None if is_starting => {
+                    counts.pending += 1;
+                    report.pending.push(entity.key);
+                }
+                None => {
+                    counts.missing += 1;
+                    report.missing[kind].push(entity.key);
+                }
+                Some(seen) if self.is_stale(seen, now) => {
+                    counts.stale += 1;
+                    let (last_seen, age) = (seen.last_seen, now.since(seen.last_seen));
+                    report.stale.push(Stale { key: entity.key, last_seen, age });
+                }
+                Some(seen) => {
+                    counts.fresh += 1;
+                    if kind == EntityKind::Broker
+                        && let Some(count) = fresh_brokers.get_mut(*cluster as usize)
+                    {
+                        *count += 1;
+                    }
+                    compare(entity.key, entity.plan, seen, &mut report.mismatches);
+                }
+            }
+        }
+        if !is_starting {
+            report.partial_clusters = self.partial_clusters(&fresh_brokers);
+        }
+        report
+    }
+
+    /// Whether the watcher has watched too briefly to miss anything.
+    fn is_starting(&self, now: UnixNanos) -> bool {
+        match self.tolerance.watching {
+            Watching::Always => false,
+            Watching::Since(start) => !self.exceeds(now.nanos_since(start)),
+        }
+    }
+
+    fn is_stale(&self, seen: &Observed, now: UnixNanos) -> bool {
+        self.exceeds(now.nanos_since(seen.last_seen))
+    }
+
+    fn exceeds(&self, nanos: i128) -> bool {
+        u128::try_from(nanos).is_ok_and(|nanos| nanos > self.tolerance.silence.as_nanos())
+    }
+
+    fn sightings<'o>(&self, observed: &'o [Observed]) -> Sightings<'o> {
+        let mut best: Vec<Option<&Observed>> = vec![None; self.topology.len()];
+        let mut unexpected = Vec::new();
+        for seen in observed {
+            match self.topology.position(&seen.key) {
+                Some(place) => {
+                    let best = &mut best[place];
+                    if best.is_none_or(|best| best.rank() < seen.rank()) {
+                        *best = Some(seen);
+                    }
+                }
+                None => unexpected.push(seen),
+            }
+        }
+        Sightings { best, unexpected }
+    }
+
+    /// Fresh entities that nobody asked for, each once, sorted by key.
+    fn unexpected<'o>(&self, sightings: &Sightings<'o>, now: UnixNanos) -> Vec<&'o Observed> {
+        let fresh = |seen: &&&Observed| !self.is_stale(seen, now);
+        let mut found: Vec<&Observed> =
+            sightings.unexpected.iter().filter(fresh).copied().collect();
+        found.sort_by_key(|seen| (&seen.key, Reverse(seen.rank())));
+        found.dedup_by(|later, first| later.key == first.key);
+        found
+    }
+
+    fn count_unexpected_brokers(&self, unexpected: &[&Observed], counts: &mut [u32]) {
+        for seen in unexpected.iter().filter(|seen| seen.key.kind() == EntityKind::Broker) {
+            let cluster = self.topology.cluster_position(&seen.key);
+            if let Some(count) = cluster.and_then(|cluster| counts.get_mut(cluster)) {
+                *count += 1;
+            }
+        }
+    }
+
+    fn partial_clusters(&self, fresh_brokers: &[u32]) -> Vec<PartialCluster<'_>> {
+        let clusters = self.topology.entities().zip(&self.required).zip(fresh_brokers);
+        clusters
+            .filter(|((_, expected), actual)| (1..**expected).contains(*actual))
+            .map(|((cluster, expected), actual)| PartialCluster {
+                key: cluster.key,
+                expected: *expected,
+                actual: *actual,
+            })
+            .collect()
+    }
+}
+
+/// What was observed, sorted into desired and not.
+struct Sightings<'o> {
+    /// The observation that counts, for each entity of the topology.
+    best: Vec<Option<&'o Observed>>,
+    /// Everything else, as it came.
+    unexpected: Vec<&'o Observed>,
+}
+
+/// Settings of a fresh entity that differ from its plan; what is not known does not differ.
+fn compare<'a>(key: &'a EntityKey, plan: &Plan, seen: &Observed, out: &mut Vec<Mismatch<'a>>) {
+    let Plan::Topic { partitions, replication_factor } = plan else { return };
+    let mut field = |field, expected: Option<u32>, actual: Option<u32>| {
+        if let (Some(expected), Some(actual)) = (expected, actual)
+            && expected != actual
+        {
+            out.push(Mismatch { key, field, expected, actual });
+        }
+    };
+    field(Field::Partitions, *partitions, seen.partitions);
+    let factor = |factor: Option<u16>| factor.map(u32::from);
+    field(Field::ReplicationFactor, factor(*replication_factor), factor(seen.replication_factor));
+}

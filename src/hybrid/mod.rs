@@ -1,0 +1,5 @@
+//! What an estate should consist of, and how what is there differs from it. Pure: no I/O and no
+//! clock; text becomes a topology in `config`.
+
+pub mod gap;
+pub mod topology;
