@@ -121,6 +121,13 @@ marks! {
         "The spool's file was damaged and what is good in it was saved.";
     BATCH_UNREADABLE = "batch-unreadable":
         "A batch in the spool could not be read back and was given up.";
+    // The desired topology.
+    GAP_FILLED = "gap-filled":
+        "A stand-in took the place of an entity that was missing or silent.";
+    GAP_CLOSED = "gap-closed":
+        "An entity that had a stand-in was seen again.";
+    GAP_UNFILLED = "gap-unfilled":
+        "A gap stayed without a stand-in, because the limits allowed no more.";
     // Clusters.
     LAG_LONG = "lag-long":
         "A consumer group was more than 10,000 messages behind.";

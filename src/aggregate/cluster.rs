@@ -21,6 +21,18 @@ pub(super) struct Brokers {
     pub(super) seen_lately: usize,
 }
 
+/// State of a cluster of which nothing is known but its `members`, all of whose brokers are up;
+/// `brokers_expected` of them should be there.
+pub fn roll_up_members(
+    key: EntityKey,
+    members: &[EntityState],
+    brokers_expected: usize,
+) -> EntityState {
+    let brokers = members.iter().filter(|member| member.key.kind() == EntityKind::Broker);
+    let brokers = Brokers { reporting: brokers.count(), seen_lately: brokers_expected };
+    roll_up(key, None, members, brokers)
+}
+
 /// State of the cluster whose brokers, topics and groups are `members`.
 pub(super) fn roll_up(
     key: EntityKey,

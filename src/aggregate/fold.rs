@@ -310,18 +310,9 @@ impl<'a> GroupFold<'a> {
         derive(&mut metrics);
         let topics = self.topics.keys().map(|topic| (*topic).to_owned()).collect();
         let attributes = self.own.map(|own| own.attributes.into_owned()).unwrap_or_default();
-        let state = attributes.text(AttributeId::State);
         let lag_messages = metrics.get(MetricId::GROUP_LAG_TOTAL);
         sometimes!(LAG_LONG, lag_messages.is_some_and(|lag| lag > 10_000.0));
-        let health = group_health(&GroupHealthInputs {
-            lag_messages,
-            consumption_rate: metrics.get(MetricId::GROUP_CONSUMPTION),
-            rebalance_rate: metrics.get(MetricId::GROUP_REBALANCE_RATE),
-            members_active: metrics.get(MetricId::GROUP_MEMBERS_ACTIVE),
-            members_total: metrics.get(MetricId::GROUP_MEMBERS_TOTAL),
-            stable: state.map(|state| state == "Stable"),
-        });
-        metrics.set_known(MetricId::GROUP_HEALTH_SCORE, health.map(f64::from));
+        metrics.set_known(MetricId::GROUP_HEALTH_SCORE, group_health_of(&metrics, &attributes));
         let data_source = DataSource::Infrastructure;
         EntityState { key, data_source, observed_at, metrics, window, attributes, topics }
     }
@@ -360,4 +351,18 @@ impl<'a> GroupFold<'a> {
         };
         metrics.set_known(MetricId::GROUP_MEMBERS_ACTIVE, active);
     }
+}
+
+/// Health score of a group with these figures and this state; `None` when nothing is known that
+/// tells of it.
+pub fn group_health_of(metrics: &MetricSet, attributes: &Attributes<'_>) -> Option<f64> {
+    let health = group_health(&GroupHealthInputs {
+        lag_messages: metrics.get(MetricId::GROUP_LAG_TOTAL),
+        consumption_rate: metrics.get(MetricId::GROUP_CONSUMPTION),
+        rebalance_rate: metrics.get(MetricId::GROUP_REBALANCE_RATE),
+        members_active: metrics.get(MetricId::GROUP_MEMBERS_ACTIVE),
+        members_total: metrics.get(MetricId::GROUP_MEMBERS_TOTAL),
+        stable: attributes.text(AttributeId::State).map(|state| state == "Stable"),
+    });
+    health.map(f64::from)
 }

@@ -22,6 +22,9 @@ use crate::domain::metric::MetricSet;
 use crate::domain::units::{UnixMillis, Window};
 use crate::transform::{About, CanonicalSample};
 
+pub use cluster::roll_up_members;
+pub use fold::group_health_of;
+
 use fold::ClusterFold;
 
 /// What the aggregator needs to know.

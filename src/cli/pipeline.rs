@@ -25,6 +25,7 @@ use crate::adapters::RealPorts;
 use crate::config::schema::{LogFormat, LogLevel};
 use crate::config::{Config, Flags, HttpListen};
 use crate::domain::words::counted;
+use crate::hybrid::mode::Mode;
 use crate::pipeline::service::{PIPELINE, Service, StatusCell};
 use crate::pipeline::{
     CycleReport, Cycles, KafkaSource, NriFeed, NriSource, Pipeline, PipelineConfig, RunReport,
@@ -76,6 +77,9 @@ pub struct PipelineArgs {
     /// Time between cycle starts, such as 15s.
     #[arg(long, value_name = "DURATION")]
     interval: Option<crate::config::quantity::DurationText>,
+    /// Where entities come from: infrastructure, simulation or hybrid.
+    #[arg(long, value_parser = str::parse::<Mode>)]
+    mode: Option<Mode>,
     /// Port of health and metrics; 0 picks a free one.
     #[arg(long, value_name = "PORT", value_parser = input::number::<u16>)]
     http_port: Option<u16>,
@@ -134,6 +138,7 @@ impl PipelineArgs {
             region: self.region.clone(),
             base_url: self.base_url.clone(),
             interval: self.interval,
+            mode: self.mode,
             http_port: self.http_port,
             log_format: self.log_format,
             log_level: self.log_level,
@@ -165,7 +170,7 @@ impl PipelineArgs {
             ports = ports.listening_on(http.address);
         }
         let sources = sources(&ports, config, self.feed(config)?);
-        let settings = PipelineConfig::from_config(config);
+        let settings = PipelineConfig::from_config(config, None);
         let more = |status| pages(&ports, config.http, status).into_iter().collect();
         let mut service = Service::start(ports.clone(), settings, sources, more)
             .await
@@ -224,7 +229,7 @@ impl PipelineArgs {
     /// events in the spool, which sends them at the next start.
     fn code(&self, last: Option<&CycleReport>, run: &RunReport) -> u8 {
         let bounded = self.cycles() != Cycles::Forever;
-        let collected = last.is_some_and(CycleReport::collected);
+        let collected = last.is_some_and(|cycle| cycle.collected() || !cycle.mode.collects());
         let moved = collected && run.delivered > 0;
         let kept = bounded && run.spooled > 0;
         if run.undelivered > 0 || kept || (bounded && !moved) { UNREACHABLE } else { 0 }

@@ -21,11 +21,14 @@ use super::schema::{KafkaTable, LogFormat, LogLevel, NriTable, PipelineFile, Str
 use super::toml_file::{FileProblems, Place, Problem, TomlFile};
 use crate::domain::account::AccountId;
 use crate::domain::tag::{TagError, TagValue, Tags};
+use crate::hybrid::mode::Mode;
 use crate::newrelic::{Addresses, ApiKey, Region};
 use crate::ports::Endpoint;
 
+mod hybrid;
 mod resilience;
 
+pub use hybrid::Hybrid;
 pub use resilience::{Alerts, Breakers, Limits, Recovery, Resilience, SpoolSettings, Webhook};
 pub(super) use resilience::{check_header_name, check_webhook, without_path};
 
@@ -43,6 +46,8 @@ pub struct Flags {
     pub base_url: Option<String>,
     /// `--interval`.
     pub interval: Option<DurationText>,
+    /// `--mode`.
+    pub mode: Option<Mode>,
     /// `--http-port`.
     pub http_port: Option<u16>,
     /// `--log-format`.
@@ -65,6 +70,8 @@ pub struct Config {
     pub nri: Vec<NriTable>,
     /// Cycles.
     pub cycle: Cycle,
+    /// The desired topology; `None` without one.
+    pub hybrid: Option<Hybrid>,
     /// Batches.
     pub stream: StreamTable,
     /// How failures of the world are met.
@@ -207,6 +214,7 @@ impl Loader<'_> {
             }
             None => {}
         }
+        effective.hybrid.mode = flags.mode.unwrap_or(effective.hybrid.mode);
         effective.http.port = flags.http_port.unwrap_or(effective.http.port);
         effective.log.format = flags.log_format.unwrap_or(effective.log.format);
         effective.log.level = flags.log_level.unwrap_or(effective.log.level);
@@ -215,6 +223,7 @@ impl Loader<'_> {
         let kafka = self.kafka(&effective.kafka);
         self.sources(&effective);
         let cycle = self.cycle(&effective);
+        let hybrid = self.hybrid(&effective.hybrid);
         self.stream(&effective.stream);
         let resilience = self.resilience(&effective);
         let http = self.http(&effective);
@@ -228,6 +237,7 @@ impl Loader<'_> {
                 kafka,
                 nri: effective.nri.clone(),
                 cycle,
+                hybrid,
                 stream: effective.stream.clone(),
                 resilience,
                 http: effective.http.enabled.then_some(http),
@@ -395,9 +405,10 @@ impl Loader<'_> {
         sources
     }
 
-    /// Rules over all sources: there is one, and none appears twice.
+    /// Rules over all sources: there is one, unless none is asked, and none appears twice.
     fn sources(&mut self, effective: &PipelineFile) {
-        if effective.kafka.is_empty() && effective.nri.is_empty() {
+        let none = effective.kafka.is_empty() && effective.nri.is_empty();
+        if none && effective.hybrid.mode.collects() {
             let message = "nothing to collect from".to_owned();
             self.report(
                 "no_source",

@@ -11,8 +11,8 @@ pub mod schema;
 pub mod toml_file;
 
 pub use load::{
-    Alerts, Breakers, Config, Cycle, Destination, Environment, Flags, HttpListen, KafkaSource,
-    Limits, Recovery, Resilience, SpoolSettings, Webhook,
+    Alerts, Breakers, Config, Cycle, Destination, Environment, Flags, HttpListen, Hybrid,
+    KafkaSource, Limits, Recovery, Resilience, SpoolSettings, Webhook,
 };
 
 #[cfg(test)]

@@ -11,8 +11,10 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::quantity::{DurationText, EndpointText, SizeText};
 
+mod hybrid;
 mod resilience;
 
+pub use hybrid::HybridTable;
 pub use resilience::{
     AlertEvent, AlertsTable, BreakerTable, BreakersTable, LimitsTable, PoolTable, QueuePolicyName,
     RecoveryTable, RetryTable, SpoolTable,
@@ -35,6 +37,9 @@ pub struct PipelineFile {
     /// Cycles, and what every entity carries.
     #[serde(default)]
     pub pipeline: CycleTable,
+    /// What should be there, and what to do about what is not.
+    #[serde(default)]
+    pub hybrid: HybridTable,
     /// Batches on their way to New Relic.
     #[serde(default)]
     pub stream: StreamTable,

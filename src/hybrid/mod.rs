@@ -1,5 +1,8 @@
-//! What an estate should consist of, and how what is there differs from it. Pure: no I/O and no
-//! clock; text becomes a topology in `config`.
+//! What an estate should consist of, how what is there differs from it, and what stands in for what
+//! is not there. Pure: no I/O and no clock; text becomes a topology in `config`.
 
 pub mod gap;
+pub mod manager;
+pub mod mode;
+pub mod model;
 pub mod topology;

@@ -6,9 +6,11 @@
 use std::time::Duration;
 
 use super::alert::AlertConfig;
+use super::mode::HybridSettings;
 use super::monitor::MonitorConfig;
 use crate::config::{Config, Cycle};
 use crate::domain::account::AccountId;
+use crate::hybrid::topology::Topology;
 use crate::newrelic::{Addresses, ApiKey};
 use crate::resilience::breaker::BreakerConfig;
 use crate::resilience::pool::{PoolConfig, QueuePolicy};
@@ -38,6 +40,8 @@ pub struct PipelineConfig {
     pub stream: StreamConfig,
     /// Where events wait on disk; `None` keeps them in memory alone.
     pub spool: Option<SpoolConfig>,
+    /// What should be there, and what to do about what is not; `None` knows of no topology.
+    pub hybrid: Option<HybridSettings>,
     /// What stands between the pipeline and failures.
     pub guards: GuardConfig,
 }
@@ -81,8 +85,8 @@ impl Default for GuardConfig {
 }
 
 impl PipelineConfig {
-    /// The settings that `config` holds.
-    pub fn from_config(config: &Config) -> Self {
+    /// The settings that `config` holds; `topology` is what its topology file says.
+    pub fn from_config(config: &Config, topology: Option<Topology>) -> Self {
         let (stream, guards) = (&config.stream, &config.resilience);
         Self {
             account: config.newrelic.account,
@@ -108,6 +112,10 @@ impl PipelineConfig {
                 spool_age_max: guards.spool.as_ref().map_or(DAY, |spool| spool.age_max),
                 ..StreamConfig::default()
             },
+            hybrid: config.hybrid.as_ref().zip(topology).map(|(hybrid, topology)| HybridSettings {
+                mode: hybrid.mode,
+                config: hybrid.config(topology),
+            }),
             spool: guards.spool.as_ref().map(|spool| SpoolConfig {
                 owner: format!("the pipeline of process {}", std::process::id()),
                 ..spool.config.clone()

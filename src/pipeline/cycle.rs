@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use super::guard::GuardedSource;
 use super::report::{
-    CycleReport, Examples, SourceFailure, SourceReport, StageMillis, StreamReport, add, add_all,
+    CycleReport, Examples, GapFigures, SourceFailure, SourceReport, StageMillis, StreamReport, add,
+    add_all,
 };
 use super::schedule::Schedule;
 use super::source::Collected;
@@ -18,6 +19,7 @@ use super::status::CycleNews;
 use super::{Counts, Pipeline, moment};
 use crate::domain::sample::RawSample;
 use crate::domain::units::{UnixMillis, whole_millis};
+use crate::hybrid::mode::Mode;
 use crate::ports::{Clock, Ports};
 use crate::resilience::pool::{BatchMode, TaskOptions};
 use crate::sometimes;
@@ -31,18 +33,22 @@ impl<P: Ports> Pipeline<P> {
         let began = moment(&clock);
         self.started += 1;
         let number = self.started;
+        let mode = self.mode.get();
         self.status.update(|status| {
+            status.mode = mode;
             status.started = number;
             status.last_start = Some(began);
         });
         self.status.tell(&CycleNews::Began { number, at: began });
 
-        let (samples, sources) = self.collect(&clock).await;
+        let (samples, sources) =
+            if mode.collects() { self.collect(&clock).await } else { Default::default() };
         let collected = moment(&clock);
-        let stages = || self.stages.borrow_mut().run(&samples, collected.wall, &clock);
+        let stages = || self.stages.borrow_mut().run(&samples, mode, collected.wall, &clock);
         let staged = self.guards.stages(stages).await;
         let staged = staged.unwrap_or_else(|| Staged::failed(&samples));
         let mut report = self.book(number, &samples, sources, staged, began.wall);
+        report.mode = mode;
         report.collected_at = collected.wall;
         report.stages.collect_ms =
             whole_millis(collected.monotonic.saturating_sub(began.monotonic));
@@ -139,9 +145,11 @@ impl<P: Ports> Pipeline<P> {
         let relationships_count = relationships.len() as u64;
         let told = self.monitor_events();
         let monitor_events = told.len() as u64;
-        let events_enqueued =
-            (staged.entity_events.len() + relationships.len()) as u64 + monitor_events;
-        for event in staged.entity_events.into_iter().chain(relationships).chain(told) {
+        let gap_events = staged.gap_events.len() as u64;
+        let entity_events = staged.entity_events.len() as u64;
+        let events_enqueued = entity_events + relationships_count + gap_events + monitor_events;
+        let events = staged.entity_events.into_iter().chain(relationships);
+        for event in events.chain(staged.gap_events).chain(told) {
             self.streamer.enqueue(event);
         }
         let mut rejected = staged.rejected.clone();
@@ -160,6 +168,7 @@ impl<P: Ports> Pipeline<P> {
             add_all(&mut ledger.entities, &staged.entities);
             ledger.relationships += relationships_count;
             ledger.monitoring += monitor_events;
+            ledger.gaps += gap_events;
             ledger.enqueued += events_enqueued;
             ledger.add_sources(&sources);
         });
@@ -183,6 +192,8 @@ impl<P: Ports> Pipeline<P> {
             rejection_examples: staged.examples,
             entities: staged.entities,
             relationships: relationships_count,
+            mode: Mode::Infrastructure,
+            gaps: staged.hybrid.as_ref().map(GapFigures::of),
             events_enqueued,
             stream: StreamReport::default(),
             skipped: 0,

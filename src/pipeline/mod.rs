@@ -25,6 +25,7 @@ use futures_util::future::join3;
 
 use crate::domain::tag::TagError;
 use crate::domain::units::whole_millis;
+use crate::hybrid::mode::Mode;
 use crate::newrelic::region::InvalidAddress;
 use crate::newrelic::{Addresses, EventApi};
 use crate::ports::{Clock, Ports};
@@ -44,6 +45,7 @@ mod cycle;
 mod figures;
 mod guard;
 pub mod health;
+mod mode;
 pub mod monitor;
 mod nri;
 mod report;
@@ -60,10 +62,11 @@ mod tests;
 
 pub use config::{GuardConfig, PipelineConfig};
 pub use figures::{Family, Figure, Figures, SERIES_MAX};
+pub use mode::{HybridSettings, ModeSwitch, NoTopology};
 pub use nri::{NriFeed, NriSource};
 pub use report::{
-    Counts, CycleReport, Examples, PipelineLedger, RunReport, SourceFailure, SourceReport,
-    StageMillis, StreamReport, total,
+    Counts, CoverageFigures, CycleReport, Examples, GapFigures, PipelineLedger, RunReport,
+    SourceFailure, SourceReport, StageMillis, StreamReport, total,
 };
 pub use source::{Collected, Collecting, KafkaSource, MissingPart, Source, kafka_settings};
 pub use status::{
@@ -132,6 +135,7 @@ pub struct Pipeline<P: Ports> {
     stages: RefCell<Stages>,
     streamer: Streamer<P>,
     status: PipelineStatus,
+    mode: ModeSwitch,
     /// The span of [`crate::config::Cycle::relationships_every`] that was last served.
     relationships_span: Option<i64>,
     pool: Pool,
@@ -185,7 +189,8 @@ impl<P: Ports> Pipeline<P> {
         let watched = (monitor.clone(), alerter.clone(), Arc::clone(&board));
         let refresh = refresh(&ports, &streamer, &guards, watched);
         Ok(Self {
-            stages: RefCell::new(Stages::new(&config)?),
+            stages: RefCell::new(Stages::new(&config, ports.clock())?),
+            mode: ModeSwitch::new(config.hybrid.as_ref()),
             ports,
             config,
             sources,
@@ -212,6 +217,11 @@ impl<P: Ports> Pipeline<P> {
     /// Shows at most `series_max` entities per metric on the metrics page.
     pub fn limit_series(&mut self, series_max: usize) {
         self.stages.get_mut().series_max = series_max;
+    }
+
+    /// Sets where the entities of later cycles come from.
+    pub fn mode_switch(&self) -> ModeSwitch {
+        self.mode.clone()
     }
 
     /// Every breaker of the pipeline.
@@ -420,6 +430,7 @@ fn first_snapshot<P: Ports>(
         buffer_events_max: config.stream.buffer_events_max,
         made,
         sources,
+        mode: config.hybrid.as_ref().map_or(Mode::Infrastructure, |hybrid| hybrid.mode),
         started: 0,
         completed: 0,
         skipped: 0,

@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::domain::units::UnixMillis;
+use crate::hybrid::gap::KindCoverage;
+use crate::hybrid::manager::HybridReport;
+use crate::hybrid::mode::Mode;
 
 /// Counts by name; missing is zero.
 pub type Counts = BTreeMap<String, u64>;
@@ -151,6 +154,11 @@ pub struct CycleReport {
     pub entities: Counts,
     /// Relationships sent along; 0 when it was not their turn.
     pub relationships: u64,
+    /// Where its entities come from.
+    pub mode: Mode,
+    /// What it showed of the desired topology; absent where there is none to compare with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gaps: Option<GapFigures>,
     /// Events handed to the stream.
     pub events_enqueued: u64,
     /// What became of events.
@@ -163,6 +171,73 @@ impl CycleReport {
     /// Whether at least one source gave something.
     pub fn collected(&self) -> bool {
         self.sources.iter().any(|source| source.failure.is_none())
+    }
+}
+
+/// How much of the desired entities a cycle showed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct CoverageFigures {
+    /// Desired ones.
+    pub desired: u64,
+    /// Of which seen within the tolerance.
+    pub fresh: u64,
+    /// Of which silent for longer.
+    pub stale: u64,
+    /// Of which never seen.
+    pub missing: u64,
+    /// Of which not seen yet, by a watch that is too young to miss them.
+    pub pending: u64,
+    /// Stand-ins for those that are stale or missing.
+    pub filled: u64,
+}
+
+/// What a cycle showed of the desired topology.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct GapFigures {
+    /// By entity type, of the types that are desired.
+    pub coverage: BTreeMap<&'static str, CoverageFigures>,
+    /// Clusters with some fresh brokers, and fewer than they require.
+    pub partial_clusters: u64,
+    /// Settings that are not as desired.
+    pub mismatches: u64,
+    /// Fresh entities that nobody desired.
+    pub unexpected: u64,
+    /// Gaps that the limits leave without a stand-in.
+    pub unfilled: u64,
+}
+
+impl GapFigures {
+    pub(super) fn of(report: &HybridReport) -> Self {
+        let figures = |counts: &KindCoverage, filled: u64| CoverageFigures {
+            desired: counts.desired(),
+            fresh: counts.fresh,
+            stale: counts.stale,
+            missing: counts.missing,
+            pending: counts.pending,
+            filled,
+        };
+        let desired = report.coverage.by_kind.iter().filter(|(_, counts)| counts.desired() > 0);
+        Self {
+            coverage: desired
+                .map(|(kind, counts)| (kind.type_name(), figures(counts, report.filled[kind])))
+                .collect(),
+            partial_clusters: report.partial_clusters,
+            mismatches: report.mismatches,
+            unexpected: report.unexpected,
+            unfilled: report.unfilled,
+        }
+    }
+
+    /// Over all types.
+    pub fn overall(&self) -> CoverageFigures {
+        self.coverage.values().fold(CoverageFigures::default(), |sum, of| CoverageFigures {
+            desired: sum.desired + of.desired,
+            fresh: sum.fresh + of.fresh,
+            stale: sum.stale + of.stale,
+            missing: sum.missing + of.missing,
+            pending: sum.pending + of.pending,
+            filled: sum.filled + of.filled,
+        })
     }
 }
 
@@ -185,6 +260,8 @@ pub struct PipelineLedger {
     pub relationships: u64,
     /// Events about the pipeline itself, e.g. of its breakers.
     pub monitoring: u64,
+    /// Events about gaps and coverage.
+    pub gaps: u64,
     /// Events handed to the stream.
     pub enqueued: u64,
     /// Parts that sources could not give, by `source` and reason.
@@ -197,7 +274,8 @@ impl PipelineLedger {
     /// Whether every sample collected is accounted for.
     pub fn balances(&self) -> bool {
         total(&self.collected) == self.transformed + total(&self.rejected)
-            && total(&self.entities) + self.relationships + self.monitoring == self.enqueued
+            && total(&self.entities) + self.relationships + self.monitoring + self.gaps
+                == self.enqueued
     }
 
     /// Adds what the sources of one cycle said.

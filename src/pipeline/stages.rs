@@ -9,11 +9,15 @@ use std::time::Duration;
 
 use super::PipelineConfig;
 use super::figures::{Figures, SERIES_MAX};
+use super::mode::SteadyCalendar;
 use super::report::{Counts, Examples, add};
 use crate::aggregate::{Aggregator, AggregatorConfig};
 use crate::domain::sample::RawSample;
 use crate::domain::tag::{TagError, Tags};
-use crate::domain::units::UnixMillis;
+use crate::domain::units::{UnixMillis, whole_millis};
+use crate::hybrid::manager::{HybridManager, HybridReport, ToldEvent};
+use crate::hybrid::mode::Mode;
+use crate::hybrid::model::Moment;
 use crate::ports::Clock;
 use crate::stream::EncodedEvent;
 use crate::synthesize::{Synthesis, SynthesisConfig, Synthesizer, event};
@@ -26,6 +30,10 @@ const EVENT_BYTES: usize = 1_024;
 pub(super) struct Stages {
     aggregator: Aggregator,
     synthesizer: Synthesizer,
+    hybrid: Option<HybridManager>,
+    calendar: SteadyCalendar,
+    /// What the rates of stand-ins are said to cover, in milliseconds.
+    window_ms: i64,
     /// Most entities per metric whose figures are kept to be shown.
     pub(super) series_max: usize,
 }
@@ -48,6 +56,10 @@ pub(super) struct Staged {
     pub(super) entity_events: Vec<EncodedEvent>,
     /// One event per relationship.
     pub(super) relationship_events: Vec<EncodedEvent>,
+    /// Events about gaps and coverage.
+    pub(super) gap_events: Vec<EncodedEvent>,
+    /// What the cycle showed of the desired topology.
+    pub(super) hybrid: Option<HybridReport>,
     /// What the metrics page shows of the entities.
     pub(super) figures: Figures,
     pub(super) transform: Duration,
@@ -56,24 +68,35 @@ pub(super) struct Staged {
 }
 
 impl Stages {
-    pub(super) fn new(config: &PipelineConfig) -> Result<Self, TagError> {
+    /// Stages of a pipeline that begins now by `clock`.
+    pub(super) fn new(config: &PipelineConfig, clock: &impl Clock) -> Result<Self, TagError> {
         let mut tags = Tags::default();
         for (key, value) in &config.cycle.tags {
             tags.insert(key, value)?;
         }
         let environment = config.cycle.environment.as_ref().map(|text| text.parse()).transpose()?;
         let synthesis = SynthesisConfig { account: config.account, environment, tags };
+        let calendar = SteadyCalendar::new(clock.wall(), clock.monotonic());
+        let began = calendar.at(clock.monotonic());
+        let hybrid = config
+            .hybrid
+            .as_ref()
+            .map(|hybrid| HybridManager::new(hybrid.config.clone(), config.account, began));
         Ok(Self {
+            hybrid,
+            calendar,
+            window_ms: whole_millis(config.cycle.interval).cast_signed(),
             aggregator: Aggregator::new(AggregatorConfig::default()),
             synthesizer: Synthesizer::new(synthesis),
             series_max: SERIES_MAX,
         })
     }
 
-    /// Runs all stages over the samples of one cycle, whose collection ended at `now`.
+    /// Runs all stages over the samples of one cycle in `mode`, whose collection ended at `now`.
     pub(super) fn run(
         &mut self,
         samples: &[RawSample<'_>],
+        mode: Mode,
         now: UnixMillis,
         clock: &impl Clock,
     ) -> Staged {
@@ -81,10 +104,24 @@ impl Stages {
         let began = clock.monotonic();
         let canonical = staged.transform(samples);
         let transformed = clock.monotonic();
-        let states = self.aggregator.fold(canonical, now);
+        let mut states = self.aggregator.fold(canonical, now);
+        let real = states.len();
+        if let Some(hybrid) = &mut self.hybrid {
+            let moment = Moment { at: now, window_ms: self.window_ms };
+            let added = hybrid.cycle(mode, &states, moment, self.calendar.at(transformed));
+            states.extend(added.states);
+            let encoded =
+                |told: ToldEvent| EncodedEvent { json: told.json, kind: told.event_type.into() };
+            staged.gap_events = added.events.into_iter().map(encoded).collect();
+            staged.hybrid = added.report;
+        }
         let aggregated = clock.monotonic();
         staged.encode(&self.synthesizer.synthesize(&states));
         staged.figures = Figures::of(&states, self.series_max);
+        if let Some(hybrid) = &mut self.hybrid {
+            states.truncate(real);
+            hybrid.remember(states);
+        }
         let synthesized = clock.monotonic();
         staged.transform = transformed.saturating_sub(began);
         staged.aggregate = aggregated.saturating_sub(transformed);

@@ -10,6 +10,7 @@ use super::figures::Figures;
 use super::health::{Health, HealthStatus, assess};
 use super::report::{CycleReport, PipelineLedger, SourceReport};
 use crate::domain::units::UnixMillis;
+use crate::hybrid::mode::Mode;
 use crate::ports::Clock;
 use crate::resilience::breaker::{BreakerStats, StateKind};
 use crate::resilience::limiter::LimiterStats;
@@ -256,6 +257,8 @@ pub struct Snapshot {
     pub made: Moment,
     /// Names of its sources, in the order of the configuration.
     pub sources: Vec<String>,
+    /// Where the entities of the present cycle come from.
+    pub mode: Mode,
     /// Cycles that began.
     pub started: u64,
     /// Cycles that ended.

@@ -228,6 +228,7 @@ impl TestWorld {
     /// Interval 15 s, collection 10 s, cycle 15 s, shutdown 10 s, relationships each minute.
     pub(crate) fn config() -> PipelineConfig {
         PipelineConfig {
+            hybrid: None,
             account: AccountId::try_from(7).expect("valid"),
             key: ApiKey::ingest(CANARY_KEY).expect("valid"),
             addresses: Region::Local.addresses(),

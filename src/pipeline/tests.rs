@@ -226,7 +226,7 @@ fn every_valid_file_makes_a_pipeline() {
         let text = format!("{head}{stream}");
         let flags = crate::config::Flags::default();
         let config = crate::config::Config::load("x.toml", &text, &|_| None, &flags);
-        let config = PipelineConfig::from_config(&config.expect(stream));
+        let config = PipelineConfig::from_config(&config.expect(stream), None);
         assert_eq!(config.stream.validate(), [], "{stream}");
         let world = TestWorld::new(&[], ACCEPT);
         world.pipeline(config, one_source(&world, &[QUICK]));

@@ -203,6 +203,7 @@ pub fn write_relationship(seen: &ObservedRelationship, out: &mut Vec<u8>) {
     out.extend_from_slice(relationship.target.kind().type_name().as_bytes());
     out.extend_from_slice(b"\",\"clusterName\":");
     write_text(&seen.cluster, out);
+    write_data_source(seen.data_source, out);
     out.push(b'}');
 }
 

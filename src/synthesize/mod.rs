@@ -17,6 +17,7 @@ use std::ops::Deref;
 
 use crate::aggregate::EntityState;
 use crate::domain::account::AccountId;
+use crate::domain::data_source::DataSource;
 use crate::domain::entity::{EmptyPart, EntityKey, EntityKind};
 use crate::domain::guid::EntityGuid;
 use crate::domain::provider::Provider;
@@ -78,6 +79,8 @@ pub struct ObservedRelationship {
     pub cluster: String,
     /// When the newer of its ends was observed.
     pub observed_at: UnixMillis,
+    /// The worse of its ends' sources: what a stand-in takes part in no fleet has said.
+    pub data_source: DataSource,
 }
 
 /// Why an entity or relationship is not sent.
@@ -203,8 +206,11 @@ impl Synthesizer {
     /// Relationships among the entities of `synthesis`.
     fn relate(&self, synthesis: &mut Synthesis<'_>) {
         let mut relationships = BTreeMap::new();
-        let present: BTreeMap<EntityGuid, UnixMillis> =
-            synthesis.entities.iter().map(|entity| (entity.guid, entity.observed_at)).collect();
+        let present: BTreeMap<EntityGuid, (UnixMillis, DataSource)> = synthesis
+            .entities
+            .iter()
+            .map(|entity| (entity.guid, (entity.observed_at, entity.data_source)))
+            .collect();
         let mut clusters: BTreeMap<(&Provider, &str), EntityGuid> = BTreeMap::new();
         for entity in &synthesis.entities {
             if entity.kind() == EntityKind::Cluster {
@@ -234,12 +240,17 @@ impl Synthesizer {
             }
             for (source, kind, target) in wanted {
                 let ends = present.get(&source).zip(present.get(&target));
-                let Some((source_at, target_at)) = ends else { continue };
-                let observed_at = *source_at.max(target_at);
+                let Some(((source_at, from), (target_at, to))) = ends else { continue };
+                let (observed_at, data_source) = (*source_at.max(target_at), *from.max(to));
                 let cluster = entity.key.cluster().to_owned();
                 match Relationship::new(source, kind, target) {
                     Ok(relationship) => {
-                        let seen = ObservedRelationship { relationship, cluster, observed_at };
+                        let seen = ObservedRelationship {
+                            relationship,
+                            cluster,
+                            observed_at,
+                            data_source,
+                        };
                         relationships.insert(relationship, seen);
                     }
                     Err(error) => synthesis.rejected.push(error.into()),

@@ -353,6 +353,12 @@ impl Range {
     pub fn contains(self, value: f64) -> bool {
         value >= self.min && value <= self.max
     }
+
+    /// The nearest number within to `value`, which is finite.
+    #[must_use]
+    pub fn clamp(self, value: f64) -> f64 {
+        value.clamp(self.min, self.max)
+    }
 }
 
 /// One way to learn a metric.

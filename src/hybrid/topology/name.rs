@@ -88,7 +88,10 @@ fn sqs_queue(name: &str) -> Option<Refusal> {
     }
     if stem.is_empty() || chars > SQS_QUEUE_MAX {
         let message = format!("SQS refuses a queue's name of {chars} characters");
-        return refusal(message, "1 to 80 are allowed, `.fifo` included, which is no name by itself");
+        return refusal(
+            message,
+            "1 to 80 are allowed, `.fifo` included, which is no name by itself",
+        );
     }
     None
 }

@@ -394,9 +394,9 @@ fn subscription_fault<'e>(
     twice: bool,
     topics: impl Iterator<Item = &'e EntityKey> + Clone,
 ) -> Fault {
-    let own = topics.clone().filter(|topic| {
-        topic.cluster() == group.cluster() && topic.provider() == group.provider()
-    });
+    let own = topics
+        .clone()
+        .filter(|topic| topic.cluster() == group.cluster() && topic.provider() == group.provider());
     let elsewhere = topics.clone().find(|topic| topic.name() == name);
     let (rule, message, help) = if twice {
         ("listed_twice", format!("topic `{name}` is listed twice"), "remove one".to_owned())

@@ -9,6 +9,9 @@ use crate::resilience::breaker::StateKind;
 /// Share of the memory for events beyond which it is a shortage, in percent.
 const MEMORY_PERCENT_MAX: u64 = 90;
 
+/// What is said of sources in simulation mode.
+const NOT_ASKED: &str = "nothing is collected in simulation mode";
+
 pub(super) struct Assess<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) now: Duration,
@@ -69,6 +72,9 @@ impl Assess<'_> {
 
     /// At least one source gives data. "Never" is unhealthy at once: nothing has flowed yet.
     pub(super) fn collection(&self) -> HealthCheck {
+        if !self.snapshot.mode.collects() {
+            return check("collection", HealthStatus::Healthy, NOT_ASKED);
+        }
         let last = self.snapshot.last_collected;
         let (recent, when) = self.recent(last);
         let status =
@@ -78,6 +84,9 @@ impl Assess<'_> {
 
     pub(super) fn source(&self, source: &str) -> HealthCheck {
         let name = format!("source/{source}");
+        if !self.snapshot.mode.collects() {
+            return check(&name, HealthStatus::Healthy, NOT_ASKED);
+        }
         let report = self.snapshot.last_report.as_ref();
         let report = report.and_then(|r| r.sources.iter().find(|s| s.source == source));
         let Some(report) = report else {

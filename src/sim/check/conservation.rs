@@ -101,14 +101,18 @@ struct Kept {
 
 fn kept(record: &Record) -> Kept {
     let store = &record.newrelic;
-    let fleet = || store.samples.iter().chain(&store.relationship_events);
+    let fleet = || {
+        let entities = store.samples.iter().chain(&store.stand_ins);
+        entities.chain(&store.relationship_events).chain(&store.stand_in_relationships)
+    };
+    let own = || store.monitor_events.iter().chain(&store.gap_events);
     let mut seen: BTreeMap<(String, UnixMillis), u64> = BTreeMap::new();
     for event in fleet() {
         let identity = ["entityGuid", "sourceEntityGuid", "relationshipType", "targetEntityGuid"];
         let identity = identity.map(|name| event.text(name)).join(" ");
         *seen.entry((identity, event.timestamp)).or_default() += 1;
     }
-    for event in &store.monitor_events {
+    for event in own() {
         // All that they say: a breaker may change its state twice within one millisecond.
         let texts = event.names.texts.iter().zip(&event.texts);
         let texts = texts.map(|(name, text)| format!("{name}={text}"));
@@ -123,7 +127,7 @@ fn kept(record: &Record) -> Kept {
     }
     let worst = seen.iter().max_by_key(|(_, count)| **count).filter(|(_, count)| **count > 0);
     Kept {
-        events: (fleet().count() + store.monitor_events.len()) as u64,
+        events: (fleet().count() + own().count()) as u64,
         copies: seen.values().sum(),
         alike,
         worst: worst.map(|((identity, at), count)| (identity.trim().to_owned(), *at, *count)),

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::record::{EntityRecord, Record};
 use super::{Check, Class, Finding};
+use crate::sim::oracle::gap::Desired;
+use crate::sim::oracle::guid::expected;
 use crate::sim::oracle::objects;
 
 pub const CHECK: Check = Check {
@@ -23,8 +25,12 @@ fn examine(record: &Record) -> Finding {
             finding.violate(Some(record.end), format!("{object} has no entity"));
         }
     }
-    let known: BTreeSet<String> =
+    let mut known: BTreeSet<String> =
         objects::ever(record).into_iter().map(|object| object.guid).collect();
+    // What is desired may have a stand-in.
+    let account = record.scenario.pipeline.account_id;
+    let desired = Desired::of(record).map(|(_, desired)| desired.objects).unwrap_or_default();
+    known.extend(desired.keys().map(|object| expected(account, object).1));
     for (guid, entity) in entities {
         finding.examine();
         if !known.contains(guid) {

@@ -21,7 +21,7 @@ fn examine(record: &Record) -> Finding {
     let mut owners: BTreeMap<String, Identity> = BTreeMap::new();
     // Objects are few, their events many: each GUID is derived once.
     let mut derived: BTreeMap<Identity, (String, String)> = BTreeMap::new();
-    for event in &record.newrelic.samples {
+    for event in record.newrelic.samples.iter().chain(&record.newrelic.stand_ins) {
         finding.examine();
         let at = Some(event.stored_at);
         let guid = event.text("entityGuid");

@@ -31,7 +31,7 @@ fn examine(record: &Record) -> Finding {
     let cycles = || record.pipelines.iter().flat_map(|life| &life.cycles);
     for (cluster, fleet) in &record.fleets {
         let sight = Sight::of(&record.scenario, cluster, &record.faults);
-        for cycle in cycles().filter(|cycle| !cycle.cut_off) {
+        for cycle in cycles().filter(|cycle| !cycle.cut_off && cycle.mode.collects()) {
             made_up(&mut finding, cluster, cycle, &sight);
             let jmx = record.scenario.kafka.get(cluster).is_some_and(|spec| spec.jmx);
             let events = stored.get(&(cycle.started, cluster.as_str()));

@@ -16,6 +16,7 @@ mod coverage;
 mod cycles;
 pub mod fingerprint;
 mod freshness;
+mod gaps;
 pub mod ground_truth;
 mod guid;
 mod health_score;
@@ -28,6 +29,7 @@ pub mod record;
 pub mod recovery;
 mod relationships;
 mod spool;
+mod stand_ins;
 mod synthesis_lag;
 #[cfg(test)]
 mod tests;
@@ -64,6 +66,8 @@ pub const CATALOGUE: &[Check] = &[
     synthesis_lag::CHECK,
     freshness::CHECK,
     recovery::CHECK,
+    gaps::CHECK,
+    stand_ins::CHECK,
     user::CHECK,
 ];
 

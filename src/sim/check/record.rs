@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::answers::Answers;
 use super::user::UserRecord;
 use crate::domain::units::UnixMillis;
+use crate::hybrid::mode::Mode;
 use crate::resilience::breaker::StateKind;
 use crate::resilience::recovery::ComponentState;
 use crate::sim::fault::Fault;
@@ -294,13 +295,40 @@ pub struct CycleRecord {
     pub missing: BTreeMap<String, BTreeMap<String, u64>>,
     /// Clusters of which it reported that nothing could be collected.
     pub failed: Vec<String>,
+    /// The mode that it said it ran in.
+    pub mode: Mode,
+    /// What it said of the desired topology, when it compared.
+    pub gaps: Option<GapsRecord>,
+}
+
+/// What a cycle said of the desired topology.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GapsRecord {
+    /// Desired entities.
+    pub desired: u64,
+    /// Of which there and fresh.
+    pub fresh: u64,
+    /// Of which silent for longer than the tolerance.
+    pub stale: u64,
+    /// Of which never seen.
+    pub missing: u64,
+    /// Stand-ins.
+    pub filled: u64,
+    /// Gaps that the limits left without one.
+    pub unfilled: u64,
 }
 
 /// What New Relic holds.
 #[derive(Default)]
 pub struct NewRelicRecord {
-    /// Stored `MessageQueue` events in order of storing.
+    /// Stored `MessageQueue` events that tell what a fleet said, in order of storing.
     pub samples: Vec<StoredEvent>,
+    /// Stored `MessageQueue` events that tell what the pipeline's model said.
+    pub stand_ins: Vec<StoredEvent>,
+    /// Stored `MessageQueueRelationship` events in which a stand-in takes part.
+    pub stand_in_relationships: Vec<StoredEvent>,
+    /// Stored events about gaps and coverage, of both types.
+    pub gap_events: Vec<StoredEvent>,
     /// Stored `MessageQueueRelationship` events.
     pub relationship_events: Vec<StoredEvent>,
     /// Stored events about the pipeline's own breakers, of every type.

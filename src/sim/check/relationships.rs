@@ -19,7 +19,9 @@ pub const CHECK: Check = Check {
 fn examine(record: &Record) -> Finding {
     let mut finding = Finding::new();
     let required = objects::relationships(record, objects::Moment::End);
-    let possible = objects::relationships(record, objects::Moment::Ever);
+    let mut possible = objects::relationships(record, objects::Moment::Ever);
+    // Whether stand-ins are where they may be is another check's.
+    possible.extend(record.newrelic.stand_in_relationships.iter().map(edge));
     for edge in &required {
         finding.examine();
         if !record.newrelic.relationships.contains(edge) {

@@ -9,6 +9,7 @@
 pub mod arrival;
 pub mod cycle;
 pub mod expect;
+pub mod gap;
 pub mod guid;
 pub mod health;
 pub mod instant;

@@ -18,12 +18,12 @@ use crate::domain::units::UnixMillis;
 use crate::newrelic::{Addresses, ApiKey};
 use crate::pipeline::service::Service;
 use crate::pipeline::{
-    CycleNews, CycleReport, Cycles, GuardConfig, KafkaSource, Pipeline, PipelineConfig,
-    PipelineStatus, Source,
+    CycleNews, CycleReport, Cycles, GuardConfig, HybridSettings, KafkaSource, ModeSwitch, Pipeline,
+    PipelineConfig, PipelineStatus, Source,
 };
 use crate::ports::{Clock, Endpoint, Ports};
 use crate::resilience::breaker::BreakerConfig;
-use crate::rt::ShutdownHandle;
+use crate::rt::{ShutdownHandle, race};
 use crate::sim::check::record::BooksRecord;
 use crate::sim::fault::NewRelicFault;
 use crate::sim::fleet::{Fleet, JMX_PORT, WIRE_PORT, broker_host, serve_broker};
@@ -31,7 +31,7 @@ use crate::sim::newrelic::news::News;
 use crate::sim::newrelic::{self, Account, DelayRange, FaultWindow, NewRelic, NewRelicConfig};
 use crate::sim::scenario::{
     KafkaSpec, NEWRELIC_HOST, NEWRELIC_PORT, PIPELINE_HOST, RELATIONSHIPS_EVERY, Scenario,
-    USER_HOST,
+    SwitchSpec, USER_HOST,
 };
 use crate::sim::seed::Seed;
 use crate::sim::time::SimTime;
@@ -318,7 +318,32 @@ async fn run_pipeline<P: Ports>(
         service.unwrap_or_else(|error| panic!("a scenario that loads has a pipeline: {error}"));
     lives.born(&pipeline, ports.clock(), &trace);
     let never = ShutdownHandle::new();
-    pipeline.run(Cycles::Forever, &never.signal()).await;
+    let switches = scenario.pipeline.hybrid.map(|hybrid| hybrid.switch).unwrap_or_default();
+    if switches.is_empty() {
+        pipeline.run(Cycles::Forever, &never.signal()).await;
+    } else {
+        let modes = follow_modes(pipeline.mode_switch(), switches, ports.clock().clone(), trace);
+        race(modes, pipeline.run(Cycles::Forever, &never.signal())).await;
+    }
+}
+
+/// Sets the modes that a scenario asks for when it asks for them; one that began later begins with
+/// the mode of its time.
+async fn follow_modes(
+    mode: ModeSwitch,
+    switches: Vec<SwitchSpec>,
+    clock: impl Clock,
+    trace: Trace,
+) -> std::convert::Infallible {
+    for switch in switches {
+        let wait = switch.at.0.saturating_sub(clock.monotonic());
+        clock.sleep(wait).await;
+        let set = mode.set(switch.to);
+        set.unwrap_or_else(|error| panic!("a scenario that loads has a topology: {error}"));
+        let now = SimTime::from(clock.monotonic());
+        trace.event(now, PIPELINE_HOST, format_args!("mode to={}", switch.to));
+    }
+    std::future::pending().await
 }
 
 fn source_config(scenario: &Scenario, name: &str, spec: &KafkaSpec) -> KafkaSourceConfig {
@@ -375,6 +400,12 @@ fn pipeline_config(scenario: &Scenario) -> PipelineConfig {
     let spec = &scenario.pipeline;
     let interval = spec.interval.0;
     PipelineConfig {
+        hybrid: spec.hybrid.as_ref().map(|hybrid| HybridSettings {
+            mode: hybrid.mode,
+            config: hybrid.config(scenario).unwrap_or_else(|faults| {
+                panic!("a scenario that loads has a topology: {faults:?}")
+            }),
+        }),
         account: account(scenario),
         key: ingest_key(),
         addresses: Addresses {

@@ -8,12 +8,14 @@ use super::defect::Defect;
 use super::hosts::{Life, Setup, stream_config};
 use super::runner::fleet_record;
 use crate::domain::units::UnixMillis;
+use crate::hybrid::manager::{COVERAGE_EVENT_TYPE, GAP_EVENT_TYPE};
 use crate::pipeline::monitor;
-use crate::pipeline::{CycleReport, PipelineStatus, Snapshot, SourceReport, total};
+use crate::pipeline::{CycleReport, GapFigures, PipelineStatus, Snapshot, SourceReport, total};
 use crate::resilience::recovery::ComponentStats;
 use crate::sim::check::record::{
-    ComponentRecord, CycleRecord, EntityRecord, LedgerRecord, MemoryRecord, Names, NewRelicRecord,
-    PipelineRecord, Record, RecoveryRecord, RequestSeen, ResilienceRecord, StoredEvent,
+    ComponentRecord, CycleRecord, EntityRecord, GapsRecord, LedgerRecord, MemoryRecord, Names,
+    NewRelicRecord, PipelineRecord, Record, RecoveryRecord, RequestSeen, ResilienceRecord,
+    StoredEvent,
 };
 use crate::sim::newrelic::{EventRow, Value};
 use crate::sim::time::SimTime;
@@ -174,6 +176,20 @@ fn cycle_record(report: &CycleReport, started: SimTime) -> CycleRecord {
         collecting: Duration::from_millis(report.stages.collect_ms),
         missing: report.sources.iter().map(missing).collect(),
         failed: failed.map(cluster).collect(),
+        mode: report.mode,
+        gaps: report.gaps.as_ref().map(gaps_record),
+    }
+}
+
+fn gaps_record(gaps: &GapFigures) -> GapsRecord {
+    let whole = gaps.overall();
+    GapsRecord {
+        desired: whole.desired,
+        fresh: whole.fresh,
+        stale: whole.stale,
+        missing: whole.missing,
+        filled: whole.filled,
+        unfilled: gaps.unfilled,
     }
 }
 
@@ -190,6 +206,9 @@ fn kinds(missing: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
 /// Types of the events about the pipeline's own breakers.
 const MONITOR_EVENTS: [&str; 3] =
     [monitor::METRIC_EVENT_TYPE, monitor::STATE_CHANGE_EVENT_TYPE, monitor::HEALTH_EVENT_TYPE];
+
+/// Types of the events about gaps and coverage.
+const GAP_EVENTS: [&str; 2] = [COVERAGE_EVENT_TYPE, GAP_EVENT_TYPE];
 
 fn newrelic_record(setup: &Setup, record: &Record) -> NewRelicRecord {
     let newrelic = &setup.newrelic;
@@ -213,9 +232,16 @@ fn newrelic_record(setup: &Setup, record: &Record) -> NewRelicRecord {
         visible_at: at(entity.visible_at),
     });
     let relationships = newrelic.relationships().into_iter();
+    let is_real = |event: &StoredEvent| event.text("dataSource") == "infrastructure";
+    let (samples, stand_ins) = events("MessageQueue").into_iter().partition(is_real);
+    let told = events("MessageQueueRelationship").into_iter();
+    let (relationship_events, stand_in_relationships) = told.partition(is_real);
     NewRelicRecord {
-        samples: events("MessageQueue"),
-        relationship_events: events("MessageQueueRelationship"),
+        samples,
+        stand_ins,
+        stand_in_relationships,
+        gap_events: GAP_EVENTS.into_iter().flat_map(events).collect(),
+        relationship_events,
         monitor_events: MONITOR_EVENTS.into_iter().flat_map(events).collect(),
         entities: entities.collect(),
         relationships: relationships.map(|r| (r.source, r.kind, r.target)).collect(),

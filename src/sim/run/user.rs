@@ -157,12 +157,15 @@ fn quoted(name: &str) -> String {
     if needs_back_quotes(name) { format!("`{name}`") } else { name.to_owned() }
 }
 
+/// What fleets said, and no stand-in.
+const REAL: &str = "dataSource = 'infrastructure'";
+
 /// The NRQL of a question.
 pub fn query(question: &Question) -> String {
     let within = |window: &Window| format!("SINCE {} UNTIL {}", window.begin.0, window.end.0);
     match question {
         Question::Counts { window } => format!(
-            "SELECT count(*) FROM MessageQueue FACET entityType {} LIMIT MAX",
+            "SELECT count(*) FROM MessageQueue WHERE {REAL} FACET entityType {} LIMIT MAX",
             within(window)
         ),
         Question::Latest { kind, metrics, window } => {
@@ -172,8 +175,8 @@ pub fn query(question: &Question) -> String {
                 let _ = write!(select, ", latest({}) AS '{metric}'", quoted(metric));
             }
             format!(
-                "SELECT {select} FROM MessageQueue WHERE entityType = '{}' FACET entityGuid {} \
-                 LIMIT MAX",
+                "SELECT {select} FROM MessageQueue WHERE entityType = '{}' AND {REAL} \
+                 FACET entityGuid {} LIMIT MAX",
                 kind.type_name(),
                 within(window)
             )
@@ -184,13 +187,13 @@ pub fn query(question: &Question) -> String {
                 "SELECT count(*) AS 'events', average({metric}) AS 'average', \
                  min({metric}) AS 'min', max({metric}) AS 'max', \
                  uniqueCount(entityGuid) AS 'entities' FROM MessageQueue \
-                 WHERE entityType = '{}' {} TIMESERIES 1 minute",
+                 WHERE entityType = '{}' AND {REAL} {} TIMESERIES 1 minute",
                 kind.type_name(),
                 within(window)
             )
         }
         Question::Rows { window } => {
-            format!("SELECT * FROM MessageQueue {} LIMIT MAX", within(window))
+            format!("SELECT * FROM MessageQueue WHERE {REAL} {} LIMIT MAX", within(window))
         }
         Question::Golden { query, .. } => query.clone(),
         Question::Search | Question::Entity { .. } => String::new(),

@@ -19,12 +19,14 @@ use crate::sim::swarm::SwarmSpec;
 use crate::sim::time::SimTime;
 
 mod cluster;
+mod hybrid;
 mod rules;
 #[cfg(test)]
 mod tests;
 mod write;
 
 pub use cluster::{JoinSpec, KafkaSpec, LoadSpec, SurgeSpec};
+pub use hybrid::{HybridSpec, SwitchSpec};
 pub use write::write;
 
 /// Host that runs the pipeline.
@@ -145,6 +147,10 @@ pub struct PipelineSpec {
     pub memory_max: SizeText,
     /// The breaker in front of New Relic's ingest.
     pub event_api: EventApiSpec,
+    /// What should be there, and what the pipeline does about what is not; without it, it knows of
+    /// nothing that should.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hybrid: Option<HybridSpec>,
 }
 
 /// The breaker in front of New Relic's ingest.
@@ -226,6 +232,7 @@ impl Default for PipelineSpec {
             spool_age_max: DurationText::from_secs(24 * 3_600),
             memory_max: SizeText(64 << 20),
             event_api: EventApiSpec::default(),
+            hybrid: None,
         }
     }
 }

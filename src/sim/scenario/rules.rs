@@ -24,6 +24,7 @@ pub fn problems(file: &TomlFile, scenario: &Scenario) -> Vec<Problem> {
     let mut problems = Vec::new();
     topology(file, scenario, &mut problems);
     pipeline(file, scenario, &mut problems);
+    hybrid(file, scenario, &mut problems);
     faults(file, scenario, &mut problems);
     times(file, scenario, &mut problems);
     situations(file, scenario, &mut problems);
@@ -98,6 +99,35 @@ fn growth(file: &TomlFile, place: &Place, spec: &KafkaSpec, problems: &mut Vec<P
                 &place.key("join").at(index + 1).key("at"),
                 "brokers cannot join before those with smaller ids",
                 "list joins in the order of their times",
+            ));
+        }
+    }
+}
+
+/// What is desired can be, and modes change in the order of the file.
+fn hybrid(file: &TomlFile, scenario: &Scenario, problems: &mut Vec<Problem>) {
+    let Some(spec) = &scenario.pipeline.hybrid else { return };
+    let place = Place::root().key("pipeline").key("hybrid");
+    for fault in spec.desired(scenario).err().into_iter().flatten() {
+        let list = place.key("also").key(fault.list.key());
+        let place = list.at(fault.index).key(fault.field);
+        problems.push(file.problem(fault.rule, &place, fault.message, fault.help));
+    }
+    if spec.tolerance.0.is_zero() {
+        problems.push(file.problem(
+            "tolerance",
+            &place.key("tolerance"),
+            "without tolerance every entity is stale at once",
+            "set tolerance to some cycles, for example tolerance = \"1min\"",
+        ));
+    }
+    for (index, pair) in spec.switch.windows(2).enumerate() {
+        if pair[1].at < pair[0].at {
+            problems.push(file.problem(
+                "switch",
+                &place.key("switch").at(index + 1).key("at"),
+                "modes cannot change backwards in time",
+                "list changes of mode in the order of their times",
             ));
         }
     }
