@@ -176,15 +176,16 @@ impl Topology {
         let place = Some(key.cluster().to_owned());
         let vhost = vhost_of(key);
         // RabbitMQ's is written even if empty, because none at all would mean its default.
-        let vhost = (!vhost.is_empty() || *key.provider() == Provider::RabbitMq)
-            .then(|| vhost.to_owned());
+        let vhost =
+            (!vhost.is_empty() || *key.provider() == Provider::RabbitMq).then(|| vhost.to_owned());
         match self.cluster_position(key) {
             Some(_) => {
                 let provider = self.provider_needed(key);
                 QueueForm { provider, cluster_name: place, region: None, vhost, name }
             }
             None => {
-                let provider = (*key.provider() != Provider::Sqs).then(|| key.provider().to_string());
+                let provider =
+                    (*key.provider() != Provider::Sqs).then(|| key.provider().to_string());
                 QueueForm { provider, cluster_name: None, region: place, vhost, name }
             }
         }

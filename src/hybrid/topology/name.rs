@@ -1,8 +1,8 @@
 //! Names that a provider would refuse, so that no entity of that name can ever be found.
 //!
 //! Sources: Kafka's `org.apache.kafka.common.internals.Topic` (length, characters, `.` and `..`)
-//! and its `node.id`; the AMQP 0-9-1 rule that names take at most 255 bytes, and RabbitMQ's reserved
-//! prefix; the naming rules of `CreateQueue` in Amazon SQS's API reference.
+//! and its `node.id`; the AMQP 0-9-1 rule that names take at most 255 bytes, and RabbitMQ's
+//! reserved prefix; the naming rules of `CreateQueue` in Amazon SQS's API reference.
 //!
 //! Not modelled: names of other providers.
 
@@ -88,7 +88,10 @@ fn sqs_queue(name: &str) -> Option<Refusal> {
     }
     if stem.is_empty() || chars > SQS_QUEUE_MAX {
         let message = format!("SQS refuses a queue's name of {chars} characters");
-        return refusal(message, "1 to 80 are allowed, `.fifo` included, which is no name by itself");
+        return refusal(
+            message,
+            "1 to 80 are allowed, `.fifo` included, which is no name by itself",
+        );
     }
     None
 }
