@@ -11,6 +11,7 @@ use libtest_mimic::{Failed, Trial};
 
 use super::shakedown;
 
+mod gaps;
 mod traces;
 
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
@@ -299,12 +300,13 @@ const CASES: &[Case] = &[
 /// One trial per case, and those that need more than arguments.
 pub fn trials() -> Vec<Trial> {
     let trial = |case: &'static Case| Trial::test(format!("cli/{}", case.0), move || check(case));
-    let mut trials: Vec<Trial> = CASES.iter().map(trial).collect();
+    let mut trials: Vec<Trial> = CASES.iter().chain(gaps::CASES).map(trial).collect();
     trials.push(Trial::test("cli/full_disk_behind_standard_output", full_output));
     trials.push(Trial::test("cli/reader_that_closes_its_pipe", closed_pipe));
     trials.push(Trial::test("cli/port_that_is_taken", taken_port));
     trials.push(Trial::test("cli/newrelic_serves_stops_and_comes_back", served_newrelic));
     trials.push(Trial::test("cli/newrelic_port_or_folder_that_is_taken", taken_newrelic));
+    trials.extend(gaps::trials());
     trials.extend(traces::trials());
     trials.push(Trial::test("cli/readme_commands", readme_commands));
     trials.push(Trial::test("cli/readme_sample", readme_sample));

@@ -187,6 +187,24 @@ pub fn text_or_stdin(path: &Path) -> Result<(String, String), InputError> {
     text_in(name.clone(), bytes).map(|text| (name, text))
 }
 
+/// The name and the text of the file at `path`, or of standard input when that is `-`: at most
+/// `max` bytes.
+///
+/// # Errors
+/// [`InputError`]
+pub fn long_text(path: &Path, max: u64) -> Result<(String, String), InputError> {
+    if !is_stdin(path) {
+        return own_text(path, max).map(|text| (path.display().to_string(), text));
+    }
+    let (name, mut bytes) = (STANDARD_INPUT.to_owned(), Vec::new());
+    let read = io::stdin().lock().take(max + 1).read_to_end(&mut bytes);
+    read.map_err(|source| unreadable(Path::new(&name), source))?;
+    if bytes.len() as u64 > max {
+        return Err(InputError::TooLong { name, max });
+    }
+    utf8(name.clone(), bytes).map(|text| (name, text))
+}
+
 /// Whether `path` stands for standard input.
 pub fn is_stdin(path: &Path) -> bool {
     path == Path::new("-")

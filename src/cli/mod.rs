@@ -14,8 +14,10 @@ mod catalogue;
 mod crash_sweep;
 mod definitions;
 mod diff;
+mod estate;
 mod faults;
 mod fleet;
+mod gaps;
 mod input;
 mod instant;
 mod interrupt;
@@ -33,6 +35,7 @@ mod run;
 mod scenario;
 mod spool;
 mod sweep;
+mod topology;
 mod trace;
 
 /// How a process of ours ends.
@@ -175,6 +178,10 @@ enum Verb {
     Definitions(definitions::DefinitionsArgs),
     /// Works with queries in New Relic's query language.
     Nrql(nrql::NrqlArgs),
+    /// Compares an estate with the topology that it should have.
+    Gaps(Box<gaps::GapsArgs>),
+    /// Works with files that say what an estate should have.
+    Topology(Box<topology::TopologyArgs>),
     /// Serves a simulated fleet on real ports.
     Fleet(FleetArgs),
     /// Serves a simulated New Relic on real ports.
@@ -217,6 +224,8 @@ pub fn main() -> ExitCode {
         Verb::Newrelic(args) => args.run().into(),
         Verb::Definitions(args) => args.run().into(),
         Verb::Nrql(args) => args.run().into(),
+        Verb::Gaps(args) => args.run().into(),
+        Verb::Topology(args) => args.run().into(),
         Verb::Fleet(FleetArgs { verb: FleetVerb::Serve(args) }) => args.run().into(),
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Invariants:
 //! - Standard output carries reports only, standard error carries the log.
-//! - SIGINT and SIGTERM begin an orderly stop; a second one ends the process at once.
+//! - SIGINT and SIGTERM begin an orderly stop; a second one ends the process at once. SIGHUP reads
+//!   the mode from the configuration file again.
 //! - Every way out has its code: 0 done, 3 the configuration is invalid, 4 the world outside does
 //!   not play along (nothing answered, events stayed undelivered, the port is taken).
 
@@ -26,6 +27,7 @@ use crate::config::schema::{LogFormat, LogLevel};
 use crate::config::{Config, Flags, HttpListen};
 use crate::domain::words::counted;
 use crate::hybrid::mode::Mode;
+use crate::hybrid::topology::Topology;
 use crate::pipeline::service::{PIPELINE, Service, StatusCell};
 use crate::pipeline::{
     CycleReport, Cycles, KafkaSource, NriFeed, NriSource, Pipeline, PipelineConfig, RunReport,
@@ -35,6 +37,7 @@ use crate::ports::{Clock, Listener, Net, Ports};
 use crate::resilience::supervisor::Component;
 use crate::rt::{self, Race, ShutdownHandle};
 
+mod hybrid;
 #[cfg(test)]
 mod tests;
 
@@ -49,7 +52,7 @@ const SIGNALLED: u8 = 130;
 
 /// Collect from Kafka, synthesize entities, stream them to New Relic.
 ///
-/// Runs until SIGINT or SIGTERM, then delivers what is left. The license key comes from
+/// Runs until SIGINT or SIGTERM, then delivers what is left; SIGHUP reads `mode` in [hybrid] again. The license key comes from
 /// NEW_RELIC_LICENSE_KEY or the file.
 #[derive(Debug, clap::Args)]
 pub struct PipelineArgs {
@@ -101,6 +104,13 @@ impl PipelineArgs {
                 return ExitCode::from(INVALID);
             }
         };
+        let topology = match self.topology(&config) {
+            Ok(topology) => topology,
+            Err(message) => {
+                complain(&message);
+                return ExitCode::from(INVALID);
+            }
+        };
         start_log(config.log_format, config.log_level);
         let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => runtime,
@@ -111,7 +121,7 @@ impl PipelineArgs {
         };
         let local = LocalSet::new();
         let mut out = io::stdout().lock();
-        let served = local.block_on(&runtime, self.serve(&config, &mut out));
+        let served = local.block_on(&runtime, self.serve(&config, topology, &mut out));
         drop(local);
         // A disk that hangs does not hold up the end.
         runtime.shutdown_timeout(Duration::from_secs(1));
@@ -160,7 +170,12 @@ impl PipelineArgs {
     }
 
     /// Runs the pipeline and its pages and writes the report to `out`; the exit code.
-    async fn serve(&self, config: &Config, out: &mut impl Write) -> Result<u8, String> {
+    async fn serve(
+        &self,
+        config: &Config,
+        topology: Option<Topology>,
+        out: &mut impl Write,
+    ) -> Result<u8, String> {
         tracing::debug!(config = %config.redacted(), "Configuration is valid.");
         warn_of_doubtful(config);
         let folder = self.config.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -170,12 +185,20 @@ impl PipelineArgs {
             ports = ports.listening_on(http.address);
         }
         let sources = sources(&ports, config, self.feed(config)?);
-        let settings = PipelineConfig::from_config(config, None);
+        let settings = PipelineConfig::from_config(config, topology);
         let more = |status| pages(&ports, config.http, status).into_iter().collect();
         let mut service = Service::start(ports.clone(), settings, sources, more)
             .await
             .map_err(|error| error.to_string())?;
-        let outcome = run_until_signal(&mut service.pipeline, self.cycles()).await?;
+        let mode = self.follow_mode(service.pipeline.mode_switch());
+        let run = run_until_signal(&mut service.pipeline, self.cycles());
+        let outcome = match rt::race(run, mode).await {
+            Race::First(outcome) => outcome?,
+            Race::Second(ended) => {
+                ended?;
+                None
+            }
+        };
         if outcome.is_some() {
             service.stop().await;
         }

@@ -122,7 +122,8 @@ fn lint_json(files: &[PathBuf]) -> Exit {
     exit.or(print_json(&results))
 }
 
-fn problem_json(problem: &FileProblem) -> serde_json::Value {
+/// A problem of a file, for programs.
+pub(super) fn problem_json(problem: &FileProblem) -> serde_json::Value {
     let (line, column) = problem.line_and_column();
     json!({
         "code": problem.code(),

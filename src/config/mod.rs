@@ -9,6 +9,7 @@ mod load;
 pub mod quantity;
 pub mod schema;
 pub mod toml_file;
+pub mod topology;
 
 pub use load::{
     Alerts, Breakers, Config, Cycle, Destination, Environment, Flags, HttpListen, Hybrid,

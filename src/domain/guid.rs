@@ -269,3 +269,6 @@ fn escape(part: &str, out: &mut SmallVec<[u8; 192]>) {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod uniqueness;

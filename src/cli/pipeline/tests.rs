@@ -95,7 +95,7 @@ async fn run(text: &str, more: &[&str]) -> (u8, serde_json::Value) {
     let (_folder, args) = arguments(text, more);
     let config = args.load().expect("valid");
     let mut out = Vec::new();
-    let code = args.serve(&config, &mut out).await.expect("runs");
+    let code = args.serve(&config, None, &mut out).await.expect("runs");
     let text = String::from_utf8(out).expect("utf-8");
     assert!(!text.contains("c4n4ry"), "{text}");
     (code, serde_json::from_str(&text).expect("JSON"))
@@ -176,7 +176,7 @@ fn a_taken_port_says_what_to_do() {
         let (_folder, args) =
             arguments(&(newrelic_table(&server) + dead), &["--once", "--http-port", &taken]);
         let config = args.load().expect("valid");
-        let message = args.serve(&config, &mut Vec::new()).await.expect_err("taken");
+        let message = args.serve(&config, None, &mut Vec::new()).await.expect_err("taken");
         assert!(message.contains(&taken) && message.contains("--http-port"), "{message}");
     });
 }
@@ -190,7 +190,7 @@ fn reports_for_people() {
         let (_folder, args) = arguments(&text, &["--once"]);
         let config = args.load().expect("valid");
         let mut out = Vec::new();
-        args.serve(&config, &mut out).await.expect("runs");
+        args.serve(&config, None, &mut out).await.expect("runs");
         let shown = String::from_utf8(out).expect("utf-8");
         for part in ["cycle 1 in ", "kafka/orders  ", "entities  ", "1 cycle, 0 starts skipped"] {
             assert!(shown.contains(part), "{part}: {shown}");
@@ -211,7 +211,7 @@ fn output_of_nri_kafka_reaches_new_relic() {
         std::fs::write(folder.path().join("nri.json"), sample).expect("written");
         let config = args.load().expect("valid");
         let mut out = Vec::new();
-        assert_eq!(args.serve(&config, &mut out).await, Ok(0));
+        assert_eq!(args.serve(&config, None, &mut out).await, Ok(0));
         let report: serde_json::Value = serde_json::from_slice(&out).expect("JSON");
         assert_eq!(report["last_cycle"]["samples"], serde_json::json!({ "topic": 1 }));
         assert_eq!(report["last_cycle"]["entities"]["MESSAGE_QUEUE_TOPIC"], 1);

@@ -1,4 +1,4 @@
-//! A TOML file with a schema: read it, name every problem with its place and its fix.
+//! A TOML or JSON file with a schema: read it, name every problem with its place and its fix.
 //!
 //! ```text
 //! let file = TomlFile::parse("config", "pipeline.toml", text)?;   // syntax
@@ -21,6 +21,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource};
 use schemars::JsonSchema;
@@ -31,6 +32,7 @@ use tree::{Node, Value};
 
 use crate::domain::words::counted_as;
 
+mod json;
 mod mask;
 mod suggest;
 mod tree;
@@ -47,6 +49,26 @@ pub const FILE_BYTES_MAX: usize = 1 << 20;
 
 /// Syntax errors told of one file: what follows the first is mostly due to it.
 const SYNTAX_SHOWN_MAX: usize = 3;
+
+/// Problems shown of one file; whoever has more has a cause in common behind them.
+const PROBLEMS_SHOWN_MAX: usize = 200;
+
+/// How a file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Syntax {
+    /// TOML 1.0.
+    Toml,
+    /// JSON as RFC 8259 has it.
+    Json,
+}
+
+impl Syntax {
+    /// JSON if the name ends with `.json` or the text begins with a brace, which TOML cannot.
+    pub fn of(name: &str, text: &str) -> Self {
+        let is_json = name.ends_with(".json") || text.trim_start().starts_with('{');
+        if is_json { Self::Json } else { Self::Toml }
+    }
+}
 
 /// Where in a document a value stands: keys and indices from the root.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -107,9 +129,10 @@ pub struct Problem {
     pub help: Option<String>,
 }
 
-/// A parsed TOML document and its text.
+/// A parsed document and its text.
 pub struct TomlFile {
     area: &'static str,
+    syntax: Syntax,
     name: String,
     text: String,
     root: Node,
@@ -133,37 +156,38 @@ impl TomlFile {
         name: impl Into<String>,
         text: impl Into<String>,
     ) -> Result<Self, FileProblems> {
+        Self::parse_as(Syntax::Toml, FILE_BYTES_MAX, area, name, text)
+    }
+
+    /// The same for a document in `syntax` of at most `bytes_max` bytes.
+    ///
+    /// # Errors
+    /// Too long, or the first syntax errors with their places.
+    pub fn parse_as(
+        syntax: Syntax,
+        bytes_max: usize,
+        area: &'static str,
+        name: impl Into<String>,
+        text: impl Into<String>,
+    ) -> Result<Self, FileProblems> {
         let (name, text) = (name.into(), text.into());
-        if text.len() > FILE_BYTES_MAX {
+        if text.len() > bytes_max {
             let problem = Problem {
                 rule: "too_long",
                 message: format!("the file has {} bytes", text.len()),
                 span: 0..0,
-                help: Some(format!("the limit is {FILE_BYTES_MAX} bytes")),
+                help: Some(format!("the limit is {bytes_max} bytes")),
             };
             return Err(FileProblems::new(area, &name, "", vec![problem]));
         }
-        let (root, errors) = DeTable::parse_recoverable(&text);
-        if !errors.is_empty() {
-            let mut problems: Vec<_> =
-                errors.iter().map(|error| syntax_problem(error, text.len())).collect();
-            problems.sort_by_key(|problem| problem.span.start);
-            problems.truncate(SYNTAX_SHOWN_MAX);
-            let hidden = errors.len() - problems.len();
-            if let Some(last) = problems.last_mut().filter(|_| hidden > 0) {
-                let more = format!(
-                    "and {}",
-                    counted_as(hidden, "more syntax error follows", "more syntax errors follow")
-                );
-                last.help = Some(match last.help.take() {
-                    Some(help) => format!("{help}; {more}"),
-                    None => format!("mend this first: {more}"),
-                });
-            }
-            return Err(FileProblems::new(area, &name, &text, problems));
+        let root = match syntax {
+            Syntax::Toml => parse_toml(&text),
+            Syntax::Json => json::parse(&text),
+        };
+        match root {
+            Ok(root) => Ok(Self { area, syntax, name, text, root }),
+            Err(problems) => Err(FileProblems::new(area, &name, &text, problems)),
         }
-        let root = Node::of_table(root.get_ref(), root.span());
-        Ok(Self { area, name, text, root })
     }
 
     /// The file's name.
@@ -180,12 +204,20 @@ impl TomlFile {
         self.require(walk::check(schema.as_value(), &self.root))?;
         // The walk has said all it can; what it cannot say (a hand-written `Deserialize`) serde
         // says here, one problem at a time.
-        toml::from_str(&self.text).map_err(|error| {
-            let span = error.span().unwrap_or(0..self.text.len().min(1));
-            let (message, help) = mask::split_message(error.message());
-            let problem = Problem { rule: "invalid_value", message, span, help };
-            self.problems(vec![problem])
-        })
+        let (message, span) = match self.syntax {
+            Syntax::Toml => match toml::from_str(&self.text) {
+                Ok(value) => return Ok(value),
+                Err(error) => (error.message().to_owned(), error.span()),
+            },
+            Syntax::Json => match serde_json::from_str(&self.text) {
+                Ok(value) => return Ok(value),
+                Err(error) => (json::message_of(&error), Some(json::place_of(&error, &self.text))),
+            },
+        };
+        let span = span.unwrap_or(0..self.text.len().min(1));
+        let (message, help) = mask::split_message(&message);
+        let problem = Problem { rule: "invalid_value", message, span, help };
+        Err(self.problems(vec![problem]))
     }
 
     /// The bytes of the value at `place`, or of the nearest table around it that exists.
@@ -230,6 +262,29 @@ impl TomlFile {
     }
 }
 
+fn parse_toml(text: &str) -> Result<Node, Vec<Problem>> {
+    let (root, errors) = DeTable::parse_recoverable(text);
+    if errors.is_empty() {
+        return Ok(Node::of_table(root.get_ref(), root.span()));
+    }
+    let mut problems: Vec<_> =
+        errors.iter().map(|error| syntax_problem(error, text.len())).collect();
+    problems.sort_by_key(|problem| problem.span.start);
+    problems.truncate(SYNTAX_SHOWN_MAX);
+    let hidden = errors.len() - problems.len();
+    if let Some(last) = problems.last_mut().filter(|_| hidden > 0) {
+        let more = format!(
+            "and {}",
+            counted_as(hidden, "more syntax error follows", "more syntax errors follow")
+        );
+        last.help = Some(match last.help.take() {
+            Some(help) => format!("{help}; {more}"),
+            None => format!("mend this first: {more}"),
+        });
+    }
+    Err(problems)
+}
+
 fn syntax_problem(error: &toml::de::Error, text_bytes: usize) -> Problem {
     let at = error.span().unwrap_or(0..0);
     let span = at.start.min(text_bytes)..at.end.min(text_bytes);
@@ -249,7 +304,7 @@ pub struct FileProblems {
 #[derive(Debug, Clone)]
 pub struct FileProblem {
     code: String,
-    source: NamedSource<String>,
+    source: NamedSource<Arc<str>>,
     line: usize,
     column: usize,
     problem: Problem,
@@ -264,12 +319,19 @@ impl FileProblems {
         mut problems: Vec<Problem>,
     ) -> Self {
         problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
-        let masked = mask::mask(text);
+        let hidden = problems.len().saturating_sub(PROBLEMS_SHOWN_MAX);
+        problems.truncate(PROBLEMS_SHOWN_MAX);
+        if let Some(last) = problems.last_mut().filter(|_| hidden > 0) {
+            let more = counted_as(hidden, "more problem follows", "more problems follow");
+            let help = last.help.take().map(|help| format!("{help}; ")).unwrap_or_default();
+            last.help = Some(format!("{help}{more}"));
+        }
+        let masked: Arc<str> = mask::mask(text).into();
         let problems = problems.into_iter().map(|problem| {
             let (line, column) = line_and_column(text, problem.span.start);
             FileProblem {
                 code: format!("shakedown::{area}::{}", problem.rule),
-                source: NamedSource::new(name, masked.clone()),
+                source: NamedSource::new(name, Arc::clone(&masked)),
                 line,
                 column,
                 problem: Problem { message: mask::mask_keys(&problem.message), ..problem },

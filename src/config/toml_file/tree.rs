@@ -1,4 +1,4 @@
-//! A TOML document as a tree of owned values with their spans.
+//! A document as a tree of owned values with their spans.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -21,6 +21,8 @@ pub(super) struct Entry {
 
 #[derive(Debug, Clone)]
 pub(super) enum Value {
+    /// JSON alone has it.
+    Null,
     String(String),
     /// TOML's integers are wider than any field of ours.
     Integer(i128),
@@ -66,6 +68,7 @@ impl Value {
     /// How a person would name its type.
     pub(super) fn type_name(&self) -> &'static str {
         match self {
+            Self::Null => "null",
             Self::String(_) => "a string",
             Self::Integer(_) => "an integer",
             Self::Float(_) => "a float",

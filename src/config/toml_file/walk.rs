@@ -94,7 +94,7 @@ impl<'s> Walk<'s> {
             Value::String(text) => self.text(schema, node, text),
             Value::Integer(integer) => self.range(key, schema, node, *integer as f64),
             Value::Float(float) => self.range(key, schema, node, *float),
-            Value::Boolean | Value::Datetime => {}
+            Value::Null | Value::Boolean | Value::Datetime => {}
             Value::Array(items) => self.array(key, schema, node, items),
             Value::Table(entries) => self.table(key, schema, node, entries),
         }
@@ -106,6 +106,7 @@ impl<'s> Walk<'s> {
             return true;
         }
         let fits = |name: &str| match node.value {
+            Value::Null => name == "null",
             Value::String(_) => name == "string",
             Value::Integer(_) => name == "integer" || name == "number",
             Value::Float(_) => name == "number",

@@ -1,7 +1,8 @@
 //! How what an estate has differs from what it should have.
 //!
 //! [`Detector::examine`] compares a [`Topology`](crate::hybrid::topology::Topology) with
-//! observations and gives a [`GapReport`].
+//! observations and gives a [`GapReport`]; [`recommend`] says what to do about it, and
+//! [`accuracy`] holds reports against a known truth.
 //!
 //! Invariants:
 //! - Of a desired entity a report says one thing: it is missing, pending, stale, mismatched, or
@@ -14,9 +15,15 @@
 //! Not modelled: what is stored of an entity besides its last sighting, so single stale metrics of
 //! an entity that still reports are not found.
 
+pub mod accuracy;
+mod command;
 pub mod coverage;
 mod detector;
+pub mod recommend;
 mod report;
+
+#[cfg(test)]
+mod tests;
 
 pub use coverage::{ByKind, Coverage, KindCoverage};
 pub use detector::{Detector, Observed, Tolerance, Watching};

@@ -43,7 +43,7 @@ pub struct ClusterForm {
     /// How many brokers must be there at least, listed in `brokers` or not; when absent, as many
     /// as are listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1), extend("examples" = [3]))]
+    #[schemars(range(min = 1, max = 1_000_000), extend("examples" = [3]))]
     pub required_brokers: Option<u32>,
     /// Where its brokers listen, `host:port`: stands in the commands that reports recommend.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -87,11 +87,11 @@ pub struct TopicForm {
     pub name: String,
     /// How many partitions it must have; any number when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1), extend("examples" = [12]))]
+    #[schemars(range(min = 1, max = 2_147_483_647), extend("examples" = [12]))]
     pub partitions: Option<u32>,
     /// How many replicas each partition must have; any number when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1), extend("examples" = [3]))]
+    #[schemars(range(min = 1, max = 32_767), extend("examples" = [3]))]
     pub replication_factor: Option<u16>,
 }
 

@@ -1,8 +1,8 @@
 //! Names that a provider would refuse, so that no entity of that name can ever be found.
 //!
 //! Sources: Kafka's `org.apache.kafka.common.internals.Topic` (length, characters, `.` and `..`)
-//! and its `node.id`; the AMQP 0-9-1 rule that names take at most 255 bytes, and RabbitMQ's reserved
-//! prefix; the naming rules of `CreateQueue` in Amazon SQS's API reference.
+//! and its `node.id`; the AMQP 0-9-1 rule that names take at most 255 bytes, and RabbitMQ's
+//! reserved prefix; the naming rules of `CreateQueue` in Amazon SQS's API reference.
 //!
 //! Not modelled: names of other providers.
 

@@ -13,7 +13,7 @@ use super::name;
 use super::{FixedHasher, Plan};
 use crate::domain::entity::{EntityKey, EntityKind};
 use crate::domain::provider::Provider;
-use crate::domain::words::nearest;
+use crate::domain::words::{counted, nearest};
 
 /// A list of the form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -328,8 +328,9 @@ impl Reader {
             let listed = listed.get(&place).copied().unwrap_or(0);
             if *required < listed {
                 let message = format!(
-                    "cluster `{}` requires {required} brokers, and {listed} are listed",
-                    key.cluster()
+                    "cluster `{}` requires {}, and {listed} are listed",
+                    key.cluster(),
+                    counted(*required, "broker")
                 );
                 let help = format!("write {listed} or more, or remove brokers");
                 self.fault(*at, "requiredBrokers", "too_few_brokers", message, help);
@@ -341,8 +342,9 @@ impl Reader {
             let Some(brokers) = most.get(&(key.provider(), key.cluster())) else { continue };
             if u32::from(*factor) > *brokers {
                 let message = format!(
-                    "{factor} replicas of topic `{}` do not fit on {brokers} brokers",
-                    key.name()
+                    "{factor} replicas of topic `{}` do not fit on {}",
+                    key.name(),
+                    counted(*brokers, "broker")
                 );
                 let help = format!("write {brokers} or less, or raise the cluster's brokers");
                 self.fault(*at, "replicationFactor", "too_many_replicas", message, help);

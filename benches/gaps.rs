@@ -1,0 +1,101 @@
+//! What finding gaps costs per desired entity, from 100 entities to 100,000, and whether it stays
+//! the same.
+//!
+//! `cargo bench --bench gaps` compares an estate that lacks one entity in twenty and has as many
+//! that nobody asked for with its topology: observations in the order of the pipeline (sorted), and
+//! shuffled, as a store's facets come.
+
+use std::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion, Throughput};
+use rand_core::{Rng as _, SeedableRng as _};
+use shakedown::domain::entity::EntityKey;
+use shakedown::domain::provider::Provider;
+use shakedown::domain::units::UnixNanos;
+use shakedown::hybrid::gap::{Detector, Observed, Tolerance};
+use shakedown::hybrid::topology::{BrokerForm, ClusterForm, TopicForm, Topology, TopologyForm};
+
+const SIZES: [usize; 4] = [100, 1_000, 10_000, 100_000];
+const NOW: UnixNanos = UnixNanos(1_700_000_000_000_000_000);
+/// Entities of one cluster: itself, its brokers, and topics.
+const CLUSTER_ENTITIES: usize = 100;
+const BROKERS: usize = 9;
+
+/// A topology of exactly `size` entities.
+fn topology(size: usize) -> Topology {
+    let mut form = TopologyForm::default();
+    for cluster in 0..size / CLUSTER_ENTITIES {
+        let cluster_name = format!("kafka-production-{cluster:05}");
+        form.clusters.push(ClusterForm {
+            provider: "kafka".to_owned(),
+            name: cluster_name.clone(),
+            required_brokers: None,
+            bootstrap_servers: Vec::new(),
+        });
+        for id in 0..BROKERS {
+            let (provider, cluster_name) = (None, cluster_name.clone());
+            form.brokers.push(BrokerForm { provider, cluster_name, id: id.to_string() });
+        }
+        for topic in 0..CLUSTER_ENTITIES - 1 - BROKERS {
+            form.topics.push(TopicForm {
+                provider: None,
+                cluster_name: cluster_name.clone(),
+                name: format!("orders.service-{topic:03}.events"),
+                partitions: Some(12),
+                replication_factor: Some(3),
+            });
+        }
+    }
+    Topology::new(form).expect("valid")
+}
+
+/// What is there of it, sorted.
+fn estate(topology: &Topology) -> Vec<Observed> {
+    let mut observed = Vec::new();
+    for (place, entity) in topology.entities().enumerate() {
+        let mut seen = Observed::new(entity.key.clone(), NOW);
+        seen.partitions = Some(12);
+        seen.replication_factor = Some(3);
+        if place % 20 == 7 {
+            seen.key = EntityKey::Topic {
+                provider: Provider::Kafka,
+                cluster: entity.key.cluster().to_owned(),
+                topic: format!("unexpected-{place}"),
+            };
+        }
+        observed.push(seen);
+    }
+    observed.sort_by(|one, other| one.key.cmp(&other.key));
+    observed
+}
+
+fn shuffled(mut observed: Vec<Observed>) -> Vec<Observed> {
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+    for last in (1..observed.len()).rev() {
+        observed.swap(last, (rng.next_u64() % (last as u64 + 1)) as usize);
+    }
+    // Keys move in memory too, so that the order of the list is the order of their texts.
+    observed.iter().map(|seen| Observed { key: seen.key.clone(), ..*seen }).collect()
+}
+
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    for order in ["sorted", "shuffled"] {
+        let mut group = criterion.benchmark_group(format!("examine {order}"));
+        for size in SIZES {
+            let topology = topology(size);
+            assert_eq!(topology.len(), size);
+            let sorted = estate(&topology);
+            let observed = if order == "sorted" { sorted } else { shuffled(sorted) };
+            let detector = Detector::new(topology, Tolerance::default());
+            let missing = detector.examine(&observed, NOW).all_missing().count();
+            assert_eq!(missing, size / 20, "the estate lacks one in twenty");
+            group.throughput(Throughput::Elements(size as u64));
+            group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
+                bencher.iter(|| black_box(detector.examine(black_box(&observed), NOW)));
+            });
+        }
+        group.finish();
+    }
+    criterion.final_summary();
+}

@@ -1,0 +1,156 @@
+//! An estate as New Relic has it: the latest attributes of every entity that sent `MessageQueue`
+//! events, through NerdGraph.
+//!
+//! One query for each type of entity gives at most [`FACETS_MAX`] entities. Where there may be more
+//! it is asked again for each last character that a GUID can have, and so on: an entity is counted
+//! once, and a query never gives more than its limit.
+//!
+//! Invariants:
+//! - The instant that the estate is about is the end of New Relic's own time window, so skew
+//!   between this machine and New Relic does not matter.
+//! - Any query that fails ends the look: half an estate is none.
+//!
+//! Not modelled: more than [`FACETS_MAX`] entities of a type with GUIDs that are no base64url.
+
+use http::Uri;
+use serde_json::{Map, Value};
+
+use super::{Estate, NewRelicArgs, SourceError};
+use crate::domain::account::AccountId;
+use crate::domain::entity::EntityKind;
+use crate::domain::units::{UnixMillis, UnixNanos};
+use crate::domain::words::counted_as;
+use crate::hybrid::event::{ATTRIBUTES, EVENT_TYPE, observed};
+use crate::newrelic::nerdgraph::NrqlAnswer;
+use crate::newrelic::{ApiKey, NerdGraph, NerdGraphConfig, NerdGraphError};
+use crate::ports::Ports;
+
+/// Facets that NRQL gives at most (`LIMIT MAX`). Source: NRQL reference, "LIMIT".
+const FACETS_MAX: usize = 5_000;
+/// Characters of a GUID's wire form.
+const GUID_CHARACTERS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+/// Last characters of GUIDs that a query is narrowed to at most: they hold 36 bits of it.
+const SUFFIX_MAX: usize = 6;
+
+pub(super) struct Client<P: Ports> {
+    nerdgraph: NerdGraph<P>,
+    account: AccountId,
+    window_seconds: u64,
+    facets_max: usize,
+}
+
+impl<P: Ports> Client<P> {
+    pub(super) fn new(ports: P, args: &NewRelicArgs) -> Result<Self, SourceError> {
+        let usage = |message: &str| SourceError::Usage(message.to_owned());
+        let account = args.account_id.ok_or_else(|| {
+            usage("no account\nhelp: give --account-id or set NEW_RELIC_ACCOUNT_ID")
+        })?;
+        let key = std::env::var("NEW_RELIC_API_KEY").unwrap_or_default();
+        if key.is_empty() {
+            return Err(usage("no user key\nhelp: set NEW_RELIC_API_KEY to a key NRAK-…"));
+        }
+        let key = ApiKey::new(&key)
+            .map_err(|error| SourceError::Usage(format!("NEW_RELIC_API_KEY: {error}")))?;
+        let address =
+            args.nerdgraph_url.clone().unwrap_or_else(|| args.region.addresses().nerdgraph);
+        let uri: Uri = address
+            .parse()
+            .ok()
+            .filter(|uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https")))
+            .ok_or_else(|| {
+                SourceError::Usage(format!(
+                    "`{address}` is no address of NerdGraph\n\
+                     help: write for example http://localhost:3000/graphql"
+                ))
+            })?;
+        let window_seconds = args.window.0.as_secs();
+        if window_seconds == 0 {
+            return Err(usage("--window is shorter than 1s\nhelp: give 1s at least"));
+        }
+        let nerdgraph = NerdGraph::new(ports, NerdGraphConfig::new(uri, key))
+            .map_err(|error| SourceError::Usage(error.to_string()))?;
+        Ok(Self { nerdgraph, account, window_seconds, facets_max: FACETS_MAX })
+    }
+
+    pub(super) async fn read(&self) -> Result<Estate, SourceError> {
+        let mut estate =
+            Estate { source: format!("New Relic (account {})", self.account), ..Estate::default() };
+        let mut left_out = 0;
+        for kind in EntityKind::ALL {
+            let mut suffixes = vec![String::new()];
+            while let Some(suffix) = suffixes.pop() {
+                let answer = self.ask(kind, &suffix).await?;
+                // The latest end: an entity that was seen between two queries is not from after it.
+                estate.now = estate.now.max(answer.metadata.time_window.end.into());
+                if answer.results.len() >= self.facets_max {
+                    if suffix.len() >= SUFFIX_MAX {
+                        return Err(self.too_many(&suffix));
+                    }
+                    suffixes.extend(GUID_CHARACTERS.chars().map(|last| format!("{last}{suffix}")));
+                    continue;
+                }
+                for row in &answer.results {
+                    left_out += u64::from(!take(row, &mut estate));
+                }
+            }
+        }
+        if left_out > 0 {
+            let rows = counted_as(left_out, "entity", "entities");
+            estate.notes.push(format!("{rows} left out: without the attributes of a key"));
+        }
+        Ok(estate)
+    }
+
+    async fn ask(&self, kind: EntityKind, suffix: &str) -> Result<NrqlAnswer, SourceError> {
+        let query = query(kind, suffix, self.window_seconds);
+        self.nerdgraph.nrql(self.account, &query).await.map_err(|error| {
+            let help = match &error {
+                NerdGraphError::Key(_) => "set NEW_RELIC_API_KEY to a user key of this account",
+                NerdGraphError::Nrql(_) | NerdGraphError::NrqlTimeout(_) => {
+                    "try a shorter --window"
+                }
+                _ => "check --region and --nerdgraph-url",
+            };
+            SourceError::Unreachable(format!("New Relic cannot be asked: {error}\nhelp: {help}"))
+        })
+    }
+
+    fn too_many(&self, suffix: &str) -> SourceError {
+        SourceError::Unreachable(format!(
+            "New Relic has {} or more GUIDs that end with `{suffix}`, more than a query gives\n\
+             help: try a shorter --window",
+            self.facets_max
+        ))
+    }
+}
+
+/// The latest attributes of all entities of `kind` whose GUIDs end with `suffix`.
+fn query(kind: EntityKind, suffix: &str, window_seconds: u64) -> String {
+    let latest = ATTRIBUTES.iter().map(|name| format!("latest(`{name}`) AS '{name}'"));
+    let latest: Vec<String> = latest.collect();
+    let narrowed = match suffix {
+        "" => String::new(),
+        suffix => format!(" AND entityGuid LIKE '%{suffix}'"),
+    };
+    format!(
+        "SELECT latest(timestamp) AS 'seen', {} FROM {EVENT_TYPE} WHERE entityType = '{}'{narrowed} \
+         FACET entityGuid SINCE {window_seconds} seconds ago LIMIT MAX",
+        latest.join(", "),
+        kind.type_name()
+    )
+}
+
+/// Takes one row in; whether it names an entity.
+fn take(row: &Map<String, Value>, estate: &mut Estate) -> bool {
+    let seen = row.get("seen").and_then(Value::as_f64);
+    let Some(seen) = seen else { return false };
+    // Milliseconds since 1970 are exact in a float for 285,000 years.
+    let last_seen = UnixNanos::from(UnixMillis(seen as i64));
+    match observed(row, last_seen) {
+        Ok(observed) => {
+            estate.observed.push(observed);
+            true
+        }
+        Err(_) => false,
+    }
+}
