@@ -454,6 +454,14 @@ fn cycle_text(cycle: &CycleReport) -> String {
         let _ = writeln!(text, "    {example}");
     }
     let _ = writeln!(text, "  entities  {}", counts(&cycle.entities));
+    if let Some(gaps) = &cycle.gaps {
+        let whole = gaps.overall();
+        let _ = writeln!(
+            text,
+            "  topology  {} of {} fresh, {} stale, {} missing, {} pending; {} filled by stand-ins",
+            whole.fresh, whole.desired, whole.stale, whole.missing, whole.pending, whole.filled
+        );
+    }
     let stream = &cycle.stream;
     let _ = writeln!(
         text,

@@ -23,6 +23,7 @@ use prometheus_client::registry::Registry;
 
 use write::{by_label, by_source, counter, gauge, histogram};
 
+use crate::hybrid::mode::Mode;
 use crate::pipeline::Snapshot;
 use crate::pipeline::health::{Health, HealthStatus, assess};
 
@@ -129,8 +130,44 @@ impl Scrape {
         counter(to, ("relationships", "Relationships sent along"), ledger.relationships)?;
         let head = ("monitoring_events", "Events about the pipeline itself, e.g. of its breakers");
         counter(to, head, ledger.monitoring)?;
+        counter(to, ("gap_events", "Events about gaps and coverage"), ledger.gaps)?;
+        self.topology(to)?;
         let head = ("series_left_out", "Entities' figures left out of this page, by its cap");
         counter(to, head, self.snapshot.figures_left_out)
+    }
+
+    /// What the last cycle showed of the desired topology, if there is one.
+    fn topology(&self, to: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let head = ("mode", "1 for the mode of the present cycle, else 0");
+        let mut family = to.encode_descriptor(head.0, head.1, None, MetricType::Gauge)?;
+        for mode in Mode::ALL {
+            let value = ConstGauge::new(i64::from(self.snapshot.mode == mode));
+            value.encode(family.encode_family(&[("mode", mode.as_str())])?)?;
+        }
+        let last = self.snapshot.last_report.as_ref();
+        let Some(gaps) = last.and_then(|report| report.gaps.as_ref()) else { return Ok(()) };
+        let head = ("desired_entities", "Desired entities by what the last cycle showed of them");
+        let mut family = to.encode_descriptor(head.0, head.1, None, MetricType::Gauge)?;
+        for (kind, counts) in &gaps.coverage {
+            let states = [
+                ("fresh", counts.fresh),
+                ("stale", counts.stale),
+                ("missing", counts.missing),
+                ("pending", counts.pending),
+            ];
+            for (state, count) in states {
+                let labels = [("type", *kind), ("state", state)];
+                ConstGauge::new(count as f64).encode(family.encode_family(&labels)?)?;
+            }
+        }
+        let head = ("stand_ins", "Stand-ins of the last cycle");
+        gauge(to, head, gaps.overall().filled as f64)?;
+        let head = ("gaps_unfilled", "Gaps that the limits left without a stand-in");
+        gauge(to, head, gaps.unfilled as f64)?;
+        let head = ("topology_mismatches", "Settings that are not as desired");
+        gauge(to, head, gaps.mismatches as f64)?;
+        let head = ("unexpected_entities", "Fresh entities that nobody desired");
+        gauge(to, head, gaps.unexpected as f64)
     }
 
     fn events(&self, to: &mut DescriptorEncoder<'_>) -> Result<(), Error> {

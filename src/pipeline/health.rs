@@ -61,7 +61,8 @@ impl HealthStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HealthCheck {
     /// Its name: `loop`, `collection`, `source/<name>`, `newrelic`, `buffer`, `samples`,
-    /// `entities`, `memory`; with their machinery also `spool`, `pool` and `breakers`.
+    /// `entities`, `memory`; with a desired topology `topology`; with their machinery also
+    /// `spool`, `pool` and `breakers`.
     pub name: String,
     /// How well it is.
     pub status: HealthStatus,
@@ -103,6 +104,7 @@ pub fn assess(snapshot: &Snapshot, now: Duration) -> Health {
     checks.extend(snapshot.sources.iter().map(|name| assess.source(name)));
     checks.extend([assess.newrelic(), assess.buffer(), assess.samples(), assess.entities()]);
     checks.push(assess.memory());
+    checks.extend(assess.topology());
     checks.extend(assess.spool());
     checks.extend(assess.pool());
     checks.extend(assess.breakers());

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::health::{HealthStatus, assess};
 use super::testing::*;
 use super::*;
+use crate::hybrid::topology::Topology;
 use crate::ports::testing::{EPOCH, TestPorts};
 
 const fn s(seconds: u64) -> Duration {
@@ -441,4 +442,134 @@ impl std::io::Write for Capture {
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
+}
+
+/// A topology of brokers 1 and 2 of the cluster that [`ScriptedSource`] plays.
+fn two_brokers(mode: Mode) -> HybridSettings {
+    let text = "[[clusters]]\nname = \"orders\"\nrequiredBrokers = 2\n\
+                [[brokers]]\nclusterName = \"orders\"\nid = \"1\"\n\
+                [[brokers]]\nclusterName = \"orders\"\nid = \"2\"\n";
+    let config = crate::config::schema::HybridTable {
+        mode,
+        topology: Some("t.toml".into()),
+        tolerance: crate::config::quantity::DurationText::from_secs(20),
+        filled_share_max: 1.0,
+        ..Default::default()
+    };
+    let topology = Topology::load("t.toml", text).expect("valid");
+    HybridSettings { mode, config: config.config(topology) }
+}
+
+/// Data sources of the brokers of each cycle: of broker 1, of broker 2.
+fn sources_of_brokers(world: &TestWorld) -> Vec<(String, String)> {
+    let mut cycles: BTreeMap<i64, BTreeMap<String, String>> = BTreeMap::new();
+    let events = world.newrelic.events().into_iter();
+    let mut seen = 0;
+    for event in events.filter(|event| {
+        event["eventType"] == "MessageQueue" && event["entityType"] == "MESSAGE_QUEUE_BROKER"
+    }) {
+        seen += 1;
+        let text = |name: &str| event[name].as_str().expect("text").to_owned();
+        // Cycles are 15 s apart, and collecting takes less than 5 s.
+        let cycle = event["timestamp"].as_i64().expect("a number") / 15_000;
+        let cycle = cycles.entry(cycle).or_default();
+        let twice = cycle.insert(text("brokerId"), text("dataSource"));
+        assert_eq!(twice, None, "a broker is told twice in one cycle");
+    }
+    assert!(seen > 0);
+    let of = |cycle: &BTreeMap<String, String>, id: &str| {
+        cycle.get(id).cloned().unwrap_or_else(|| "none".to_owned())
+    };
+    cycles.values().map(|cycle| (of(cycle, "1"), of(cycle, "2"))).collect()
+}
+
+#[test]
+fn modes_change_between_cycles_and_lose_nothing() {
+    let world = TestWorld::new(&[], ACCEPT);
+    let sources = one_source(&world, &[Step::Brokers(1, ms(200))]);
+    let asked = std::rc::Rc::clone(&sources[0].starts);
+    let config =
+        PipelineConfig { hybrid: Some(two_brokers(Mode::Infrastructure)), ..TestWorld::config() };
+    let mut pipeline = world.pipeline(config, sources);
+    let switch = pipeline.mode_switch();
+    let modes = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let told = std::sync::Arc::clone(&modes);
+    pipeline.status().subscribe(std::sync::Arc::new(move |news| {
+        if let CycleNews::Ended(report) = news {
+            told.lock().unwrap().push((report.mode, report.gaps.is_some()));
+        }
+    }));
+    let signal = world.shutdown.signal();
+    // The first cycle is at once, the others begin at 10 s, 25 s, 40 s and so on.
+    let switching = async {
+        for (after, mode) in [(20, Mode::Hybrid), (50, Mode::Simulation), (80, Mode::Hybrid)] {
+            world.clock.sleep(s(after).saturating_sub(world.clock.monotonic())).await;
+            switch.set(mode).unwrap();
+        }
+    };
+    let run = pipeline.run(Cycles::Exactly(8), &signal);
+    let report = world.clock.run(futures_util::future::join(run, switching)).0;
+    assert_eq!(report.undelivered, 0);
+    let (infrastructure, hybrid, simulation) =
+        ((Mode::Infrastructure, true), (Mode::Hybrid, true), (Mode::Simulation, false));
+    let expected = [infrastructure, hybrid, simulation, hybrid].into_iter();
+    let expected: Vec<_> = expected.flat_map(|mode| [mode, mode]).collect();
+    assert_eq!(*modes.lock().unwrap(), expected);
+    assert_eq!(asked.borrow().len(), 6, "two cycles asked nobody");
+    let told = sources_of_brokers(&world);
+    let expected = [
+        ("infrastructure", "none"),
+        ("infrastructure", "none"),
+        ("infrastructure", "gapFilled"),
+        ("infrastructure", "gapFilled"),
+        ("simulated", "simulated"),
+        ("simulated", "simulated"),
+        ("infrastructure", "gapFilled"),
+        ("infrastructure", "gapFilled"),
+    ];
+    let expected = expected.map(|(one, two)| (one.to_owned(), two.to_owned()));
+    assert_eq!(told, expected);
+    let ledger = pipeline.status().snapshot().ledger;
+    assert!(ledger.balances(), "{ledger:?}");
+    assert!(ledger.gaps > 0);
+}
+
+#[test]
+fn a_mode_that_fills_needs_a_topology() {
+    let world = TestWorld::new(&[], ACCEPT);
+    let pipeline = world.pipeline(TestWorld::config(), one_source(&world, &[QUICK]));
+    let switch = pipeline.mode_switch();
+    for mode in [Mode::Hybrid, Mode::Simulation] {
+        assert_eq!(switch.set(mode), Err(NoTopology(mode)));
+    }
+    assert_eq!(switch.set(Mode::Infrastructure), Ok(Mode::Infrastructure));
+    assert_eq!(switch.get(), Mode::Infrastructure);
+}
+
+/// What is desired and absent shows in the health, stand-in or none.
+#[test]
+fn a_gap_degrades_the_health() {
+    let check = |brokers: i32, expected: HealthStatus, words: &str| {
+        let world = TestWorld::new(&[], ACCEPT);
+        let sources = one_source(&world, &[Step::Brokers(brokers, ms(200))]);
+        let config =
+            PipelineConfig { hybrid: Some(two_brokers(Mode::Hybrid)), ..TestWorld::config() };
+        let mut pipeline = world.pipeline(config, sources);
+        world.run_cycles(&mut pipeline, 4);
+        let health = assess(&pipeline.status().snapshot(), world.clock.monotonic());
+        let topology = health.checks.iter().find(|check| check.name == "topology").unwrap();
+        assert_eq!((topology.status, topology.detail.as_str()), (expected, words));
+    };
+    check(2, HealthStatus::Healthy, "3 of 3 desired entities are fresh");
+    check(
+        1,
+        HealthStatus::Degraded,
+        "2 of 3 desired entities are fresh, 1 missing, 1 with a stand-in, 1 clusters short of \
+         brokers",
+    );
+    check(
+        3,
+        HealthStatus::Healthy,
+        "3 of 3 desired entities are fresh, 1 entities that nobody desired",
+    );
 }

@@ -26,18 +26,24 @@ pub struct Hybrid {
 impl Hybrid {
     /// How gaps of `topology`, which was read from [`Hybrid::topology`], are found and filled.
     pub fn config(&self, topology: Topology) -> HybridConfig {
-        let table = &self.table;
+        self.table.config(topology)
+    }
+}
+
+impl HybridTable {
+    /// How gaps of `topology` are found and filled.
+    pub fn config(&self, topology: Topology) -> HybridConfig {
         HybridConfig {
             topology,
-            tolerance: table.tolerance.0,
-            filled_share_max: table.filled_share_max,
-            filled_entities_max: table.filled_entities_max as usize,
+            tolerance: self.tolerance.0,
+            filled_share_max: self.filled_share_max,
+            filled_entities_max: self.filled_entities_max as usize,
             model: ModelConfig {
-                seed: table.seed,
-                pattern: table.pattern,
-                utc_offset_minutes: table.utc_offset_minutes,
+                seed: self.seed,
+                pattern: self.pattern,
+                utc_offset_minutes: self.utc_offset_minutes,
             },
-            report_every: table.report_every.0,
+            report_every: self.report_every.0,
         }
     }
 }

@@ -201,6 +201,28 @@ impl Assess<'_> {
         check("entities", HealthStatus::Degraded, detail)
     }
 
+    /// Whether what is desired is there; a stand-in hides a gap from no one who asks here.
+    pub(super) fn topology(&self) -> Option<HealthCheck> {
+        let gaps = self.snapshot.last_report.as_ref()?.gaps.as_ref()?;
+        let whole = gaps.overall();
+        let mut detail = format!("{} of {} desired entities are fresh", whole.fresh, whole.desired);
+        let others = [
+            (whole.stale, "stale"),
+            (whole.missing, "missing"),
+            (whole.pending, "not seen yet"),
+            (whole.filled, "with a stand-in"),
+            (gaps.mismatches, "settings not as desired"),
+            (gaps.partial_clusters, "clusters short of brokers"),
+            (gaps.unexpected, "entities that nobody desired"),
+        ];
+        for (count, what) in others.into_iter().filter(|(count, _)| *count > 0) {
+            detail.push_str(&format!(", {count} {what}"));
+        }
+        let wrong = whole.stale + whole.missing + gaps.mismatches + gaps.partial_clusters;
+        let status = if wrong > 0 { HealthStatus::Degraded } else { HealthStatus::Healthy };
+        Some(check("topology", status, detail))
+    }
+
     /// Room for events in memory. The bound holds anyhow: what is beyond it goes to disk or is
     /// dropped, which other checks show.
     pub(super) fn memory(&self) -> HealthCheck {

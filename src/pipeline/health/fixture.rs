@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use crate::pipeline::monitor::{BreakerMonitor, MonitorConfig};
 use crate::pipeline::testing::{ACCEPT, ScriptedSource, Step, TestWorld};
-use crate::pipeline::{AlertStats, Moment, ResilienceSnapshot, Snapshot};
+use crate::pipeline::{
+    AlertStats, CoverageFigures, GapFigures, Moment, ResilienceSnapshot, Snapshot,
+};
 use crate::ports::Clock;
 use crate::resilience::breaker::{BreakerConfig, BreakerRegistry, Measured, Outcome, StateKind};
 use crate::resilience::limiter::LimiterStats;
@@ -152,6 +154,11 @@ pub(crate) fn guarded(snapshot: &mut Snapshot, now: Moment) {
     };
     resilience.limiters = vec![("event-api".to_owned(), limiter)];
     resilience.alerts = Some(AlertStats::default());
+    if let Some(report) = &mut snapshot.last_report {
+        let whole = CoverageFigures { desired: 3, fresh: 3, ..CoverageFigures::default() };
+        let coverage = [("MESSAGE_QUEUE_BROKER", whole)].into();
+        Arc::make_mut(report).gaps = Some(GapFigures { coverage, ..GapFigures::default() });
+    }
 }
 
 /// Adds every room to `snapshot` with New Relic's breaker open: the spool stands in.

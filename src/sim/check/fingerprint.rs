@@ -164,7 +164,7 @@ const RULES: &[(&str, &str)] = &[
     (r"(entity search): .+ lacks the tag clusterName = .+", "$1: <name> lacks the tag clusterName"),
     (r"(entity search): .+ \(<guid>\) cannot", "$1: <name> (<guid>) cannot"),
     // Values.
-    (r"(\b[A-Z_]{4,}|is|be|is called) `[^`]*`", "$1 <text>"),
+    (r"(\b[A-Z_]{4,}|is|be|is called|data source) `[^`]*`", "$1 <text>"),
     (r#""(?:[^"\\]|\\.)*""#, "<text>"),
     (r"'[^']*'", "<text>"),
     (r"\{[^{}]*\}", "<map>"),

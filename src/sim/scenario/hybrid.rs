@@ -112,7 +112,7 @@ fn add_fleet(form: &mut TopologyForm, name: &str, spec: &KafkaSpec) {
         form.clusters.push(ClusterForm {
             provider: "kafka".to_owned(),
             name: name.to_owned(),
-            required_brokers: Some(spec.brokers),
+            required_brokers: None,
             bootstrap_servers: Vec::new(),
         });
     }

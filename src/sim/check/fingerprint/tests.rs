@@ -334,6 +334,82 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ),
     ("recovery", "event-api is OPEN in the end", "event-api is OPEN in the end"),
     ("recovery", "kafka/%c is Degraded in the end", "kafka/<cluster> is Degraded in the end"),
+    ("gaps", "%T is told as missing and as stale", "<topic> is told as missing and as stale"),
+    ("gaps", "%B is told as stale, but it is fresh", "<broker> is told as stale, but it is fresh"),
+    (
+        "gaps",
+        "%C is told as fresh, but it is missing",
+        "<cluster> is told as fresh, but it is missing",
+    ),
+    (
+        "gaps",
+        "%T should have %n partitions and has %n; a mismatch is not told",
+        "<topic> should have <n> partitions and has <n>; a mismatch is not told",
+    ),
+    (
+        "gaps",
+        "%T should have %n partitions and has %n; a mismatch is told",
+        "<topic> should have <n> partitions and has <n>; a mismatch is told",
+    ),
+    (
+        "gaps",
+        "%B is there, nobody desired it, and nothing is told of it",
+        "<broker> is there, nobody desired it, and nothing is told of it",
+    ),
+    (
+        "gaps",
+        "%G is told as unexpected, but there is no such object",
+        "<guid> is told as unexpected, but there is no such object",
+    ),
+    ("stand-ins", "%G tells no source of its figures", "<guid> tells no source of its figures"),
+    ("stand-ins", "%G has the data source `%c`", "<guid> has the data source <text>"),
+    (
+        "stand-ins",
+        "%G is gapFilled and lacks the tags that say so",
+        "<guid> is gapFilled and lacks the tags that say so",
+    ),
+    (
+        "stand-ins",
+        "stand-in %G does not say what it stands for",
+        "stand-in <guid> does not say what it stands for",
+    ),
+    (
+        "stand-ins",
+        "%P has a stand-in and nobody desired it",
+        "<group> has a stand-in and nobody desired it",
+    ),
+    (
+        "stand-ins",
+        "the stand-in of %T has GUID %G, not %R",
+        "the stand-in of <topic> has GUID <guid>, not <guid>",
+    ),
+    ("stand-ins", "%n stand-ins, and %n are allowed", "<n> stand-ins, and <n> are allowed"),
+    (
+        "stand-ins",
+        "%n gaps and %n stand-ins allowed, but %n filled and %n unfilled",
+        "<n> gaps and <n> stand-ins allowed, but <n> filled and <n> unfilled",
+    ),
+    (
+        "stand-ins",
+        "%T is told by its fleet and by a stand-in in one cycle",
+        "<topic> is told by its fleet and by a stand-in in one cycle",
+    ),
+    (
+        "stand-ins",
+        "%T is simulated in a cycle of mode hybrid",
+        "<topic> is simulated in a cycle of mode hybrid",
+    ),
+    (
+        "stand-ins",
+        "%B has a stand-in although there is no gap",
+        "<broker> has a stand-in although there is no gap",
+    ),
+    ("stand-ins", "a source was asked in simulation mode", "a source was asked in simulation mode"),
+    (
+        "stand-ins",
+        "%B has no stand-in in a cycle of mode hybrid",
+        "<broker> has no stand-in in a cycle of mode hybrid",
+    ),
     (
         "as a user sees it",
         "newest values of MESSAGE_QUEUE_TOPIC: %G: topic.lag is Some(%f), must be one of [%f, %f]",

@@ -1,0 +1,186 @@
+//! Patterns of steps: plain words with typed holes, `topic {string} has {count} partitions`.
+//!
+//! Invariants:
+//! - A hole takes a text of its type and nothing else; what it took is parsed before a step sees it.
+//! - Patterns match whole steps.
+
+use std::fmt;
+use std::time::Duration;
+
+use regex::Regex;
+
+use crate::config::quantity::DurationText;
+use crate::domain::entity::EntityKey;
+use crate::domain::provider::Provider;
+use crate::hybrid::mode::Mode;
+
+/// Types of holes, by name, with what they look like.
+const HOLES: [(&str, &str); 7] = [
+    ("string", r#""([^"]*)""#),
+    ("word", r"([A-Z][A-Z_]*)"),
+    ("count", r"(\d+)"),
+    ("percent", r"(\d+(?:\.\d+)?) ?%"),
+    ("duration", r"(\d+(?:\.\d+)? ?(?:ms|s|m|min|h|d))"),
+    ("mode", r"(infrastructure|simulation|hybrid)"),
+    (
+        "entity",
+        r#"(cluster "[^"]+"|(?:broker|topic|group) "[^"]+" of "[^"]+")"#,
+    ),
+];
+
+/// What a hole took.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// `{string}`, without its quotes, or `{word}` in capitals.
+    Text(String),
+    /// `{count}`.
+    Count(u64),
+    /// `{percent}`, 0 to 100 and beyond.
+    Percent(f64),
+    /// `{duration}`.
+    Duration(Duration),
+    /// `{mode}`.
+    Mode(Mode),
+    /// `{entity}`.
+    Entity(EntityKey),
+}
+
+/// What a step's holes took, in their order.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Args(Vec<Value>);
+
+/// A hole that took something else than a step expects, or a value that cannot be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ArgError {
+    /// The step's code and its pattern disagree.
+    #[error("hole {0} of the step is not a {1}")]
+    Type(usize, &'static str),
+    /// Too large, or no such duration.
+    #[error("`{0}` is no {1}")]
+    Value(String, &'static str),
+}
+
+macro_rules! getter {
+    ($name:ident, $variant:ident, $type:ty, $word:literal) => {
+        #[doc = concat!("What hole number `hole` took, a ", $word, ".")]
+        ///
+        /// # Errors
+        /// When the pattern has something else there.
+        pub fn $name(&self, hole: usize) -> Result<$type, ArgError> {
+            match self.0.get(hole) {
+                Some(Value::$variant(value)) => Ok(value.clone()),
+                _ => Err(ArgError::Type(hole, $word)),
+            }
+        }
+    };
+}
+
+impl Args {
+    getter!(text, Text, String, "string");
+    getter!(count, Count, u64, "count");
+    getter!(percent, Percent, f64, "percent");
+    getter!(duration, Duration, Duration, "duration");
+    getter!(mode, Mode, Mode, "mode");
+    getter!(entity, Entity, EntityKey, "entity");
+}
+
+/// A pattern, compiled.
+#[derive(Debug)]
+pub struct Pattern {
+    regex: Regex,
+    holes: Vec<&'static str>,
+}
+
+/// A pattern that cannot be compiled.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the pattern `{pattern}` has no type of hole called `{hole}`")]
+pub struct UnknownHole {
+    /// Of which pattern.
+    pub pattern: String,
+    /// Which.
+    pub hole: String,
+}
+
+impl Pattern {
+    /// Compiles `text`.
+    ///
+    /// # Errors
+    /// A hole of an unknown type.
+    pub fn new(text: &str) -> Result<Self, UnknownHole> {
+        let (mut regex, mut holes) = (String::from("^"), Vec::new());
+        let mut rest = text;
+        while let Some((words, after)) = rest.split_once('{') {
+            regex.push_str(&regex::escape(words));
+            let unknown = |hole: &str| UnknownHole { pattern: text.into(), hole: hole.into() };
+            let (name, after) = after.split_once('}').ok_or_else(|| unknown(after))?;
+            let known = HOLES.iter().find(|(known, _)| *known == name);
+            let (name, looks) = known.ok_or_else(|| unknown(name))?;
+            regex.push_str(looks);
+            holes.push(*name);
+            rest = after;
+        }
+        regex.push_str(&regex::escape(rest));
+        regex.push('$');
+        let regex = Regex::new(&regex).expect("escaped words and the holes above");
+        Ok(Self { regex, holes })
+    }
+
+    /// What the holes took of `step`; `None` when it is another step.
+    ///
+    /// # Errors
+    /// A value that looks right and cannot be.
+    pub fn take(&self, step: &str) -> Option<Result<Args, ArgError>> {
+        let captures = self.regex.captures(step)?;
+        let texts = captures.iter().skip(1).flatten().map(|found| found.as_str());
+        let values = self.holes.iter().zip(texts).map(|(hole, text)| value(hole, text));
+        Some(values.collect::<Result<_, _>>().map(Args))
+    }
+}
+
+fn value(hole: &str, text: &str) -> Result<Value, ArgError> {
+    let wrong = |word| ArgError::Value(text.to_owned(), word);
+    Ok(match hole {
+        "count" => Value::Count(text.parse().map_err(|_| wrong("count"))?),
+        "percent" => Value::Percent(text.parse().map_err(|_| wrong("percent"))?),
+        "duration" => {
+            let duration: DurationText =
+                text.replace(' ', "").parse().map_err(|_| wrong("duration"))?;
+            Value::Duration(duration.0)
+        }
+        "mode" => Value::Mode(text.parse().map_err(|_| wrong("mode"))?),
+        "entity" => Value::Entity(entity(text).ok_or_else(|| wrong("entity"))?),
+        _ => Value::Text(text.to_owned()),
+    })
+}
+
+/// `broker "1" of "orders"`.
+fn entity(text: &str) -> Option<EntityKey> {
+    let mut parts = text.split('"');
+    let (kind, name) = (parts.next()?.trim(), parts.next()?.to_owned());
+    let provider = Provider::Kafka;
+    if kind == "cluster" {
+        return Some(EntityKey::Cluster { provider, cluster: name });
+    }
+    let cluster = parts.nth(1)?.to_owned();
+    Some(match kind {
+        "broker" => EntityKey::Broker { provider, cluster, broker_id: name },
+        "topic" => EntityKey::Topic { provider, cluster, topic: name },
+        _ => EntityKey::Group { provider, cluster, group: name },
+    })
+}
+
+/// An entity as steps write it.
+pub struct Named<'a>(pub &'a EntityKey);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.0 {
+            EntityKey::Cluster { cluster, .. } => return write!(f, "cluster \"{cluster}\""),
+            EntityKey::Broker { .. } => "broker",
+            EntityKey::Topic { .. } => "topic",
+            EntityKey::Queue { .. } => "queue",
+            EntityKey::Group { .. } => "group",
+        };
+        write!(f, "{kind} \"{}\" of \"{}\"", self.0.name(), self.0.cluster())
+    }
+}
