@@ -12,6 +12,7 @@
 mod cluster;
 mod fold;
 mod merge;
+pub mod window;
 
 use std::collections::BTreeMap;
 
