@@ -20,6 +20,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("transform", &["sometimes", "domain"]),
     ("aggregate", &["sometimes", "domain", "transform"]),
     ("synthesize", &["sometimes", "domain", "aggregate"]),
+    ("custom_metrics", &["domain", "aggregate", "nrql"]),
     ("definitions", &[]),
     ("nrql", &["domain"]),
     ("kafka_wire", &[]),

@@ -5,6 +5,7 @@ use super::EntityState;
 use super::merge::Merged;
 use crate::domain::attribute::Attributes;
 use crate::domain::entity::{EntityKey, EntityKind};
+use crate::domain::extra::Extras;
 use crate::domain::health::{HealthInputs, health_score};
 use crate::domain::metric::{MetricId, MetricSet};
 use crate::domain::units::{UnixMillis, Window};
@@ -48,7 +49,7 @@ pub(super) fn roll_up(
     let observed_at = members.0.iter().map(|member| member.observed_at).fold(own_at, Ord::max);
     let of_brokers = members.0.iter().filter(|member| member.key.kind() == EntityKind::Broker);
     let window = of_brokers.fold(None, |all, broker| Window::union(all, broker.window));
-    EntityState { key, observed_at, metrics, window, attributes, topics: Vec::new() }
+    EntityState { key, observed_at, metrics, window, attributes, topics: Vec::new(), extras: Extras::default() }
 }
 
 const SUMS: &[(MetricId, MetricId)] = &[

@@ -11,6 +11,7 @@ use super::cluster::{Brokers, roll_up};
 use super::merge::{Merged, is_rate};
 use crate::domain::attribute::{AttributeId, Attributes};
 use crate::domain::entity::{EntityKey, EntityKind};
+use crate::domain::extra::Extras;
 use crate::domain::health::{GroupHealthInputs, group_health};
 use crate::domain::metric::{MetricId, MetricSet};
 use crate::domain::provider::Provider;
@@ -175,6 +176,7 @@ impl<'a> ClusterFold<'a> {
                 metrics: merged.metrics,
                 attributes: merged.attributes.into_owned(),
                 topics: Vec::new(),
+                extras: Extras::default(),
             });
         }
         let brokers = Brokers { reporting: self.reporting.len(), seen_lately };
@@ -220,7 +222,7 @@ impl TopicFold<'_> {
         metrics.set_known(MetricId::TOPIC_CONSUMER_LAG, lag_sum);
         metrics.set_known(MetricId::TOPIC_MESSAGES_OUT, rate);
         derive(&mut metrics);
-        EntityState { key, observed_at, metrics, window, attributes, topics: Vec::new() }
+        EntityState { key, observed_at, metrics, window, attributes, topics: Vec::new(), extras: Extras::default() }
     }
 }
 
@@ -312,7 +314,7 @@ impl<'a> GroupFold<'a> {
             stable: state.map(|state| state == "Stable"),
         });
         metrics.set_known(MetricId::GROUP_HEALTH_SCORE, health.map(f64::from));
-        EntityState { key, observed_at, metrics, window, attributes, topics }
+        EntityState { key, observed_at, metrics, window, attributes, topics, extras: Extras::default() }
     }
 
     /// Lag by partition wins over the group's own total, and that over the sum of totals by topic.

@@ -10,6 +10,7 @@
 //!   counts as offline for a while instead of making the cluster look smaller.
 
 mod cluster;
+mod extras;
 mod fold;
 mod merge;
 pub mod window;
@@ -18,10 +19,12 @@ use std::collections::BTreeMap;
 
 use crate::domain::attribute::Attributes;
 use crate::domain::entity::EntityKey;
+use crate::domain::extra::Extras;
 use crate::domain::metric::MetricSet;
 use crate::domain::units::{UnixMillis, Window};
 use crate::transform::{About, CanonicalSample};
 
+use extras::SampleExtras;
 use fold::ClusterFold;
 
 /// What the aggregator needs to know.
@@ -53,6 +56,8 @@ pub struct EntityState {
     pub attributes: Attributes<'static>,
     /// Topics that a consumer group reads, sorted; empty for other kinds.
     pub topics: Vec<String>,
+    /// Attributes that no table knows.
+    pub extras: Extras,
 }
 
 impl EntityState {
@@ -78,6 +83,7 @@ impl EntityState {
             window: sample.window,
             attributes: sample.attributes.clone().into_owned(),
             topics: Vec::new(),
+            extras: Extras::default(),
         })
     }
 }
@@ -114,6 +120,7 @@ impl Aggregator {
             fold.finish(expected, &mut states);
         }
         states.sort_by(|left, right| left.key.cmp(&right.key));
+        SampleExtras::of(&cycle).attach(&mut states);
         states
     }
 

@@ -3,6 +3,7 @@
 pub mod account;
 pub mod attribute;
 pub mod entity;
+pub mod extra;
 pub mod guid;
 pub mod health;
 pub mod metric;

@@ -35,6 +35,7 @@ fn state(kind: EntityKind, cluster: &str, name: &str, at: i64) -> EntityState {
         window: None,
         attributes: Attributes::default(),
         topics: Vec::new(),
+        extras: Extras::default(),
     }
 }
 

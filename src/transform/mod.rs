@@ -12,6 +12,7 @@ mod mapping;
 
 use crate::domain::attribute::{AttributeForm, AttributeId, AttributeValue, Attributes};
 use crate::domain::entity::EntityKind;
+use crate::domain::extra::SampleExtra;
 use crate::domain::metric::{MetricBoard, MetricId, MetricSet, Range};
 use crate::domain::provider::Provider;
 use crate::domain::sample::{Origin, RawField, RawSample, RawValue, Subject, SubjectKind};
@@ -115,6 +116,8 @@ pub struct CanonicalSample<'a> {
     pub lag_unknown: bool,
     /// Fields that were left out.
     pub warnings: Warnings,
+    /// Attributes that no table of ours names.
+    pub extras: Vec<SampleExtra>,
 }
 
 /// Fields of one sample that were left out.
@@ -289,6 +292,7 @@ pub fn transform<'a>(raw: &'a RawSample<'_>) -> Result<CanonicalSample<'a>, Reje
         client_id: if on_partition { text_field(&raw.fields, "clientID") } else { None },
         lag_unknown: row == PartitionRow::CommittedOnly,
         warnings: fields.warnings,
+        extras: Vec::new(),
     })
 }
 

@@ -10,6 +10,7 @@ use crate::aggregate::EntityState;
 use crate::definitions::{Identifier, NamePattern, builtin};
 use crate::domain::account::AccountId;
 use crate::domain::attribute::{ATTRIBUTES, AttributeId, Attributes};
+use crate::domain::extra::Extras;
 use crate::domain::entity::EntityKind;
 use crate::domain::metric::{CATALOGUE, MetricId, MetricSet};
 use crate::domain::provider::Provider;
@@ -35,6 +36,7 @@ fn state(key: EntityKey) -> EntityState {
         window: None,
         attributes: Attributes::default(),
         topics: Vec::new(),
+        extras: Extras::default(),
         key,
     }
 }
