@@ -9,6 +9,7 @@ pub mod custom_metrics;
 pub mod definitions;
 pub mod domain;
 pub mod fuzzing;
+pub mod hooks;
 pub mod http;
 pub mod kafka_wire;
 pub mod newrelic;

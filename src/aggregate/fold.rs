@@ -222,7 +222,15 @@ impl TopicFold<'_> {
         metrics.set_known(MetricId::TOPIC_CONSUMER_LAG, lag_sum);
         metrics.set_known(MetricId::TOPIC_MESSAGES_OUT, rate);
         derive(&mut metrics);
-        EntityState { key, observed_at, metrics, window, attributes, topics: Vec::new(), extras: Extras::default() }
+        EntityState {
+            key,
+            observed_at,
+            metrics,
+            window,
+            attributes,
+            topics: Vec::new(),
+            extras: Extras::default(),
+        }
     }
 }
 
@@ -314,7 +322,15 @@ impl<'a> GroupFold<'a> {
             stable: state.map(|state| state == "Stable"),
         });
         metrics.set_known(MetricId::GROUP_HEALTH_SCORE, health.map(f64::from));
-        EntityState { key, observed_at, metrics, window, attributes, topics, extras: Extras::default() }
+        EntityState {
+            key,
+            observed_at,
+            metrics,
+            window,
+            attributes,
+            topics,
+            extras: Extras::default(),
+        }
     }
 
     /// Lag by partition wins over the group's own total, and that over the sum of totals by topic.

@@ -5,11 +5,13 @@
 //! - A secret is never part of a message, a snippet of source or a rendering.
 
 pub mod docs;
+mod extensions;
 mod load;
 pub mod quantity;
 pub mod schema;
 pub mod toml_file;
 
+pub use extensions::{ExtensionTables, Extensions, resolve as resolve_extensions};
 pub use load::{
     Alerts, Breakers, Config, Cycle, Destination, Environment, Flags, HttpListen, KafkaSource,
     Limits, Recovery, Resilience, SpoolSettings, Webhook,

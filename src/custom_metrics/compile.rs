@@ -63,9 +63,9 @@ impl Compiler<'_> {
         for (place, spec) in specs.iter().enumerate() {
             self.name(place, spec);
             let form = match &spec.form {
-                Form::Calculation { expression } => self
-                    .expression(place, expression, Fault::Expression)
-                    .map(Compiled::Calculation),
+                Form::Calculation { expression } => {
+                    self.expression(place, expression, Fault::Expression).map(Compiled::Calculation)
+                }
                 Form::Composite { parts } => {
                     let mut compiled = Vec::new();
                     for (number, part) in parts.iter().enumerate() {
@@ -191,10 +191,8 @@ impl Compiler<'_> {
 
     /// An order in which each metric comes behind those of its own kind that it needs.
     fn order(&mut self, programs: &BTreeMap<usize, Compiled>) -> Vec<usize> {
-        let needs: BTreeMap<usize, Vec<usize>> = programs
-            .iter()
-            .map(|(place, form)| (*place, self.needs(*place, form)))
-            .collect();
+        let needs: BTreeMap<usize, Vec<usize>> =
+            programs.iter().map(|(place, form)| (*place, self.needs(*place, form))).collect();
         let mut order: Vec<usize> = Vec::new();
         let mut left: Vec<usize> = programs.keys().copied().collect();
         loop {

@@ -239,9 +239,10 @@ fn set_all(
 ) {
     for program in programs {
         let subject = Subject { state, cluster };
-        let value = program.form.value(&Scope { subject }).and_then(|value| {
-            if value.is_finite() { Ok(value) } else { Err(Absence::NotFinite) }
-        });
+        let value = program
+            .form
+            .value(&Scope { subject })
+            .and_then(|value| if value.is_finite() { Ok(value) } else { Err(Absence::NotFinite) });
         match value {
             Ok(value) => {
                 state.extras.set(&program.name, ExtraValue::Number(value));

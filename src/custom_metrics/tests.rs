@@ -177,11 +177,14 @@ fn every_problem_is_told_with_its_place_and_a_fix() {
     check(&text, &[(0, Fault::Expression(None), "gives a text", "numeric")]);
     let ring = [spec("a", broker, "b + 1"), spec("b", broker, "c"), spec("c", broker, "a OR 1")];
     let all = "a → b → c → a";
-    check(&ring, &[
-        (0, Fault::Whole, all, ""),
-        (1, Fault::Whole, "b → c → a → b", ""),
-        (2, Fault::Whole, "c → a → b → c", ""),
-    ]);
+    check(
+        &ring,
+        &[
+            (0, Fault::Whole, all, ""),
+            (1, Fault::Whole, "b → c → a → b", ""),
+            (2, Fault::Whole, "c → a → b → c", ""),
+        ],
+    );
     let form = Form::Composite { parts: vec![PartSpec { expression: "1".into(), weight: 0.0 }] };
     let weightless = [MetricSpec { name: "w".into(), entity: broker, form }];
     check(&weightless, &[(0, Fault::Weight(0), "the weight is 0", "above 0")]);

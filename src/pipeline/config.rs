@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::alert::AlertConfig;
 use super::monitor::MonitorConfig;
-use crate::config::{Config, Cycle};
+use crate::config::{Config, Cycle, Extensions};
 use crate::domain::account::AccountId;
 use crate::newrelic::{Addresses, ApiKey};
 use crate::resilience::breaker::BreakerConfig;
@@ -40,6 +40,8 @@ pub struct PipelineConfig {
     pub spool: Option<SpoolConfig>,
     /// What stands between the pipeline and failures.
     pub guards: GuardConfig,
+    /// Windows, metrics, mappings and hooks that users add.
+    pub extensions: Extensions,
 }
 
 /// Settings of what stands between the pipeline and failures.
@@ -125,6 +127,7 @@ impl PipelineConfig {
                 alerts: guards.alerts.as_ref().map(AlertConfig::from_config),
                 monitor: MonitorConfig::default(),
             },
+            extensions: config.extensions.clone(),
         }
     }
 }

@@ -41,7 +41,7 @@ impl<P: Ports> Pipeline<P> {
         let collected = moment(&clock);
         let stages = || self.stages.borrow_mut().run(&samples, collected.wall, &clock);
         let staged = self.guards.stages(stages).await;
-        let staged = staged.unwrap_or_else(|| Staged::failed(&samples));
+        let staged = staged.unwrap_or_else(|| Staged::failed(&samples, "stages_failed"));
         let mut report = self.book(number, &samples, sources, staged, began.wall);
         report.collected_at = collected.wall;
         report.stages.collect_ms =
@@ -137,11 +137,13 @@ impl<P: Ports> Pipeline<P> {
         let relationships =
             if self.relationships_due(now) { staged.relationship_events } else { Vec::new() };
         let relationships_count = relationships.len() as u64;
+        let windows = staged.window_events.len() as u64;
         let told = self.monitor_events();
         let monitor_events = told.len() as u64;
         let events_enqueued =
-            (staged.entity_events.len() + relationships.len()) as u64 + monitor_events;
-        for event in staged.entity_events.into_iter().chain(relationships).chain(told) {
+            (staged.entity_events.len() + relationships.len()) as u64 + windows + monitor_events;
+        let events = staged.entity_events.into_iter().chain(relationships);
+        for event in events.chain(staged.window_events).chain(told) {
             self.streamer.enqueue(event);
         }
         let mut rejected = staged.rejected.clone();
@@ -159,9 +161,13 @@ impl<P: Ports> Pipeline<P> {
             add_all(&mut ledger.unsynthesized, &staged.unsynthesized);
             add_all(&mut ledger.entities, &staged.entities);
             ledger.relationships += relationships_count;
+            ledger.windows += windows;
+            add_all(&mut ledger.metrics_absent, &staged.metrics_absent);
             ledger.monitoring += monitor_events;
             ledger.enqueued += events_enqueued;
             ledger.add_sources(&sources);
+            status.hooks = staged.hooks;
+            status.windows = staged.windows;
         });
         CycleReport {
             cycle: number,
@@ -183,6 +189,8 @@ impl<P: Ports> Pipeline<P> {
             rejection_examples: staged.examples,
             entities: staged.entities,
             relationships: relationships_count,
+            windows,
+            metrics_absent: staged.metrics_absent,
             events_enqueued,
             stream: StreamReport::default(),
             skipped: 0,

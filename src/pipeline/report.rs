@@ -151,6 +151,10 @@ pub struct CycleReport {
     pub entities: Counts,
     /// Relationships sent along; 0 when it was not their turn.
     pub relationships: u64,
+    /// Windows of time that were told.
+    pub windows: u64,
+    /// Custom metrics without a value, by `metric/reason`.
+    pub metrics_absent: Counts,
     /// Events handed to the stream.
     pub events_enqueued: u64,
     /// What became of events.
@@ -183,6 +187,10 @@ pub struct PipelineLedger {
     pub entities: Counts,
     /// Relationships sent.
     pub relationships: u64,
+    /// Windows of time sent.
+    pub windows: u64,
+    /// Custom metrics without a value, by `metric/reason`.
+    pub metrics_absent: Counts,
     /// Events about the pipeline itself, e.g. of its breakers.
     pub monitoring: u64,
     /// Events handed to the stream.
@@ -197,7 +205,8 @@ impl PipelineLedger {
     /// Whether every sample collected is accounted for.
     pub fn balances(&self) -> bool {
         total(&self.collected) == self.transformed + total(&self.rejected)
-            && total(&self.entities) + self.relationships + self.monitoring == self.enqueued
+            && total(&self.entities) + self.relationships + self.windows + self.monitoring
+                == self.enqueued
     }
 
     /// Adds what the sources of one cycle said.

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::attribute::{AttributeId, AttributeValue, Attributes};
+use crate::domain::extra::Extras;
 use crate::domain::metric::{MetricId, MetricSet};
 
 fn synthesizer() -> Synthesizer {

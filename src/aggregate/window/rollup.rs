@@ -94,8 +94,9 @@ pub(super) fn roll_up(closed: &mut [ClosedWindow], gaps: &BTreeSet<Span>) {
             parts.entry(Span::of(window)).or_default().push(place);
         }
     }
-    let wholes = (0..closed.len())
-        .filter(|place| matches!(closed[*place].key.kind(), EntityKind::Cluster | EntityKind::Topic));
+    let wholes = (0..closed.len()).filter(|place| {
+        matches!(closed[*place].key.kind(), EntityKind::Cluster | EntityKind::Topic)
+    });
     let sums: Vec<_> = wholes.map(|place| (place, of_whole(closed, place, &parts, gaps))).collect();
     for (place, sums) in sums {
         closed[place].roll_ups = sums;

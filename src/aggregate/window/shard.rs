@@ -6,7 +6,9 @@ use std::collections::btree_map::Entry;
 use smallvec::SmallVec;
 
 use super::tally::{Point, Tally, figures};
-use super::{ClosedWindow, Closing, Reading, SourceId, Taken, WindowConfig, WindowSpan, WindowStats};
+use super::{
+    ClosedWindow, Closing, Reading, SourceId, Taken, WindowConfig, WindowSpan, WindowStats,
+};
 use crate::aggregate::merge::is_rate;
 use crate::domain::entity::EntityKey;
 use crate::domain::metric::MetricId;
@@ -44,13 +46,7 @@ struct Open {
 
 impl Open {
     fn new(span: WindowSpan) -> Self {
-        Self {
-            span,
-            seen: Vec::new(),
-            amendments: 0,
-            tallies: Vec::new(),
-            topics: Vec::new(),
-        }
+        Self { span, seen: Vec::new(), amendments: 0, tallies: Vec::new(), topics: Vec::new() }
     }
 
     fn take(&mut self, reading: &Reading<'_>) -> bool {

@@ -108,7 +108,7 @@ fn kept(record: &Record) -> Kept {
         let identity = identity.map(|name| event.text(name)).join(" ");
         *seen.entry((identity, event.timestamp)).or_default() += 1;
     }
-    for event in &store.monitor_events {
+    for event in store.monitor_events.iter().chain(&store.window_events) {
         // All that they say: a breaker may change its state twice within one millisecond.
         let texts = event.names.texts.iter().zip(&event.texts);
         let texts = texts.map(|(name, text)| format!("{name}={text}"));
@@ -123,7 +123,7 @@ fn kept(record: &Record) -> Kept {
     }
     let worst = seen.iter().max_by_key(|(_, count)| **count).filter(|(_, count)| **count > 0);
     Kept {
-        events: (fleet().count() + store.monitor_events.len()) as u64,
+        events: (fleet().count() + store.monitor_events.len() + store.window_events.len()) as u64,
         copies: seen.values().sum(),
         alike,
         worst: worst.map(|((identity, at), count)| (identity.trim().to_owned(), *at, *count)),

@@ -191,6 +191,9 @@ fn kinds(missing: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
 const MONITOR_EVENTS: [&str; 3] =
     [monitor::METRIC_EVENT_TYPE, monitor::STATE_CHANGE_EVENT_TYPE, monitor::HEALTH_EVENT_TYPE];
 
+/// Type of the events about windows of time.
+const WINDOW_EVENT: &str = "MessageQueueWindow";
+
 fn newrelic_record(setup: &Setup, record: &Record) -> NewRelicRecord {
     let newrelic = &setup.newrelic;
     newrelic.advance(setup.wall(record.end));
@@ -216,7 +219,8 @@ fn newrelic_record(setup: &Setup, record: &Record) -> NewRelicRecord {
     NewRelicRecord {
         samples: events("MessageQueue"),
         relationship_events: events("MessageQueueRelationship"),
-        monitor_events: MONITOR_EVENTS.into_iter().flat_map(events).collect(),
+        monitor_events: MONITOR_EVENTS.into_iter().flat_map(&events).collect(),
+        window_events: events(WINDOW_EVENT),
         entities: entities.collect(),
         relationships: relationships.map(|r| (r.source, r.kind, r.target)).collect(),
         requests: newrelic

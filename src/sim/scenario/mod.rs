@@ -12,7 +12,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::quantity::{DurationText, SizeText};
-use crate::config::toml_file::{FileProblems, TomlFile};
+use crate::config::schema::{HookTable, MappingTable, MetricTable, WindowsTable};
+use crate::config::toml_file::{FileProblems, Place, Problem, TomlFile};
+use crate::config::{ExtensionTables, Extensions, resolve_extensions};
 use crate::sim::fault::{Fault, FaultSpec, NewRelicFault};
 use crate::sim::fleet::broker_host;
 use crate::sim::swarm::SwarmSpec;
@@ -145,6 +147,40 @@ pub struct PipelineSpec {
     pub memory_max: SizeText,
     /// The breaker in front of New Relic's ingest.
     pub event_api: EventApiSpec,
+    /// Windows of time; as `[windows]` of pipeline.toml (docs/CONFIG.md).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub windows: Option<WindowsTable>,
+    /// Metrics of one's own; as `[[metric]]` of pipeline.toml.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub metric: Vec<MetricTable>,
+    /// Mappings; as `[[mapping]]` of pipeline.toml.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mapping: Vec<MappingTable>,
+    /// Steps around the stages; as `[[hook]]` of pipeline.toml.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hook: Vec<HookTable>,
+}
+
+impl PipelineSpec {
+    /// What it adds to the pipeline, with its places in `file`.
+    ///
+    /// # Errors
+    /// Every problem of these tables.
+    fn extensions(&self, file: &TomlFile) -> Result<Extensions, Vec<Problem>> {
+        let windows = self.windows.clone().unwrap_or_default();
+        resolve_extensions(
+            file,
+            ExtensionTables {
+                place: &Place::root().key("pipeline"),
+                windows: &windows,
+                metrics: &self.metric,
+                mappings: &self.mapping,
+                hooks: &self.hook,
+                tags: &BTreeMap::new(),
+                environment: Some(&self.environment),
+            },
+        )
+    }
 }
 
 /// The breaker in front of New Relic's ingest.
@@ -226,6 +262,10 @@ impl Default for PipelineSpec {
             spool_age_max: DurationText::from_secs(24 * 3_600),
             memory_max: SizeText(64 << 20),
             event_api: EventApiSpec::default(),
+            windows: None,
+            metric: Vec::new(),
+            mapping: Vec::new(),
+            hook: Vec::new(),
         }
     }
 }
@@ -315,6 +355,14 @@ impl Scenario {
         let faults = self.faults();
         let asked = faults.iter().flat_map(Fault::newrelic).filter_map(NewRelicFault::retry_after);
         asked.max().unwrap_or_default().min(BELIEVED_MAX)
+    }
+
+    /// What the pipeline is extended with; nothing where the tables have a problem, which [`load`]
+    /// has told.
+    pub fn extensions(&self) -> Extensions {
+        let nowhere = TomlFile::parse("scenario", "scenario", "");
+        let extensions = nowhere.ok().map(|file| self.pipeline.extensions(&file));
+        extensions.and_then(Result::ok).unwrap_or_default()
     }
 
     /// Longest extra lag of any late synthesis.

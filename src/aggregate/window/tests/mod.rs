@@ -34,9 +34,7 @@ fn key(kind: EntityKind, name: &str) -> EntityKey {
     match kind {
         EntityKind::Broker => EntityKey::Broker { provider, cluster, broker_id: name.to_owned() },
         EntityKind::Topic => EntityKey::Topic { provider, cluster, topic: name.to_owned() },
-        EntityKind::ConsumerGroup => {
-            EntityKey::Group { provider, cluster, group: name.to_owned() }
-        }
+        EntityKind::ConsumerGroup => EntityKey::Group { provider, cluster, group: name.to_owned() },
         EntityKind::Cluster | EntityKind::Queue => EntityKey::Cluster { provider, cluster },
     }
 }
@@ -138,12 +136,15 @@ fn a_window_is_told_once_when_lateness_is_over() {
     let window = &closed[0];
     assert_eq!((window.span.start, window.closing), (at(0), Closing::Time));
     assert_eq!((window.readings, window.amendments), (4, 1));
-    assert_eq!(figures_of(window), [
-        "broker.cpu.usage.mean=32.5",
-        "broker.cpu.usage.min=10",
-        "broker.cpu.usage.max=40",
-        "broker.cpu.usage.last=40",
-    ]);
+    assert_eq!(
+        figures_of(window),
+        [
+            "broker.cpu.usage.mean=32.5",
+            "broker.cpu.usage.min=10",
+            "broker.cpu.usage.max=40",
+            "broker.cpu.usage.last=40",
+        ]
+    );
     assert_eq!(windows.advance(at(SIZE + LATENESS)), [], "once");
     assert_eq!(windows.shut_down().len(), 1);
     let stats = windows.stats();
@@ -160,7 +161,8 @@ fn a_metric_is_aggregated_by_what_it_is() {
             observe(&windows, &Said { measured: *measured, ..said }, 0);
         }
         let closed = windows.shut_down();
-        let expected: Vec<_> = expected.iter().map(|text| format!("{}.{text}", id.name())).collect();
+        let expected: Vec<_> =
+            expected.iter().map(|text| format!("{}.{text}", id.name())).collect();
         assert_eq!(figures_of(&closed[0]), expected);
     };
     let broker = EntityKind::Broker;
@@ -231,7 +233,8 @@ fn parts_are_rolled_up_if_all_are_known() {
         let sums: Vec<_> = window.roll_ups.iter().map(|(of, value)| (of.name, *value)).collect();
         assert_eq!(sums, expected, "{name}");
     };
-    let (a, b) = ([(M::TOPIC_MESSAGES_IN, 3.0), (M::TOPIC_LAG, 7.0)], [(M::TOPIC_MESSAGES_IN, 4.0)]);
+    let (a, b) =
+        ([(M::TOPIC_MESSAGES_IN, 3.0), (M::TOPIC_LAG, 7.0)], [(M::TOPIC_MESSAGES_IN, 4.0)]);
     let whole = [cluster(), topic("a", &a), topic("b", &b)];
     // One topic's lag is unknown, so the largest is.
     check(&whole, EntityKind::Cluster, "", &[("topics.messagesIn.mean", 7.0)]);
@@ -239,7 +242,8 @@ fn parts_are_rolled_up_if_all_are_known() {
     let read = [topic("a", &a), group("g", &["a"], 10.0), group("h", &["a"], 20.0)];
     check(&read, EntityKind::Topic, "a", &lags);
     // A group's figures over several topics cannot be told apart.
-    let both = [topic("a", &a), topic("b", &b), group("g", &["a", "b"], 9.0), group("h", &["a"], 2.0)];
+    let both =
+        [topic("a", &a), topic("b", &b), group("g", &["a", "b"], 9.0), group("h", &["a"], 2.0)];
     check(&both, EntityKind::Topic, "a", &[]);
     let other = [topic("b", &b), group("g", &["a"], 10.0)];
     check(&other, EntityKind::Topic, "b", &[]);
@@ -269,15 +273,30 @@ fn said() -> impl Strategy<Value = Said> {
         let seed = (entity * 100 + time * 10) as f64 + source as f64;
         let value = |factor: f64| (seed * factor).rem_euclid(97.0) / 7.0;
         let mut said = match entity {
-            0 => Said::new(EntityKind::Cluster, "", times[time], &[(M::CLUSTER_CPU_MEAN, value(3.3))]),
-            1 => Said::new(EntityKind::Topic, "a", times[time], &[(M::TOPIC_MESSAGES_IN, value(1.7))]),
-            2 => Said::new(EntityKind::Topic, "b", times[time], &[
-                (M::TOPIC_MESSAGES_IN, value(1e9)),
-                (M::TOPIC_LAG, value(5.1)),
-            ]),
-            _ => Said::new(EntityKind::ConsumerGroup, "g", times[time], &[
-                (M::GROUP_LAG_TOTAL, value(0.1)),
-            ]),
+            0 => Said::new(
+                EntityKind::Cluster,
+                "",
+                times[time],
+                &[(M::CLUSTER_CPU_MEAN, value(3.3))],
+            ),
+            1 => Said::new(
+                EntityKind::Topic,
+                "a",
+                times[time],
+                &[(M::TOPIC_MESSAGES_IN, value(1.7))],
+            ),
+            2 => Said::new(
+                EntityKind::Topic,
+                "b",
+                times[time],
+                &[(M::TOPIC_MESSAGES_IN, value(1e9)), (M::TOPIC_LAG, value(5.1))],
+            ),
+            _ => Said::new(
+                EntityKind::ConsumerGroup,
+                "g",
+                times[time],
+                &[(M::GROUP_LAG_TOTAL, value(0.1))],
+            ),
         };
         said.source = source;
         said.measured = (time % 2 == 0).then_some(10_000 + time as i64);
