@@ -6,6 +6,7 @@ use super::merge::Merged;
 use crate::domain::attribute::Attributes;
 use crate::domain::data_source::DataSource;
 use crate::domain::entity::{EntityKey, EntityKind};
+use crate::domain::extra::Extras;
 use crate::domain::health::{HealthInputs, health_score};
 use crate::domain::metric::{MetricId, MetricSet};
 use crate::domain::units::{UnixMillis, Window};
@@ -61,8 +62,16 @@ pub(super) fn roll_up(
     let observed_at = members.0.iter().map(|member| member.observed_at).fold(own_at, Ord::max);
     let of_brokers = members.0.iter().filter(|member| member.key.kind() == EntityKind::Broker);
     let window = of_brokers.fold(None, |all, broker| Window::union(all, broker.window));
-    let data_source = DataSource::Infrastructure;
-    EntityState { key, data_source, observed_at, metrics, window, attributes, topics: Vec::new() }
+    EntityState {
+        key,
+        data_source: DataSource::Infrastructure,
+        observed_at,
+        metrics,
+        window,
+        attributes,
+        topics: Vec::new(),
+        extras: Extras::default(),
+    }
 }
 
 const SUMS: &[(MetricId, MetricId)] = &[

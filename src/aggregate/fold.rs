@@ -12,6 +12,7 @@ use super::merge::{Merged, is_rate};
 use crate::domain::attribute::{AttributeId, Attributes};
 use crate::domain::data_source::DataSource;
 use crate::domain::entity::{EntityKey, EntityKind};
+use crate::domain::extra::Extras;
 use crate::domain::health::{GroupHealthInputs, group_health};
 use crate::domain::metric::{MetricId, MetricSet};
 use crate::domain::provider::Provider;
@@ -177,6 +178,7 @@ impl<'a> ClusterFold<'a> {
                 metrics: merged.metrics,
                 attributes: merged.attributes.into_owned(),
                 topics: Vec::new(),
+                extras: Extras::default(),
             });
         }
         let brokers = Brokers { reporting: self.reporting.len(), seen_lately };
@@ -230,6 +232,7 @@ impl TopicFold<'_> {
             window,
             attributes,
             topics: Vec::new(),
+            extras: Extras::default(),
         }
     }
 }
@@ -313,8 +316,16 @@ impl<'a> GroupFold<'a> {
         let lag_messages = metrics.get(MetricId::GROUP_LAG_TOTAL);
         sometimes!(LAG_LONG, lag_messages.is_some_and(|lag| lag > 10_000.0));
         metrics.set_known(MetricId::GROUP_HEALTH_SCORE, group_health_of(&metrics, &attributes));
-        let data_source = DataSource::Infrastructure;
-        EntityState { key, data_source, observed_at, metrics, window, attributes, topics }
+        EntityState {
+            key,
+            data_source: DataSource::Infrastructure,
+            observed_at,
+            metrics,
+            window,
+            attributes,
+            topics,
+            extras: Extras::default(),
+        }
     }
 
     /// Lag by partition wins over the group's own total, and that over the sum of totals by topic.

@@ -10,14 +10,17 @@
 //!   counts as offline for a while instead of making the cluster look smaller.
 
 mod cluster;
+mod extras;
 mod fold;
 mod merge;
+pub mod window;
 
 use std::collections::BTreeMap;
 
 use crate::domain::attribute::Attributes;
 use crate::domain::data_source::DataSource;
 use crate::domain::entity::EntityKey;
+use crate::domain::extra::Extras;
 use crate::domain::metric::MetricSet;
 use crate::domain::units::{UnixMillis, Window};
 use crate::transform::{About, CanonicalSample};
@@ -25,6 +28,7 @@ use crate::transform::{About, CanonicalSample};
 pub use cluster::roll_up_members;
 pub use fold::group_health_of;
 
+use extras::SampleExtras;
 use fold::ClusterFold;
 
 /// What the aggregator needs to know.
@@ -58,6 +62,8 @@ pub struct EntityState {
     pub attributes: Attributes<'static>,
     /// Topics that a consumer group reads, sorted; empty for other kinds.
     pub topics: Vec<String>,
+    /// Attributes that no table knows.
+    pub extras: Extras,
 }
 
 impl EntityState {
@@ -84,6 +90,7 @@ impl EntityState {
             window: sample.window,
             attributes: sample.attributes.clone().into_owned(),
             topics: Vec::new(),
+            extras: Extras::default(),
         })
     }
 }
@@ -120,6 +127,7 @@ impl Aggregator {
             fold.finish(expected, &mut states);
         }
         states.sort_by(|left, right| left.key.cmp(&right.key));
+        SampleExtras::of(&cycle).attach(&mut states);
         states
     }
 

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::extensions::{ExtensionTables, Extensions, resolve};
 use super::quantity::DurationText;
 use super::schema::{KafkaTable, LogFormat, LogLevel, NriTable, PipelineFile, StreamTable};
 use super::toml_file::{FileProblems, Place, Problem, TomlFile};
@@ -76,6 +77,8 @@ pub struct Config {
     pub stream: StreamTable,
     /// How failures of the world are met.
     pub resilience: Resilience,
+    /// What users add.
+    pub extensions: Extensions,
     /// Health and metrics; `None` when switched off.
     pub http: Option<HttpListen>,
     /// Format of the log.
@@ -226,6 +229,7 @@ impl Loader<'_> {
         let hybrid = self.hybrid(&effective.hybrid);
         self.stream(&effective.stream);
         let resilience = self.resilience(&effective);
+        let extensions = self.extensions(&effective);
         let http = self.http(&effective);
         let mut problems = std::mem::take(&mut self.foreign);
         if let Err(own) = self.file.require(std::mem::take(&mut self.own)) {
@@ -240,6 +244,7 @@ impl Loader<'_> {
                 hybrid,
                 stream: effective.stream.clone(),
                 resilience,
+                extensions,
                 http: effective.http.enabled.then_some(http),
                 log_format: effective.log.format,
                 log_level: effective.log.level,
@@ -521,6 +526,22 @@ impl Loader<'_> {
             let help = "the buffer must hold a whole batch at least";
             self.report("out_of_range", &place.key("buffer_bytes"), message, help);
         }
+    }
+
+    fn extensions(&mut self, effective: &PipelineFile) -> Extensions {
+        let tables = ExtensionTables {
+            place: &Place::root(),
+            windows: &effective.windows,
+            metrics: &effective.metric,
+            mappings: &effective.mapping,
+            hooks: &effective.hook,
+            tags: &effective.pipeline.tags,
+            environment: effective.pipeline.environment.as_deref(),
+        };
+        resolve(self.file, tables).unwrap_or_else(|problems| {
+            self.own.extend(problems);
+            Extensions::default()
+        })
     }
 
     fn http(&mut self, effective: &PipelineFile) -> Option<HttpListen> {

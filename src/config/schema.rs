@@ -11,9 +11,15 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::quantity::{DurationText, EndpointText, SizeText};
 
+mod extensions;
 mod hybrid;
 mod resilience;
 
+pub use extensions::{
+    CombineWord, EntityWord, HookLimitTable, HookTable, LevelTable, LookupTable, MappingTable,
+    MetricTable, OnErrorWord, OriginWord, PartTable, PerWord, PointWord, RelabelAction,
+    RelabelTable, SubjectWord, WindowsTable,
+};
 pub use hybrid::HybridTable;
 pub use resilience::{
     AlertEvent, AlertsTable, BreakerTable, BreakersTable, LimitsTable, PoolTable, QueuePolicyName,
@@ -65,6 +71,20 @@ pub struct PipelineFile {
     /// Workers that share the tasks of a cycle.
     #[serde(default)]
     pub pool: PoolTable,
+    /// Windows of time: figures over a span, as events `MessageQueueWindow` beside those of the
+    /// entities.
+    #[serde(default)]
+    pub windows: WindowsTable,
+    /// Metrics of your own, made of the catalogue's; `docs/METRICS.md` lists these and explains
+    /// expressions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metric: Vec<MetricTable>,
+    /// Raw fields that become metrics, beside the catalogue's own table.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mapping: Vec<MappingTable>,
+    /// Steps around the stages, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hook: Vec<HookTable>,
     /// The pipeline's own health and metrics; `docs/MONITORING.md` lists the pages and figures.
     #[serde(default)]
     pub http: HttpTable,

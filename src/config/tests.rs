@@ -81,6 +81,22 @@ fn full_file_sets_every_key() {
 }
 
 #[test]
+fn the_example_of_extensions_loads_and_is_shown_in_full() {
+    let config = load(&fixture("custom-metrics.toml"), &[KEY], &Flags::default()).expect("valid");
+    let extensions = &config.extensions;
+    let count = |kind| extensions.metrics.of_kind(kind);
+    use crate::domain::entity::EntityKind::{Broker, Cluster, ConsumerGroup, Topic};
+    assert_eq!([Cluster, Broker, Topic, ConsumerGroup].map(count), [2, 2, 2, 4]);
+    assert_eq!(extensions.windows.map(|windows| windows.groups_max), Some(5_000));
+    let names: Vec<_> = extensions.hooks.iter().map(|hook| hook.name.as_str()).collect();
+    assert_eq!(names, ["sane", "owners", "zones", "not-too-many"]);
+    assert!(!extensions.mappings.is_empty());
+    let shown = config.redacted();
+    let again = load(&shown, &[KEY], &Flags::default()).expect("still valid");
+    assert_eq!(again.redacted(), shown);
+}
+
+#[test]
 fn invalid_files_say_where_and_how_to_mend_them() {
     let mut files: Vec<PathBuf> = fs::read_dir(root().join("fixtures/config/invalid"))
         .expect("fixtures")

@@ -4,6 +4,7 @@ pub mod account;
 pub mod attribute;
 pub mod data_source;
 pub mod entity;
+pub mod extra;
 pub mod guid;
 pub mod health;
 pub mod metric;

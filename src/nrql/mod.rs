@@ -30,7 +30,7 @@ mod walk;
 pub use error::{ErrorKind, NrqlError, Span, line_column};
 pub use eval::{QueryContext, QueryLimits, run};
 pub use legacy::Content;
-pub use parse::{HEIGHT_MAX, NESTING_MAX, TEXT_BYTES_MAX, is_reserved, parse};
+pub use parse::{HEIGHT_MAX, NESTING_MAX, TEXT_BYTES_MAX, is_reserved, parse, parse_expression};
 pub use print::expression_text;
 pub use result::{Metadata, Outcome, QueryResult, Row, TimeWindow};
 pub use value::{MetricKind, MetricValue, Value};

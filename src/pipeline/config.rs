@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::alert::AlertConfig;
 use super::mode::HybridSettings;
 use super::monitor::MonitorConfig;
-use crate::config::{Config, Cycle};
+use crate::config::{Config, Cycle, Extensions};
 use crate::domain::account::AccountId;
 use crate::hybrid::topology::Topology;
 use crate::newrelic::{Addresses, ApiKey};
@@ -44,6 +44,8 @@ pub struct PipelineConfig {
     pub hybrid: Option<HybridSettings>,
     /// What stands between the pipeline and failures.
     pub guards: GuardConfig,
+    /// Windows, metrics, mappings and hooks that users add.
+    pub extensions: Extensions,
 }
 
 /// Settings of what stands between the pipeline and failures.
@@ -133,6 +135,7 @@ impl PipelineConfig {
                 alerts: guards.alerts.as_ref().map(AlertConfig::from_config),
                 monitor: MonitorConfig::default(),
             },
+            extensions: config.extensions.clone(),
         }
     }
 }

@@ -46,7 +46,7 @@ impl<P: Ports> Pipeline<P> {
         let collected = moment(&clock);
         let stages = || self.stages.borrow_mut().run(&samples, mode, collected.wall, &clock);
         let staged = self.guards.stages(stages).await;
-        let staged = staged.unwrap_or_else(|| Staged::failed(&samples));
+        let staged = staged.unwrap_or_else(|| Staged::failed(&samples, "stages_failed"));
         let mut report = self.book(number, &samples, sources, staged, began.wall);
         report.mode = mode;
         report.collected_at = collected.wall;
@@ -143,13 +143,16 @@ impl<P: Ports> Pipeline<P> {
         let relationships =
             if self.relationships_due(now) { staged.relationship_events } else { Vec::new() };
         let relationships_count = relationships.len() as u64;
+        let windows = staged.window_events.len() as u64;
         let told = self.monitor_events();
         let monitor_events = told.len() as u64;
         let gap_events = staged.gap_events.len() as u64;
         let entity_events = staged.entity_events.len() as u64;
-        let events_enqueued = entity_events + relationships_count + gap_events + monitor_events;
+        let events_enqueued =
+            entity_events + relationships_count + windows + gap_events + monitor_events;
         let events = staged.entity_events.into_iter().chain(relationships);
-        for event in events.chain(staged.gap_events).chain(told) {
+        let events = events.chain(staged.window_events).chain(staged.gap_events);
+        for event in events.chain(told) {
             self.streamer.enqueue(event);
         }
         let mut rejected = staged.rejected.clone();
@@ -167,10 +170,14 @@ impl<P: Ports> Pipeline<P> {
             add_all(&mut ledger.unsynthesized, &staged.unsynthesized);
             add_all(&mut ledger.entities, &staged.entities);
             ledger.relationships += relationships_count;
+            ledger.windows += windows;
+            add_all(&mut ledger.metrics_absent, &staged.metrics_absent);
             ledger.monitoring += monitor_events;
             ledger.gaps += gap_events;
             ledger.enqueued += events_enqueued;
             ledger.add_sources(&sources);
+            status.hooks = staged.hooks;
+            status.windows = staged.windows;
         });
         CycleReport {
             cycle: number,
@@ -194,6 +201,8 @@ impl<P: Ports> Pipeline<P> {
             relationships: relationships_count,
             mode: Mode::Infrastructure,
             gaps: staged.hybrid.as_ref().map(GapFigures::of),
+            windows,
+            metrics_absent: staged.metrics_absent,
             events_enqueued,
             stream: StreamReport::default(),
             skipped: 0,

@@ -25,6 +25,7 @@ use futures_util::future::join3;
 
 use crate::domain::tag::TagError;
 use crate::domain::units::whole_millis;
+use crate::hooks::{Hook, OnError};
 use crate::hybrid::mode::Mode;
 use crate::newrelic::region::InvalidAddress;
 use crate::newrelic::{Addresses, EventApi};
@@ -299,6 +300,24 @@ impl<P: Ports> Pipeline<P> {
         matches!(cycles, Cycles::Exactly(count) if self.started >= count)
     }
 
+    /// Enqueues the windows that are open: no reading will come any more.
+    fn tell_open_windows(&mut self) {
+        let (events, rejected) = self.stages.get_mut().shut_down();
+        self.status.update(|status| {
+            status.ledger.windows += events.len() as u64;
+            status.ledger.enqueued += events.len() as u64;
+            report::add_all(&mut status.ledger.unsynthesized, &rejected);
+        });
+        for event in events {
+            self.streamer.enqueue(event);
+        }
+    }
+
+    /// Adds a step behind those of the configuration.
+    pub fn add_hook(&mut self, name: &str, on_error: OnError, hook: Box<dyn Hook>) {
+        self.stages.get_mut().hooks.push(name, on_error, hook);
+    }
+
     /// Sends what is left until `stop_at` (monotonic).
     async fn drain(&mut self, stop_at: Duration, interrupted: bool) -> RunReport {
         let clock = self.ports.clock().clone();
@@ -312,6 +331,7 @@ impl<P: Ports> Pipeline<P> {
         for event in told {
             self.streamer.enqueue(event);
         }
+        self.tell_open_windows();
         while self.streamer.ledger().in_flight > 0 {
             let left = stop_at.saturating_sub(clock.monotonic());
             if left.is_zero() {
@@ -449,6 +469,8 @@ fn first_snapshot<P: Ports>(
                 .saturating_add(config.stream.resident_bytes_max as u64),
         },
         collections: BTreeMap::new(),
+        hooks: Vec::new(),
+        windows: None,
         figures: Arc::default(),
         figures_left_out: 0,
         availability: Availability::default(),

@@ -159,6 +159,10 @@ pub struct CycleReport {
     /// What it showed of the desired topology; absent where there is none to compare with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gaps: Option<GapFigures>,
+    /// Windows of time that were told.
+    pub windows: u64,
+    /// Custom metrics without a value, by `metric/reason`.
+    pub metrics_absent: Counts,
     /// Events handed to the stream.
     pub events_enqueued: u64,
     /// What became of events.
@@ -258,6 +262,10 @@ pub struct PipelineLedger {
     pub entities: Counts,
     /// Relationships sent.
     pub relationships: u64,
+    /// Windows of time sent.
+    pub windows: u64,
+    /// Custom metrics without a value, by `metric/reason`.
+    pub metrics_absent: Counts,
     /// Events about the pipeline itself, e.g. of its breakers.
     pub monitoring: u64,
     /// Events about gaps and coverage.
@@ -274,7 +282,11 @@ impl PipelineLedger {
     /// Whether every sample collected is accounted for.
     pub fn balances(&self) -> bool {
         total(&self.collected) == self.transformed + total(&self.rejected)
-            && total(&self.entities) + self.relationships + self.monitoring + self.gaps
+            && total(&self.entities)
+                + self.relationships
+                + self.windows
+                + self.gaps
+                + self.monitoring
                 == self.enqueued
     }
 

@@ -5,23 +5,29 @@
 //!   either encoded or rejected for a reason.
 //! - Time is read only to say how long a stage took.
 
+use std::borrow::Cow;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use super::PipelineConfig;
 use super::figures::{Figures, SERIES_MAX};
 use super::mode::SteadyCalendar;
-use super::report::{Counts, Examples, add};
-use crate::aggregate::{Aggregator, AggregatorConfig};
+use super::report::{Counts, Examples, add, add_all};
+use crate::aggregate::window::{ClosedWindow, Reading, SourceId, WindowStats, Windows};
+use crate::aggregate::{Aggregator, AggregatorConfig, EntityState};
+use crate::config::Extensions;
 use crate::domain::sample::RawSample;
 use crate::domain::tag::{TagError, Tags};
 use crate::domain::units::{UnixMillis, whole_millis};
-use crate::hybrid::manager::{HybridManager, HybridReport, ToldEvent};
+use crate::hooks::{Chain, CycleFailure, HookStats, Point};
+use crate::hybrid::manager::{Addition, HybridManager, HybridReport, ToldEvent};
 use crate::hybrid::mode::Mode;
 use crate::hybrid::model::Moment;
 use crate::ports::Clock;
 use crate::stream::EncodedEvent;
+use crate::synthesize::window::WINDOW_EVENT_TYPE;
 use crate::synthesize::{Synthesis, SynthesisConfig, Synthesizer, event};
-use crate::transform::{CanonicalSample, transform};
+use crate::transform::{CanonicalSample, transform, transform_with};
 
 /// Bytes reserved for one event; most are a little shorter.
 const EVENT_BYTES: usize = 1_024;
@@ -34,6 +40,10 @@ pub(super) struct Stages {
     calendar: SteadyCalendar,
     /// What the rates of stand-ins are said to cover, in milliseconds.
     window_ms: i64,
+    extensions: Extensions,
+    windows: Option<Windows>,
+    /// Steps around the stages.
+    pub(super) hooks: Chain,
     /// Most entities per metric whose figures are kept to be shown.
     pub(super) series_max: usize,
 }
@@ -60,6 +70,14 @@ pub(super) struct Staged {
     pub(super) gap_events: Vec<EncodedEvent>,
     /// What the cycle showed of the desired topology.
     pub(super) hybrid: Option<HybridReport>,
+    /// One event per window that was told.
+    pub(super) window_events: Vec<EncodedEvent>,
+    /// Custom metrics without a value, by `metric/reason`.
+    pub(super) metrics_absent: Counts,
+    /// What the windows did since the start.
+    pub(super) windows: Option<WindowStats>,
+    /// What each step did since the start.
+    pub(super) hooks: Vec<HookStats>,
     /// What the metrics page shows of the entities.
     pub(super) figures: Figures,
     pub(super) transform: Duration,
@@ -82,12 +100,18 @@ impl Stages {
             .hybrid
             .as_ref()
             .map(|hybrid| HybridManager::new(hybrid.config.clone(), config.account, began));
+        let extensions = config.extensions.clone();
+        // One thread fills them.
+        let windows = extensions.windows.map(|config| Windows::new(config, NonZeroUsize::MIN));
         Ok(Self {
             hybrid,
             calendar,
             window_ms: whole_millis(config.cycle.interval).cast_signed(),
             aggregator: Aggregator::new(AggregatorConfig::default()),
             synthesizer: Synthesizer::new(synthesis),
+            windows,
+            hooks: Chain::new(&extensions.hooks),
+            extensions,
             series_max: SERIES_MAX,
         })
     }
@@ -100,48 +124,99 @@ impl Stages {
         now: UnixMillis,
         clock: &impl Clock,
     ) -> Staged {
+        let mut staged = self.stages(samples, mode, now, clock).unwrap_or_else(|failure| {
+            tracing::error!(%failure, "The cycle's samples are lost.");
+            let mut failed = Staged::failed(samples, "hook_failed");
+            failed.examples.add("hook_failed", || failure.to_string());
+            failed
+        });
+        staged.hooks = self.hooks.stats();
+        staged.windows = self.windows.as_ref().map(Windows::stats);
+        staged
+    }
+
+    fn stages(
+        &mut self,
+        samples: &[RawSample<'_>],
+        mode: Mode,
+        now: UnixMillis,
+        clock: &impl Clock,
+    ) -> Result<Staged, CycleFailure> {
         let mut staged = Staged::default();
         let began = clock.monotonic();
-        let canonical = staged.transform(samples);
+        let mut samples = Cow::Borrowed(samples);
+        if self.hooks.stands_at(Point::BeforeTransform) {
+            let dropped = self.hooks.before_transform(samples.to_mut(), clock)?;
+            add_all(&mut staged.rejected, &dropped);
+        }
+        let mut canonical = staged.transform(&samples, &self.extensions);
+        if self.hooks.stands_at(Point::AfterTransform) {
+            let dropped = self.hooks.after_transform(&mut canonical, clock)?;
+            add_all(&mut staged.rejected, &dropped);
+        }
+        staged.transformed = canonical.len() as u64;
         let transformed = clock.monotonic();
         let mut states = self.aggregator.fold(canonical, now);
-        let real = states.len();
         if let Some(hybrid) = &mut self.hybrid {
             let moment = Moment { at: now, window_ms: self.window_ms };
             let added = hybrid.cycle(mode, &states, moment, self.calendar.at(transformed));
-            states.extend(added.states);
-            let encoded =
-                |told: ToldEvent| EncodedEvent { json: told.json, kind: told.event_type.into() };
-            staged.gap_events = added.events.into_iter().map(encoded).collect();
-            staged.hybrid = added.report;
+            staged.add(added, &mut states);
+        }
+        if !self.extensions.metrics.is_empty() {
+            staged.derive(&self.extensions, &mut states);
         }
         let aggregated = clock.monotonic();
+        if self.hooks.stands_at(Point::BeforeStream) {
+            let dropped = self.hooks.before_stream(&mut states, clock)?;
+            add_all(&mut staged.unsynthesized, &dropped);
+        }
+        if let Some(windows) = &self.windows {
+            // Stand-ins are for now; what is told of a span of time is what fleets said in it.
+            for state in states.iter().filter(|state| !state.data_source.is_simulated()) {
+                windows.observe(&Reading::of(state, SourceId::default()), now);
+            }
+            staged.tell(&self.synthesizer, &windows.advance(now));
+        }
         staged.encode(&self.synthesizer.synthesize(&states));
         staged.figures = Figures::of(&states, self.series_max);
-        if let Some(hybrid) = &mut self.hybrid {
-            states.truncate(real);
-            hybrid.remember(states);
-        }
         let synthesized = clock.monotonic();
         staged.transform = transformed.saturating_sub(began);
         staged.aggregate = aggregated.saturating_sub(transformed);
         staged.synthesize = synthesized.saturating_sub(aggregated);
-        staged
+        Ok(staged)
+    }
+
+    /// Events of all windows that are open, and why some cannot be made.
+    pub(super) fn shut_down(&mut self) -> (Vec<EncodedEvent>, Counts) {
+        let mut staged = Staged::default();
+        if let Some(windows) = &self.windows {
+            staged.tell(&self.synthesizer, &windows.shut_down());
+        }
+        (staged.window_events, staged.unsynthesized)
     }
 }
 
 impl Staged {
-    /// What becomes of samples whose stages panicked: all are rejected.
-    pub(super) fn failed(samples: &[RawSample<'_>]) -> Self {
+    /// What becomes of samples whose stages failed: all are rejected.
+    pub(super) fn failed(samples: &[RawSample<'_>], reason: &str) -> Self {
         let mut staged = Self::default();
-        add(&mut staged.rejected, "stages_failed", samples.len() as u64);
+        add(&mut staged.rejected, reason, samples.len() as u64);
         staged
     }
 
-    fn transform<'s>(&mut self, samples: &'s [RawSample<'_>]) -> Vec<CanonicalSample<'s>> {
+    fn transform<'s>(
+        &mut self,
+        samples: &'s [RawSample<'_>],
+        extensions: &Extensions,
+    ) -> Vec<CanonicalSample<'s>> {
+        let mappings = Some(&*extensions.mappings).filter(|mappings| !mappings.is_empty());
         let mut canonical = Vec::with_capacity(samples.len());
         for sample in samples {
-            match transform(sample) {
+            let transformed = match mappings {
+                Some(mappings) => transform_with(sample, mappings),
+                None => transform(sample),
+            };
+            match transformed {
                 Ok(sample) => {
                     for warning in &sample.warnings {
                         let reason = warning.reason.as_str();
@@ -156,8 +231,41 @@ impl Staged {
                 }
             }
         }
-        self.transformed = canonical.len() as u64;
         canonical
+    }
+
+    /// Takes what the hybrid manager adds to a cycle.
+    fn add(&mut self, added: Addition, states: &mut Vec<EntityState>) {
+        states.extend(added.states);
+        let encoded =
+            |told: ToldEvent| EncodedEvent { json: told.json, kind: told.event_type.into() };
+        self.gap_events = added.events.into_iter().map(encoded).collect();
+        self.hybrid = added.report;
+    }
+
+    /// Sets the custom metrics of `states`.
+    fn derive(&mut self, extensions: &Extensions, states: &mut [EntityState]) {
+        for ((metric, absence), count) in extensions.metrics.apply(states) {
+            let reason = format!("{metric}/{}", absence.as_str());
+            add(&mut self.metrics_absent, &reason, count);
+        }
+    }
+
+    /// Makes events of `windows`.
+    fn tell(&mut self, synthesizer: &Synthesizer, windows: &[ClosedWindow]) {
+        for window in windows {
+            let mut json = Vec::with_capacity(2 * EVENT_BYTES);
+            match synthesizer.write_window(window, &mut json) {
+                Ok(()) => {
+                    let kind = WINDOW_EVENT_TYPE.into();
+                    self.window_events.push(EncodedEvent { json, kind });
+                }
+                Err(rejection) => {
+                    add(&mut self.unsynthesized, rejection.as_str(), 1);
+                    self.examples.add(rejection.as_str(), || rejection.to_string());
+                }
+            }
+        }
     }
 
     fn encode(&mut self, synthesis: &Synthesis<'_>) {

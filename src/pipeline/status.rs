@@ -9,7 +9,9 @@ use std::time::Duration;
 use super::figures::Figures;
 use super::health::{Health, HealthStatus, assess};
 use super::report::{CycleReport, PipelineLedger, SourceReport};
+use crate::aggregate::window::WindowStats;
 use crate::domain::units::UnixMillis;
+use crate::hooks::HookStats;
 use crate::hybrid::mode::Mode;
 use crate::ports::Clock;
 use crate::resilience::breaker::{BreakerStats, StateKind};
@@ -287,6 +289,10 @@ pub struct Snapshot {
     pub memory: MemoryUse,
     /// Durations of the collections of each source, failed ones included.
     pub collections: BTreeMap<String, DurationHistogram>,
+    /// What each step around the stages did.
+    pub hooks: Vec<HookStats>,
+    /// What windows of time did, if there are any.
+    pub windows: Option<WindowStats>,
     /// Figures of the last cycle's entities.
     pub figures: Arc<Figures>,
     /// Series that [`Snapshot::figures`] left out, all cycles together.

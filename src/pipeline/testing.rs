@@ -244,6 +244,7 @@ impl TestWorld {
             stream: StreamConfig::default(),
             spool: None,
             guards: GuardConfig::default(),
+            extensions: Default::default(),
         }
     }
 

@@ -573,3 +573,104 @@ fn a_gap_degrades_the_health() {
         "3 of 3 desired entities are fresh, 1 entities that nobody desired",
     );
 }
+
+/// The extensions that the tables in `text` make.
+fn extensions(text: &str) -> crate::config::Extensions {
+    let head = "[newrelic]\naccount_id = 7\n[[nri]]\ncluster = \"c\"\nstdin = true\n";
+    let key = |name: &str| {
+        (name == "NEW_RELIC_LICENSE_KEY").then(|| super::testing::CANARY_KEY.to_owned())
+    };
+    let text = format!("{head}{text}");
+    let config = crate::config::Config::load("test.toml", &text, &key, &Default::default());
+    config.map_err(|problems| problems.render(false)).expect("valid").extensions
+}
+
+#[test]
+fn windows_custom_metrics_and_hooks_reach_new_relic_and_balance() {
+    let text = r#"
+        [windows]
+        enabled = true
+        size = "30s"
+        lateness = "0s"
+        [[metric]]
+        name = "followers"
+        entity = "broker"
+        expression = "partitionCount - leaderPartitions"
+        [[metric]]
+        name = "absent"
+        entity = "broker"
+        expression = "broker.disk.usage / 2"
+        [[hook]]
+        name = "owners"
+        at = "before-stream"
+        when = { kind = "broker" }
+        set = { "tags.owner" = "shop" }
+        [[hook]]
+        name = "first-only"
+        at = "before-transform"
+        when = { kind = "broker" }
+        relabel = [{ source = ["brokerId"], regex = "2", action = "drop" }]
+        [[hook]]
+        name = "no-clusters"
+        at = "before-stream"
+        relabel = [{ source = ["kind-of-nothing", "brokerId"], regex = ";", action = "drop" }]
+    "#;
+    let world = TestWorld::new(&[], ACCEPT);
+    let config = PipelineConfig { extensions: extensions(text), ..TestWorld::config() };
+    let sources = one_source(&world, &[Step::Brokers(2, ms(5))]);
+    let mut pipeline = world.pipeline(config, sources);
+    let run = world.run_until(&mut pipeline, s(100));
+    assert!(run.ledger.balances(), "{:?}", run.ledger);
+    let dropped = |reason: &str| run.ledger.rejected.get(reason).copied().unwrap_or(0);
+    assert_eq!(dropped("hook/first-only/matched"), run.cycles, "one broker of two each cycle");
+    assert_eq!(run.ledger.unsynthesized["hook/no-clusters/matched"], run.cycles);
+    assert_eq!(run.ledger.metrics_absent["absent/missing_input"], run.cycles);
+    assert!(run.ledger.windows >= 3, "{:?}", run.ledger);
+    let events = world.newrelic.events();
+    let of = |kind: &str| events.iter().filter(move |e| e["eventType"] == kind).collect::<Vec<_>>();
+    let entities = of("MessageQueue");
+    assert_eq!(entities.len() as u64, run.cycles);
+    for entity in &entities {
+        assert_eq!(entity["followers"].as_f64(), Some(8.0));
+        assert_eq!(entity["tags.owner"], "shop");
+        assert!(entity.get("absent").is_none());
+    }
+    let windows = of("MessageQueueWindow");
+    assert_eq!(windows.len() as u64, run.ledger.windows);
+    let readings: u64 = windows.iter().filter_map(|w| w["window.readings"].as_u64()).sum();
+    assert_eq!(readings, run.cycles, "every reading is in one window");
+    let last = windows.last().expect("there");
+    assert_eq!(last["window.closedBy"], "shutdown");
+    assert_eq!(last["entityGuid"], entities[0]["entityGuid"]);
+    assert!(last["partitionCount.last"] == 12, "{last}");
+    let status = pipeline.status();
+    let hooks = status.peek(|status| status.hooks.clone());
+    assert_eq!(hooks[0].changed, run.cycles);
+}
+
+#[test]
+fn a_hook_may_fail_the_cycle_and_nothing_is_lost_from_the_books() {
+    struct Broken;
+    impl crate::hooks::Hook for Broken {
+        fn points(&self) -> &[crate::hooks::Point] {
+            &[crate::hooks::Point::BeforeStream]
+        }
+
+        fn before_stream(
+            &mut self,
+            _: &mut crate::aggregate::EntityState,
+            _: &crate::hooks::Context,
+        ) -> crate::hooks::Verdict {
+            crate::hooks::Verdict::Fail("no table".to_owned())
+        }
+    }
+    let world = TestWorld::new(&[], ACCEPT);
+    let sources = one_source(&world, &[Step::Brokers(2, ms(5))]);
+    let mut pipeline = world.pipeline(TestWorld::config(), sources);
+    pipeline.add_hook("broken", crate::hooks::OnError::FailCycle, Box::new(Broken));
+    let run = world.run_until(&mut pipeline, s(40));
+    assert!(run.ledger.balances(), "{:?}", run.ledger);
+    let collected: u64 = run.ledger.collected.values().sum();
+    assert_eq!(run.ledger.rejected, Counts::from([("hook_failed".to_owned(), collected)]));
+    assert!(collected >= 4 && run.ledger.entities.is_empty());
+}

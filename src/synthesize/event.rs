@@ -12,6 +12,7 @@ use super::{Entity, ObservedRelationship, Rejection};
 use crate::domain::attribute::AttributeValue;
 use crate::domain::data_source::DataSource;
 use crate::domain::entity::EntityKey;
+use crate::domain::extra::ExtraValue;
 use crate::domain::tag::{TagValue, Tags};
 
 /// `eventType` of relationships.
@@ -23,7 +24,7 @@ pub const VALUE_CHARS_MAX: usize = 4_096;
 
 /// Attributes of every entity's event: eventType, timestamp, entityType, entityGuid,
 /// entityIdentifier, displayName, provider, clusterName, dataSource.
-const COMMON_ATTRIBUTES: usize = 9;
+pub(super) const COMMON_ATTRIBUTES: usize = 9;
 
 /// Attributes that all events share, written once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +48,16 @@ impl Labels {
         labels
     }
 
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Appends them, each with a comma in front.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.json);
+    }
+
     fn push(&mut self, name: &str, value: &str) {
         self.json.push(b',');
         write_text(name, &mut self.json);
@@ -65,15 +76,17 @@ pub fn check(entity: &Entity<'_>) -> Result<(), Rejection> {
     let window = entity.window.map_or(0, |window| if window.exact_ms().is_some() { 1 } else { 2 });
     let own = identity.iter().flatten().count() + entity.attributes.len() + entity.metrics.len();
     let markers = entity.data_source.marker_tags().len();
+    let own = own + entity.extras.len();
     let count = COMMON_ATTRIBUTES + window + own + markers + entity.labels.count;
     let guid = entity.guid;
     if count > ATTRIBUTES_MAX {
         return Err(Rejection::TooManyAttributes { guid, count });
     }
-    let fits = |attribute: &'static str, value: &str| {
+    let fits = |attribute: &str, value: &str| {
         // Characters are at most as many as bytes; counting them costs more.
         let chars = if value.len() <= VALUE_CHARS_MAX { 0 } else { value.chars().count() };
         if chars > VALUE_CHARS_MAX {
+            let attribute = attribute.to_owned().into();
             return Err(Rejection::ValueTooLong { guid, attribute, chars });
         }
         Ok(())
@@ -88,6 +101,11 @@ pub fn check(entity: &Entity<'_>) -> Result<(), Rejection> {
             fits(id.def().name, text)?;
         }
     }
+    for (name, value) in entity.extras.iter() {
+        if let ExtraValue::Text(text) = value {
+            fits(name, text)?;
+        }
+    }
     let parts = entity.key.cluster().len() + entity.key.name().len();
     if parts + entity.key.provider().as_str().len() + 16 > VALUE_CHARS_MAX {
         fits("displayName", &entity.display_name())?;
@@ -96,7 +114,7 @@ pub fn check(entity: &Entity<'_>) -> Result<(), Rejection> {
 }
 
 /// Attributes that identify an entity within its cluster.
-fn identity(key: &EntityKey) -> [Option<(&'static str, &str)>; 2] {
+pub(super) fn identity(key: &EntityKey) -> [Option<(&'static str, &str)>; 2] {
     match key {
         EntityKey::Cluster { .. } => [None, None],
         EntityKey::Broker { broker_id, .. } => [Some(("brokerId", broker_id)), None],
@@ -181,7 +199,16 @@ pub fn write_entity(entity: &Entity<'_>, out: &mut Vec<u8>) {
         def.json_key.write(out);
         write_number(value, out);
     }
-    out.extend_from_slice(&entity.labels.json);
+    for (name, value) in entity.extras.iter() {
+        out.push(b',');
+        write_text(name, out);
+        out.push(b':');
+        match value {
+            ExtraValue::Text(text) => write_text(text, out),
+            ExtraValue::Number(number) => write_number(*number, out),
+        }
+    }
+    entity.labels.write(out);
     out.push(b'}');
 }
 
@@ -207,20 +234,20 @@ pub fn write_relationship(seen: &ObservedRelationship, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-fn write_key(name: &str, out: &mut Vec<u8>) {
+pub(super) fn write_key(name: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b",\"");
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\":");
 }
 
-fn write_text(text: &str, out: &mut Vec<u8>) {
+pub(super) fn write_text(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     escape(text, out);
     out.push(b'"');
 }
 
 /// Appends `text` as the inside of a JSON string.
-fn escape(text: &str, out: &mut Vec<u8>) {
+pub(super) fn escape(text: &str, out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let bytes = text.as_bytes();
     let mut plain_from = 0;
@@ -247,7 +274,7 @@ fn escape(text: &str, out: &mut Vec<u8>) {
 }
 
 /// Appends a finite number: whole ones without a fraction, others in their shortest exact form.
-fn write_number(value: f64, out: &mut Vec<u8>) {
+pub(super) fn write_number(value: f64, out: &mut Vec<u8>) {
     // Below 2^53 every whole number has one form; `-0.0` becomes `0`.
     let whole = value as i64;
     if value.abs() < 9_007_199_254_740_992.0 && whole as f64 == value {
@@ -257,7 +284,7 @@ fn write_number(value: f64, out: &mut Vec<u8>) {
     }
 }
 
-fn write_integer(value: i64, out: &mut Vec<u8>) {
+pub(super) fn write_integer(value: i64, out: &mut Vec<u8>) {
     const PAIRS: &[u8; 200] = b"0001020304050607080910111213141516171819\
         2021222324252627282930313233343536373839\
         4041424344454647484950515253545556575859\

@@ -9,6 +9,7 @@
 //!   is returned can be written and will be stored.
 
 pub mod event;
+pub mod window;
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -103,7 +104,7 @@ pub enum Rejection {
         /// Which entity.
         guid: EntityGuid,
         /// Which attribute.
-        attribute: &'static str,
+        attribute: Cow<'static, str>,
         /// How long.
         chars: usize,
     },
@@ -301,6 +302,9 @@ fn merge(states: &[(EntityGuid, &EntityState)]) -> EntityState {
         }
         for (id, value) in state.attributes.iter() {
             merged.attributes.set(id, value.clone());
+        }
+        for (name, value) in state.extras.iter() {
+            merged.extras.set(name, value.clone());
         }
         merged.topics.extend(state.topics.iter().cloned());
         merged.observed_at = state.observed_at;

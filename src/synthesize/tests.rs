@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::attribute::{AttributeId, AttributeValue, Attributes};
 use crate::domain::data_source::DataSource;
+use crate::domain::extra::Extras;
 use crate::domain::metric::{MetricId, MetricSet};
 
 fn synthesizer() -> Synthesizer {
@@ -37,6 +38,7 @@ fn state(kind: EntityKind, cluster: &str, name: &str, at: i64) -> EntityState {
         window: None,
         attributes: Attributes::default(),
         topics: Vec::new(),
+        extras: Extras::default(),
     }
 }
 

@@ -7,16 +7,19 @@
 //!   table, and a [`Warning`] says so. A sample without a single valid metric is rejected.
 //! - Nothing is sent on that no table names.
 
+mod custom;
 mod derive;
 mod mapping;
 
 use crate::domain::attribute::{AttributeForm, AttributeId, AttributeValue, Attributes};
 use crate::domain::entity::EntityKind;
-use crate::domain::metric::{MetricBoard, MetricId, MetricSet, Range};
+use crate::domain::extra::SampleExtra;
+use crate::domain::metric::{MetricBoard, MetricId, MetricKind, MetricSet, Range};
 use crate::domain::provider::Provider;
 use crate::domain::sample::{Origin, RawField, RawSample, RawValue, Subject, SubjectKind};
 use crate::domain::units::{UnixMillis, Window};
 
+pub use custom::{CustomMapping, CustomMappings, MappingTarget, conversion, unit_word, unit_words};
 use derive::derive_on;
 pub use derive::{RequestOutcome, derive, request_outcome};
 use mapping::{Target, mapping};
@@ -115,6 +118,8 @@ pub struct CanonicalSample<'a> {
     pub lag_unknown: bool,
     /// Fields that were left out.
     pub warnings: Warnings,
+    /// Attributes that no table of ours names.
+    pub extras: Vec<SampleExtra>,
 }
 
 /// Fields of one sample that were left out.
@@ -248,6 +253,24 @@ impl Rejection {
 /// # Errors
 /// See [`Rejection`]: the sample lacks identity, or has no valid metric.
 pub fn transform<'a>(raw: &'a RawSample<'_>) -> Result<CanonicalSample<'a>, Rejection> {
+    transform_by(raw, &[])
+}
+
+/// The canonical form of `raw`, by the catalogue's table and by `mappings`.
+///
+/// # Errors
+/// See [`Rejection`]: the sample lacks identity, or has no valid metric.
+pub fn transform_with<'a>(
+    raw: &'a RawSample<'_>,
+    mappings: &CustomMappings,
+) -> Result<CanonicalSample<'a>, Rejection> {
+    transform_by(raw, mappings.of(raw))
+}
+
+fn transform_by<'a>(
+    raw: &'a RawSample<'_>,
+    mappings: &[CustomMapping],
+) -> Result<CanonicalSample<'a>, Rejection> {
     let subject = raw.subject.kind();
     let about = identify(raw)?;
     if raw.at.0 <= 0 {
@@ -267,7 +290,8 @@ pub fn transform<'a>(raw: &'a RawSample<'_>) -> Result<CanonicalSample<'a>, Reje
     let on_partition = matches!(about, About::GroupPartition { .. });
     let row =
         if on_partition { fields.partition_lag(&raw.fields) } else { PartitionRow::default() };
-    if fields.metrics.is_empty() && row == PartitionRow::Empty {
+    let extras = fields.map(raw, mappings);
+    if fields.metrics.is_empty() && extras.is_empty() && row == PartitionRow::Empty {
         return Err(Rejection::NoMetric {
             subject,
             cluster: raw.cluster.clone().into_owned(),
@@ -289,6 +313,7 @@ pub fn transform<'a>(raw: &'a RawSample<'_>) -> Result<CanonicalSample<'a>, Reje
         client_id: if on_partition { text_field(&raw.fields, "clientID") } else { None },
         lag_unknown: row == PartitionRow::CommittedOnly,
         warnings: fields.warnings,
+        extras,
     })
 }
 
@@ -388,6 +413,42 @@ impl<'a> Fields<'a> {
                 }
             }
             Target::Attribute { id, precedence } => self.describe(id, precedence, &field.value),
+        }
+    }
+
+    /// Takes what `mappings` name and the tables did not give.
+    fn map(&mut self, raw: &RawSample<'_>, mappings: &[CustomMapping]) -> Vec<SampleExtra> {
+        let mut extras = Vec::new();
+        for mapping in mappings {
+            match &mapping.target {
+                MappingTarget::Metric(id) if self.metrics.contains(*id) => {}
+                MappingTarget::Metric(id) => {
+                    let mut values = mapping.values(raw);
+                    values.any(|value| self.take_mapped(*id, mapping.factor, value));
+                }
+                MappingTarget::Custom { name, combine } => {
+                    let mut values = mapping.values(raw);
+                    extras.extend(values.find_map(|value| mapping.extra(name, *combine, value)));
+                }
+            }
+        }
+        extras
+    }
+
+    /// Sets metric `id` to a mapped value; whether it is valid.
+    fn take_mapped(&mut self, id: MetricId, factor: f64, value: &RawValue<'_>) -> bool {
+        let rate = id.def().kind == MetricKind::Rate;
+        match self.number(rate, value) {
+            Ok((raw, window)) if self.valid(id, id.def().range, raw * factor) => {
+                self.metrics.set(id, raw * factor);
+                self.window = Window::union(self.window, window.map(Window::of));
+                true
+            }
+            Ok(_) => false,
+            Err(reason) => {
+                self.warnings.push(Warning { name: id.name(), reason });
+                false
+            }
         }
     }
 

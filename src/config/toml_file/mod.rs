@@ -236,6 +236,18 @@ impl TomlFile {
         if span.is_empty() { 0..self.text.len().min(1) } else { span }
     }
 
+    /// The bytes of the text at `place` without its quotes; `None` if it is no text, or one with
+    /// escapes, whose places in the file are not those in the value.
+    pub fn plain_text(&self, place: &Place) -> Option<Range<usize>> {
+        let span = self.span(place);
+        let written = self.text.get(span.clone())?;
+        let quotes = ["\"\"\"", "'''", "\"", "'"].into_iter().find(|q| written.starts_with(q))?;
+        let inner = written.strip_prefix(quotes)?.strip_suffix(quotes)?;
+        let start = span.start + quotes.len();
+        let plain = !inner.contains('\\') && !inner.starts_with(['\n', '\r']);
+        plain.then_some(start..start + inner.len())
+    }
+
     /// A problem of the caller's own at `place`.
     pub fn problem(
         &self,

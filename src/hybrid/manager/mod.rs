@@ -164,15 +164,9 @@ impl HybridManager {
         } else {
             Vec::new()
         };
+        self.sightings.keep(topology, real);
         self.filled = wanted;
         Addition { states, events, report: Some(report) }
-    }
-
-    /// Keeps what the sources showed, so that stand-ins can go on from it.
-    pub fn remember(&mut self, real: impl IntoIterator<Item = EntityState>) {
-        let topology = self.detector.topology();
-        let real = real.into_iter().filter(|state| !state.data_source.is_simulated());
-        self.sightings.keep(topology, real);
     }
 
     /// Places of the entities that get a stand-in, in the order of the topology (clusters, then

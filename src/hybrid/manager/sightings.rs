@@ -112,11 +112,11 @@ impl Sightings {
         }
     }
 
-    /// Keeps what desired entities said.
-    pub(super) fn keep(&mut self, topology: &Topology, real: impl Iterator<Item = EntityState>) {
+    /// Keeps what desired entities said, so that stand-ins can go on from it.
+    pub(super) fn keep(&mut self, topology: &Topology, real: &[EntityState]) {
         for state in real {
             if let Some(place) = topology.position(&state.key) {
-                self.last[place] = Some(state);
+                self.last[place] = Some(state.clone());
             }
         }
     }

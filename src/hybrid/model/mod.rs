@@ -29,6 +29,7 @@ use crate::aggregate::{EntityState, roll_up_members};
 use crate::domain::attribute::Attributes;
 use crate::domain::data_source::DataSource;
 use crate::domain::entity::{EntityKey, EntityKind};
+use crate::domain::extra::Extras;
 use crate::domain::provider::Provider;
 use crate::domain::units::{UnixMillis, Window};
 use crate::hybrid::topology::{Desired, Plan, Topology};
@@ -122,6 +123,7 @@ impl FleetModel {
             window: Some(Window::of(moment.window_ms)),
             attributes,
             topics,
+            extras: Extras::default(),
         }
     }
 

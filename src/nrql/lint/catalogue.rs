@@ -159,7 +159,7 @@ impl Catalogue {
     }
 
     /// The names of `known` that `written` most probably means, nearest first, at most three.
-    pub(super) fn nearest<'a>(written: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    pub fn nearest<'a>(written: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
         let plain = written.to_lowercase();
         let mut near: Vec<(usize, &str)> = known
             .map(|name| (strsim::damerau_levenshtein(&plain, &name.to_lowercase()), name))

@@ -16,7 +16,7 @@ mod tests;
 
 pub(super) use expr::binding;
 
-use super::ast::{Query, Statement};
+use super::ast::{Expr, Query, Statement};
 use super::error::{NrqlError, Span, line_column};
 use super::lex::{self, Fault, Symbol, Token, TokenKind};
 use crate::domain::metric::RESERVED_WORDS;
@@ -79,6 +79,26 @@ pub fn parse(text: &str) -> Result<Statement, NrqlError> {
     match parser.peek() {
         TokenKind::End => Ok(statement),
         _ => Err(parser.unexpected("another clause or the end of the query")),
+    }
+}
+
+/// The tree of `text`, which is one expression and nothing else, as it may stand after SELECT.
+///
+/// # Errors
+/// Those of [`parse`].
+pub fn parse_expression(text: &str) -> Result<Expr, NrqlError> {
+    if text.len() > TEXT_BYTES_MAX {
+        return Err(NrqlError::limit(format!(
+            "the expression has {} bytes, at most {TEXT_BYTES_MAX} are allowed",
+            text.len()
+        )));
+    }
+    let mut parser =
+        Parser { text, tokens: lex::tokens(text), at: 0, nesting: 0, open: Vec::new() };
+    let expression = parser.expr("an expression")?;
+    match parser.peek() {
+        TokenKind::End => Ok(expression.node),
+        _ => Err(parser.unexpected("an operator or the end of the expression")),
     }
 }
 

@@ -105,7 +105,7 @@ fn kept(record: &Record) -> Kept {
         let entities = store.samples.iter().chain(&store.stand_ins);
         entities.chain(&store.relationship_events).chain(&store.stand_in_relationships)
     };
-    let own = || store.monitor_events.iter().chain(&store.gap_events);
+    let own = || store.monitor_events.iter().chain(&store.window_events).chain(&store.gap_events);
     let mut seen: BTreeMap<(String, UnixMillis), u64> = BTreeMap::new();
     for event in fleet() {
         let identity = ["entityGuid", "sourceEntityGuid", "relationshipType", "targetEntityGuid"];

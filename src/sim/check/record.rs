@@ -333,6 +333,8 @@ pub struct NewRelicRecord {
     pub relationship_events: Vec<StoredEvent>,
     /// Stored events about the pipeline's own breakers, of every type.
     pub monitor_events: Vec<StoredEvent>,
+    /// Stored events about windows of time.
+    pub window_events: Vec<StoredEvent>,
     /// Entities.
     pub entities: Vec<EntityRecord>,
     /// Relationships: source GUID, kind, target GUID.

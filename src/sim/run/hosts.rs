@@ -424,6 +424,7 @@ fn pipeline_config(scenario: &Scenario) -> PipelineConfig {
         stream: stream_config(scenario),
         spool: spec.spool.then(SpoolConfig::default),
         guards: GuardConfig::default(),
+        extensions: scenario.extensions(),
     }
 }
 

@@ -209,6 +209,8 @@ const MONITOR_EVENTS: [&str; 3] =
 
 /// Types of the events about gaps and coverage.
 const GAP_EVENTS: [&str; 2] = [COVERAGE_EVENT_TYPE, GAP_EVENT_TYPE];
+/// Type of the events about windows of time.
+const WINDOW_EVENT: &str = "MessageQueueWindow";
 
 fn newrelic_record(setup: &Setup, record: &Record) -> NewRelicRecord {
     let newrelic = &setup.newrelic;
@@ -243,6 +245,7 @@ fn newrelic_record(setup: &Setup, record: &Record) -> NewRelicRecord {
         gap_events: GAP_EVENTS.into_iter().flat_map(events).collect(),
         relationship_events,
         monitor_events: MONITOR_EVENTS.into_iter().flat_map(events).collect(),
+        window_events: events(WINDOW_EVENT),
         entities: entities.collect(),
         relationships: relationships.map(|r| (r.source, r.kind, r.target)).collect(),
         requests: newrelic

@@ -12,7 +12,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::quantity::{DurationText, SizeText};
-use crate::config::toml_file::{FileProblems, TomlFile};
+use crate::config::schema::{HookTable, MappingTable, MetricTable, WindowsTable};
+use crate::config::toml_file::{FileProblems, Place, Problem, TomlFile};
+use crate::config::{ExtensionTables, Extensions, resolve_extensions};
 use crate::sim::fault::{Fault, FaultSpec, NewRelicFault};
 use crate::sim::fleet::broker_host;
 use crate::sim::swarm::SwarmSpec;
@@ -151,6 +153,40 @@ pub struct PipelineSpec {
     /// nothing that should.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hybrid: Option<HybridSpec>,
+    /// Windows of time; as `[windows]` of pipeline.toml (docs/CONFIG.md).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub windows: Option<WindowsTable>,
+    /// Metrics of one's own; as `[[metric]]` of pipeline.toml.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub metric: Vec<MetricTable>,
+    /// Mappings; as `[[mapping]]` of pipeline.toml.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mapping: Vec<MappingTable>,
+    /// Steps around the stages; as `[[hook]]` of pipeline.toml.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hook: Vec<HookTable>,
+}
+
+impl PipelineSpec {
+    /// What it adds to the pipeline, with its places in `file`.
+    ///
+    /// # Errors
+    /// Every problem of these tables.
+    fn extensions(&self, file: &TomlFile) -> Result<Extensions, Vec<Problem>> {
+        let windows = self.windows.clone().unwrap_or_default();
+        resolve_extensions(
+            file,
+            ExtensionTables {
+                place: &Place::root().key("pipeline"),
+                windows: &windows,
+                metrics: &self.metric,
+                mappings: &self.mapping,
+                hooks: &self.hook,
+                tags: &BTreeMap::new(),
+                environment: Some(&self.environment),
+            },
+        )
+    }
 }
 
 /// The breaker in front of New Relic's ingest.
@@ -233,6 +269,10 @@ impl Default for PipelineSpec {
             memory_max: SizeText(64 << 20),
             event_api: EventApiSpec::default(),
             hybrid: None,
+            windows: None,
+            metric: Vec::new(),
+            mapping: Vec::new(),
+            hook: Vec::new(),
         }
     }
 }
@@ -322,6 +362,14 @@ impl Scenario {
         let faults = self.faults();
         let asked = faults.iter().flat_map(Fault::newrelic).filter_map(NewRelicFault::retry_after);
         asked.max().unwrap_or_default().min(BELIEVED_MAX)
+    }
+
+    /// What the pipeline is extended with; nothing where the tables have a problem, which [`load`]
+    /// has told.
+    pub fn extensions(&self) -> Extensions {
+        let nowhere = TomlFile::parse("scenario", "scenario", "");
+        let extensions = nowhere.ok().map(|file| self.pipeline.extensions(&file));
+        extensions.and_then(Result::ok).unwrap_or_default()
     }
 
     /// Longest extra lag of any late synthesis.

@@ -25,6 +25,7 @@ pub fn problems(file: &TomlFile, scenario: &Scenario) -> Vec<Problem> {
     topology(file, scenario, &mut problems);
     pipeline(file, scenario, &mut problems);
     hybrid(file, scenario, &mut problems);
+    problems.extend(scenario.pipeline.extensions(file).err().into_iter().flatten());
     faults(file, scenario, &mut problems);
     times(file, scenario, &mut problems);
     situations(file, scenario, &mut problems);

@@ -12,6 +12,7 @@ use crate::domain::account::AccountId;
 use crate::domain::attribute::{ATTRIBUTES, AttributeId, Attributes};
 use crate::domain::data_source::DataSource;
 use crate::domain::entity::EntityKind;
+use crate::domain::extra::Extras;
 use crate::domain::metric::{CATALOGUE, MetricId, MetricSet};
 use crate::domain::provider::Provider;
 use crate::domain::units::{UnixMillis, Window};
@@ -37,6 +38,7 @@ fn state(key: EntityKey) -> EntityState {
         window: None,
         attributes: Attributes::default(),
         topics: Vec::new(),
+        extras: Extras::default(),
         key,
     }
 }
