@@ -5,6 +5,7 @@ pub mod aggregate;
 pub mod cli;
 pub mod collect;
 pub mod config;
+pub mod dashboards;
 pub mod definitions;
 pub mod domain;
 pub mod fuzzing;

@@ -21,6 +21,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("aggregate", &["sometimes", "domain", "transform"]),
     ("synthesize", &["sometimes", "domain", "aggregate"]),
     ("definitions", &[]),
+    ("dashboards", &["domain", "nrql"]),
     ("nrql", &["domain"]),
     ("kafka_wire", &[]),
     ("ports", &["domain", "rt"]),
