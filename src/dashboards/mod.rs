@@ -13,8 +13,11 @@
 //! Not modelled: live URLs, owners, the options of single visualizations beyond those named in
 //! [`Chart`]; whatever else a widget carries is kept as it is.
 
+pub mod draft;
 mod json;
+pub mod layout;
 mod model;
+pub mod query;
 
 pub use json::{Links, PAGE_LINK, ReadFault, Reading, read, write};
 pub use model::{
