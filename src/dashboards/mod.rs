@@ -13,6 +13,7 @@
 //! Not modelled: live URLs, owners, the options of single visualizations beyond those named in
 //! [`Chart`]; whatever else a widget carries is kept as it is.
 
+pub mod catalogue;
 pub mod draft;
 mod json;
 pub mod layout;

@@ -132,7 +132,9 @@ impl Expression {
             }
             Self::Attribute(attribute) => folded(Fold::Latest, &name(attribute)),
             Self::Histogram(metric, width, buckets) => {
-                format!("histogram({}, {}, {buckets})", name(metric.name()), number(*width))
+                // By name: positions mean a ceiling in older texts and a width in newer ones.
+                let (metric, width) = (name(metric.name()), number(*width));
+                format!("histogram({metric}, width: {width}, buckets: {buckets})")
             }
             Self::Events => "count(*)".to_owned(),
             Self::OfEvents(fold, attribute) => folded(*fold, &name(attribute)),
