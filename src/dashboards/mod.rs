@@ -14,11 +14,14 @@
 //! [`Chart`]; whatever else a widget carries is kept as it is.
 
 pub mod catalogue;
+pub mod check;
 pub mod draft;
 mod json;
 pub mod layout;
 mod model;
 pub mod query;
+mod tree;
+pub mod trial;
 
 pub use json::{Links, PAGE_LINK, ReadFault, Reading, read, write};
 pub use model::{
