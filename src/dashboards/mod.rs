@@ -15,10 +15,13 @@
 
 pub mod catalogue;
 pub mod check;
+#[cfg(test)]
+mod document;
 pub mod draft;
 mod json;
 pub mod layout;
 mod model;
+pub mod preview;
 pub mod query;
 mod tree;
 pub mod trial;

@@ -1,11 +1,13 @@
 //! `shakedown dashboards`: lists, renders and validates dashboards.
 
+use std::path::{Path, PathBuf};
+
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::{Exit, ReportFormat, complain, print, print_json};
+use super::{Exit, ReportFormat, complain, output, print, print_json};
 use crate::dashboards::catalogue::{PARAMETERS, Parameters, Template, template, templates};
-use crate::dashboards::{Content, Dashboard, Links, write};
+use crate::dashboards::{Content, Dashboard, Links, preview, write};
 
 mod place;
 mod trial;
@@ -47,6 +49,14 @@ struct RenderArgs {
     /// How the dashboard is printed: json for New Relic, text for people.
     #[arg(long, value_enum, default_value_t = ReportFormat::Json)]
     format: ReportFormat,
+    /// Writes a page that shows the dashboard, drawn from a simulated run.
+    #[arg(long, value_name = "FILE", requires = "simulate")]
+    html: Option<PathBuf>,
+    /// Runs a simulated fleet whose data the page shows.
+    #[arg(long, requires = "html")]
+    simulate: bool,
+    #[command(flatten)]
+    trial: trial::TrialArgs,
 }
 
 /// What users decide about a template.
@@ -123,11 +133,32 @@ impl RenderArgs {
             Ok(made) => made,
             Err(exit) => return exit,
         };
+        if let Some(file) = &self.html {
+            return self.preview(&dashboard, file);
+        }
         let none = std::collections::BTreeMap::new();
         let links = if self.named_links { Links::Named } else { Links::Resolved(&none) };
         match self.format {
             ReportFormat::Json => print_json(&write(&dashboard, links)),
             ReportFormat::Text => print(&outline(&dashboard)),
+        }
+    }
+}
+
+impl RenderArgs {
+    fn preview(&self, dashboard: &Dashboard, file: &Path) -> Exit {
+        let ran = match self.trial.run() {
+            Ok(ran) => ran,
+            Err(exit) => return exit,
+        };
+        let caption = format!("Drawn from {}, run {}.", ran.scenario, ran.id);
+        let html = preview::html(dashboard, &caption, &|text| ran.filled.nrql(text));
+        match output::write(file, &html) {
+            Ok(()) => print(&format!("{}\n", file.display())),
+            Err(error) => {
+                complain(&format!("cannot write {}: {error}", file.display()));
+                Exit::Failed
+            }
         }
     }
 }

@@ -202,6 +202,10 @@ fn text(targets: &[Target], ran: Option<&Ran>) -> String {
             text.push_str(&format!("{at}: empty[{code}] {whose}{cause}\n"));
             text.push_str(&format!("  query: {}\n  help: {help}\n", fault.query));
         }
+        for (page, widget) in target.trial.iter().flat_map(|trial| &trial.zeros) {
+            let whose = whose(Some(page), Some(widget));
+            text.push_str(&format!("{}: note: {whose}0, as the data are\n", target.name));
+        }
         text.push_str(&summary(target));
     }
     if let Some(ran) = ran {
@@ -262,7 +266,15 @@ fn report(targets: &[Target], ran: Option<&Ran>) -> Json {
                 target.problems.iter().map(|one| problem(target, one)).collect();
             let trial = target.trial.as_ref().map(|trial| {
                 let faults: Vec<Json> = trial.faults.iter().map(|one| fault(target, one)).collect();
-                json!({"widgets": trial.widgets, "queries": trial.queries, "faults": faults})
+                let zero =
+                    |(page, widget): &(String, String)| json!({"page": page, "widget": widget});
+                let zeros: Vec<Json> = trial.zeros.iter().map(zero).collect();
+                json!({
+                    "widgets": trial.widgets,
+                    "queries": trial.queries,
+                    "faults": faults,
+                    "zeros": zeros,
+                })
             });
             json!({
                 "name": target.name,

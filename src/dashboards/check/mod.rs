@@ -4,6 +4,7 @@
 //! - All problems at once, in the order of the dashboard, each with its widget, its place, its fix.
 //! - A code never changes its meaning. Codes of queries are those of [`crate::nrql::lint`].
 
+mod codes;
 mod queries;
 mod references;
 mod structure;
@@ -11,6 +12,8 @@ mod structure;
 mod tests;
 mod thresholds;
 pub mod vocabulary;
+
+pub use codes::CODES;
 
 use super::model::Dashboard;
 use crate::nrql::lint::Severity;

@@ -44,6 +44,20 @@ pub enum Cause {
     NothingOffered,
 }
 
+/// Codes of causes and what they say.
+pub const CAUSES: &[(&str, &str)] = &[
+    ("query-fails", "New Relic refuses the query"),
+    ("no-events", "no event of the type is stored"),
+    ("outside-window", "there are events, but none in the window"),
+    ("condition-never-holds", "a condition removes all rows; what they hold instead is told"),
+    ("conditions-exclude-each-other", "conditions that rows fulfil one by one, never together"),
+    ("attribute-absent", "an attribute that no row has"),
+    ("no-case-holds", "no row falls into a case of FACET CASES"),
+    ("only-nulls", "rows are there and every value is null"),
+    ("series-identical", "two series have the same values everywhere"),
+    ("variable-empty", "a variable offers no value"),
+];
+
 impl Cause {
     /// A stable code.
     pub const fn code(&self) -> &'static str {

@@ -20,7 +20,7 @@ use super::model::{Chart, Dashboard, Visualization, Widget};
 use crate::nrql::ast::Statement;
 use crate::nrql::{NrqlError, QueryResult, Row, Value, parse};
 
-pub use cause::Cause;
+pub use cause::{CAUSES, Cause};
 
 /// Who answers queries.
 pub type Answers<'a> = dyn Fn(&str) -> Result<QueryResult, NrqlError> + 'a;
@@ -49,6 +49,8 @@ pub struct Trial {
     pub queries: usize,
     /// What does not show, in the order of the dashboard.
     pub faults: Vec<Fault>,
+    /// Pages and titles of widgets that show 0 and nothing else, as the data are 0.
+    pub zeros: Vec<(String, String)>,
 }
 
 /// Tries every widget of `dashboard`.
@@ -61,7 +63,10 @@ pub fn try_out(dashboard: &Dashboard, answers: &Answers<'_>) -> Trial {
             let pointer = format!("/pages/{page_number}/widgets/{number}");
             trial.widgets += 1;
             trial.queries += chart.queries.len();
-            let found = widget_faults(widget, chart, &values, answers);
+            let (found, zero) = widget_faults(widget, chart, &values, answers);
+            if zero && found.is_empty() {
+                trial.zeros.push((page.name.clone(), widget.title.clone()));
+            }
             faults.extend(found.into_iter().map(|(query, cause, text)| Fault {
                 page: Some(page.name.clone()),
                 widget: widget.title.clone(),
@@ -84,15 +89,16 @@ pub fn answers_of(
     chart.queries.iter().map(|query| answers(&fill::filled(&query.text, &values))).collect()
 }
 
-/// Causes by number of the query, with its text as asked.
+/// Causes by number of the query, with its text as asked; and whether all that it shows is 0.
 fn widget_faults(
     widget: &Widget,
     chart: &Chart,
     values: &BTreeMap<String, String>,
     answers: &Answers<'_>,
-) -> Vec<(usize, Cause, String)> {
+) -> (Vec<(usize, Cause, String)>, bool) {
     let mut faults = Vec::new();
     let mut results = Vec::new();
+    let mut zeros = 0;
     for (number, query) in chart.queries.iter().enumerate() {
         let text = fill::filled(&query.text, values);
         match ask(&text, answers) {
@@ -104,6 +110,7 @@ fn widget_faults(
                 if let Some(cause) = cause::find(&statement, shown, answers) {
                     faults.push((number, cause, text));
                 } else {
+                    zeros += 1;
                     results.push((number, result));
                 }
             }
@@ -115,7 +122,7 @@ fn widget_faults(
         let equal = series::equal(&results);
         faults.extend(equal.map(|(number, cause)| (number, cause, text(number))));
     }
-    faults
+    (faults, zeros > 0 && zeros == chart.queries.len())
 }
 
 fn ask(text: &str, answers: &Answers<'_>) -> Result<(Statement, QueryResult), NrqlError> {
@@ -140,12 +147,15 @@ const PLACES: [&str; 6] =
     ["facet", "beginTimeSeconds", "endTimeSeconds", "comparison", "timestamp", "inspectedCount"];
 
 /// The rows of the present window.
-fn rows(result: &QueryResult) -> &[Row] {
+pub(super) fn rows(result: &QueryResult) -> &[Row] {
     result.current_results.as_deref().unwrap_or(&result.results)
 }
 
 /// Values of a row, without those that say where they belong.
-fn values<'a>(result: &'a QueryResult, row: &'a Row) -> impl Iterator<Item = (&'a str, &'a Value)> {
+pub(super) fn values<'a>(
+    result: &'a QueryResult,
+    row: &'a Row,
+) -> impl Iterator<Item = (&'a str, &'a Value)> {
     let facets = result.metadata.facets.as_deref().unwrap_or_default();
     row.iter()
         .map(|(key, value)| (&**key, value))
