@@ -6,6 +6,7 @@ pub mod cli;
 pub mod collect;
 pub mod config;
 pub mod custom_metrics;
+pub mod dashboards;
 pub mod definitions;
 pub mod domain;
 pub mod fuzzing;

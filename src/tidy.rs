@@ -24,6 +24,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("custom_metrics", &["domain", "aggregate", "nrql"]),
     ("hooks", &["domain", "transform", "aggregate", "custom_metrics", "ports", "resilience"]),
     ("definitions", &[]),
+    ("dashboards", &["domain", "nrql"]),
     ("nrql", &["domain"]),
     ("hybrid", &["sometimes", "domain", "workload", "transform", "aggregate"]),
     ("kafka_wire", &[]),

@@ -12,6 +12,7 @@ use crate::sim::check::Class;
 mod card;
 mod catalogue;
 mod crash_sweep;
+mod dashboards;
 mod definitions;
 mod diff;
 mod estate;
@@ -176,6 +177,8 @@ enum Verb {
     Spool(spool::SpoolArgs),
     /// Works with a checkout of New Relic's entity-definitions repository, or a folder like it.
     Definitions(definitions::DefinitionsArgs),
+    /// Makes New Relic dashboards, and proves that every widget shows something.
+    Dashboards(dashboards::DashboardsArgs),
     /// Works with queries in New Relic's query language.
     Nrql(nrql::NrqlArgs),
     /// Compares an estate with the topology that it should have.
@@ -223,6 +226,7 @@ pub fn main() -> ExitCode {
         Verb::Spool(args) => args.run().into(),
         Verb::Newrelic(args) => args.run().into(),
         Verb::Definitions(args) => args.run().into(),
+        Verb::Dashboards(args) => args.run().into(),
         Verb::Nrql(args) => args.run().into(),
         Verb::Gaps(args) => args.run().into(),
         Verb::Topology(args) => args.run().into(),

@@ -25,7 +25,7 @@ pub mod store;
 pub mod template;
 pub mod time;
 mod value;
-mod walk;
+pub mod walk;
 
 pub use error::{ErrorKind, NrqlError, Span, line_column};
 pub use eval::{QueryContext, QueryLimits, run};

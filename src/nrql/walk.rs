@@ -5,13 +5,13 @@
 use super::ast::{ArgumentValue, Expr, ExprKind, InSet};
 
 /// Calls `f` with `expr` and everything below it, parents first.
-pub(super) fn each<'a>(expr: &'a Expr, f: &mut dyn FnMut(&'a Expr)) {
+pub fn each<'a>(expr: &'a Expr, f: &mut dyn FnMut(&'a Expr)) {
     f(expr);
     children(expr, &mut |child| each(child, f));
 }
 
 /// Calls `f` with the expressions right below `expr`.
-pub(super) fn children<'e>(expr: &'e Expr, f: &mut dyn FnMut(&'e Expr)) {
+pub fn children<'e>(expr: &'e Expr, f: &mut dyn FnMut(&'e Expr)) {
     match &expr.kind {
         ExprKind::Negate(child) | ExprKind::Not(child) => f(child),
         ExprKind::Is { operand, .. } => f(operand),

@@ -359,7 +359,8 @@ fn source_config(scenario: &Scenario, name: &str, spec: &KafkaSpec) -> KafkaSour
     }
 }
 
-fn account(scenario: &Scenario) -> AccountId {
+/// The account that the pipeline of `scenario` sends to.
+pub fn account(scenario: &Scenario) -> AccountId {
     let account = AccountId::try_from(scenario.pipeline.account_id);
     account.unwrap_or_else(|error| panic!("a scenario that loads has an account: {error}"))
 }

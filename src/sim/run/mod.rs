@@ -9,8 +9,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::domain::account::AccountId;
+use crate::domain::units::UnixMillis;
+use crate::nrql::{NrqlError, QueryResult};
 use crate::sim::check::record::{CrashPointRecord, Record};
 use crate::sim::check::{self, CheckResult, Failure};
+use crate::sim::newrelic::{NewRelic, NrqlOptions};
 use crate::sim::report::timeline::Timeline;
 use crate::sim::scenario::Scenario;
 use crate::sim::seed::Seed;
@@ -185,6 +189,37 @@ pub(in crate::sim) fn observe(
         let mut look = Look::at(at);
         let report = judge(recorded(run.scenario, run.options, run.defect, &mut look));
         (report, look.state)
+    })
+}
+
+/// What New Relic holds at the end of a run, to be asked.
+pub struct Filled {
+    newrelic: NewRelic,
+    account: AccountId,
+    /// The run's last instant.
+    pub now: UnixMillis,
+}
+
+impl Filled {
+    /// Runs `text` at the run's end, over everything that the run stored.
+    ///
+    /// # Errors
+    /// What is wrong with the query.
+    pub fn nrql(&self, text: &str) -> Result<QueryResult, NrqlError> {
+        self.newrelic.nrql(self.now, &[self.account], text, NrqlOptions::default())
+    }
+}
+
+/// Runs `scenario`, judges it, and keeps the New Relic that it filled.
+pub fn run_and_keep(scenario: &Scenario, options: Options) -> (RunReport, Option<Filled>) {
+    on_own_thread(scenario, options, None, |run| {
+        let mut look = Look::default();
+        let simulated = recorded(run.scenario, run.options, run.defect, &mut look);
+        let record = &simulated.record;
+        let now = record.scenario.epoch().plus(record.end.since_start());
+        let account = hosts::account(&record.scenario);
+        let filled = look.newrelic.map(|newrelic| Filled { newrelic, account, now });
+        (judge(simulated), filled)
     })
 }
 

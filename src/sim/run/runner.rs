@@ -15,6 +15,7 @@ use crate::sim::check::record::{FleetRecord, Record};
 use crate::sim::fault::{Action, Fault};
 use crate::sim::fleet::{Change, Fleet, broker_host};
 use crate::sim::kernel::{Kernel, KernelConfig};
+use crate::sim::newrelic::NewRelic;
 use crate::sim::scenario::{PIPELINE_HOST, Scenario};
 use crate::sim::time::SimTime;
 use crate::sim::trace::{Trace, TraceDigest};
@@ -64,6 +65,8 @@ pub struct Look {
     seen: Option<Seen>,
     /// What everybody did then; known when the run is over.
     pub state: Option<RunState>,
+    /// What New Relic holds when the run is over.
+    pub newrelic: Option<NewRelic>,
 }
 
 impl Look {
@@ -126,6 +129,7 @@ where
     look.take(&world, setup);
     look.state = look.seen.take().map(|seen| seen.state(setup));
     let end = world.now();
+    look.newrelic = Some(setup.newrelic.clone());
     // Hosts go down with the world; only then is everything they hold on to in its final state.
     drop(world);
     Record { crash_points: ends.into_records(), ..setup.to_record(end, broken, tick) }
