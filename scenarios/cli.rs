@@ -11,6 +11,7 @@ use libtest_mimic::{Failed, Trial};
 
 use super::shakedown;
 
+mod dashboards;
 mod traces;
 
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
@@ -305,6 +306,7 @@ pub fn trials() -> Vec<Trial> {
     trials.push(Trial::test("cli/port_that_is_taken", taken_port));
     trials.push(Trial::test("cli/newrelic_serves_stops_and_comes_back", served_newrelic));
     trials.push(Trial::test("cli/newrelic_port_or_folder_that_is_taken", taken_newrelic));
+    trials.extend(dashboards::trials());
     trials.extend(traces::trials());
     trials.push(Trial::test("cli/readme_commands", readme_commands));
     trials.push(Trial::test("cli/readme_sample", readme_sample));

@@ -9,9 +9,11 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::sim::check::Class;
 
+mod account;
 mod card;
 mod catalogue;
 mod crash_sweep;
+mod dashboards;
 mod definitions;
 mod diff;
 mod faults;
@@ -173,6 +175,8 @@ enum Verb {
     Spool(spool::SpoolArgs),
     /// Works with a checkout of New Relic's entity-definitions repository, or a folder like it.
     Definitions(definitions::DefinitionsArgs),
+    /// Works with the dashboards of an account of New Relic.
+    Dashboards(dashboards::DashboardsArgs),
     /// Works with queries in New Relic's query language.
     Nrql(nrql::NrqlArgs),
     /// Serves a simulated fleet on real ports.
@@ -216,6 +220,7 @@ pub fn main() -> ExitCode {
         Verb::Spool(args) => args.run().into(),
         Verb::Newrelic(args) => args.run().into(),
         Verb::Definitions(args) => args.run().into(),
+        Verb::Dashboards(args) => args.run().into(),
         Verb::Nrql(args) => args.run().into(),
         Verb::Fleet(FleetArgs { verb: FleetVerb::Serve(args) }) => args.run().into(),
     }

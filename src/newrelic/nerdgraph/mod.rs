@@ -1,5 +1,5 @@
 //! Client of NerdGraph: queries with limiter, breaker, deadline and retries; NRQL; entities page
-//! by page.
+//! by page; dashboards.
 //!
 //! Source: NerdGraph's introduction, the entity and NRQL tutorials, and the error handling of
 //! newrelic-client-go, which retries 429, 500 and what follows 502.
@@ -11,6 +11,7 @@
 
 mod answer;
 mod client;
+pub mod dashboards;
 mod entities;
 mod nrql;
 #[cfg(test)]
