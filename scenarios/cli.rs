@@ -11,6 +11,7 @@ use libtest_mimic::{Failed, Trial};
 
 use super::shakedown;
 
+mod alerts;
 mod dashboards;
 mod traces;
 
@@ -306,6 +307,7 @@ pub fn trials() -> Vec<Trial> {
     trials.push(Trial::test("cli/port_that_is_taken", taken_port));
     trials.push(Trial::test("cli/newrelic_serves_stops_and_comes_back", served_newrelic));
     trials.push(Trial::test("cli/newrelic_port_or_folder_that_is_taken", taken_newrelic));
+    trials.extend(alerts::trials());
     trials.extend(dashboards::trials());
     trials.extend(traces::trials());
     trials.push(Trial::test("cli/readme_commands", readme_commands));

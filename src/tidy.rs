@@ -21,6 +21,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("aggregate", &["sometimes", "domain", "transform"]),
     ("synthesize", &["sometimes", "domain", "aggregate"]),
     ("definitions", &[]),
+    ("alerts", &["domain", "nrql"]),
     ("nrql", &["domain"]),
     ("kafka_wire", &[]),
     ("ports", &["domain", "rt"]),

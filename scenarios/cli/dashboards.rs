@@ -30,10 +30,15 @@ pub fn trials() -> Vec<Trial> {
     trials
 }
 
-/// The verb with an account's settings, in an environment without others.
+/// A verb about dashboards with an account's settings.
 fn dashboards(served: &Served, arguments: &[&str]) -> Result<Command, Failed> {
+    for_account(served, &[&["dashboards"], arguments].concat())
+}
+
+/// A verb with an account's settings, in an environment without others.
+pub fn for_account(served: &Served, arguments: &[&str]) -> Result<Command, Failed> {
     let url = format!("http://{}/graphql", served.address("newrelic")?);
-    let mut command = command(&[&["dashboards"], arguments].concat());
+    let mut command = command(arguments);
     command
         .env("NEW_RELIC_API_KEY", USER_KEY)
         .env("NEW_RELIC_ACCOUNT_ID", "1")

@@ -5,21 +5,46 @@
 //! - The key comes from the environment alone: what stands on a command line is seen by everybody
 //!   of the machine. It is never printed.
 
+use std::io::{BufRead as _, IsTerminal as _};
 use std::path::Path;
 
 use super::{Exit, complain};
 use crate::adapters::RealPorts;
 use crate::domain::account::AccountId;
-use crate::newrelic::nerdgraph::dashboards::{DashboardError, Refusal};
+use crate::newrelic::nerdgraph::{ChangeError, Refusal};
 use crate::newrelic::{ApiKey, NerdGraph, NerdGraphConfig, NerdGraphError, Region};
 use crate::rt::with_causes;
+
+/// Which account.
+#[derive(Debug, Clone, clap::Args)]
+pub struct AccountIdArgs {
+    /// Account number (environment: NEW_RELIC_ACCOUNT_ID).
+    #[arg(long, visible_alias = "account-id", value_name = "ID")]
+    account: Option<String>,
+}
+
+impl AccountIdArgs {
+    /// Its number.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`], after a complaint.
+    pub fn id(&self) -> Result<AccountId, Exit> {
+        self.read().map_err(usage)
+    }
+
+    fn read(&self) -> Result<AccountId, String> {
+        let text = setting(self.account.as_ref(), "NEW_RELIC_ACCOUNT_ID");
+        let text =
+            text.ok_or("no account is named\nhelp: give --account, or set NEW_RELIC_ACCOUNT_ID")?;
+        text.parse().map_err(|error| format!("{error}"))
+    }
+}
 
 /// Which account, and where New Relic is.
 #[derive(Debug, Clone, clap::Args)]
 pub struct AccountArgs {
-    /// Account number (environment: NEW_RELIC_ACCOUNT_ID).
-    #[arg(long, visible_alias = "account-id", value_name = "ID")]
-    account: Option<String>,
+    #[command(flatten)]
+    account: AccountIdArgs,
     /// US, EU, JP, GOV, Staging or Local (environment: NEW_RELIC_REGION).
     #[arg(long)]
     region: Option<String>,
@@ -41,10 +66,7 @@ impl Account {
     /// # Errors
     /// [`Exit::Usage`], after a complaint.
     pub fn id(&self) -> Result<AccountId, Exit> {
-        self.id.clone().map_err(|problem| {
-            complain(&problem);
-            Exit::Usage
-        })
+        self.id.clone().map_err(usage)
     }
 }
 
@@ -89,16 +111,7 @@ impl AccountArgs {
         })?;
         let client = NerdGraph::new(ports, NerdGraphConfig::new(uri, key))
             .map_err(|error| usage(error.to_string()))?;
-        Ok(Account { client, id: self.id() })
-    }
-
-    fn id(&self) -> Result<AccountId, String> {
-        let text = setting(self.account.as_ref(), "NEW_RELIC_ACCOUNT_ID");
-        let text = text.ok_or(
-            "no account is named\nhelp: give --account, or set \
-            NEW_RELIC_ACCOUNT_ID",
-        )?;
-        text.parse().map_err(|error| format!("{error}"))
+        Ok(Account { client, id: self.account.read() })
     }
 }
 
@@ -113,6 +126,36 @@ pub fn block_on(work: impl Future<Output = Result<Exit, Exit>>) -> Exit {
             complain(&format!("cannot start: {error}"));
             Exit::Unreachable
         }
+    }
+}
+
+/// Asks on the terminal; `None` when nobody can be asked, because standard input is none.
+pub fn ask(question: &str) -> Option<String> {
+    if !std::io::stdin().is_terminal() {
+        return None;
+    }
+    complain(question);
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).ok()?;
+    Some(line.trim().to_owned())
+}
+
+/// Shows what would change, and waits for a yes unless it was given before.
+///
+/// # Errors
+/// The exit code, after a complaint, when nobody agrees.
+pub fn agree(plan: &str, yes: bool) -> Result<(), Exit> {
+    complain(plan);
+    if yes {
+        return Ok(());
+    }
+    match ask("Do it? [y/N]").as_deref() {
+        Some("y" | "Y" | "yes") => Ok(()),
+        Some(_) => {
+            complain("nothing was changed");
+            Err(Exit::Failed)
+        }
+        None => Err(usage("nobody can be asked\nhelp: give --yes, or --dry-run to look only")),
     }
 }
 
@@ -136,16 +179,16 @@ pub fn complain_of(error: &NerdGraphError) -> Exit {
     exit
 }
 
-/// Tells why nothing was done to a dashboard; the exit code.
-pub fn complain_of_change(error: &DashboardError) -> Exit {
+/// Tells why a change was not made; the exit code.
+pub fn complain_of_change(error: &ChangeError) -> Exit {
     match error {
-        DashboardError::NerdGraph(error) => complain_of(error),
-        DashboardError::Refused { kind, .. } => {
+        ChangeError::NerdGraph(error) => complain_of(error),
+        ChangeError::Refused { kind, .. } => {
             complain(&error.to_string());
             if *kind == Refusal::InvalidInput { Exit::InvalidFile } else { Exit::Failed }
         }
-        DashboardError::Unknown { .. } => {
-            complain(&format!("{error}\nhelp: look at `shakedown dashboards list` first"));
+        ChangeError::Unknown { .. } => {
+            complain(&format!("{error}\nhelp: look at the account before you try again"));
             Exit::Unreachable
         }
     }

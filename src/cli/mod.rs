@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::sim::check::Class;
 
 mod account;
+mod alerts;
 mod card;
 mod catalogue;
 mod crash_sweep;
@@ -33,6 +34,7 @@ mod reference;
 mod replay;
 mod run;
 mod scenario;
+mod slo;
 mod spool;
 mod sweep;
 mod trace;
@@ -175,6 +177,10 @@ enum Verb {
     Spool(spool::SpoolArgs),
     /// Works with a checkout of New Relic's entity-definitions repository, or a folder like it.
     Definitions(definitions::DefinitionsArgs),
+    /// Makes alert conditions of the thresholds of clusters, brokers, topics, queues and groups.
+    Alerts(alerts::AlertsArgs),
+    /// Makes service levels of clusters, and counts their error budgets.
+    Slo(slo::SloArgs),
     /// Works with the dashboards of an account of New Relic.
     Dashboards(dashboards::DashboardsArgs),
     /// Works with queries in New Relic's query language.
@@ -220,6 +226,8 @@ pub fn main() -> ExitCode {
         Verb::Spool(args) => args.run().into(),
         Verb::Newrelic(args) => args.run().into(),
         Verb::Definitions(args) => args.run().into(),
+        Verb::Alerts(args) => args.run().into(),
+        Verb::Slo(args) => args.run().into(),
         Verb::Dashboards(args) => args.run().into(),
         Verb::Nrql(args) => args.run().into(),
         Verb::Fleet(FleetArgs { verb: FleetVerb::Serve(args) }) => args.run().into(),

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::choice::{ask, by_guid, by_name, document, link};
-use crate::cli::account::{Account, AccountArgs, block_on, complain_of_change};
+use super::choice::{by_guid, by_name, document, link};
+use crate::cli::account::{Account, AccountArgs, agree, block_on, complain_of_change};
 use crate::cli::{Exit, ReportFormat, complain, print, print_json};
 use crate::domain::words::counted;
 use crate::newrelic::nerdgraph::dashboards::{DashboardDocument, Difference, StoredDashboard};
@@ -105,11 +105,11 @@ impl ApplyArgs {
         if self.dry_run {
             return Ok(self.report(Action::WouldCreate, None, &wanted.name, None, &plan));
         }
-        self.agree(&plan)?;
+        agree(&plan, self.yes)?;
         let done = account.client.create_dashboard(id, wanted).await;
         let done = done.map_err(|error| complain_of_change(&error))?;
         remark(done.found_out);
-        Ok(self.report(Action::Created, Some(&done.guid), &wanted.name, None, ""))
+        Ok(self.report(Action::Created, Some(&done.id), &wanted.name, None, ""))
     }
 
     async fn update(
@@ -130,7 +130,7 @@ impl ApplyArgs {
         if self.dry_run {
             return report(Action::WouldUpdate, plan.trim_end());
         }
-        self.agree(plan.trim_end())?;
+        agree(plan.trim_end(), self.yes)?;
         if by_guid(account, guid).await?.document != stored.document {
             complain("somebody changed the dashboard meanwhile; nothing was done\nhelp: run again");
             return Err(Exit::Failed);
@@ -139,25 +139,6 @@ impl ApplyArgs {
         let done = account.client.update_dashboard(guid, &adopted).await;
         remark(done.map_err(|error| complain_of_change(&error))?.found_out);
         report(Action::Updated, "")
-    }
-
-    /// Shows the plan and waits for a yes.
-    fn agree(&self, plan: &str) -> Result<(), Exit> {
-        complain(plan);
-        if self.yes {
-            return Ok(());
-        }
-        match ask("Do it? [y/N]").as_deref() {
-            Some("y" | "Y" | "yes") => Ok(()),
-            Some(_) => {
-                complain("nothing was changed");
-                Err(Exit::Failed)
-            }
-            None => {
-                complain("nobody can be asked\nhelp: give --yes, or --dry-run to look only");
-                Err(Exit::Usage)
-            }
-        }
     }
 
     fn report(

@@ -1,6 +1,5 @@
 //! Which dashboard is meant: by GUID or by name; what a file wants of it.
 
-use std::io::{BufRead as _, IsTerminal as _};
 use std::path::Path;
 
 use base64::Engine as _;
@@ -106,17 +105,6 @@ pub async fn named(account: &Account, text: &str) -> Result<StoredDashboard, Exi
             Err(Exit::Failed)
         }
     }
-}
-
-/// Asks on the terminal; `None` when nobody can be asked, because standard input is none.
-pub fn ask(question: &str) -> Option<String> {
-    if !std::io::stdin().is_terminal() {
-        return None;
-    }
-    complain(question);
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line).ok()?;
-    Some(line.trim().to_owned())
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::choice::{ask, named};
-use crate::cli::account::{AccountArgs, block_on, complain_of_change};
+use super::choice::named;
+use crate::cli::account::{AccountArgs, ask, block_on, complain_of_change};
 use crate::cli::{Exit, ReportFormat, complain, print, print_json};
 
 /// Deletes a dashboard. Its name has to be confirmed, on the terminal or with --confirm.
@@ -54,7 +54,7 @@ impl DeleteArgs {
         Ok(match self.format {
             ReportFormat::Text => print(&format!("dashboard \"{name}\" was deleted\n")),
             ReportFormat::Json => {
-                print_json(&json!({"action": "deleted", "guid": done.guid, "name": name}))
+                print_json(&json!({"action": "deleted", "guid": done.id, "name": name}))
             }
         })
     }

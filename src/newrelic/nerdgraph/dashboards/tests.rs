@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::newrelic::nerdgraph::Refusal;
 use crate::newrelic::nerdgraph::tests::{Rig, Step, account};
 
 fn widget(id: &str, title: &str, query: &str) -> Value {
@@ -70,7 +71,7 @@ fn a_creation_sends_no_ids() {
     let rig = Rig::new([list(&[]), made("g")]);
     let fetched = before();
     let done = rig.clock.run(rig.client.create_dashboard(account(), &fetched));
-    assert_eq!(done, Ok(Done { guid: "g".to_owned(), found_out: false }));
+    assert_eq!(done, Ok(Done { id: "g".to_owned(), found_out: false }));
     let sent = rig.asked()[1]["variables"]["dashboard"].clone();
     assert_eq!(sent, serde_json::to_value(before().without_ids()).expect("JSON"));
 }
@@ -87,20 +88,20 @@ fn lost_answers_of_creations() {
     let same = || stored("g", &same_pages());
     // Done: the search knows of it at the second look. A dashboard that was there before is not it.
     let steps = [looks(1), vec![lost()], looks(1), vec![list(&["old", "g"]), same()]].concat();
-    let found_out = |guid: &str| Ok(Done { guid: guid.to_owned(), found_out: true });
+    let found_out = |guid: &str| Ok(Done { id: guid.to_owned(), found_out: true });
     assert_eq!(run(steps), (found_out("g"), 1));
     // Not done: nothing shows up, so it is sent again.
     let steps = [looks(1), vec![lost()], looks(4), vec![made("h")]].concat();
-    assert_eq!(run(steps), (Ok(Done { guid: "h".to_owned(), found_out: false }), 2));
+    assert_eq!(run(steps), (Ok(Done { id: "h".to_owned(), found_out: false }), 2));
     // Somebody else's dashboard of the same name is not it either.
     let other = || stored("g", &[page("pg", "P", &[widget("1", "T", "other")])]);
     let look = || vec![list(&["old", "g"]), other()];
     let steps = [looks(1), vec![lost()], look(), look(), look(), look(), vec![made("h")]].concat();
-    assert_eq!(run(steps), (Ok(Done { guid: "h".to_owned(), found_out: false }), 2));
+    assert_eq!(run(steps), (Ok(Done { id: "h".to_owned(), found_out: false }), 2));
     // Never known: after three sends it stays open.
     let one = || [vec![lost()], looks(4)].concat();
     let (done, sent) = run([looks(1), one(), one(), one()].concat());
-    assert!(matches!(done, Err(DashboardError::Unknown { .. })), "{done:?}");
+    assert!(matches!(done, Err(ChangeError::Unknown { .. })), "{done:?}");
     assert_eq!(sent, 3);
 }
 
@@ -114,23 +115,23 @@ fn what_new_relic_refuses_is_not_tried_again() {
         let rig = Rig::new([refused("dashboardDelete", kind)]);
         let done = rig.clock.run(rig.client.delete_dashboard("g"));
         let description = "because".to_owned();
-        assert_eq!(done, Err(DashboardError::Refused { kind: expected, description }));
+        assert_eq!(done, Err(ChangeError::Refused { kind: expected, description }));
     };
     check("DASHBOARD_NOT_FOUND", Refusal::NotFound);
     check("FORBIDDEN_OPERATION", Refusal::Forbidden);
     check("NEW_ONE", Refusal::Other("NEW_ONE".to_owned()));
     let rig = Rig::new([Step::Answer(401, json!({}))]);
     let done = rig.clock.run(rig.client.update_dashboard("g", &document()));
-    assert!(matches!(done, Err(DashboardError::NerdGraph(NerdGraphError::Key(_)))), "{done:?}");
+    assert!(matches!(done, Err(ChangeError::NerdGraph(NerdGraphError::Key(_)))), "{done:?}");
     let rig = Rig::new([Step::Answer(200, json!({"data": {"dashboardDelete": {}}}))]);
     let done = rig.clock.run(rig.client.delete_dashboard("g"));
-    let unreadable = matches!(done, Err(DashboardError::NerdGraph(NerdGraphError::Unreadable(_))));
+    let unreadable = matches!(done, Err(ChangeError::NerdGraph(NerdGraphError::Unreadable(_))));
     assert!(unreadable, "{done:?}");
 }
 
 #[test]
 fn lost_answers_of_replacements_and_deletions() {
-    let found_out = Ok(Done { guid: "g".to_owned(), found_out: true });
+    let found_out = Ok(Done { id: "g".to_owned(), found_out: true });
     let rig = Rig::new([Step::Answer(502, json!("")), stored("g", &same_pages())]);
     let done = rig.clock.run(rig.client.update_dashboard("g", &document()));
     assert_eq!((done, mutations(&rig)), (found_out.clone(), 1));
@@ -145,7 +146,7 @@ fn lost_answers_of_replacements_and_deletions() {
     let rig =
         Rig::new([Step::Silence, still(), still(), still(), still(), Step::Answer(200, success)]);
     let done = rig.clock.run(rig.client.delete_dashboard("g"));
-    assert_eq!(done, Ok(Done { guid: "g".to_owned(), found_out: false }));
+    assert_eq!(done, Ok(Done { id: "g".to_owned(), found_out: false }));
     assert_eq!(mutations(&rig), 2);
 }
 
