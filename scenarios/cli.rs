@@ -11,6 +11,8 @@ use libtest_mimic::{Failed, Trial};
 
 use super::shakedown;
 
+mod alerts;
+mod dashboards;
 mod gaps;
 mod traces;
 
@@ -357,6 +359,8 @@ pub fn trials() -> Vec<Trial> {
     trials.push(Trial::test("cli/newrelic_serves_stops_and_comes_back", served_newrelic));
     trials.push(Trial::test("cli/newrelic_port_or_folder_that_is_taken", taken_newrelic));
     trials.extend(gaps::trials());
+    trials.extend(alerts::trials());
+    trials.extend(dashboards::trials());
     trials.extend(traces::trials());
     trials.push(Trial::test("cli/readme_commands", readme_commands));
     trials.push(Trial::test("cli/readme_sample", readme_sample));

@@ -2,6 +2,7 @@
 
 pub mod adapters;
 pub mod aggregate;
+pub mod alerts;
 pub mod cli;
 pub mod collect;
 pub mod config;

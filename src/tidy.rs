@@ -25,6 +25,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("hooks", &["domain", "transform", "aggregate", "custom_metrics", "ports", "resilience"]),
     ("definitions", &[]),
     ("dashboards", &["domain", "nrql"]),
+    ("alerts", &["domain", "nrql"]),
     ("nrql", &["domain"]),
     ("hybrid", &["sometimes", "domain", "workload", "transform", "aggregate"]),
     ("kafka_wire", &[]),

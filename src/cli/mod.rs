@@ -9,6 +9,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::sim::check::Class;
 
+mod account;
+mod alerts;
 mod card;
 mod catalogue;
 mod crash_sweep;
@@ -34,6 +36,7 @@ mod reference;
 mod replay;
 mod run;
 mod scenario;
+mod slo;
 mod spool;
 mod sweep;
 mod topology;
@@ -177,7 +180,11 @@ enum Verb {
     Spool(spool::SpoolArgs),
     /// Works with a checkout of New Relic's entity-definitions repository, or a folder like it.
     Definitions(definitions::DefinitionsArgs),
-    /// Makes New Relic dashboards, and proves that every widget shows something.
+    /// Makes alert conditions of the thresholds of clusters, brokers, topics, queues and groups.
+    Alerts(alerts::AlertsArgs),
+    /// Makes service levels of clusters, and counts their error budgets.
+    Slo(slo::SloArgs),
+    /// Makes New Relic dashboards, proves that every widget shows something, and applies them.
     Dashboards(dashboards::DashboardsArgs),
     /// Works with queries in New Relic's query language.
     Nrql(nrql::NrqlArgs),
@@ -226,6 +233,8 @@ pub fn main() -> ExitCode {
         Verb::Spool(args) => args.run().into(),
         Verb::Newrelic(args) => args.run().into(),
         Verb::Definitions(args) => args.run().into(),
+        Verb::Alerts(args) => args.run().into(),
+        Verb::Slo(args) => args.run().into(),
         Verb::Dashboards(args) => args.run().into(),
         Verb::Nrql(args) => args.run().into(),
         Verb::Gaps(args) => args.run().into(),

@@ -1,14 +1,24 @@
-//! `shakedown dashboards`: lists, renders and validates dashboards.
+//! `shakedown dashboards`: templates, files, and the dashboards of an account.
+//!
+//! Invariants:
+//! - Nothing of an account is changed before it was shown and agreed to, on a terminal or with
+//!   `--yes`.
+//! - A name stands for a dashboard only when one dashboard of the account has it.
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use serde_json::json;
 
 use super::{Exit, ReportFormat, complain, output, print, print_json};
 use crate::dashboards::catalogue::{PARAMETERS, Parameters, Template, template, templates};
 use crate::dashboards::{Content, Dashboard, Links, preview, write};
 
+mod apply;
+mod choice;
+mod delete;
+mod diff;
+mod export;
+mod list;
 mod place;
 mod trial;
 mod validate;
@@ -22,17 +32,22 @@ pub struct DashboardsArgs {
 
 #[derive(Debug, Subcommand)]
 enum DashboardsVerb {
-    /// Lists the templates and the parameters that they take.
-    List {
-        /// How the list is printed.
-        #[arg(long, value_enum, default_value_t)]
-        format: ReportFormat,
-    },
+    /// Lists the templates and the parameters that they take; with --deployed the dashboards of
+    /// the account.
+    List(list::ListArgs),
     /// Prints a dashboard made of a template, as NerdGraph's dashboardCreate takes it.
     Render(RenderArgs),
     /// Checks dashboards: structure, places, queries, thresholds, variables, links; with --simulate
     /// also that every widget shows something.
     Validate(validate::ValidateArgs),
+    /// Makes an account's dashboard what a file says, after showing what would change.
+    Apply(apply::ApplyArgs),
+    /// Shows how a dashboard of the account differs from a file.
+    Diff(diff::DiffArgs),
+    /// Deletes a dashboard.
+    Delete(delete::DeleteArgs),
+    /// Writes a dashboard of the account as a file that `apply` takes.
+    Export(export::ExportArgs),
 }
 
 /// Arguments of `shakedown dashboards render`.
@@ -119,10 +134,13 @@ impl DashboardsArgs {
     /// Carries the verb out.
     pub fn run(self) -> Exit {
         match self.verb {
-            DashboardsVerb::List { format: ReportFormat::Text } => print(&list()),
-            DashboardsVerb::List { format: ReportFormat::Json } => list_json(),
+            DashboardsVerb::List(args) => args.run(),
             DashboardsVerb::Render(args) => args.run(),
             DashboardsVerb::Validate(args) => args.run(),
+            DashboardsVerb::Apply(args) => args.run(),
+            DashboardsVerb::Diff(args) => args.run(),
+            DashboardsVerb::Delete(args) => args.run(),
+            DashboardsVerb::Export(args) => args.run(),
         }
     }
 }
@@ -161,50 +179,6 @@ impl RenderArgs {
             }
         }
     }
-}
-
-fn list() -> String {
-    let mut text = String::new();
-    let all = templates();
-    let width = all.iter().map(|template| template.name.len()).max().unwrap_or_default();
-    for template in &all {
-        let awaits = template.awaits.map(|awaited| format!(" ({})", awaited.sentence()));
-        let awaits = awaits.unwrap_or_default();
-        text.push_str(&format!("{:width$}  {}{awaits}\n", template.name, template.summary));
-    }
-    text.push_str("\nParameters (--set NAME=VALUE):\n");
-    let width = PARAMETERS.iter().map(|one| one.name.len()).max().unwrap_or_default();
-    for one in PARAMETERS {
-        let default = if one.default.is_empty() { "none" } else { one.default };
-        text.push_str(&format!("  {:width$}  {} [{default}]\n", one.name, one.meaning));
-    }
-    text
-}
-
-fn list_json() -> Exit {
-    let templates: Vec<_> = templates()
-        .iter()
-        .map(|template| {
-            let built = template.build(&Parameters::default()).ok();
-            let pages = built.iter().flat_map(|dashboard| &dashboard.pages);
-            let pages: Vec<_> = pages
-                .map(|page| json!({"name": page.name, "widgets": page.widgets.len()}))
-                .collect();
-            json!({
-                "name": template.name,
-                "title": template.title,
-                "summary": template.summary,
-                "awaits": template.awaits.map(|awaited| awaited.sentence()),
-                "notes": template.notes,
-                "pages": pages,
-            })
-        })
-        .collect();
-    let parameters: Vec<_> = PARAMETERS
-        .iter()
-        .map(|p| json!({"name": p.name, "default": p.default, "meaning": p.meaning}))
-        .collect();
-    print_json(&json!({"templates": templates, "parameters": parameters}))
 }
 
 /// A dashboard for people: pages, widgets with their places, queries.

@@ -121,6 +121,10 @@ impl<P: Ports> NerdGraph<P> {
         &self.breaker
     }
 
+    pub(super) fn clock(&self) -> &P::Clock {
+        self.ports.clock()
+    }
+
     /// Asks, again if that may help; `data` of the answer.
     ///
     /// # Errors

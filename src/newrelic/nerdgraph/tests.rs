@@ -16,7 +16,7 @@ use crate::resilience::breaker::StateKind;
 use crate::resilience::retry::{RetryConfig, Verdict};
 
 #[derive(Clone)]
-enum Step {
+pub(super) enum Step {
     Answer(u16, Value),
     Silence,
     Down,
@@ -24,7 +24,7 @@ enum Step {
 
 /// NerdGraph by script.
 #[derive(Clone)]
-struct Scripted {
+pub(super) struct Scripted {
     clock: TestClock,
     steps: Arc<Mutex<VecDeque<Step>>>,
     asked: Arc<Mutex<Vec<Value>>>,
@@ -62,14 +62,14 @@ fn response(status: u16, body: &Value) -> HttpResponse {
     response
 }
 
-struct Rig {
-    clock: TestClock,
+pub(super) struct Rig {
+    pub(super) clock: TestClock,
     http: Scripted,
-    client: NerdGraph<TestPorts<Scripted>>,
+    pub(super) client: NerdGraph<TestPorts<Scripted>>,
 }
 
 impl Rig {
-    fn new(steps: impl IntoIterator<Item = Step>) -> Self {
+    pub(super) fn new(steps: impl IntoIterator<Item = Step>) -> Self {
         let clock = TestClock::default();
         let http = Scripted {
             clock: clock.clone(),
@@ -82,12 +82,12 @@ impl Rig {
         Self { clock, http, client: client.expect("the usual settings are possible") }
     }
 
-    fn asked(&self) -> Vec<Value> {
+    pub(super) fn asked(&self) -> Vec<Value> {
         self.http.asked.lock().expect("free").clone()
     }
 }
 
-fn account() -> AccountId {
+pub(super) fn account() -> AccountId {
     AccountId::try_from(1).expect("valid")
 }
 

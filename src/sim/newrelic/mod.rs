@@ -13,6 +13,7 @@
 //!
 //! Not modelled: permissions beyond the kinds of keys, roll-ups of metrics.
 
+mod alerts;
 mod api;
 pub mod claims;
 mod config;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::domain::account::AccountId;
 use crate::domain::units::UnixMillis;
 use crate::nrql::{NrqlError, QueryResult};
-use crate::sim::check::record::{CrashPointRecord, Record};
+use crate::sim::check::record::{CrashPointRecord, Record, StoredEvent};
 use crate::sim::check::{self, CheckResult, Failure};
 use crate::sim::newrelic::{NewRelic, NrqlOptions};
 use crate::sim::report::timeline::Timeline;
@@ -176,6 +176,16 @@ fn gather(scenario: &Scenario, options: Options, defect: Option<Defect>) -> (Run
         let events = simulated.trace.events;
         let evidence = Evidence::of(&simulated.record, &checks, &copies.take(), events);
         (report(simulated, checks), evidence)
+    })
+}
+
+/// Runs `scenario`, judges it, and gives the `MessageQueue` events that New Relic stored, in order
+/// of storing.
+pub fn run_with_events(scenario: &Scenario, options: Options) -> (RunReport, Vec<StoredEvent>) {
+    on_own_thread(scenario, options, None, |run| {
+        let simulated = run.simulate();
+        let events = simulated.record.newrelic.samples.clone();
+        (judge(simulated), events)
     })
 }
 

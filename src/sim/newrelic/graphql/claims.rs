@@ -11,6 +11,7 @@ const RELATED: &str = "NerdGraph tutorial: entity relationships";
 const TAGS: &str = "NerdGraph tutorial: tags";
 const NRQL: &str = "NerdGraph tutorial: query your data with NRQL";
 const LIMITS: &str = "NerdGraph and NRQL rate limits";
+const ALERTS: &str = "NerdGraph tutorial: NRQL condition alerts";
 const DASHBOARDS: &str = "NerdGraph tutorial: dashboards";
 const GUARD: &str = "a guard of our own";
 const NONE: &str = "none";
@@ -186,4 +187,16 @@ pub(in crate::sim::newrelic) const CLAIMS: &[Claim] = &[
     ),
     claim("dashboards", "widgets without layout go to the first free place", Assumed, NONE),
     claim("dashboards", "addresses of snapshots lead nowhere", Assumed, NONE),
+    claim("alerts", "mutations and searches of policies and NRQL conditions", Documented, ALERTS),
+    claim(
+        "alerts",
+        "limits of windows, delays, durations, deviations, expirations",
+        Documented,
+        "Terraform provider, newrelic_nrql_alert_condition",
+    ),
+    claim("alerts", "a wrong input fails its field with INVALID_INPUT", Assumed, NONE),
+    claim("alerts", "texts of errors, `Not Found` excepted", Assumed, CLIENT),
+    claim("alerts", "updates keep what they leave out", Documented, ALERTS),
+    claim("alerts", "100 policies or conditions a page; the form of their cursors", Assumed, NONE),
+    claim("alerts", "searches by name and query ignore case", Assumed, NONE),
 ];

@@ -6,8 +6,9 @@
 //! - Whatever the request, its work is bounded before it begins: bytes, depth, fields.
 //! - Answering never waits; the state is locked briefly, field by field.
 //!
-//! Not modelled: alerts, service levels, change tracking, errors inbox, and the fields of agents'
-//! entities that no data here feed: those are in the schema and null.
+//! Not modelled: alerts other than policies and NRQL conditions, service levels, change tracking,
+//! errors inbox, and the fields of agents' entities that no data here feed: those are in the schema
+//! and null.
 
 pub(super) mod claims;
 mod cost;
@@ -29,6 +30,7 @@ pub use request::GraphAnswer;
 
 use std::collections::BTreeMap;
 
+use super::alerts::Alerts;
 use super::dashboards::Dashboards;
 use super::query::QueryCounts;
 use crate::sim::seed::Seed;
@@ -41,6 +43,7 @@ pub(super) struct GraphState {
     asked: progress::AskedQueries,
     /// Requests of each user that are not answered yet.
     in_flight: BTreeMap<u32, u32>,
+    alerts: Alerts,
     dashboards: Dashboards,
     overrides: golden::Overrides,
 }
@@ -51,6 +54,7 @@ impl GraphState {
             counts: QueryCounts::default(),
             asked: progress::AskedQueries::new(seed),
             in_flight: BTreeMap::new(),
+            alerts: Alerts::default(),
             dashboards: Dashboards::default(),
             overrides: golden::Overrides::default(),
         }

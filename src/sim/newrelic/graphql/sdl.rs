@@ -38,6 +38,7 @@ const TEXTS: &[&str] = &[
     include_str!("schema/mutation.graphql"),
     include_str!("schema/dashboard.graphql"),
     include_str!("schema/integration.graphql"),
+    include_str!("schema/alerts.graphql"),
 ];
 
 /// Why the schema's text is no schema.

@@ -5,6 +5,7 @@
 //! - What a key may not see does not exist for it.
 
 mod actor;
+mod alert;
 mod dashboard;
 mod edit;
 mod entity;
@@ -90,6 +91,7 @@ pub(super) fn find(object: &str, implements: &[&str], field: &str) -> Option<Res
         .or_else(|| edit::find(object, field))
         .or_else(|| golden::find_root(object, field))
         .or_else(|| dashboard::find(object, field))
+        .or_else(|| alert::find(object, field))
         .or_else(|| {
             (is("Entity") || is("EntityOutline"))
                 .then(|| entity::find(field).or_else(|| golden::find(field)))
