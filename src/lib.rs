@@ -8,6 +8,7 @@ pub mod config;
 pub mod definitions;
 pub mod domain;
 pub mod fuzzing;
+pub mod graph;
 pub mod http;
 pub mod kafka_wire;
 pub mod newrelic;

@@ -20,6 +20,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("transform", &["sometimes", "domain"]),
     ("aggregate", &["sometimes", "domain", "transform"]),
     ("synthesize", &["sometimes", "domain", "aggregate"]),
+    ("graph", &["domain"]),
     ("definitions", &[]),
     ("nrql", &["domain"]),
     ("kafka_wire", &[]),

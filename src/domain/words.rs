@@ -1,4 +1,4 @@
-//! Words for numbers.
+//! Words for numbers, and texts as markup takes them.
 
 use std::fmt::Display;
 
@@ -11,6 +11,27 @@ pub fn counted<N: Display + PartialEq + From<u8>>(count: N, noun: &str) -> Strin
 /// `1 query`, `2 queries`: for nouns that take more than an `s`.
 pub fn counted_as<N: Display + PartialEq + From<u8>>(count: N, one: &str, many: &str) -> String {
     format!("{count} {}", if count == N::from(1) { one } else { many })
+}
+
+/// `text` as markup's text or attribute value. Characters that no document may hold become the
+/// replacement character.
+pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            '\n' | '\t' => out.push(c),
+            c if c.is_control() || ('\u{fffe}'..='\u{ffff}').contains(&c) => {
+                out.push(char::REPLACEMENT_CHARACTER);
+            }
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 #[cfg(test)]
