@@ -230,3 +230,150 @@ fn guid(
         _ => Ok(guid),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, Value, json};
+
+    use super::super::Change;
+    use super::*;
+    use crate::domain::entity::EntityKind;
+    use crate::domain::relationship::Direction;
+    use crate::graph::tests::guid as entity;
+
+    fn map(value: Value) -> Map<String, Value> {
+        match value {
+            Value::Object(map) => map,
+            other => panic!("{other}"),
+        }
+    }
+
+    fn description(guid: EntityGuid, at: i64, health: f64) -> (&'static str, i64, Value) {
+        let event = json!({
+            "entityGuid": guid.wire(), "entityType": guid.kind().type_name(), "displayName": "x",
+            "provider": "kafka", "clusterName": "orders",
+            format!("{}.health.score", guid.kind().prefix()): health,
+        });
+        (ENTITY_EVENT_TYPE, at, event)
+    }
+
+    fn relationship(
+        subject: EntityGuid,
+        name: &str,
+        object: EntityGuid,
+        at: i64,
+    ) -> (&'static str, i64, Value) {
+        let event = json!({
+            "sourceEntityGuid": subject.wire(), "relationshipType": name,
+            "targetEntityGuid": object.wire(),
+        });
+        (RELATIONSHIP_EVENT_TYPE, at, event)
+    }
+
+    fn read(events: &[(&'static str, i64, Value)]) -> Graph {
+        let mut reading = Reading::default();
+        for (event_type, at, event) in events {
+            let ours = reading.take(event_type, UnixMillis(*at), &map(event.clone()));
+            assert_eq!(ours, Ok(true));
+        }
+        assert_eq!(reading.events(), events.len());
+        reading.graph(100)
+    }
+
+    #[test]
+    fn the_newest_counts_whatever_the_order() {
+        use EntityKind::{Broker, Cluster, ConsumerGroup, Topic};
+        let of = |kind, name: &str| entity(kind, "orders", name);
+        let (group, topic, top) = (of(ConsumerGroup, "g"), of(Topic, "t"), of(Cluster, ""));
+        let (one, two) = (of(Broker, "1"), of(Broker, "2"));
+        let mut events = vec![
+            description(one, 1_000, 90.0),
+            description(one, 900, 10.0),
+            description(topic, 800, 80.0),
+            description(topic, 899, 81.0),
+            relationship(group, "COORDINATED_BY", one, 940),
+            relationship(two, "COORDINATES", group, 990),
+            relationship(topic, "CONTAINED_IN", top, 950),
+            relationship(group, "CONSUMES_FROM", topic, 700),
+        ];
+        let graph = read(&events);
+        let facts = |guid: &EntityGuid| {
+            let facts = graph.facts(guid).expect("described");
+            (facts.health_percent, facts.standing)
+        };
+        assert_eq!(facts(&one), (Some(90.0), Standing::Live));
+        assert_eq!(facts(&topic), (Some(81.0), Standing::Stale));
+        assert_eq!(graph.standing(&two), Standing::Missing);
+        let told: Vec<_> = graph.relationships().iter().map(|held| held.kind).collect();
+        assert_eq!(told, [RelationshipKind::Contains, RelationshipKind::CoordinatedBy]);
+        let coordinator = Told::named(group, "COORDINATED_BY", two).expect("a kind");
+        assert!(graph.holds(coordinator), "the newest one, told from the other end");
+        events.reverse();
+        let other = read(&events);
+        assert_eq!(other.relationships(), graph.relationships());
+        assert_eq!(other.facts(&one), graph.facts(&one));
+        // Of one instant and different: both stand, for `check` to tell.
+        events.push(relationship(group, "COORDINATED_BY", one, 990));
+        assert_eq!(read(&events).relationships().len(), 3);
+    }
+
+    #[test]
+    fn invented_entities_say_so() {
+        let topic = entity(EntityKind::Topic, "orders", "t");
+        for (name, value, expected) in [
+            ("dataSource", "infrastructure", Standing::Live),
+            ("dataSource", "gapFilled", Standing::Simulated),
+            ("tags.simulated", "true", Standing::Simulated),
+            ("tags.simulated", "false", Standing::Live),
+        ] {
+            let (kind, at, mut event) = description(topic, 5, 1.0);
+            event[name] = value.into();
+            assert_eq!(read(&[(kind, at, event)]).standing(&topic), expected, "{name} {value}");
+        }
+    }
+
+    #[test]
+    fn everything_wrong_with_an_event_is_told() {
+        let topic = entity(EntityKind::Topic, "orders", "t").wire();
+        let cases = [
+            (ENTITY_EVENT_TYPE, json!({}), vec!["no entityGuid"]),
+            (ENTITY_EVENT_TYPE, json!({"entityGuid": "!"}), vec!["not base64url"]),
+            (
+                ENTITY_EVENT_TYPE,
+                json!({"entityGuid": topic, "entityType": "MESSAGE_QUEUE_QUEUE"}),
+                vec!["entityType says `MESSAGE_QUEUE_QUEUE`"],
+            ),
+            (
+                RELATIONSHIP_EVENT_TYPE,
+                json!({"sourceEntityGuid": 3, "relationshipType": "KNOWS", "targetEntityGuid": "x"}),
+                vec!["no sourceEntityGuid", "`KNOWS` is unknown", "targetEntityGuid: "],
+            ),
+        ];
+        for (event_type, event, expected) in cases {
+            let mut reading = Reading::default();
+            let errors = reading.take(event_type, UnixMillis(1), &map(event)).expect_err("wrong");
+            assert_eq!(errors.len(), expected.len());
+            for (error, words) in errors.iter().zip(expected) {
+                assert!(error.to_string().contains(words), "{error} lacks {words}");
+                assert!(!error.help().is_empty());
+            }
+            assert!(reading.graph(0).entities().is_empty());
+        }
+        let mut reading = Reading::default();
+        assert_eq!(reading.take("Metric", UnixMillis(1), &Map::new()), Ok(false));
+    }
+
+    #[test]
+    fn inverse_names_give_the_canonical_relationship() {
+        let (one, other) =
+            (entity(EntityKind::Cluster, "a", ""), entity(EntityKind::Topic, "a", "t"));
+        for kind in RelationshipKind::ALL {
+            let forward = Told::named(one, kind.as_str(), other).expect("a kind");
+            let inverse = Told::named(other, kind.inverse(), one).expect("a kind");
+            assert_eq!(inverse, Told { direction: Direction::Inverse, ..forward });
+            let mut graph = Graph::new();
+            assert!(matches!(graph.add(forward), Some(Change::RelationshipAdded(_))));
+            assert_eq!(graph.add(inverse), None);
+        }
+    }
+}

@@ -160,7 +160,8 @@ impl Search<'_> {
         self.on_path.fill(false);
     }
 
-    /// Steps from `node` after which the goal can be reached in `left - 1` more, the first one last.
+    /// Steps from `node` after which the goal can be reached in `left - 1` more; the first one
+    /// stands last.
     fn steps(&self, node: NodeId, left: usize) -> Vec<(Step, NodeId)> {
         let near = |other: NodeId| {
             self.distances[other.index()].is_some_and(|distance| (distance as usize) < left)

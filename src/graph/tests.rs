@@ -386,11 +386,13 @@ proptest! {
         for action in actions {
             match action {
                 Action::Add(told) => {
-                    let change = edges.insert(held(&told)).then(|| Change::RelationshipAdded(held(&told)));
+                    let is_new = edges.insert(held(&told));
+                    let change = is_new.then(|| Change::RelationshipAdded(held(&told)));
                     prop_assert_eq!(graph.add(told), change);
                 }
                 Action::Remove(told) => {
-                    let change = edges.remove(&held(&told)).then(|| Change::RelationshipRemoved(held(&told)));
+                    let is_known = edges.remove(&held(&told));
+                    let change = is_known.then(|| Change::RelationshipRemoved(held(&told)));
                     prop_assert_eq!(graph.remove(told), change);
                 }
                 Action::Describe(guid) => {
@@ -399,8 +401,8 @@ proptest! {
                 }
                 Action::RemoveEntity(guid) => {
                     let of = |held: &Held| held.source == guid || held.target == guid;
-                    let mut changes: Vec<_> =
-                        edges.iter().filter(|held| of(held)).map(|held| Change::RelationshipRemoved(*held)).collect();
+                    let gone = edges.iter().filter(|held| of(held)).copied();
+                    let mut changes: Vec<_> = gone.map(Change::RelationshipRemoved).collect();
                     edges.retain(|held| !of(held));
                     changes.extend(known.remove(&guid).then_some(Change::EntityRemoved(guid)));
                     prop_assert_eq!(graph.remove_entity(&guid), changes);
