@@ -48,7 +48,8 @@ pub(super) fn roll_up(
     let observed_at = members.0.iter().map(|member| member.observed_at).fold(own_at, Ord::max);
     let of_brokers = members.0.iter().filter(|member| member.key.kind() == EntityKind::Broker);
     let window = of_brokers.fold(None, |all, broker| Window::union(all, broker.window));
-    EntityState { key, observed_at, metrics, window, attributes, topics: Vec::new() }
+    let (topics, serving_brokers) = (Vec::new(), Vec::new());
+    EntityState { key, observed_at, metrics, window, attributes, topics, serving_brokers }
 }
 
 const SUMS: &[(MetricId, MetricId)] = &[

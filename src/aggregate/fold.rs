@@ -175,6 +175,7 @@ impl<'a> ClusterFold<'a> {
                 metrics: merged.metrics,
                 attributes: merged.attributes.into_owned(),
                 topics: Vec::new(),
+                serving_brokers: Vec::new(),
             });
         }
         let brokers = Brokers { reporting: self.reporting.len(), seen_lately };
@@ -220,7 +221,9 @@ impl TopicFold<'_> {
         metrics.set_known(MetricId::TOPIC_CONSUMER_LAG, lag_sum);
         metrics.set_known(MetricId::TOPIC_MESSAGES_OUT, rate);
         derive(&mut metrics);
-        EntityState { key, observed_at, metrics, window, attributes, topics: Vec::new() }
+        let serving_brokers = self.on_brokers.into_keys().collect();
+        let topics = Vec::new();
+        EntityState { key, observed_at, metrics, window, attributes, topics, serving_brokers }
     }
 }
 
@@ -312,7 +315,8 @@ impl<'a> GroupFold<'a> {
             stable: state.map(|state| state == "Stable"),
         });
         metrics.set_known(MetricId::GROUP_HEALTH_SCORE, health.map(f64::from));
-        EntityState { key, observed_at, metrics, window, attributes, topics }
+        let serving_brokers = Vec::new();
+        EntityState { key, observed_at, metrics, window, attributes, topics, serving_brokers }
     }
 
     /// Lag by partition wins over the group's own total, and that over the sum of totals by topic.

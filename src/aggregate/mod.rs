@@ -52,6 +52,8 @@ pub struct EntityState {
     pub attributes: Attributes<'static>,
     /// Topics that a consumer group reads, sorted; empty for other kinds.
     pub topics: Vec<String>,
+    /// Brokers that reported figures of a topic, sorted; empty for other kinds.
+    pub serving_brokers: Vec<i32>,
 }
 
 impl EntityState {
@@ -77,6 +79,7 @@ impl EntityState {
             window: sample.window,
             attributes: sample.attributes.clone().into_owned(),
             topics: Vec::new(),
+            serving_brokers: Vec::new(),
         })
     }
 }

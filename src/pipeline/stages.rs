@@ -62,7 +62,12 @@ impl Stages {
             tags.insert(key, value)?;
         }
         let environment = config.cycle.environment.as_ref().map(|text| text.parse()).transpose()?;
-        let synthesis = SynthesisConfig { account: config.account, environment, tags };
+        let synthesis = SynthesisConfig {
+            account: config.account,
+            environment,
+            tags,
+            serves: config.cycle.serves,
+        };
         Ok(Self {
             aggregator: Aggregator::new(AggregatorConfig::default()),
             synthesizer: Synthesizer::new(synthesis),

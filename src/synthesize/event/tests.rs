@@ -25,6 +25,7 @@ fn synthesizer(environment: Option<&str>, tags: &[(&str, &str)]) -> Synthesizer 
         account: AccountId::try_from(1_234_567).unwrap(),
         environment: environment.map(|text| text.parse().unwrap()),
         tags: all,
+        serves: false,
     })
 }
 
@@ -35,6 +36,7 @@ fn state(key: EntityKey) -> EntityState {
         window: None,
         attributes: Attributes::default(),
         topics: Vec::new(),
+        serving_brokers: Vec::new(),
         key,
     }
 }
