@@ -19,6 +19,7 @@ mod fleet;
 mod input;
 mod instant;
 mod interrupt;
+mod json_lines;
 mod meta;
 mod minimize;
 mod newrelic;
@@ -33,6 +34,7 @@ mod run;
 mod scenario;
 mod spool;
 mod sweep;
+mod topology;
 mod trace;
 
 /// How a process of ours ends.
@@ -175,6 +177,8 @@ enum Verb {
     Definitions(definitions::DefinitionsArgs),
     /// Works with queries in New Relic's query language.
     Nrql(nrql::NrqlArgs),
+    /// Shows and checks entities and how they are related.
+    Topology(topology::TopologyArgs),
     /// Serves a simulated fleet on real ports.
     Fleet(FleetArgs),
     /// Serves a simulated New Relic on real ports.
@@ -217,6 +221,7 @@ pub fn main() -> ExitCode {
         Verb::Newrelic(args) => args.run().into(),
         Verb::Definitions(args) => args.run().into(),
         Verb::Nrql(args) => args.run().into(),
+        Verb::Topology(args) => args.run().into(),
         Verb::Fleet(FleetArgs { verb: FleetVerb::Serve(args) }) => args.run().into(),
     }
 }
