@@ -97,6 +97,7 @@ fn synthesizer() -> Synthesizer {
         account: AccountId::try_from(1_234_567).expect("a valid account"),
         environment: None,
         tags,
+        serves: false,
     })
 }
 

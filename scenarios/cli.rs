@@ -18,6 +18,8 @@ mod traces;
 
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
 
+const FAULTY: &str = "fixtures/relationships/faulty.ndjson";
+
 /// Arguments, exit code, and what standard output or error must contain.
 pub type Case = (&'static str, &'static [&'static str], i32, &'static [&'static str]);
 
@@ -135,6 +137,82 @@ const CASES: &[Case] = &[
         &["run", "--out", "/dev/null/x"],
         1,
         &["no file can be written to `/dev/null/x`", "name another folder"],
+    ),
+    (
+        "topology_graph",
+        &["topology", "graph", "--events", "fixtures/relationships/orders.ndjson"],
+        0,
+        &[
+            "  group mailer  health 41  CONSUMES_FROM emails  COORDINATED_BY orders-broker-3",
+            "STALE",
+        ],
+    ),
+    (
+        "topology_graph_svg",
+        &["topology", "graph", "--events", FAULTY, "--format", "svg"],
+        0,
+        &["<svg xmlns", "data-standing=\"missing\"", "CONSUMES_FROM", "</svg>"],
+    ),
+    (
+        "topology_path",
+        &["topology", "path", "billing", "orders/mailer", "--events", FAULTY],
+        0,
+        &["group billing ←CONTAINS─ cluster kafka-cluster-orders ─CONTAINS→ group mailer"],
+    ),
+    (
+        "topology_path_misspelt",
+        &["topology", "path", "biling", "mailer", "--events", FAULTY],
+        2,
+        &["no entity is called `biling`", "did you mean `billing`?"],
+    ),
+    (
+        "topology_no_path",
+        &["topology", "path", "emails", "mailer", "--follow", "forward", "--events", FAULTY],
+        1,
+        &["no path from topic emails to group mailer"],
+    ),
+    (
+        "topology_check",
+        &["topology", "check", "--events", "fixtures/relationships/orders.ndjson"],
+        0,
+        &["0 errors and 0 warnings among 10 entities and 14 relationships"],
+    ),
+    (
+        "topology_check_of_faults",
+        &["topology", "check", "--events", FAULTY],
+        1,
+        &[
+            "error orphaned_target: group mailer CONSUMES_FROM topic ",
+            "error self_loop: broker orders-broker-1 REPLICATES_TO",
+            "error cardinality: group mailer COORDINATED_BY",
+            "error pair_not_allowed: topic orders CONSUMES_FROM group billing",
+            "CONSUMES_FROM joins MESSAGE_QUEUE_CONSUMER_GROUP to MESSAGE_QUEUE_TOPIC",
+        ],
+    ),
+    (
+        "topology_of_a_run",
+        &["topology", "check", "--scenario", "scenarios/steady.toml", "--format", "json"],
+        0,
+        &["\"errors\": 0", "\"COORDINATED_BY\": 5", "\"hierarchyDepth\": 2"],
+    ),
+    (
+        "topology_before_anything",
+        &["topology", "graph", "--scenario", "scenarios/steady.toml", "--at", "0s"],
+        3,
+        &["holds no entities"],
+    ),
+    ("topology_of_nothing", &["topology", "check"], 2, &["--events"]),
+    (
+        "topology_of_other_lines",
+        &["topology", "check", "--events", "README.md"],
+        3,
+        &["README.md:1:1: not JSON"],
+    ),
+    (
+        "topology_seed_of_a_file",
+        &["topology", "check", "--seed", "3", "--events", FAULTY],
+        2,
+        &["--seed", "go with --scenario"],
     ),
     ("checks", &["checks"], 0, &["ground truth   oracle   13  every stored figure"]),
     ("checks_json", &["checks", "--format", "json"], 0, &["\"name\": \"no panic\""]),

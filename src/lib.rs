@@ -11,6 +11,7 @@ pub mod dashboards;
 pub mod definitions;
 pub mod domain;
 pub mod fuzzing;
+pub mod graph;
 pub mod hooks;
 pub mod http;
 pub mod hybrid;

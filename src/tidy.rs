@@ -23,6 +23,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("synthesize", &["sometimes", "domain", "aggregate"]),
     ("custom_metrics", &["domain", "aggregate", "nrql"]),
     ("hooks", &["domain", "transform", "aggregate", "custom_metrics", "ports", "resilience"]),
+    ("graph", &["domain"]),
     ("definitions", &[]),
     ("dashboards", &["domain", "nrql"]),
     ("alerts", &["domain", "nrql"]),

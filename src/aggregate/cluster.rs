@@ -70,6 +70,7 @@ pub(super) fn roll_up(
         window,
         attributes,
         topics: Vec::new(),
+        serving_brokers: Vec::new(),
         extras: Extras::default(),
     }
 }

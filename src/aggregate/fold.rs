@@ -179,6 +179,7 @@ impl<'a> ClusterFold<'a> {
                 attributes: merged.attributes.into_owned(),
                 topics: Vec::new(),
                 extras: Extras::default(),
+                serving_brokers: Vec::new(),
             });
         }
         let brokers = Brokers { reporting: self.reporting.len(), seen_lately };
@@ -232,6 +233,7 @@ impl TopicFold<'_> {
             window,
             attributes,
             topics: Vec::new(),
+            serving_brokers: self.on_brokers.into_keys().collect(),
             extras: Extras::default(),
         }
     }
@@ -324,6 +326,7 @@ impl<'a> GroupFold<'a> {
             window,
             attributes,
             topics,
+            serving_brokers: Vec::new(),
             extras: Extras::default(),
         }
     }

@@ -64,6 +64,8 @@ pub struct EntityState {
     pub topics: Vec<String>,
     /// Attributes that no table knows.
     pub extras: Extras,
+    /// Brokers that reported figures of a topic, sorted; empty for other kinds.
+    pub serving_brokers: Vec<i32>,
 }
 
 impl EntityState {
@@ -91,6 +93,7 @@ impl EntityState {
             attributes: sample.attributes.clone().into_owned(),
             topics: Vec::new(),
             extras: Extras::default(),
+            serving_brokers: Vec::new(),
         })
     }
 }

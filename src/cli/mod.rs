@@ -24,6 +24,7 @@ mod gaps;
 mod input;
 mod instant;
 mod interrupt;
+mod json_lines;
 mod meta;
 mod minimize;
 mod newrelic;

@@ -123,6 +123,12 @@ impl WhichArgs {
         }
     }
 
+    /// Whether anything was said.
+    pub fn is_given(&self) -> bool {
+        let choice = self.fingerprint.is_some() || self.failure.is_some();
+        choice || self.seed.is_some() || self.network.is_some()
+    }
+
     fn choice(&self) -> Choice {
         match (&self.fingerprint, self.failure) {
             (Some(letters), _) => Choice::Fingerprint(letters.clone()),

@@ -137,6 +137,8 @@ pub struct Cycle {
     /// Time between two sends of the relationships: they go with the first cycle of each such
     /// span of the wall clock. Zero sends them with every cycle.
     pub relationships_every: Duration,
+    /// Whether relationships tell which brokers serve a topic.
+    pub serves: bool,
     /// Attribute `environment` of all events.
     pub environment: Option<String>,
     /// Tags of all entities.
@@ -497,6 +499,7 @@ impl Loader<'_> {
             cycle_deadline: cycle_deadline.0,
             shutdown_deadline: table.shutdown_deadline.0,
             relationships_every: table.relationships_every.0,
+            serves: table.serves,
             environment: table.environment.clone(),
             tags: table.tags.clone(),
         }

@@ -12,6 +12,7 @@ fn state(key: EntityKey, values: &[(M, f64)]) -> EntityState {
     let mut metrics = MetricSet::new(key.kind());
     values.iter().for_each(|(id, value)| metrics.set(*id, *value));
     EntityState {
+        serving_brokers: Vec::new(),
         data_source: crate::domain::data_source::DataSource::Infrastructure,
         observed_at: UnixMillis(1_000),
         metrics,

@@ -43,10 +43,12 @@ pub const BUILTIN: &[BuiltinFile] = files!(
     "entity-types/infra-message_queue_topic/summary_metrics.yml",
     "entity-types/infra-message_queue_topic/tests/MessageQueue.json",
     "relationships/candidates/MESSAGE_QUEUE_CLUSTER.yml",
+    "relationships/synthesis/INFRA-MESSAGE_QUEUE_BROKER-to-INFRA-MESSAGE_QUEUE_TOPIC.yml",
     "relationships/synthesis/INFRA-MESSAGE_QUEUE_CLUSTER-to-INFRA-MESSAGE_QUEUE_BROKER.yml",
     "relationships/synthesis/INFRA-MESSAGE_QUEUE_CLUSTER-to-INFRA-MESSAGE_QUEUE_CONSUMER_GROUP.yml",
     "relationships/synthesis/INFRA-MESSAGE_QUEUE_CLUSTER-to-INFRA-MESSAGE_QUEUE_QUEUE.yml",
     "relationships/synthesis/INFRA-MESSAGE_QUEUE_CLUSTER-to-INFRA-MESSAGE_QUEUE_TOPIC.yml",
+    "relationships/synthesis/INFRA-MESSAGE_QUEUE_CONSUMER_GROUP-to-INFRA-MESSAGE_QUEUE_BROKER.yml",
     "relationships/synthesis/INFRA-MESSAGE_QUEUE_CONSUMER_GROUP-to-INFRA-MESSAGE_QUEUE_TOPIC.yml",
 );
 

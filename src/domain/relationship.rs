@@ -41,6 +41,26 @@ pub enum RelationshipKind {
     Processes,
 }
 
+/// From which of its ends a relationship is told or followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Direction {
+    /// From source to target, by [`RelationshipKind::as_str`].
+    Forward,
+    /// From target to source, by [`RelationshipKind::inverse`].
+    Inverse,
+}
+
+impl Direction {
+    /// The other one.
+    #[must_use]
+    pub const fn reversed(self) -> Self {
+        match self {
+            Self::Forward => Self::Inverse,
+            Self::Inverse => Self::Forward,
+        }
+    }
+}
+
 /// How many ends a relationship may have on each side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cardinality {
@@ -78,6 +98,32 @@ impl RelationshipKind {
     /// The name as seen from the target.
     pub const fn inverse(self) -> &'static str {
         self.names().1
+    }
+
+    /// The name as seen from the end at which a step in `direction` begins.
+    pub const fn name(self, direction: Direction) -> &'static str {
+        match direction {
+            Direction::Forward => self.as_str(),
+            Direction::Inverse => self.inverse(),
+        }
+    }
+
+    /// The kind that is called `name` from one of its ends, and from which.
+    pub fn from_name(name: &str) -> Option<(Self, Direction)> {
+        let named = |direction| {
+            let kind = Self::ALL.into_iter().find(|kind| kind.name(direction) == name)?;
+            Some((kind, direction))
+        };
+        named(Direction::Forward).or_else(|| named(Direction::Inverse))
+    }
+
+    /// The direction that leads from parent to child, for the kinds that make the hierarchy.
+    pub const fn down(self) -> Option<Direction> {
+        match self {
+            Self::Contains | Self::Manages => Some(Direction::Forward),
+            Self::BelongsTo => Some(Direction::Inverse),
+            _ => None,
+        }
     }
 
     const fn names(self) -> (&'static str, &'static str) {
@@ -245,6 +291,14 @@ mod tests {
             assert!(names.insert(kind.as_str()) && names.insert(kind.inverse()), "{kind:?}");
         }
         assert_eq!(RelationshipKind::ConsumesFrom.inverse(), "CONSUMED_BY", "not PRODUCES_TO");
+        for direction in [Direction::Forward, Direction::Inverse] {
+            assert_eq!(direction.reversed().reversed(), direction);
+            for kind in RelationshipKind::ALL {
+                let read = RelationshipKind::from_name(kind.name(direction));
+                assert_eq!(read, Some((kind, direction)));
+            }
+        }
+        assert_eq!(RelationshipKind::from_name("PARTITIONED_INTO"), None);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Words for numbers, and the word that was probably meant.
+//! Words for numbers, the word that was probably meant, and texts as markup takes them.
 
 use std::fmt::Display;
 
@@ -24,6 +24,27 @@ pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> O
         .map(|word| (strsim::damerau_levenshtein(&written, &plain(word)), word))
         .filter(|(distance, word)| *distance <= (word.chars().count() / 3).max(1));
     distances.min_by_key(|(distance, _)| *distance).map(|(_, word)| word)
+}
+
+/// `text` as markup's text or attribute value. Characters that no document may hold become the
+/// replacement character.
+pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            '\n' | '\t' => out.push(c),
+            c if c.is_control() || ('\u{fffe}'..='\u{ffff}').contains(&c) => {
+                out.push(char::REPLACEMENT_CHARACTER);
+            }
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ fn entity(name: &str, cpu: f64) -> EntityState {
     let mut metrics = MetricSet::new(EntityKind::Broker);
     metrics.set(M::BROKER_CPU_USAGE, cpu);
     EntityState {
+        serving_brokers: Vec::new(),
         data_source: crate::domain::data_source::DataSource::Infrastructure,
         key: EntityKey::Broker { provider, cluster, broker_id: name.to_owned() },
         observed_at: UnixMillis(1),

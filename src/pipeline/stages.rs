@@ -93,7 +93,12 @@ impl Stages {
             tags.insert(key, value)?;
         }
         let environment = config.cycle.environment.as_ref().map(|text| text.parse()).transpose()?;
-        let synthesis = SynthesisConfig { account: config.account, environment, tags };
+        let synthesis = SynthesisConfig {
+            account: config.account,
+            environment,
+            tags,
+            serves: config.cycle.serves,
+        };
         let calendar = SteadyCalendar::new(clock.wall(), clock.monotonic());
         let began = calendar.at(clock.monotonic());
         let hybrid = config

@@ -238,6 +238,7 @@ impl TestWorld {
                 cycle_deadline: Duration::from_secs(15),
                 shutdown_deadline: Duration::from_secs(10),
                 relationships_every: Duration::from_secs(60),
+                serves: false,
                 environment: None,
                 tags: Default::default(),
             },

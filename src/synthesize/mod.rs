@@ -18,6 +18,7 @@ use std::ops::Deref;
 
 use crate::aggregate::EntityState;
 use crate::domain::account::AccountId;
+use crate::domain::attribute::{AttributeId, AttributeValue};
 use crate::domain::data_source::DataSource;
 use crate::domain::entity::{EmptyPart, EntityKey, EntityKind};
 use crate::domain::guid::EntityGuid;
@@ -37,6 +38,9 @@ pub struct SynthesisConfig {
     pub environment: Option<TagValue>,
     /// `tags.<key>` of every event.
     pub tags: Tags,
+    /// Whether it is told which brokers serve a topic: as many relationships as brokers times
+    /// topics, in the worst case.
+    pub serves: bool,
 }
 
 /// One entity, ready to be written as an event; derefs to its state.
@@ -141,13 +145,14 @@ pub struct Synthesis<'a> {
 pub struct Synthesizer {
     account: AccountId,
     labels: Labels,
+    serves: bool,
 }
 
 impl Synthesizer {
     /// A synthesizer for one account.
     pub fn new(config: SynthesisConfig) -> Self {
         let labels = Labels::new(config.environment.as_ref(), &config.tags);
-        Self { account: config.account, labels }
+        Self { account: config.account, labels, serves: config.serves }
     }
 
     /// The account.
@@ -220,25 +225,7 @@ impl Synthesizer {
         }
         for entity in &synthesis.entities {
             let cluster = clusters.get(&(entity.key.provider(), entity.key.cluster())).copied();
-            let mut wanted: Vec<(EntityGuid, RelationshipKind, EntityGuid)> = Vec::new();
-            match (entity.kind(), cluster) {
-                (EntityKind::Cluster, _) | (_, None) => {}
-                (EntityKind::Broker, Some(cluster)) => {
-                    wanted.push((cluster, RelationshipKind::Manages, entity.guid));
-                }
-                (_, Some(cluster)) => {
-                    wanted.push((cluster, RelationshipKind::Contains, entity.guid));
-                }
-            }
-            for topic in &entity.topics {
-                let key = EntityKey::Topic {
-                    provider: entity.key.provider().clone(),
-                    cluster: entity.key.cluster().to_owned(),
-                    topic: topic.clone(),
-                };
-                let target = EntityGuid::new(self.account, &key);
-                wanted.push((entity.guid, RelationshipKind::ConsumesFrom, target));
-            }
+            let wanted = self.wanted(entity, cluster);
             for (source, kind, target) in wanted {
                 let ends = present.get(&source).zip(present.get(&target));
                 let Some(((source_at, from), (target_at, to))) = ends else { continue };
@@ -259,6 +246,46 @@ impl Synthesizer {
             }
         }
         synthesis.relationships = relationships.into_values().collect();
+    }
+
+    /// What `entity` says of its relationships, whether the other ends are there or not. Each is
+    /// said once: that a group subscribes to a topic or processes it is what `CONSUMES_FROM` says,
+    /// for a group is seen by its committed offsets alone.
+    fn wanted(
+        &self,
+        entity: &Entity<'_>,
+        cluster: Option<EntityGuid>,
+    ) -> Vec<(EntityGuid, RelationshipKind, EntityGuid)> {
+        let mut wanted = Vec::new();
+        match (entity.kind(), cluster) {
+            (EntityKind::Cluster, _) | (_, None) => {}
+            (EntityKind::Broker, Some(cluster)) => {
+                wanted.push((cluster, RelationshipKind::Manages, entity.guid));
+            }
+            (_, Some(cluster)) => {
+                wanted.push((cluster, RelationshipKind::Contains, entity.guid));
+            }
+        }
+        let (provider, cluster) = (entity.key.provider(), entity.key.cluster());
+        for topic in &entity.topics {
+            let (provider, cluster) = (provider.clone(), cluster.to_owned());
+            let key = EntityKey::Topic { provider, cluster, topic: topic.clone() };
+            let topic = EntityGuid::new(self.account, &key);
+            wanted.push((entity.guid, RelationshipKind::ConsumesFrom, topic));
+        }
+        let broker = |broker_id: String| {
+            let (provider, cluster) = (provider.clone(), cluster.to_owned());
+            EntityGuid::new(self.account, &EntityKey::Broker { provider, cluster, broker_id })
+        };
+        if let Some(AttributeValue::Integer(id)) = entity.attributes.get(AttributeId::CoordinatorId)
+        {
+            let coordinator = broker(id.to_string());
+            wanted.push((entity.guid, RelationshipKind::CoordinatedBy, coordinator));
+        }
+        for id in entity.serving_brokers.iter().filter(|_| self.serves) {
+            wanted.push((broker(id.to_string()), RelationshipKind::Serves, entity.guid));
+        }
+        wanted
     }
 }
 
@@ -289,6 +316,7 @@ fn by_age(left: &EntityState, right: &EntityState) -> Ordering {
         .then_with(metrics)
         .then_with(|| left.attributes.iter().cmp(right.attributes.iter()))
         .then_with(|| left.topics.cmp(&right.topics))
+        .then_with(|| left.serving_brokers.cmp(&right.serving_brokers))
         .then_with(|| left.window.cmp(&right.window))
 }
 
@@ -307,11 +335,14 @@ fn merge(states: &[(EntityGuid, &EntityState)]) -> EntityState {
             merged.extras.set(name, value.clone());
         }
         merged.topics.extend(state.topics.iter().cloned());
+        merged.serving_brokers.extend(&state.serving_brokers);
         merged.observed_at = state.observed_at;
         merged.window = Window::union(merged.window, state.window);
     }
     merged.topics.sort();
     merged.topics.dedup();
+    merged.serving_brokers.sort_unstable();
+    merged.serving_brokers.dedup();
     merged
 }
 

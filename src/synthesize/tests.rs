@@ -13,6 +13,7 @@ fn synthesizer() -> Synthesizer {
         account: AccountId::try_from(1).unwrap(),
         environment: None,
         tags: Tags::default(),
+        serves: true,
     })
 }
 
@@ -39,6 +40,7 @@ fn state(kind: EntityKind, cluster: &str, name: &str, at: i64) -> EntityState {
         attributes: Attributes::default(),
         topics: Vec::new(),
         extras: Extras::default(),
+        serving_brokers: Vec::new(),
     }
 }
 
@@ -47,15 +49,47 @@ fn group(cluster: &str, name: &str, topics: &[&str]) -> EntityState {
     EntityState { topics, ..state(EntityKind::ConsumerGroup, cluster, name, 5) }
 }
 
+fn coordinated(mut group: EntityState, broker: i64) -> EntityState {
+    group.attributes.set(AttributeId::CoordinatorId, AttributeValue::Integer(broker));
+    group
+}
+
+/// Relationships of one cluster of `brokers`, where each of `topics` is led by `on` of them.
+fn volume(brokers: usize, topics: usize, on: usize, serves: bool) -> usize {
+    let mut states = vec![state(EntityKind::Cluster, "a", "", 1)];
+    for id in 0..brokers {
+        states.push(state(EntityKind::Broker, "a", &id.to_string(), 1));
+    }
+    for topic in 0..topics {
+        let serving = (0..on).map(|n| ((topic * 7 + n) % brokers) as i32);
+        let mut serving_brokers: Vec<_> = serving.collect();
+        serving_brokers.sort_unstable();
+        let topic = state(EntityKind::Topic, "a", &format!("t{topic}"), 1);
+        states.push(EntityState { serving_brokers, ..topic });
+    }
+    let synthesizer = Synthesizer { serves, ..synthesizer() };
+    synthesizer.synthesize(&states).relationships.len()
+}
+
+#[test]
+fn who_serves_what_is_told_on_demand() {
+    // A hundred brokers and fifty topics: 18 brokers a topic (6 partitions of 3 replicas) are
+    // seven times as many relationships, all brokers for every topic thirty-four times as many.
+    assert_eq!(volume(100, 50, 18, false), 150);
+    assert_eq!(volume(100, 50, 18, true), 150 + 900);
+    assert_eq!(volume(100, 50, 100, true), 150 + 5_000);
+}
+
 #[test]
 fn relationships_of_a_cluster() {
     use EntityKind::{Broker, Cluster, Queue, Topic};
     let states = [
         state(Cluster, "a", "", 1),
         state(Broker, "a", "1", 9),
-        state(Topic, "a", "t", 2),
+        EntityState { serving_brokers: vec![1, 7], ..state(Topic, "a", "t", 2) },
         state(Queue, "a", "q", 1),
-        group("a", "g", &["t", "gone"]),
+        coordinated(group("a", "g", &["t", "gone"]), 1),
+        coordinated(group("a", "h", &[]), 99),
         // Another cluster, without an entity of its own: its broker has no parent here.
         state(Broker, "b", "1", 1),
         state(Topic, "b", "gone", 1),
@@ -78,11 +112,14 @@ fn relationships_of_a_cluster() {
         .collect();
     got.sort();
     let expected = [
+        ("1", "SERVES", "t", 9),
         ("a", "CONTAINS", "g", 5),
+        ("a", "CONTAINS", "h", 5),
         ("a", "CONTAINS", "q", 1),
         ("a", "CONTAINS", "t", 2),
         ("a", "MANAGES", "1", 9),
         ("g", "CONSUMES_FROM", "t", 5),
+        ("g", "COORDINATED_BY", "1", 9),
     ];
     let expected = expected.map(|(a, kind, b, at)| (a.to_owned(), kind, b.to_owned(), at));
     assert_eq!(got, expected);

@@ -4,26 +4,21 @@
 //! (seconds or milliseconds), attributes. Points of metrics come in the form in which New Relic
 //! stores them, `{"eventType": "Metric", "metricName": "m", "m": {"type": "gauge", …}}`.
 //!
-//! Invariants: the file is read line by line; a line longer than [`LINE_BYTES_MAX`] is refused
-//! before it is held; the store stays below its cap and says what it dropped.
+//! Invariant: the store stays below its cap and says what it dropped.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read as _};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::super::complain;
+use super::super::{complain, json_lines};
 use crate::config::quantity::SizeText;
 use crate::domain::account::AccountId;
 use crate::domain::units::UnixMillis;
 use crate::nrql::store::{Cell, EventStore, NewEvent, StoreConfig};
 use crate::nrql::{MetricKind, MetricValue};
 
-/// The longest line, in bytes.
-const LINE_BYTES_MAX: u64 = 1 << 20;
-/// Bad lines that are told before reading stops.
-const PROBLEMS_MAX: usize = 10;
 /// Letters of an event type and of an attribute's name. Source: Event API limits.
 const NAME_LETTERS_MAX: usize = 255;
 
@@ -164,53 +159,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn read(&mut self, mut from: impl BufRead) {
-        let mut line = Vec::new();
-        for number in 1.. {
-            line.clear();
-            match from.by_ref().take(LINE_BYTES_MAX + 1).read_until(b'\n', &mut line) {
-                Ok(0) => return,
-                Ok(_) => {}
-                Err(error) => {
-                    self.problems.push(format!("{} cannot be read: {error}", self.name));
-                    return;
-                }
-            }
-            if line.len() as u64 > LINE_BYTES_MAX {
-                self.problem(number, &format!("the line is longer than {LINE_BYTES_MAX} bytes"));
-                return;
-            }
-            if !line.trim_ascii().is_empty()
-                && let Err(problem) = self.line(&line)
-            {
-                self.problem(number, &problem);
-            }
-            if self.problems.len() >= PROBLEMS_MAX {
-                return;
-            }
-        }
-    }
-
-    /// `what` may begin with the column that it is about, and a colon.
-    fn problem(&mut self, line: usize, what: &str) {
-        let gap = if what.starts_with(|first: char| first.is_ascii_digit()) { "" } else { " " };
-        self.problems.push(format!("{}:{line}:{gap}{what}", self.name));
-    }
-
-    fn line(&mut self, line: &[u8]) -> Result<(), String> {
-        match serde_json::from_slice(line.trim_ascii_end()) {
-            Ok(Value::Object(event)) => self.event(&event),
-            Ok(Value::Array(events)) => events.iter().try_for_each(|event| match event {
-                Value::Object(event) => self.event(event),
-                _ => Err("an event is a JSON object".to_owned()),
-            }),
-            Ok(_) => Err("an event is a JSON object".to_owned()),
-            Err(error) => {
-                let told = error.to_string();
-                let told = told.split(" at line ").next().unwrap_or_default();
-                Err(format!("{}: not JSON: {told}", error.column().max(1)))
-            }
-        }
+    fn read(&mut self, from: impl BufRead) {
+        let name = self.name;
+        self.problems = json_lines::read(name, from, |event| self.event(event));
     }
 
     fn event(&mut self, event: &Map<String, Value>) -> Result<(), String> {
@@ -220,7 +171,9 @@ impl<'a> Reader<'a> {
             None => return Err("the event has no eventType".to_owned()),
         };
         let timestamp = match (event.get("timestamp"), self.now) {
-            (Some(time), _) => instant(time).ok_or("timestamp must be a number since 1970")?,
+            (Some(time), _) => {
+                json_lines::instant(time).ok_or("timestamp must be a number since 1970")?
+            }
             (None, Now::At(now)) => now.plus_millis(-1),
             (None, Now::Latest) => {
                 return Err("the event has no timestamp: add one, or give --now".to_owned());
@@ -250,17 +203,6 @@ impl<'a> Reader<'a> {
         });
         Ok(())
     }
-}
-
-/// Seconds or milliseconds since 1970; decimals of milliseconds are ignored.
-fn instant(value: &Value) -> Option<UnixMillis> {
-    if let Some(whole) = value.as_i64() {
-        return Some(UnixMillis::from_seconds_or_millis(whole));
-    }
-    let number = value.as_f64().filter(|number| number.abs() < 1e15)?;
-    #[expect(clippy::cast_possible_truncation, reason = "below 10^15")]
-    let whole = number as i64;
-    Some(UnixMillis::from_seconds_or_millis(whole))
 }
 
 fn cell<'v>(name: &str, value: &'v Value) -> Result<Option<Cell<'v>>, String> {
@@ -352,7 +294,7 @@ mod tests {
         let problems = read(&long, Now::Latest).expect_err("too long");
         assert!(problems[0].contains("x.ndjson:1: the line is longer"), "{problems:?}");
         let many = "7\n".repeat(100);
-        assert_eq!(read(&many, Now::Latest).expect_err("bad").len(), PROBLEMS_MAX);
+        assert_eq!(read(&many, Now::Latest).expect_err("bad").len(), 10);
     }
 
     #[test]

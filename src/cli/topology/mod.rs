@@ -1,6 +1,10 @@
-//! `shakedown topology`: files that say what an estate should have.
+//! `shakedown topology`: what an estate should have, and what it has and how that is related.
 
+mod check;
+mod graph;
 mod import;
+mod path;
+mod source;
 
 use std::path::{Path, PathBuf};
 
@@ -36,6 +40,12 @@ enum TopologyVerb {
     Schema,
     /// Writes the topology that an estate has at this moment, as a file to begin with.
     Import(import::ImportArgs),
+    /// Writes entities and relationships as a tree, a picture, or a file for other programs.
+    Graph(graph::GraphArgs),
+    /// Shows how one entity is related to another, over whatever lies between.
+    Path(path::PathArgs),
+    /// Finds relationships that cannot be: dangling, circular, doubled, between the wrong kinds.
+    Check(check::CheckArgs),
 }
 
 impl TopologyArgs {
@@ -46,6 +56,9 @@ impl TopologyArgs {
             TopologyVerb::Lint { files, format: ReportFormat::Json } => lint_json(&files),
             TopologyVerb::Schema => print(&schema_text()),
             TopologyVerb::Import(args) => args.run(),
+            TopologyVerb::Graph(args) => args.run(),
+            TopologyVerb::Path(args) => args.run(),
+            TopologyVerb::Check(args) => args.run(),
         }
     }
 }

@@ -123,6 +123,7 @@ impl FleetModel {
             window: Some(Window::of(moment.window_ms)),
             attributes,
             topics,
+            serving_brokers: Vec::new(),
             extras: Extras::default(),
         }
     }

@@ -11,7 +11,8 @@ use crate::sim::time::SimTime;
 
 pub const CHECK: Check = Check {
     name: "relationships",
-    promise: "clusters manage their brokers, contain topics and groups; groups consume topics",
+    promise: "clusters manage their brokers, contain topics and groups; groups consume topics, \
+        and connect to the broker that coordinates them",
     class: Class::Oracle,
     examine,
 };

@@ -1,6 +1,6 @@
 //! The objects that a fleet has, as the entities and relationships they must become.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::guid::{Identity, expected};
 use crate::sim::check::record::{FleetRecord, Record};
@@ -68,9 +68,14 @@ pub fn ever(record: &Record) -> Vec<Object> {
     record.fleets.iter().flat_map(|(name, fleet)| of_fleet(record, name, fleet)).collect()
 }
 
-/// New Relic's word for a relationship that the pipeline tells of: it knows no `CONSUMES_FROM`.
+/// New Relic's word for a relationship that the pipeline tells of: it knows neither
+/// `CONSUMES_FROM` nor `COORDINATED_BY`.
 pub fn stored_kind(told: &str) -> &str {
-    if told == "CONSUMES_FROM" { "CONSUMES" } else { told }
+    match told {
+        "CONSUMES_FROM" => "CONSUMES",
+        "COORDINATED_BY" => "CONNECTS_TO",
+        same => same,
+    }
 }
 
 /// Relationships that must (`End`) or may (`Ever`) be stored.
@@ -90,6 +95,7 @@ pub fn relationships(record: &Record, moment: Moment) -> BTreeSet<Edge> {
             edges.insert((root.clone(), kind.to_owned(), child.guid));
         }
         edges.extend(consumption(record, cluster, fleet, until));
+        edges.extend(coordination(record, cluster, fleet, until));
     }
     edges
 }
@@ -112,6 +118,45 @@ fn consumption(
         let source = object(record, "MESSAGE_QUEUE_CONSUMER_GROUP", cluster, Some(group)).guid;
         let target = object(record, "MESSAGE_QUEUE_TOPIC", cluster, Some(topic)).guid;
         (source, stored_kind("CONSUMES_FROM").to_owned(), target)
+    };
+    pairs.into_iter().map(edge).collect()
+}
+
+/// Groups connect to their coordinators: to the one that has described them since before `until`,
+/// or, where `until` is the end, to all that ever did.
+fn coordination(
+    record: &Record,
+    cluster: &str,
+    fleet: &FleetRecord,
+    until: SimTime,
+) -> BTreeSet<Edge> {
+    let mut pairs: BTreeSet<(&str, i32)> = BTreeSet::new();
+    let mut lately: BTreeMap<&str, (SimTime, BTreeSet<i32>)> = BTreeMap::new();
+    for seen in fleet.journal.all() {
+        let Observed::Groups { described: true, groups } = &seen.what else { continue };
+        for truth in groups {
+            pairs.insert((truth.group.as_ref(), truth.coordinator));
+            let (since, named) =
+                lately.entry(truth.group.as_ref()).or_insert_with(|| (seen.at, BTreeSet::new()));
+            if seen.at <= until {
+                named.clear();
+                *since = seen.at;
+            }
+            named.insert(truth.coordinator);
+        }
+    }
+    if until < record.end {
+        pairs.retain(|(group, broker)| {
+            let known =
+                lately.get(group).filter(|(since, named)| *since <= until && named.len() == 1);
+            known.is_some_and(|(_, named)| named.contains(broker))
+        });
+    }
+    let edge = |(group, broker): (&str, i32)| {
+        let source = object(record, "MESSAGE_QUEUE_CONSUMER_GROUP", cluster, Some(group)).guid;
+        let own = broker.to_string();
+        let target = object(record, "MESSAGE_QUEUE_BROKER", cluster, Some(&own)).guid;
+        (source, stored_kind("COORDINATED_BY").to_owned(), target)
     };
     pairs.into_iter().map(edge).collect()
 }

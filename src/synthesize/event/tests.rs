@@ -27,6 +27,7 @@ fn synthesizer(environment: Option<&str>, tags: &[(&str, &str)]) -> Synthesizer 
         account: AccountId::try_from(1_234_567).unwrap(),
         environment: environment.map(|text| text.parse().unwrap()),
         tags: all,
+        serves: false,
     })
 }
 
@@ -39,6 +40,7 @@ fn state(key: EntityKey) -> EntityState {
         attributes: Attributes::default(),
         topics: Vec::new(),
         extras: Extras::default(),
+        serving_brokers: Vec::new(),
         key,
     }
 }

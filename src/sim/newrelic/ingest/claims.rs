@@ -205,7 +205,7 @@ pub(in crate::sim::newrelic) const CLAIMS: &[Claim] = &[
     ),
     claim(
         "relationships",
-        "our rules read MessageQueueRelationship events; CONSUMES_FROM becomes CONSUMES",
+        "our rules read MessageQueueRelationship events; CONSUMES_FROM becomes CONSUMES, COORDINATED_BY CONNECTS_TO",
         Assumed,
         "our own event and rules, not in the public catalogue",
     ),

@@ -3,29 +3,9 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+pub use crate::domain::words::escape;
 use crate::sim::report::timeline::clock;
 use crate::sim::time::SimTime;
-
-/// `text` as markup's text or attribute value. Characters that no document may hold become the
-/// replacement character.
-pub fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            '\n' | '\t' => out.push(c),
-            c if c.is_control() || ('\u{fffe}'..='\u{ffff}').contains(&c) => {
-                out.push(char::REPLACEMENT_CHARACTER);
-            }
-            c => out.push(c),
-        }
-    }
-    out
-}
 
 /// JSON that may stand in a script element: nothing in it can end the element.
 pub fn json(value: &impl serde::Serialize) -> String {
