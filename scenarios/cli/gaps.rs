@@ -270,7 +270,9 @@ fn of_new_relic() -> Result<(), Failed> {
     ];
     expect(&output, 0, &told)?;
     let imported = ask(&["topology", "import"], &key)?;
-    expect(&imported, 0, &["[[queues]]", "name = \"invoices\"", "requiredBrokers = 2"])?;
+    let told =
+        ["[[queues]]", "name = \"invoices\"", "requiredBrokers = 3", "topics = [\"orders\"]"];
+    expect(&imported, 0, &told)?;
     expect(&ask(&gaps, "NRAK-WRONG")?, 4, &["New Relic cannot be asked", "NEW_RELIC_API_KEY"])?;
     expect(&ask(&gaps, "")?, 2, &["no user key", "set NEW_RELIC_API_KEY"])?;
     drop(served);

@@ -1,19 +1,29 @@
-//! What a `MessageQueue` event says of its entity's presence and configuration.
+//! What a `MessageQueue` event says of its entity's presence and configuration, and a
+//! `MessageQueueRelationship` event of which group reads which topic.
 //!
 //! Source: the attributes that the pipeline streams; `docs/METRICS.md` lists them.
 //!
 //! Not modelled: whether the event's GUID is the one of its key. Another writer's events may carry
 //! other GUIDs, and its entities are there all the same.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Map, Value};
 
 use super::gap::Observed;
+use crate::domain::account::AccountId;
 use crate::domain::entity::{EmptyPart, EntityKey, EntityKind};
+use crate::domain::guid::EntityGuid;
 use crate::domain::provider::Provider;
+use crate::domain::relationship::RelationshipKind;
 use crate::domain::units::UnixNanos;
 
 /// Type of the events that entities are made of.
 pub const EVENT_TYPE: &str = "MessageQueue";
+/// Type of the events that relationships are made of.
+pub const RELATIONSHIP_EVENT_TYPE: &str = "MessageQueueRelationship";
+/// What their `relationshipType` says of a group and a topic that it reads.
+pub const READS: RelationshipKind = RelationshipKind::ConsumesFrom;
 
 /// Attributes that [`observed`] looks at.
 pub const ATTRIBUTES: [&str; 10] = [
@@ -63,6 +73,61 @@ pub fn observed(
             count(attributes, REPLICATION_FACTOR).and_then(|n| u16::try_from(n).ok());
     }
     Ok(observed)
+}
+
+/// A group and a topic that it reads, by their GUIDs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Subscription {
+    /// The group.
+    pub group: EntityGuid,
+    /// The topic.
+    pub topic: EntityGuid,
+}
+
+impl Subscription {
+    /// The subscription between two GUIDs in wire form; `None` if they are not those of a group
+    /// and of a topic.
+    pub fn between(group: &str, topic: &str) -> Option<Self> {
+        let of = |text, kind| EntityGuid::parse_wire(text).ok().filter(|guid| guid.kind() == kind);
+        let group = of(group, EntityKind::ConsumerGroup)?;
+        Some(Self { group, topic: of(topic, EntityKind::Topic)? })
+    }
+
+    /// What a relationship's event says; `None` if it is about something else.
+    pub fn of_event(attributes: &Map<String, Value>) -> Option<Self> {
+        let text = |name| attributes.get(name).and_then(Value::as_str);
+        if text("relationshipType")? != READS.as_str() {
+            return None;
+        }
+        Self::between(text("sourceEntityGuid")?, text("targetEntityGuid")?)
+    }
+}
+
+/// Topics' names by group, for those of `subscriptions` of which both ends were observed.
+pub fn topics_by_group(
+    observed: &[Observed],
+    subscriptions: &BTreeSet<Subscription>,
+) -> BTreeMap<EntityKey, Vec<String>> {
+    let accounts: BTreeSet<AccountId> =
+        subscriptions.iter().map(|subscription| subscription.group.account()).collect();
+    let is_end =
+        |key: &EntityKey| matches!(key.kind(), EntityKind::ConsumerGroup | EntityKind::Topic);
+    let mut keys: BTreeMap<EntityGuid, &EntityKey> = BTreeMap::new();
+    for account in accounts {
+        let ends = observed.iter().map(|seen| &seen.key).filter(|key| is_end(key));
+        keys.extend(ends.map(|key| (EntityGuid::new(account, key), key)));
+    }
+    let mut topics: BTreeMap<EntityKey, Vec<String>> = BTreeMap::new();
+    for Subscription { group, topic } in subscriptions {
+        if let (Some(group), Some(topic)) = (keys.get(group), keys.get(topic)) {
+            topics.entry((*group).clone()).or_default().push(topic.name().to_owned());
+        }
+    }
+    for topics in topics.values_mut() {
+        topics.sort_unstable();
+        topics.dedup();
+    }
+    topics
 }
 
 fn key(attributes: &Map<String, Value>) -> Result<EntityKey, EventFault> {
@@ -174,6 +239,32 @@ mod tests {
         check(json!(12.0), json!(null), (Some(12), None));
         check(json!(1.5), json!(65_536), (None, None));
         check(json!(-1), json!("3"), (None, None));
+    }
+
+    #[test]
+    fn subscriptions_name_both_ends() {
+        let account = AccountId::try_from(7).expect("valid");
+        let (provider, cluster) = (|| Provider::Kafka, || "c".to_owned());
+        let topic =
+            EntityKey::Topic { provider: provider(), cluster: cluster(), topic: "t".into() };
+        // The same name, so the same identifier: only the type tells it from the topic.
+        let group =
+            EntityKey::Group { provider: provider(), cluster: cluster(), group: "t".into() };
+        let wire = |key: &EntityKey| EntityGuid::new(account, key).wire();
+        let event = |kind: &str, source: &EntityKey, target: &EntityKey| {
+            let event = json!({ "relationshipType": kind, "sourceEntityGuid": wire(source),
+                "targetEntityGuid": wire(target) });
+            Subscription::of_event(event.as_object().expect("an object"))
+        };
+        assert_eq!(event("CONTAINS", &group, &topic), None);
+        assert_eq!(event("CONSUMES_FROM", &topic, &group), None);
+        let found = event("CONSUMES_FROM", &group, &topic);
+        let subscriptions: BTreeSet<Subscription> = found.into_iter().collect();
+        let seen = |key: &EntityKey| Observed::new(key.clone(), UnixNanos(0));
+        let observed = [seen(&topic), seen(&group), seen(&group)];
+        let topics = topics_by_group(&observed, &subscriptions);
+        assert_eq!(topics, BTreeMap::from([(group.clone(), vec!["t".to_owned()])]));
+        assert!(topics_by_group(&[seen(&group)], &subscriptions).is_empty());
     }
 
     #[test]

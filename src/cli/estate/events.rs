@@ -1,13 +1,13 @@
 //! An estate as a file of events describes it.
 //!
 //! Each line holds an event as the Event API takes it, or a list of them. Events of other types
-//! than `MessageQueue` are left out, and counted.
+//! than `MessageQueue` and `MessageQueueRelationship` are left out, and counted.
 //!
 //! Invariants: the file is read line by line, and a line longer than [`LINE_BYTES_MAX`] is refused
 //! before it is held; the instant that the estate is about is the newest event's, so the same file
 //! gives the same report at any time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read as _};
 use std::path::Path;
 
@@ -18,7 +18,9 @@ use crate::cli::input;
 use crate::domain::entity::EntityKey;
 use crate::domain::units::{UnixMillis, UnixNanos};
 use crate::domain::words::counted;
-use crate::hybrid::event::{EVENT_TYPE, observed};
+use crate::hybrid::event::{
+    EVENT_TYPE, RELATIONSHIP_EVENT_TYPE, Subscription, observed, topics_by_group,
+};
 use crate::hybrid::gap::Observed;
 
 /// The longest line, in bytes: an Event API request holds no more.
@@ -68,6 +70,7 @@ fn read_from(name: &str, mut from: impl BufRead) -> Result<Estate, SourceError> 
 struct Reader {
     /// Memory is bounded by the entities: of each only the newest event is kept.
     entities: BTreeMap<EntityKey, Observed>,
+    subscriptions: BTreeSet<Subscription>,
     others: u64,
     problems: Vec<String>,
 }
@@ -92,9 +95,16 @@ impl Reader {
     }
 
     fn event(&mut self, event: &Map<String, Value>) -> Result<(), String> {
-        if event.get("eventType").and_then(Value::as_str) != Some(EVENT_TYPE) {
-            self.others += 1;
-            return Ok(());
+        match event.get("eventType").and_then(Value::as_str) {
+            Some(EVENT_TYPE) => {}
+            Some(RELATIONSHIP_EVENT_TYPE) => {
+                self.subscriptions.extend(Subscription::of_event(event));
+                return Ok(());
+            }
+            _ => {
+                self.others += 1;
+                return Ok(());
+            }
         }
         let Some(at) = event.get("timestamp").and_then(Value::as_i64) else {
             return Err("`timestamp` is missing\nhelp: write seconds or milliseconds since \
@@ -127,11 +137,13 @@ impl Reader {
         };
         let notes = (self.others > 0).then(|| {
             let others = counted(self.others, "event");
-            format!("{others} of {name} left out: not of type {EVENT_TYPE}")
+            format!("{others} of {name} left out: of other types than {EVENT_TYPE}")
         });
+        let observed: Vec<Observed> = self.entities.into_values().collect();
         Ok(Estate {
             source: name.to_owned(),
-            observed: self.entities.into_values().collect(),
+            subscriptions: topics_by_group(&observed, &self.subscriptions),
+            observed,
             now: UnixNanos(now.0),
             notes: notes.into_iter().collect(),
             ..Estate::default()
@@ -158,7 +170,7 @@ mod tests {
             .replace('\n', " ")
         };
         let (old, new) = (event(1_700_000_000, "t", 1), event(1_700_000_009_000, "t", 2));
-        let other = r#"{"eventType":"MessageQueueRelationship","timestamp":1}"#;
+        let other = r#"{"eventType":"QueueSample","timestamp":1}"#;
         let list = format!("[{}, {}]", event(1_700_000_001, "u", 3), event(1_700_000_002, "t", 9));
         let text = format!("{new}\n\n{old}\n{other}\n{list}");
         let estate = read_text(&text).expect("valid");
@@ -166,7 +178,7 @@ mod tests {
             estate.observed.iter().map(|seen| (seen.key.name(), seen.partitions)).collect();
         assert_eq!(found, [("t", Some(2)), ("u", Some(3))]);
         assert_eq!(estate.now, UnixNanos(1_700_000_009_000_000_000));
-        assert_eq!(estate.notes, ["1 event of x.jsonl left out: not of type MessageQueue"]);
+        assert_eq!(estate.notes, ["1 event of x.jsonl left out: of other types than MessageQueue"]);
     }
 
     #[test]

@@ -89,6 +89,15 @@ impl std::str::FromStr for KafkaCluster {
     }
 }
 
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// Entities alone; subscriptions if they cost nothing.
+    Entities,
+    /// Which group reads which topic, too.
+    Subscriptions,
+}
+
 /// What an estate has.
 #[derive(Debug, Default)]
 pub struct Estate {
@@ -137,7 +146,7 @@ impl SourceArgs {
     ///
     /// # Errors
     /// The source cannot be asked.
-    pub fn read(&self, newrelic: &NewRelicArgs) -> Result<Estate, SourceError> {
+    pub fn read(&self, newrelic: &NewRelicArgs, wanted: Wanted) -> Result<Estate, SourceError> {
         if let Some(path) = &self.events {
             return events::read(path);
         }
@@ -148,7 +157,7 @@ impl SourceArgs {
         let local = LocalSet::new();
         if self.newrelic {
             let client = newrelic::Client::new(ports, newrelic)?;
-            return local.block_on(&runtime, client.read());
+            return local.block_on(&runtime, client.read(wanted));
         }
         local.block_on(&runtime, kafka::read(&ports, &self.kafka))
     }

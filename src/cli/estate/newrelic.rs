@@ -12,24 +12,28 @@
 //!
 //! Not modelled: more than [`FACETS_MAX`] entities of a type with GUIDs that are no base64url.
 
+use std::fmt::Write as _;
+
 use http::Uri;
 use serde_json::{Map, Value};
 
-use super::{Estate, NewRelicArgs, SourceError};
+use super::{Estate, NewRelicArgs, SourceError, Wanted};
 use crate::domain::account::AccountId;
 use crate::domain::entity::EntityKind;
 use crate::domain::units::{UnixMillis, UnixNanos};
 use crate::domain::words::counted_as;
-use crate::hybrid::event::{ATTRIBUTES, EVENT_TYPE, observed};
+use crate::hybrid::event::{
+    ATTRIBUTES, EVENT_TYPE, READS, RELATIONSHIP_EVENT_TYPE, Subscription, observed, topics_by_group,
+};
 use crate::newrelic::nerdgraph::NrqlAnswer;
 use crate::newrelic::{ApiKey, NerdGraph, NerdGraphConfig, NerdGraphError};
 use crate::ports::Ports;
 
 /// Facets that NRQL gives at most (`LIMIT MAX`). Source: NRQL reference, "LIMIT".
 const FACETS_MAX: usize = 5_000;
-/// Characters of a GUID's wire form.
-const GUID_CHARACTERS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-/// Last characters of GUIDs that a query is narrowed to at most: they hold 36 bits of it.
+/// Characters of a GUID's wire form; `LIKE` takes small and capital letters for the same.
+const GUID_CHARACTERS: &str = "abcdefghijklmnopqrstuvwxyz0123456789-_";
+/// Last characters of GUIDs that a query is narrowed to at most: they hold 24 bits of the hash.
 const SUFFIX_MAX: usize = 6;
 
 pub(super) struct Client<P: Ports> {
@@ -72,37 +76,51 @@ impl<P: Ports> Client<P> {
         Ok(Self { nerdgraph, account, window_seconds, facets_max: FACETS_MAX })
     }
 
-    pub(super) async fn read(&self) -> Result<Estate, SourceError> {
+    pub(super) async fn read(&self, wanted: Wanted) -> Result<Estate, SourceError> {
         let mut estate =
             Estate { source: format!("New Relic (account {})", self.account), ..Estate::default() };
         let mut left_out = 0;
         for kind in EntityKind::ALL {
-            let mut suffixes = vec![String::new()];
-            while let Some(suffix) = suffixes.pop() {
-                let answer = self.ask(kind, &suffix).await?;
-                // The latest end: an entity that was seen between two queries is not from after it.
-                estate.now = estate.now.max(answer.metadata.time_window.end.into());
-                if answer.results.len() >= self.facets_max {
-                    if suffix.len() >= SUFFIX_MAX {
-                        return Err(self.too_many(&suffix));
-                    }
-                    suffixes.extend(GUID_CHARACTERS.chars().map(|last| format!("{last}{suffix}")));
-                    continue;
-                }
-                for row in &answer.results {
-                    left_out += u64::from(!take(row, &mut estate));
-                }
-            }
+            let rows = self.all(Question::Entities(kind), &mut estate.now).await?;
+            left_out += rows.iter().map(|row| u64::from(!take(row, &mut estate))).sum::<u64>();
         }
         if left_out > 0 {
             let rows = counted_as(left_out, "entity", "entities");
             estate.notes.push(format!("{rows} left out: without the attributes of a key"));
         }
+        if wanted == Wanted::Subscriptions {
+            let rows = self.all(Question::Subscriptions, &mut estate.now).await?;
+            let subscriptions = rows.iter().filter_map(subscription).collect();
+            estate.subscriptions = topics_by_group(&estate.observed, &subscriptions);
+        }
         Ok(estate)
     }
 
-    async fn ask(&self, kind: EntityKind, suffix: &str) -> Result<NrqlAnswer, SourceError> {
-        let query = query(kind, suffix, self.window_seconds);
+    /// All rows of a question, asked in as many parts as it takes; `now` becomes the latest end of
+    /// their time windows, so that nothing was seen after it.
+    async fn all(
+        &self,
+        question: Question,
+        now: &mut UnixNanos,
+    ) -> Result<Vec<Map<String, Value>>, SourceError> {
+        let mut rows = Vec::new();
+        let mut suffixes = vec![String::new()];
+        while let Some(suffix) = suffixes.pop() {
+            let answer = self.ask(question, &suffix).await?;
+            *now = (*now).max(answer.metadata.time_window.end.into());
+            if answer.results.len() < self.facets_max {
+                rows.extend(answer.results);
+            } else if suffix.len() < SUFFIX_MAX {
+                suffixes.extend(GUID_CHARACTERS.chars().map(|last| format!("{last}{suffix}")));
+            } else {
+                return Err(self.too_many(&suffix));
+            }
+        }
+        Ok(rows)
+    }
+
+    async fn ask(&self, question: Question, suffix: &str) -> Result<NrqlAnswer, SourceError> {
+        let query = question.query(suffix, self.window_seconds);
         self.nerdgraph.nrql(self.account, &query).await.map_err(|error| {
             let help = match &error {
                 NerdGraphError::Key(_) => "set NEW_RELIC_API_KEY to a user key of this account",
@@ -124,20 +142,47 @@ impl<P: Ports> Client<P> {
     }
 }
 
-/// The latest attributes of all entities of `kind` whose GUIDs end with `suffix`.
-fn query(kind: EntityKind, suffix: &str, window_seconds: u64) -> String {
-    let latest = ATTRIBUTES.iter().map(|name| format!("latest(`{name}`) AS '{name}'"));
-    let latest: Vec<String> = latest.collect();
-    let narrowed = match suffix {
-        "" => String::new(),
-        suffix => format!(" AND entityGuid LIKE '%{suffix}'"),
-    };
-    format!(
-        "SELECT latest(timestamp) AS 'seen', {} FROM {EVENT_TYPE} WHERE entityType = '{}'{narrowed} \
-         FACET entityGuid SINCE {window_seconds} seconds ago LIMIT MAX",
-        latest.join(", "),
-        kind.type_name()
-    )
+/// What New Relic is asked.
+#[derive(Debug, Clone, Copy)]
+enum Question {
+    /// The latest attributes of all entities of a kind.
+    Entities(EntityKind),
+    /// Which group reads which topic.
+    Subscriptions,
+}
+
+impl Question {
+    /// The query, narrowed to entities (of subscriptions: groups) whose GUIDs end with `suffix`.
+    fn query(self, suffix: &str, window_seconds: u64) -> String {
+        let (mut select, mut condition) = ("latest(timestamp) AS 'seen'".to_owned(), String::new());
+        let (from, facet, guid) = match self {
+            Self::Entities(kind) => {
+                for name in ATTRIBUTES {
+                    let _ = write!(select, ", latest(`{name}`) AS '{name}'");
+                }
+                let _ = write!(condition, "entityType = '{}'", kind.type_name());
+                (EVENT_TYPE, "entityGuid", "entityGuid")
+            }
+            Self::Subscriptions => {
+                let _ = write!(condition, "relationshipType = '{}'", READS.as_str());
+                let facet = "sourceEntityGuid, targetEntityGuid";
+                (RELATIONSHIP_EVENT_TYPE, facet, "sourceEntityGuid")
+            }
+        };
+        if !suffix.is_empty() {
+            let _ = write!(condition, " AND {guid} LIKE '%{suffix}'");
+        }
+        format!(
+            "SELECT {select} FROM {from} WHERE {condition} FACET {facet} \
+             SINCE {window_seconds} seconds ago LIMIT MAX"
+        )
+    }
+}
+
+/// The subscription of a row that is faceted by its two ends.
+fn subscription(row: &Map<String, Value>) -> Option<Subscription> {
+    let [group, topic] = row.get("facet")?.as_array()?.as_slice() else { return None };
+    Subscription::between(group.as_str()?, topic.as_str()?)
 }
 
 /// Takes one row in; whether it names an entity.
@@ -154,3 +199,6 @@ fn take(row: &Map<String, Value>, estate: &mut Estate) -> bool {
         Err(_) => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

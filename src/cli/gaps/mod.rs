@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
-use super::estate::{NewRelicArgs, SourceArgs};
+use super::estate::{NewRelicArgs, SourceArgs, Wanted};
 use super::topology::load;
 use super::{Exit, complain, input, print, print_json};
 use crate::config::quantity::DurationText;
@@ -79,7 +79,7 @@ impl GapsArgs {
             ));
             return Exit::InvalidFile;
         }
-        let estate = match self.source.read(&self.newrelic) {
+        let estate = match self.source.read(&self.newrelic, Wanted::Entities) {
             Ok(estate) => estate,
             Err(error) => return error.tell(),
         };

@@ -2,8 +2,8 @@
 //!
 //! The names are all short words over letters that shift between the parts of a key (`:`), that
 //! escapes are made of (`%`, `2`, `5`, `3`, `A`, `7`, `C`), and that look alike; counted through,
-//! so that no identity occurs twice by construction. So `a:` + `b` and `a` + `:b`, `%3A` and `:`, and
-//! the same names in several kinds, providers and virtual hosts are all among them.
+//! so that no identity occurs twice by construction. So `a:` + `b` and `a` + `:b`, `%3A` and `:`,
+//! and the same names in several kinds, providers and virtual hosts are all among them.
 //!
 //! `SHAKEDOWN_GUID_IDENTITIES=10000000` sets how many identities are tried in all.
 

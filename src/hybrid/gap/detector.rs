@@ -1,8 +1,10 @@
 //! The comparison itself.
 //!
-//! Cost: one look-up of a hash table for each observation, then one pass over the topology; no key
-//! is copied, except for the cluster of a broker that nobody asked for. Only what is unexpected is
-//! sorted.
+//! Cost: for each observation one comparison with the key that is next in the topology, or one
+//! look-up of a hash table where that is another one, then one pass over the topology. Observations
+//! in the order of their keys, as the pipeline has them, are so read side by side with the topology.
+//! No key is copied, except for the cluster of a broker that nobody asked for; only what is
+//! unexpected is sorted.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -32,12 +34,22 @@ impl Observed {
         Self { key, last_seen, partitions: None, replication_factor: None }
     }
 
-    /// Of several observations of one entity the greatest counts: the latest; of equally late ones
-    /// the one that knows more, then the one with greater figures, so that order does not matter.
-    fn rank(&self) -> (UnixNanos, bool, bool, Option<u32>, Option<u16>) {
-        let (partitions, factor) = (self.partitions, self.replication_factor);
-        (self.last_seen, partitions.is_some(), factor.is_some(), partitions, factor)
+    fn sighting(&self) -> Sighting {
+        let Self { last_seen, partitions, replication_factor, .. } = *self;
+        Sighting { last_seen, partitions, replication_factor }
     }
+}
+
+/// What was seen of an entity that is known otherwise: small, so that looking at the sightings of
+/// a topology in its order stays within few lines of memory, whatever the order of observations.
+///
+/// Of several sightings of one entity the greatest counts: the latest; of equally late ones the
+/// one that knows more and has greater figures, so that order does not matter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Sighting {
+    last_seen: UnixNanos,
+    partitions: Option<u32>,
+    replication_factor: Option<u16>,
 }
 
 /// Since when somebody has been looking.
@@ -161,7 +173,7 @@ impl Detector {
                     counts.missing += 1;
                     report.missing[kind].push(entity.key);
                 }
-                Some(seen) if self.is_stale(seen, now) => {
+                Some(seen) if self.is_stale(seen.last_seen, now) => {
                     counts.stale += 1;
                     let (last_seen, age) = (seen.last_seen, now.since(seen.last_seen));
                     report.stale.push(Stale { key: entity.key, last_seen, age });
@@ -191,8 +203,8 @@ impl Detector {
         }
     }
 
-    fn is_stale(&self, seen: &Observed, now: UnixNanos) -> bool {
-        self.exceeds(now.nanos_since(seen.last_seen))
+    fn is_stale(&self, last_seen: UnixNanos, now: UnixNanos) -> bool {
+        self.exceeds(now.nanos_since(last_seen))
     }
 
     fn exceeds(&self, nanos: i128) -> bool {
@@ -200,15 +212,17 @@ impl Detector {
     }
 
     fn sightings<'o>(&self, observed: &'o [Observed]) -> Sightings<'o> {
-        let mut best: Vec<Option<&Observed>> = vec![None; self.topology.len()];
+        let mut best: Vec<Option<Sighting>> = vec![None; self.topology.len()];
         let mut unexpected = Vec::new();
+        let mut next = 0;
         for seen in observed {
-            match self.topology.position(&seen.key) {
+            let is_next = self.topology.at(next).is_some_and(|entity| *entity.key == seen.key);
+            let place = if is_next { Some(next) } else { self.topology.position(&seen.key) };
+            match place {
                 Some(place) => {
-                    let best = &mut best[place];
-                    if best.is_none_or(|best| best.rank() < seen.rank()) {
-                        *best = Some(seen);
-                    }
+                    next = place + 1;
+                    // None is less than any sighting.
+                    best[place] = best[place].max(Some(seen.sighting()));
                 }
                 None => unexpected.push(seen),
             }
@@ -218,10 +232,10 @@ impl Detector {
 
     /// Fresh entities that nobody asked for, each once, sorted by key.
     fn unexpected<'o>(&self, sightings: &Sightings<'o>, now: UnixNanos) -> Vec<&'o Observed> {
-        let fresh = |seen: &&&Observed| !self.is_stale(seen, now);
+        let fresh = |seen: &&&Observed| !self.is_stale(seen.last_seen, now);
         let mut found: Vec<&Observed> =
             sightings.unexpected.iter().filter(fresh).copied().collect();
-        found.sort_by_key(|seen| (&seen.key, Reverse(seen.rank())));
+        found.sort_by_key(|seen| (&seen.key, Reverse(seen.sighting())));
         found.dedup_by(|later, first| later.key == first.key);
         found
     }
@@ -251,13 +265,13 @@ impl Detector {
 /// What was observed, sorted into desired and not.
 struct Sightings<'o> {
     /// The observation that counts, for each entity of the topology.
-    best: Vec<Option<&'o Observed>>,
+    best: Vec<Option<Sighting>>,
     /// Everything else, as it came.
     unexpected: Vec<&'o Observed>,
 }
 
 /// Settings of a fresh entity that differ from its plan; what is not known does not differ.
-fn compare<'a>(key: &'a EntityKey, plan: &Plan, seen: &Observed, out: &mut Vec<Mismatch<'a>>) {
+fn compare<'a>(key: &'a EntityKey, plan: &Plan, seen: &Sighting, out: &mut Vec<Mismatch<'a>>) {
     let Plan::Topic { partitions, replication_factor } = plan else { return };
     let mut field = |field, expected: Option<u32>, actual: Option<u32>| {
         if let (Some(expected), Some(actual)) = (expected, actual)
