@@ -26,6 +26,7 @@ use write::{by_label, by_source, counter, gauge, histogram};
 use crate::pipeline::Snapshot;
 use crate::pipeline::health::{Health, HealthStatus, assess};
 
+mod extensions;
 mod platform;
 mod resilience;
 mod write;
@@ -58,6 +59,7 @@ impl Collector for Scrape {
         self.cycles(&mut encoder)?;
         self.sources(&mut encoder)?;
         self.events(&mut encoder)?;
+        extensions::encode(&self.snapshot, &mut encoder)?;
         resilience::encode(&self.snapshot, &mut encoder)
     }
 }
