@@ -123,8 +123,8 @@ impl Resolver<'_> {
             let ms = duration.0.as_millis();
             if !(least..=HOUR_MS).contains(&ms) {
                 let message = format!("`{key}` is {duration}");
-                let help = format!("allowed: {least}ms to 1h");
-                self.report("out_of_range", &place.key(key), message, &help);
+                let help = if least == 0 { "allowed: 0s to 1h" } else { "allowed: 1s to 1h" };
+                self.report("out_of_range", &place.key(key), message, help);
             }
             i64::try_from(ms).unwrap_or(i64::MAX)
         };
@@ -280,7 +280,7 @@ impl Resolver<'_> {
                 return Form::Threshold { expression, levels, otherwise };
             }
             _ => {
-                let message = format!("`{}` is neither of the three kinds", table.name);
+                let message = format!("`{}` is of none of the three kinds", table.name);
                 let help = "give `expression` alone, `parts` alone, or `expression` with `levels` \
                             and `otherwise`";
                 self.report("conflict", &place, message, help);

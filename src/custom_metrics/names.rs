@@ -187,6 +187,8 @@ impl Names<'_> {
             }));
         }
         all.retain(|name| self.find(name).is_some());
+        all.sort_unstable();
+        all.dedup();
         let near = Catalogue::nearest(written, all.iter().map(String::as_str));
         near.into_iter().map(str::to_owned).collect()
     }

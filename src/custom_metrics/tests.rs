@@ -154,7 +154,7 @@ fn every_problem_is_told_with_its_place_and_a_fix() {
     one("1 + broker.cpu.usege", 4..20, "broker.cpu.usege", "`broker.cpu.usage`");
     one("1 + topic.lag", 4..13, "nothing of a broker", "METRICS.md");
     one("rack + 1", 0..4, "is a text, not a number", "numeric");
-    one("(1 > 0) * 2", 1..6, "is a condition, not a number", "if(");
+    one("(1 > 0) * 2", 0..7, "is a condition, not a number", "if(");
     one("NOT 1", 4..5, "not a condition", "compare");
     one("rack = 1", 7..8, "a number, not a text", "");
     one("average(broker.cpu.usage)", 0..25, "means nothing", "clamp_max");

@@ -27,6 +27,7 @@ use crate::hybrid::mode::Mode;
 use crate::pipeline::Snapshot;
 use crate::pipeline::health::{Health, HealthStatus, assess};
 
+mod extensions;
 mod platform;
 mod resilience;
 mod write;
@@ -59,6 +60,7 @@ impl Collector for Scrape {
         self.cycles(&mut encoder)?;
         self.sources(&mut encoder)?;
         self.events(&mut encoder)?;
+        extensions::encode(&self.snapshot, &mut encoder)?;
         resilience::encode(&self.snapshot, &mut encoder)
     }
 }

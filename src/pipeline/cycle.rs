@@ -135,11 +135,7 @@ impl<P: Ports> Pipeline<P> {
         staged: Staged,
         now: UnixMillis,
     ) -> CycleReport {
-        let mut kinds = Counts::new();
-        // Sources give samples of one kind in a row.
-        for run in samples.chunk_by(|left, right| left.subject.kind() == right.subject.kind()) {
-            add(&mut kinds, run[0].subject.kind().label(), run.len() as u64);
-        }
+        let kinds = kinds_of(samples);
         let relationships =
             if self.relationships_due(now) { staged.relationship_events } else { Vec::new() };
         let relationships_count = relationships.len() as u64;
@@ -157,10 +153,9 @@ impl<P: Ports> Pipeline<P> {
         }
         let mut rejected = staged.rejected.clone();
         add_all(&mut rejected, &staged.unsynthesized);
-        let figures = Arc::new(staged.figures);
         self.status.update(|status| {
-            status.figures_left_out += figures.left_out();
-            status.figures = figures;
+            status.figures_left_out += staged.figures.left_out();
+            status.figures = Arc::new(staged.figures);
             status.book_collections(&sources);
             let ledger = &mut status.ledger;
             add_all(&mut ledger.collected, &kinds);
@@ -251,6 +246,16 @@ impl<P: Ports> Pipeline<P> {
         self.status.observe(self.ports.clock());
         self.status.tell(&CycleNews::Ended(report));
     }
+}
+
+/// Numbers of `samples` by kind.
+fn kinds_of(samples: &[RawSample<'_>]) -> Counts {
+    let mut kinds = Counts::new();
+    // Sources give samples of one kind in a row.
+    for run in samples.chunk_by(|left, right| left.subject.kind() == right.subject.kind()) {
+        add(&mut kinds, run[0].subject.kind().label(), run.len() as u64);
+    }
+    kinds
 }
 
 /// Collects from one source within `deadline`; the answer and the time it took.

@@ -431,3 +431,54 @@ proptest! {
         prop_assert_eq!(one.is_ok(), other.is_ok());
     }
 }
+
+#[test]
+fn a_mapping_fills_what_the_tables_leave_absent() {
+    use crate::domain::extra::{Combine, ExtraValue};
+    let mapping = |sources: &[&str], target, factor| CustomMapping {
+        origin: Origin::NriKafka,
+        subject: SubjectKind::Broker,
+        sources: sources.iter().map(|name| (*name).to_owned()).collect(),
+        target,
+        factor,
+    };
+    let custom = MappingTarget::Custom { name: "gc.pause.ms".into(), combine: Combine::Last };
+    let cpu = MappingTarget::Metric(MetricId::BROKER_CPU_USAGE);
+    let mappings = CustomMappings::new(vec![
+        mapping(&["absent", "gc.seconds"], custom, 1_000.0),
+        mapping(&["cpu.of.mine"], cpu, 100.0),
+    ]);
+    let sample = |fields: &[(&'static str, f64)]| {
+        let subject = Subject::Broker { broker_id: 1 };
+        let mut raw = RawSample::new(Origin::NriKafka, "c", subject, UnixMillis(5));
+        for (name, value) in fields {
+            raw.number(*name, *value);
+        }
+        raw
+    };
+    let check = |fields: &[(&'static str, f64)], cpu: Option<f64>, pause: Option<f64>| {
+        let raw = sample(fields);
+        let canonical = transform_with(&raw, &mappings).expect("valid");
+        assert_eq!(canonical.metrics.get(MetricId::BROKER_CPU_USAGE), cpu, "{fields:?}");
+        let found = canonical.extras.first().map(|extra| extra.value.clone());
+        assert_eq!(found, pause.map(ExtraValue::Number), "{fields:?}");
+    };
+    check(&[("gc.seconds", 0.25), ("cpu.of.mine", 0.5)], Some(50.0), Some(250.0));
+    check(&[("system.cpuPercent", 7.0), ("cpu.of.mine", 0.5)], Some(7.0), None);
+    // Out of the catalogue's range: left out, with a warning.
+    check(&[("gc.seconds", 1.0), ("cpu.of.mine", 2.0)], None, Some(1_000.0));
+    let raw = sample(&[("cpu.of.mine", 0.5)]);
+    assert!(transform(&raw).is_err(), "without the mapping there is no metric");
+}
+
+#[test]
+fn without_mappings_nothing_more_is_allocated() {
+    let subject = Subject::Broker { broker_id: 1 };
+    let mut raw = RawSample::new(Origin::NriKafka, "c", subject, UnixMillis(5));
+    raw.number("system.cpuPercent", 7.0).number("broker.diskUsedPercent", 3.0);
+    let none = CustomMappings::default();
+    let _warm = transform(&raw);
+    let plain = allocation_counter::measure(|| drop(transform(&raw)));
+    let with = allocation_counter::measure(|| drop(transform_with(&raw, &none)));
+    assert_eq!((plain.count_total, with.count_total), (0, 0));
+}

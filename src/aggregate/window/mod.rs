@@ -1,8 +1,8 @@
 //! Tumbling windows of time over entities' readings. Pure.
 //!
 //! A reading belongs to the window `[start, start + size)` that its own time falls into; windows
-//! begin at multiples of their size since 1970. A window is told once, when the clock has passed its
-//! end by the allowed lateness: until then late readings amend it, after that they are dropped.
+//! begin at multiples of their size since 1970. A window is told once, when the clock has passed
+//! its end by the allowed lateness: until then late readings amend it, after that they are dropped.
 //!
 //! Invariants:
 //! - Every reading is counted, or dropped for a reason that is counted.

@@ -172,8 +172,8 @@ pub struct MappingTable {
     /// The metric: a name of the catalogue or a new one.
     #[schemars(length(min = 1, max = 255), extend("examples" = ["gc.pause.ms"]))]
     pub target: String,
-    /// Unit of the raw values: bytes, kB, MB, GB, KiB, MiB, GiB, those per second (`MiB/s`), ns, us,
-    /// ms, s, min, h, `/s`, `/min`, `/h`, `%`, fraction, count. As the target's when absent.
+    /// Unit of the raw values: bytes, kB, MB, GB, KiB, MiB, GiB, those per second (`MiB/s`), ns,
+    /// us, ms, s, min, h, `/s`, `/min`, `/h`, `%`, fraction, count. As the target's when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit_in: Option<String>,
     /// Unit of the target; the catalogue's metrics have theirs.

@@ -34,6 +34,15 @@ totals that a source sends beside them are used only when there are no such rows
 - A value outside its range, or not finite, is left out and counted; the rest of its sample stays.
 ";
 
+const TAIL: &str = "
+## Metrics of your own
+
+A `[[metric]]` in `pipeline.toml` derives further metrics from those above by an expression in \
+NRQL; a `[[mapping]]` makes a metric of a raw field that no table names. They stand in the same \
+events. `MessageQueueWindow` events have figures over spans of time, named after the metric: \
+`.mean`, `.min`, `.max`, `.last`, `.sum`. [EXTENDING.md](EXTENDING.md) explains all three.
+";
+
 /// The text of `docs/METRICS.md`.
 pub fn document() -> String {
     let mut text = HEAD.to_owned();
@@ -45,6 +54,7 @@ pub fn document() -> String {
     for (alias, name) in ALIASES {
         push(&mut text, format_args!("| `{alias}` | `{name}` |\n"));
     }
+    text.push_str(TAIL);
     text
 }
 

@@ -33,6 +33,16 @@ fn full() -> (Snapshot, Moment) {
     failures.insert("unreachable".to_owned(), 1);
     let missing = snapshot.ledger.missing.entry("kafka/orders".to_owned()).or_default();
     missing.insert("broker/connect".to_owned(), 1);
+    snapshot.hooks = vec![crate::hooks::HookStats {
+        name: "sane".to_owned(),
+        passed: 5,
+        dropped: [("out_of_range".to_owned(), 1)].into(),
+        took_ns: 2_500_000,
+        ..Default::default()
+    }];
+    snapshot.windows =
+        Some(crate::aggregate::window::WindowStats { counted: 9, closed: 2, ..Default::default() });
+    snapshot.ledger.metrics_absent.insert("stalled/missing_input".to_owned(), 3);
     snapshot.ledger.unsynthesized.insert("too_many_attributes".to_owned(), 1);
     (snapshot, now)
 }

@@ -265,6 +265,26 @@ fn an_evicted_part_leaves_the_whole_unknown() {
     assert_eq!(told.roll_ups, []);
 }
 
+#[test]
+fn memory_does_not_grow_with_time() {
+    let peak = |cycles: i64| {
+        let info = allocation_counter::measure(|| {
+            let windows = windows();
+            for cycle in 0..cycles {
+                let now = cycle * 15_000;
+                for name in ["1", "2", "3"] {
+                    let values = [(M::BROKER_CPU_USAGE, 1.5), (M::BROKER_MESSAGES_IN, 7.0)];
+                    observe(&windows, &Said::new(EntityKind::Broker, name, now, &values), now);
+                }
+                windows.advance(at(now));
+            }
+        });
+        info.bytes_max
+    };
+    let (few, many) = (peak(40), peak(2_000));
+    assert!(few > 0 && many as f64 <= few as f64 * 1.1, "{few} bytes became {many}");
+}
+
 /// Readings of a source that does not contradict itself: what it says is a function of entity,
 /// time and source.
 fn said() -> impl Strategy<Value = Said> {
