@@ -41,5 +41,6 @@ fn trials() -> Result<Vec<Trial>, String> {
 }
 
 fn trial(trial: run::Trial) -> Trial {
-    Trial::test(trial.name.clone(), move || trial.run().map_err(|failure| failure.to_string().into()))
+    let name = trial.name.clone();
+    Trial::test(name, move || trial.run().map_err(|failure| failure.to_string().into()))
 }

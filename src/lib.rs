@@ -3,6 +3,7 @@
 pub mod adapters;
 pub mod aggregate;
 pub mod alerts;
+pub mod bdd;
 pub mod cli;
 pub mod collect;
 pub mod config;

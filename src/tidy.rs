@@ -72,6 +72,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "config",
         ],
     ),
+    ("bdd", &["domain", "config", "hybrid", "nrql", "dashboards", "sim"]),
     ("adapters", &["domain", "ports", "rt"]),
     // Not the pure rooms that make the figures: the oracle must not judge them by themselves.
     (

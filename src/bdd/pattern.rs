@@ -22,10 +22,7 @@ const HOLES: [(&str, &str); 7] = [
     ("percent", r"(\d+(?:\.\d+)?) ?%"),
     ("duration", r"(\d+(?:\.\d+)? ?(?:ms|s|m|min|h|d))"),
     ("mode", r"(infrastructure|simulation|hybrid)"),
-    (
-        "entity",
-        r#"(cluster "[^"]+"|(?:broker|topic|group) "[^"]+" of "[^"]+")"#,
-    ),
+    ("entity", r#"(cluster "[^"]+"|(?:broker|topic|group) "[^"]+" of "[^"]+")"#),
 ];
 
 /// What a hole took.

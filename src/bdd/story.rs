@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::config::quantity::DurationText;
+use crate::dashboards::Dashboard;
 use crate::domain::account::AccountId;
 use crate::domain::entity::EntityKey;
 use crate::domain::guid::EntityGuid;
-use crate::nrql::{QueryResult, Value};
+use crate::nrql::{NrqlError, QueryResult, Value};
 use crate::sim::run::{self, Filled, Network, Options, RunReport};
 use crate::sim::scenario::{HybridSpec, KafkaSpec, Scenario, write};
 use crate::sim::seed::Seed;
@@ -44,6 +45,8 @@ pub struct Ran {
 pub struct Story {
     /// The situation.
     pub scenario: Scenario,
+    /// A dashboard that a step has described.
+    pub dashboard: Option<Dashboard>,
     /// The run, once there was one.
     pub ran: Option<Ran>,
 }
@@ -67,7 +70,7 @@ impl Story {
             sometimes: Vec::new(),
             expect: Default::default(),
         };
-        Self { scenario, ran: None }
+        Self { scenario, dashboard: None, ran: None }
     }
 
     /// The cluster called `name`, which a step has described.
@@ -119,7 +122,15 @@ impl Story {
 }
 
 impl Ran {
-    /// What New Relic answers to `query` at the end of the run.
+    /// What New Relic answers to `query` at the end of the run, as dashboards ask.
+    ///
+    /// # Errors
+    /// What is wrong with the query.
+    pub fn nrql(&self, query: &str) -> Result<QueryResult, NrqlError> {
+        self.filled.nrql(query)
+    }
+
+    /// The same as a step needs it.
     ///
     /// # Errors
     /// What is wrong with the query.

@@ -21,7 +21,11 @@ pub(super) const STEPS: &[Step] = &[
         join,
     ),
     given("the pipeline collects every {duration}", "Time between two cycles.", interval),
-    when("broker {count} of {string} is down from {duration} for {duration}", "It crashes and returns.", down),
+    when(
+        "broker {count} of {string} is down from {duration} for {duration}",
+        "It crashes and returns.",
+        down,
+    ),
     when(
         "the pipeline cannot reach broker {count} of {string} from {duration} for {duration}",
         "The network between the two is cut.",

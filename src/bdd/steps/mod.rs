@@ -1,7 +1,7 @@
 //! The catalogue of steps, one file per subject.
 
 use super::pattern::Args;
-use super::story::{Story, StepResult};
+use super::story::{StepResult, Story};
 
 mod dashboards;
 mod fleet;

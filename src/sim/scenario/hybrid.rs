@@ -112,6 +112,7 @@ fn add_fleet(form: &mut TopologyForm, name: &str, spec: &KafkaSpec) {
         form.clusters.push(ClusterForm {
             provider: "kafka".to_owned(),
             name: name.to_owned(),
+            // As many as are listed.
             required_brokers: None,
             bootstrap_servers: Vec::new(),
         });

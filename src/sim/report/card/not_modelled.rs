@@ -13,7 +13,7 @@ const TURMOIL: Part = ("Network and hosts (turmoil)", include_str!("../../turmoi
 const REST: [Part; 6] = [
     ("Disk", include_str!("../../disk.rs")),
     ("Kafka fleet", include_str!("../../fleet/mod.rs")),
-    ("Load", include_str!("../../workload/mod.rs")),
+    ("Load", include_str!("../../../workload/mod.rs")),
     ("New Relic", include_str!("../../newrelic/mod.rs")),
     ("Entities", include_str!("../../newrelic/entities/mod.rs")),
     ("Oracle", include_str!("../../oracle/mod.rs")),
