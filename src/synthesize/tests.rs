@@ -142,6 +142,7 @@ fn a_relationship_as_event() {
     let of = |kind: EntityKind| EntityGuid::new(synthesizer.account(), &key(kind, "a\"", "t"));
     let expected = [
         ("clusterName", "a\"".to_owned()),
+        ("dataSource", "infrastructure".to_owned()),
         ("eventType", "MessageQueueRelationship".to_owned()),
         ("relationshipType", "CONTAINS".to_owned()),
         ("sourceEntityGuid", of(EntityKind::Cluster).wire()),

@@ -67,6 +67,8 @@ pub struct HybridReport {
     pub partial_clusters: u64,
     /// Settings that are not as desired.
     pub mismatches: u64,
+    /// Entities with such settings.
+    pub mismatched: u64,
     /// Fresh entities that nobody desired.
     pub unexpected: u64,
     /// Desired entities that the watch is too young to miss.
@@ -230,11 +232,16 @@ fn report(found: &GapReport<'_>, filled: ByKind<u64>, unfilled: u64) -> HybridRe
     for key in found.all_missing() {
         missing[key.kind()] += 1;
     }
+    // One entity's mismatches follow each other.
+    let mut mismatched: Vec<&EntityKey> =
+        found.mismatches.iter().map(|mismatch| mismatch.key).collect();
+    mismatched.dedup();
     HybridReport {
         missing,
         stale: found.stale.len() as u64,
         partial_clusters: found.partial_clusters.len() as u64,
         mismatches: found.mismatches.len() as u64,
+        mismatched: mismatched.len() as u64,
         unexpected: found.unexpected.len() as u64,
         pending: found.pending.len() as u64,
         coverage: found.coverage,

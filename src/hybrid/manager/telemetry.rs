@@ -28,6 +28,19 @@ struct CoverageEvent<'a> {
     filled: u64,
     #[serde(rename = "coverage.percentage")]
     percentage: f64,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    others: Option<Others>,
+}
+
+/// Gaps that belong to no single type.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Others {
+    partial_clusters: u64,
+    /// Entities with a setting that is not as desired.
+    mismatched: u64,
+    unexpected: u64,
+    unfilled: u64,
 }
 
 #[derive(Serialize)]
@@ -79,7 +92,7 @@ impl Telling<'_> {
     }
 
     fn coverage(&self, report: &HybridReport) -> Vec<ToldEvent> {
-        let event = |entity_type, counts: &KindCoverage, filled| {
+        let event = |entity_type, counts: &KindCoverage, filled, others| {
             let event = CoverageEvent {
                 event_type: COVERAGE_EVENT_TYPE,
                 timestamp: self.at.0,
@@ -91,15 +104,22 @@ impl Telling<'_> {
                 pending: counts.pending,
                 filled,
                 percentage: counts.percent(),
+                others,
             };
             write(COVERAGE_EVENT_TYPE, &event)
         };
         let by_kind = report.coverage.by_kind.iter().filter(|(_, counts)| counts.desired() > 0);
         let mut events: Vec<ToldEvent> = by_kind
-            .map(|(kind, counts)| event(kind.type_name(), counts, report.filled[kind]))
+            .map(|(kind, counts)| event(kind.type_name(), counts, report.filled[kind], None))
             .collect();
         let filled = report.filled.values().sum();
-        events.push(event("ALL", &report.coverage.overall(), filled));
+        let others = Others {
+            partial_clusters: report.partial_clusters,
+            mismatched: report.mismatched,
+            unexpected: report.unexpected,
+            unfilled: report.unfilled,
+        };
+        events.push(event("ALL", &report.coverage.overall(), filled, Some(others)));
         events
     }
 

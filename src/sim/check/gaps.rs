@@ -96,7 +96,14 @@ impl Telling<'_> {
     /// Whether none of its events was lost on the way.
     fn is_whole(&self) -> bool {
         let number = |name| self.whole.and_then(|whole| whole.number(name));
-        ["missing", "stale"].iter().all(|gap| number(gap) == Some(self.count(gap) as f64))
+        let told = [
+            ("missing", "missing"),
+            ("stale", "stale"),
+            ("partialClusters", "partial"),
+            ("unexpected", "unexpected"),
+        ];
+        told.iter().all(|(name, gap)| number(name) == Some(self.count(gap) as f64))
+            && number("mismatched") == Some(self.count("mismatch") as f64)
     }
 }
 

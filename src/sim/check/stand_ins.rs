@@ -10,10 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::record::{CycleRecord, PipelineRecord, Record, StoredEvent};
-use super::{Check, Class, Finding};
+use super::{Check, Class, Finding, conservation};
 use crate::hybrid::mode::Mode;
 use crate::sim::oracle::gap::{Desired, Sightings};
 use crate::sim::oracle::guid::{Identity, expected};
+use crate::sim::oracle::presence;
 use crate::sim::time::SimTime;
 
 pub const CHECK: Check = Check {
@@ -39,6 +40,7 @@ fn examine(record: &Record) -> Finding {
         return finding;
     };
     let by_cycle = by_cycle(record);
+    let whole = is_whole(record);
     for event in &record.newrelic.stand_ins {
         finding.examine();
         marks(&mut finding, record, &desired, event);
@@ -53,7 +55,7 @@ fn examine(record: &Record) -> Finding {
                 once(&mut finding, cycle, told);
                 placed(&mut finding, &desired, &sightings, cycle, told);
             }
-            if is_complete(record, life, cycle) {
+            if whole && is_complete(record, cycle) {
                 filled(&mut finding, &desired, &sightings, cycle, told);
             }
         }
@@ -91,11 +93,19 @@ fn by_cycle(record: &Record) -> BTreeMap<SimTime, Told> {
     cycles
 }
 
-/// Whether everything that the cycle told must be stored by now.
-fn is_complete(record: &Record, life: &PipelineRecord, cycle: &CycleRecord) -> bool {
-    let late = cycle.ended + STORING_MAX > record.end || record.is_clock_set(cycle);
-    let alone = crate::sim::oracle::presence::is_alone(record, cycle);
-    !late && alone && !life.crashed && !life.lost_events() && record.newrelic.evicted == 0
+/// Whether nothing of what was told was lost.
+fn is_whole(record: &Record) -> bool {
+    let lost =
+        |life: &PipelineRecord| life.lost_events() || (life.crashed && life.ledger.staged > 0);
+    !record.pipelines.iter().any(lost)
+        && conservation::missing(record) == 0
+        && record.newrelic.evicted == 0
+        && record.broken.is_none()
+}
+
+/// Whether what the cycle told must be stored by now, and is known to be its own.
+fn is_complete(record: &Record, cycle: &CycleRecord) -> bool {
+    cycle.ended + STORING_MAX <= record.end && presence::is_alone(record, cycle)
 }
 
 fn marks(finding: &mut Finding, record: &Record, desired: &Desired, event: &StoredEvent) {

@@ -6,6 +6,7 @@ use super::cycle::{CycleEvents, CycleView};
 use super::guid::Identity;
 use crate::sim::check::record::{CycleRecord, FleetRecord, Record};
 use crate::sim::fleet::MetadataTruth;
+use crate::sim::time::SimTime;
 
 /// Objects of `cluster` that a cycle which says that it missed nothing has seen: the cluster, what
 /// every description of it named, and the groups that were described.
@@ -44,6 +45,22 @@ pub fn is_alone(record: &Record, cycle: &CycleRecord) -> bool {
         cycle.wall.0 + length
     };
     let overlaps = |other: &CycleRecord| other.wall.0 <= to(cycle) && cycle.wall.0 <= to(other);
-    let others = record.pipelines.iter().flat_map(|life| &life.cycles);
-    others.filter(|other| overlaps(other)).count() == 1 && !record.is_clock_set(cycle)
+    let others = || record.pipelines.iter().flat_map(|life| &life.cycles);
+    let (from, to) = (cycle.wall, to(cycle));
+    let leaps = |other: &CycleRecord| {
+        other.started != cycle.started && leapt_into(record, other, from.0, to)
+    };
+    others().filter(|other| overlaps(other)).count() == 1
+        && !others().any(leaps)
+        && !record.is_clock_set(cycle)
+}
+
+/// Whether the clock, set while `cycle` ran, showed it any of these times.
+fn leapt_into(record: &Record, cycle: &CycleRecord, wall_from: i64, wall_to: i64) -> bool {
+    record.skews().any(|(from, to, offset_ms)| {
+        let (from, to) = (from.max(cycle.started), to.min(cycle.ended));
+        let shown =
+            |at: SimTime| record.scenario.epoch().plus(at.since_start()).plus_millis(offset_ms).0;
+        from <= to && shown(from) <= wall_to && wall_from <= shown(to)
+    })
 }
