@@ -110,17 +110,20 @@ fn cpu() -> Duration {
     Duration::from_nanos(nanos.expect("the first field is nanoseconds"))
 }
 
-/// Nanoseconds for each of `count`, of the fastest of several rounds of about 50 ms at least.
+/// Nanoseconds for each of `count`, of the fastest of five rounds of 20 ms at least.
 fn nanos_each<T>(count: usize, mut work: impl FnMut() -> T) -> f64 {
-    let repeats = (200_000 / count).max(1);
-    let best = (0..7).map(|_| {
+    const ROUND: Duration = Duration::from_millis(20);
+    let mut round = |repeats: u32| {
         let start = cpu();
         for _ in 0..repeats {
             black_box(work());
         }
         cpu() - start
-    });
-    best.min().unwrap_or_default().as_nanos() as f64 / (repeats * count) as f64
+    };
+    let once = round(1).max(Duration::from_nanos(1));
+    let repeats = u32::try_from(ROUND.as_nanos() / once.as_nanos()).unwrap_or(u32::MAX).max(1);
+    let best = (0..5).map(|_| round(repeats)).min().unwrap_or_default();
+    best.as_nanos() as f64 / (f64::from(repeats) * count as f64)
 }
 
 /// Every figure of one size: name, value.

@@ -17,7 +17,9 @@ use super::user::UserRecord;
 use super::{CATALOGUE, CheckResult, examine};
 use crate::domain::units::UnixMillis;
 use crate::sim::fault::FaultSpec;
+use crate::sim::fleet::{GroupTruth, Observation, Observed};
 use crate::sim::oracle::guid::{Identity, expected};
+use crate::sim::oracle::objects::{self, Moment};
 use crate::sim::scenario;
 use crate::sim::seed::Seed;
 use crate::sim::time::SimTime;
@@ -222,6 +224,52 @@ fn figures_that_nothing_explains_are_found() {
         let found = said.finding.violations.iter().any(|v| v.what.contains(what));
         assert!(found, "{what}: {:?}", said.finding.violations);
     }
+}
+
+/// Brokers that the oracle wants group `g` to be coordinated by, after these descriptions: at the
+/// end, and at any time.
+fn coordinators(described: &[(u64, i32)]) -> [Vec<i32>; 2] {
+    let mut record = steady();
+    let account = record.scenario.pipeline.account_id;
+    let fleet = record.fleets.get_mut("orders").expect("the only one");
+    (fleet.brokers, fleet.groups) = (vec![1, 2], ["g".to_owned()].into());
+    let described = described.iter().map(|(seconds, coordinator)| Observation {
+        at: at(*seconds),
+        broker: *coordinator,
+        client_id: "shakedown".into(),
+        what: Observed::Groups {
+            described: true,
+            groups: vec![GroupTruth {
+                group: "g".into(),
+                state: "Stable",
+                members: 1,
+                protocol: "range".into(),
+                coordinator: *coordinator,
+            }],
+        },
+    });
+    fleet.journal = Answers::new(described.collect());
+    [Moment::End, Moment::Ever].map(|moment| {
+        let edges = objects::relationships(&record, moment);
+        let of = |type_name: &str, own: &str| {
+            expected(account, &Identity::new(type_name, "orders", Some(own))).1
+        };
+        let group = of("MESSAGE_QUEUE_CONSUMER_GROUP", "g");
+        let is_told = |broker: &i32| {
+            let broker = of("MESSAGE_QUEUE_BROKER", &broker.to_string());
+            edges.contains(&(group.clone(), "CONNECTS_TO".to_owned(), broker))
+        };
+        [1, 2].into_iter().filter(is_told).collect()
+    })
+}
+
+#[test]
+fn coordinators_are_owed_once_they_have_settled() {
+    assert_eq!(coordinators(&[(20, 1), (290, 1)]), [vec![1], vec![1]]);
+    assert_eq!(coordinators(&[(20, 1), (40, 2), (290, 2)]), [vec![2], vec![1, 2]]);
+    assert_eq!(coordinators(&[(20, 1), (290, 2)]), [vec![], vec![1, 2]], "it moved just now");
+    assert_eq!(coordinators(&[(290, 1)]), [vec![], vec![1]], "it was never told of before");
+    assert_eq!(coordinators(&[]).concat(), Vec::<i32>::new());
 }
 
 #[test]
