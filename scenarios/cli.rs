@@ -395,8 +395,7 @@ const CASES: &[Case] = &[
         &[
             "broken.json:15:30: error[shape]",
             "error[unknown-attribute] page “Overview”, “Health”",
-            "did you mean cluster.health.score?",
-            "error[threshold-order]",
+            "did you mean cluster.health.score",
             "error[overlap] page “Overview”, “Lag”",
             "error[sum-of-gauge]",
         ],

@@ -9,8 +9,8 @@ use super::trial::CAUSES;
 
 const HEAD: &str = "# Dashboards
 
-Made of the templates and the tables of `src/dashboards/`; a test compares this file with them. Write
-it anew with `SHAKEDOWN_BLESS=1 cargo test --lib dashboards::document`.
+Made of the templates and the tables of `src/dashboards/`; a test compares this file with them.
+Write it anew with `SHAKEDOWN_BLESS=1 cargo test --lib dashboards::document`.
 
 ```sh
 shakedown dashboards list
@@ -33,11 +33,11 @@ Exit codes: 0 all is well, 1 a widget shows nothing, 2 usage, 3 a dashboard is n
   rates and levels come anew with every cycle.
 - An axis has one unit; thresholds lie within the metric's range, the worse one on the worse side.
 - Widgets never overlap, pages have at most 30, and every page has straight edges.
-- Every widget shows something in the built-in run, in which consumers stall, brokers crash, replicas
-  fall behind, disks fill up and New Relic is away.
+- Every widget shows something in the built-in run, in which consumers stall, brokers crash,
+  replicas fall behind, disks fill up and New Relic is away.
 
-`{{cluster}}` filters every query about entities; `filters=cluster,environment,provider` adds others.
-`environment` is no default: events have that attribute only where the pipeline is told one.
+`{{cluster}}` filters every query about entities; `filters=cluster,environment,provider` adds
+others. `environment` is no default: events have that attribute only where the pipeline is told one.
 ";
 
 fn document() -> String {

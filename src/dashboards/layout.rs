@@ -5,7 +5,8 @@
 //!
 //! Invariants:
 //! - Widgets share no cell, none leaves the grid, none is smaller than its kind can be read at.
-//! - A page holds no more than [`WIDGETS_ADVISED_MAX`] widgets; what is beyond goes to further pages.
+//! - A page holds no more than [`WIDGETS_ADVISED_MAX`] widgets; what is beyond goes to further
+//!   pages.
 //! - The result depends on the widgets and their order alone.
 
 use super::model::{Layout, Visualization};

@@ -5,7 +5,7 @@
 //! limits from "Dashboard limits".
 //!
 //! Invariants:
-//! - The JSON of a dashboard is a function of the model alone, and reading it gives the model again.
+//! - The JSON of a dashboard is a function of the model alone; reading it gives the model again.
 //! - What is shipped names metrics by [`crate::domain::metric::MetricId`], so it cannot ask for one
 //!   that nobody sends, add up samples of a level, or mix units on one axis.
 //! - Nothing here reads a clock or asks anybody: answers to queries come from the caller.

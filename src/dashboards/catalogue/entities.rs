@@ -194,27 +194,27 @@ fn broker_detail(_: &Parameters) -> Vec<DraftPage> {
                 distribution("Latency distribution", M::BROKER_REQUEST_LATENCY, 10.0, 50),
             ],
         ),
-        DraftPage::new(
-            "Replication",
-            "Whether replicas keep up",
-            vec![
-                total("Under-replicated", M::BROKER_UNDER_REPLICATED).key(),
-                total("Offline replicas", M::BROKER_REPLICAS_OFFLINE),
-                entities_with(
-                    "Controllers",
-                    Broker,
-                    Condition::AtLeast(M::BROKER_IS_CONTROLLER, 1.0),
-                ),
-                total_trend(
-                    "In-sync replicas",
-                    &[(M::BROKER_ISR_SHRINKS, "Fell out"), (M::BROKER_ISR_EXPANDS, "Came back")],
-                ),
-                trend_by_entity("Under-replicated partitions", M::BROKER_UNDER_REPLICATED),
-                shares("Leaders", M::BROKER_LEADER_PARTITIONS, 20),
-                unhealthy_brokers(90.0).size(8, 4),
-            ],
-        ),
+        broker_replication(),
     ]
+}
+
+fn broker_replication() -> DraftPage {
+    DraftPage::new(
+        "Replication",
+        "Whether replicas keep up",
+        vec![
+            total("Under-replicated", M::BROKER_UNDER_REPLICATED).key(),
+            total("Offline replicas", M::BROKER_REPLICAS_OFFLINE),
+            entities_with("Controllers", Broker, Condition::AtLeast(M::BROKER_IS_CONTROLLER, 1.0)),
+            total_trend(
+                "In-sync replicas",
+                &[(M::BROKER_ISR_SHRINKS, "Fell out"), (M::BROKER_ISR_EXPANDS, "Came back")],
+            ),
+            trend_by_entity("Under-replicated partitions", M::BROKER_UNDER_REPLICATED),
+            shares("Leaders", M::BROKER_LEADER_PARTITIONS, 20),
+            unhealthy_brokers(90.0).size(8, 4),
+        ],
+    )
 }
 
 fn topic_overview(_: &Parameters) -> Vec<DraftPage> {

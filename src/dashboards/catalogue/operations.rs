@@ -28,8 +28,8 @@ pub(super) const OPERATIONS: Template = Template {
         "13: ranges by name (width: 10, buckets: 50), 0 to 500 ms; it ended at 20 ms.",
         "21: thresholds are parameters (10,000 and 100,000 messages by default).",
         "27: time to catch up instead of the age of the last commit, which Kafka does not tell.",
-        "28, 29: counts are 0 when nothing is wrong, not empty; 29 without BETWEEN, which NRQL does \
-         not have.",
+        "28, 29: counts are 0 when nothing is wrong, not empty; 29 is without BETWEEN, which NRQL \
+         does not have.",
         "30: throughput against an hour ago; 100 minus the health score was no anomaly.",
         "32: critical and warning are two series; they were the same one twice.",
         "33, 36: lag counts as an issue of groups by the same threshold as elsewhere.",

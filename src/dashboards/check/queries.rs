@@ -1,6 +1,6 @@
 //! What queries ask.
 
-use super::vocabulary::{catalogue, kinds_with, metric, unit_words};
+use super::vocabulary::{catalogue, kinds_with, metric};
 use super::{Report, Spot, each_widget};
 use crate::dashboards::model::{Chart, Dashboard, VariableKind, Visualization, Widget};
 use crate::dashboards::tree;
@@ -137,7 +137,7 @@ fn together(widget: &Widget, chart: &Chart, spot: &Spot, report: &mut Report) {
     let differs = |one: &&Selected| one.unit.is_some() && one.unit != first.unit;
     if let Some(other) = selected.iter().find(differs) {
         let words = |one: &Selected| {
-            let unit = one.unit.map_or("", unit_words);
+            let unit = one.unit.map_or("", Unit::as_str);
             let what = if one.label == one.expression { &one.expression } else { &one.label };
             format!("{what} ({unit})")
         };

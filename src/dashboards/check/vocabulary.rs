@@ -1,7 +1,7 @@
 //! Which attributes there are, and what their values are.
 
 use crate::domain::entity::EntityKind;
-use crate::domain::metric::{MetricId, Unit};
+use crate::domain::metric::MetricId;
 use crate::nrql::lint::{AttributeKind, Catalogue};
 
 /// What the pipeline tells about itself, and New Relic about what it refused.
@@ -87,9 +87,4 @@ pub fn metric(kind: Option<EntityKind>, name: &str) -> Option<MetricId> {
 pub fn kinds_with(name: &str) -> Vec<EntityKind> {
     let has = |kind: &EntityKind| MetricId::lookup(*kind, name).is_some();
     EntityKind::ALL.into_iter().filter(has).collect()
-}
-
-/// What values of unit `unit` are called in messages.
-pub fn unit_words(unit: Unit) -> &'static str {
-    unit.as_str()
 }

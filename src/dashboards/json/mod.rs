@@ -13,6 +13,6 @@ mod write;
 pub use read::{ReadFault, Reading, read};
 pub use write::{Links, write};
 
-/// Beginning of a linked entity that is a page of the same dashboard, by name: pages have GUIDs only
-/// once New Relic made them. [`Links`] says what becomes of it.
+/// Beginning of a linked entity that is a page of the same dashboard, by name: pages have GUIDs
+/// only once New Relic made them. [`Links`] says what becomes of it.
 pub const PAGE_LINK: &str = "page:";

@@ -16,48 +16,50 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
 use super::model::{Chart, Content, Dashboard, Visualization, Widget};
-use super::trial::{Answers, answers_of};
+use super::trial::{Answers, chosen};
 use crate::nrql::QueryResult;
+use crate::nrql::template::fill;
 
 const STYLE: &str = include_str!("style.css");
 
 /// The page; `caption` says where the answers come from.
 pub fn html(dashboard: &Dashboard, caption: &str, answers: &Answers<'_>) -> String {
-    let digest = STANDARD.encode(Sha256::digest(STYLE.as_bytes()));
-    let policy = format!("default-src 'none'; style-src 'sha256-{digest}'");
-    let name = escape(&dashboard.name);
-    let mut page = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta \
-         name=\"viewport\" content=\"width=device-width\">\n<meta \
-         http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n<title>{name}</title>\n\
-         <style>{STYLE}</style>\n</head>\n<body>\n<h1>{name}</h1>\n<p>{} {}</p>\n",
-        escape(dashboard.description.as_deref().unwrap_or_default()),
-        escape(caption),
-    );
-    // Inline styles are refused by the policy: each place on the grid is a rule of its own.
-    let mut places = String::new();
-    for (page_number, content) in dashboard.pages.iter().enumerate() {
-        let _ = write!(page, "<h2>{}</h2>\n<div class=\"grid\">\n", escape(&content.name));
-        for (number, widget) in content.widgets.iter().enumerate() {
+    let values = chosen(dashboard, answers);
+    let ask = |text: &str| answers(&fill(text, &values));
+    // The page's policy refuses inline styles: each place on the grid is a rule of its own.
+    let (mut style, mut body) = (STYLE.to_owned(), String::new());
+    for (page_number, page) in dashboard.pages.iter().enumerate() {
+        let _ = write!(body, "<h2>{}</h2>\n<div class=\"grid\">\n", escape(&page.name));
+        for (number, widget) in page.widgets.iter().enumerate() {
             let id = format!("w{page_number}-{number}");
             if let Some(at) = widget.layout {
-                let _ = write!(
-                    places,
-                    "#{id}{{grid-column:{}/span {};grid-row:{}/span {}}}",
+                let _ = writeln!(
+                    style,
+                    "#{id} {{ grid-column: {}/span {}; grid-row: {}/span {}; }}",
                     at.column, at.width, at.row, at.height
                 );
             }
-            page.push_str(&self::widget(dashboard, widget, &id, answers));
+            body.push_str(&self::widget(widget, &id, &ask));
         }
-        page.push_str("</div>\n");
+        body.push_str("</div>\n");
     }
-    page.push_str("</body>\n</html>\n");
-    let whole = format!("{STYLE}{places}");
-    let digest_of_whole = STANDARD.encode(Sha256::digest(whole.as_bytes()));
-    page.replacen(STYLE, &whole, 1).replacen(&digest, &digest_of_whole, 1)
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{}'",
+        STANDARD.encode(Sha256::digest(style.as_bytes()))
+    );
+    let name = escape(&dashboard.name);
+    let description = escape(dashboard.description.as_deref().unwrap_or_default());
+    let caption = escape(caption);
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta \
+         name=\"viewport\" content=\"width=device-width\">\n<meta \
+         http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n<title>{name}</title>\n\
+         <style>{style}</style>\n</head>\n<body>\n<h1>{name}</h1>\n<p>{description} \
+         {caption}</p>\n{body}</body>\n</html>\n"
+    )
 }
 
-fn widget(dashboard: &Dashboard, widget: &Widget, id: &str, answers: &Answers<'_>) -> String {
+fn widget(widget: &Widget, id: &str, answers: &Answers<'_>) -> String {
     let chart = match &widget.content {
         Content::Markdown(text) => {
             let words = escape(text.trim_start_matches(['#', ' ']));
@@ -67,8 +69,8 @@ fn widget(dashboard: &Dashboard, widget: &Widget, id: &str, answers: &Answers<'_
     };
     let mut results = Vec::new();
     let mut failed = String::new();
-    for answer in answers_of(dashboard, chart, answers) {
-        match answer {
+    for query in &chart.queries {
+        match answers(&query.text) {
             Ok(result) => results.push(result),
             Err(error) => {
                 let _ = write!(failed, "<p class=\"fails\">{}</p>", escape(&error.to_string()));

@@ -17,8 +17,6 @@ pub enum Condition {
     Below(MetricId, f64),
     /// A descriptive attribute equals a text.
     Is(&'static str, String),
-    /// A descriptive attribute equals another text, and is there.
-    IsNot(&'static str, String),
     /// All of them.
     All(Vec<Condition>),
     /// One of them at least.
@@ -37,7 +35,7 @@ impl Condition {
             Self::Above(metric, _) | Self::AtLeast(metric, _) | Self::Below(metric, _) => {
                 see(*metric);
             }
-            Self::Is(..) | Self::IsNot(..) => {}
+            Self::Is(..) => {}
             Self::All(parts) | Self::Any(parts) => {
                 parts.iter().for_each(|part| part.metrics(see));
             }
@@ -63,7 +61,6 @@ impl fmt::Display for Condition {
             Self::AtLeast(metric, value) => compare(metric, ">=", value),
             Self::Below(metric, value) => compare(metric, "<", value),
             Self::Is(attribute, value) => write!(f, "{} = {}", name(attribute), quoted(value)),
-            Self::IsNot(attribute, value) => write!(f, "{} != {}", name(attribute), quoted(value)),
             Self::All(parts) => {
                 let parts: Vec<String> = parts.iter().map(Self::operand).collect();
                 f.write_str(&parts.join(" AND "))

@@ -14,8 +14,6 @@ pub enum Fold {
     Least,
     /// The greatest one.
     Greatest,
-    /// The value that so many percent of them stay below.
-    Percentile(u8),
 }
 
 /// A value that a query computes.
@@ -62,12 +60,6 @@ impl Expression {
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         Self::Arithmetic(Box::new(self), '+', Box::new(other))
-    }
-
-    /// A difference.
-    #[must_use]
-    pub fn minus(self, other: Self) -> Self {
-        Self::Arithmetic(Box::new(self), '-', Box::new(other))
     }
 
     /// Calls `see` with every metric that it reads.
@@ -182,6 +174,5 @@ fn folded(fold: Fold, name: &str) -> String {
         Fold::Latest => format!("latest({name})"),
         Fold::Least => format!("min({name})"),
         Fold::Greatest => format!("max({name})"),
-        Fold::Percentile(percent) => format!("percentile({name}, {percent})"),
     }
 }

@@ -4,8 +4,8 @@
 //! where the query removes all rows or reads what nobody sends.
 //!
 //! Invariants:
-//! - Whatever does not show has a cause: the condition that removes all rows, the attribute or event
-//!   type that is never there, the error.
+//! - Whatever does not show has a cause: the condition that removes all rows, the attribute or
+//!   event type that is never there, the error.
 //! - Nothing is asked but of the given [`Answers`]; the trial depends on them and the dashboard.
 
 mod cause;
@@ -79,14 +79,9 @@ pub fn try_out(dashboard: &Dashboard, answers: &Answers<'_>) -> Trial {
     Trial { faults, ..trial }
 }
 
-/// The answers to the queries of a widget, as a preview draws them; errors in their places.
-pub fn answers_of(
-    dashboard: &Dashboard,
-    chart: &Chart,
-    answers: &Answers<'_>,
-) -> Vec<Result<QueryResult, NrqlError>> {
-    let (values, _) = fill::values(dashboard, answers);
-    chart.queries.iter().map(|query| answers(&fill::filled(&query.text, &values))).collect()
+/// What each variable of `dashboard` is replaced by, as users see it first.
+pub fn chosen(dashboard: &Dashboard, answers: &Answers<'_>) -> BTreeMap<String, String> {
+    fill::values(dashboard, answers).0
 }
 
 /// Causes by number of the query, with its text as asked; and whether all that it shows is 0.

@@ -176,3 +176,24 @@ fn whatever_shows_nothing_is_explained() {
         assert!(told.contains(words), "{words} is not in {told}");
     }
 }
+
+#[test]
+fn a_preview_draws_every_widget_and_loads_nothing() {
+    for name in ["standard", "operations", "pipeline-health"] {
+        let dashboard = template(name).expect("there").build(&Parameters::default());
+        let dashboard = dashboard.expect("built");
+        let draw = || {
+            crate::dashboards::preview::html(&dashboard, "A <caption>", &|text| filled().nrql(text))
+        };
+        let html = draw();
+        assert_eq!(html, draw(), "byte for byte");
+        let widgets: usize = dashboard.pages.iter().map(|page| page.widgets.len()).sum();
+        assert_eq!(html.matches("<div class=\"widget").count(), widgets);
+        assert!(html.contains("A &lt;caption&gt;") && !html.contains("<script"));
+        let empty =
+            html.matches("class=\"none\"").count() + html.matches("class=\"fails\"").count();
+        assert_eq!(empty, 0, "{name}");
+        assert!(html.matches("<svg").count() > 3 && !html.contains("NaN"), "{name}");
+        assert!(!html.contains("http://") && !html.contains("src="), "nothing is loaded");
+    }
+}
