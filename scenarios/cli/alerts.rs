@@ -29,7 +29,7 @@ const CASES: &[Case] = &[
         "alerts_for_terraform",
         &["alerts", "render", "--account", "1", "--config", SHOP],
         0,
-        &["resource \"newrelic_alert_policy\"", "name = \"Orders\"", "threshold = 400000000"],
+        &["resource \"newrelic_alert_policy\"", "\"Orders\"", "400000000"],
     ),
     (
         "alerts_for_nerdgraph",

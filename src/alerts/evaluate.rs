@@ -82,7 +82,7 @@ struct Judge<'a> {
 }
 
 /// Judges every whole window from `from` to `until`; `ask` answers a query as it would be answered
-/// at an instant.
+/// at an instant, by what was stored then. Instants never go back.
 ///
 /// # Errors
 /// What `ask` says of the query.
@@ -249,41 +249,56 @@ mod tests {
         AccountId::try_from(1).expect("an account")
     }
 
+    struct Event {
+        kind: &'static str,
+        metric: &'static str,
+        value: f64,
+        at: i64,
+        stored_at: i64,
+    }
+
     /// One event a minute, in its middle; `None` is a minute without.
-    fn store(kind: &str, metric: &str, values: &[Option<f64>]) -> EventStore {
-        let mut store = EventStore::new(StoreConfig { bytes_max: 16 << 20 });
-        for (minute, value) in values.iter().enumerate() {
-            let Some(value) = value else { continue };
-            let at = UnixMillis(BEGIN_MS + minute as i64 * MINUTE_MS + MINUTE_MS / 2);
-            let cells = [
-                ("entityType", Cell::Text(kind)),
-                ("entityGuid", Cell::Text("g")),
-                ("displayName", Cell::Text("n")),
-                (metric, Cell::Number(*value)),
-            ];
-            store.push(NewEvent {
-                account: account(),
-                event_type: "MessageQueue",
-                timestamp: at,
-                stored_at: at,
-                request: 1,
-                cells: &cells,
-            });
-        }
-        store
+    fn events(kind: &'static str, metric: &'static str, values: &[Option<f64>]) -> Vec<Event> {
+        let event = |(minute, value): (usize, &Option<f64>)| {
+            let at = BEGIN_MS + minute as i64 * MINUTE_MS + MINUTE_MS / 2;
+            value.map(|value| Event { kind, metric, value, at, stored_at: at })
+        };
+        values.iter().enumerate().filter_map(event).collect()
+    }
+
+    fn push(store: &mut EventStore, event: &Event) {
+        let cells = [
+            ("entityType", Cell::Text(event.kind)),
+            ("entityGuid", Cell::Text("g")),
+            ("displayName", Cell::Text("n")),
+            (event.metric, Cell::Number(event.value)),
+        ];
+        store.push(NewEvent {
+            account: account(),
+            event_type: "MessageQueue",
+            timestamp: UnixMillis(event.at),
+            stored_at: UnixMillis(event.stored_at),
+            request: 1,
+            cells: &cells,
+        });
     }
 
     /// Minutes at which incidents of rule `id` open and close, with priority and worst value.
-    fn incidents(id: &str, store: &EventStore, minutes: i64) -> Vec<(Priority, i64, Option<i64>)> {
+    fn incidents(id: &str, events: &[Event], minutes: i64) -> Vec<(Priority, i64, Option<i64>)> {
         let settings = "[signal]\naggregation_delay_seconds = 0\nsilent_after_seconds = 180\n\
                         closes_after_seconds = 1800";
         let file: AlertsFile = toml::from_str(settings).expect("a file");
         let plan = plan(&file).expect("a plan");
         let condition = plan.conditions.iter().find(|c| c.id == id).expect("the rule");
         let span = (UnixMillis(BEGIN_MS), UnixMillis(BEGIN_MS + minutes * MINUTE_MS));
-        let ask = |now, text: &str| {
-            let context =
-                QueryContext { store, accounts: &[account()], now, limits: QueryLimits::default() };
+        let mut store = EventStore::new(StoreConfig { bytes_max: 16 << 20 });
+        let mut left = events.iter().peekable();
+        let ask = |now: UnixMillis, text: &str| {
+            while let Some(event) = left.next_if(|event| event.stored_at <= now.0) {
+                push(&mut store, event);
+            }
+            let (limits, accounts) = (QueryLimits::default(), [account()]);
+            let context = QueryContext { store: &store, accounts: &accounts, now, limits };
             run(text, &parse(text)?, &context)
         };
         let evaluation = evaluate(condition, span, ask).expect("the query runs");
@@ -299,8 +314,8 @@ mod tests {
     #[test]
     fn a_term_fires_after_its_time_and_ends_after_its_time() {
         let check = |values: &[Option<f64>], expected: &[(Priority, i64, Option<i64>)]| {
-            let store = store("MESSAGE_QUEUE_BROKER", "broker.cpu.usage", values);
-            let found = incidents("broker-cpu", &store, values.len() as i64);
+            let events = events("MESSAGE_QUEUE_BROKER", "broker.cpu.usage", values);
+            let found = incidents("broker-cpu", &events, values.len() as i64);
             assert_eq!(found, expected, "{values:?}");
         };
         let (low, high, top) = (Some(10.0), Some(80.0), Some(90.0));
@@ -326,39 +341,27 @@ mod tests {
     fn below_is_the_other_side() {
         let values = [[Some(100.0); 2], [Some(79.0); 2], [Some(59.0); 2]].concat();
         let values = [values, vec![Some(59.0); 6]].concat();
-        let store = store("MESSAGE_QUEUE_CLUSTER", "cluster.health.score", &values);
+        let events = events("MESSAGE_QUEUE_CLUSTER", "cluster.health.score", &values);
         let expected = [(Priority::Warning, 7, None), (Priority::Critical, 9, None)];
-        assert_eq!(incidents("cluster-health", &store, 12), expected);
+        assert_eq!(incidents("cluster-health", &events, 12), expected);
     }
 
     #[test]
     fn silence_begins_after_the_last_event_and_ends_with_the_next() {
         let values = [vec![Some(1.0); 3], vec![None; 5], vec![Some(1.0); 2]].concat();
-        let store = store("MESSAGE_QUEUE_BROKER", "broker.cpu.usage", &values);
-        assert_eq!(incidents("broker-silent", &store, 10), [(Priority::Critical, 6, Some(9))]);
+        let events = events("MESSAGE_QUEUE_BROKER", "broker.cpu.usage", &values);
+        assert_eq!(incidents("broker-silent", &events, 10), [(Priority::Critical, 6, Some(9))]);
         // Nobody misses what was never there.
-        assert_eq!(incidents("cluster-silent", &store, 10), []);
+        assert_eq!(incidents("cluster-silent", &events, 10), []);
     }
 
     #[test]
     fn what_is_stored_too_late_is_not_judged() {
-        let mut late = store("MESSAGE_QUEUE_BROKER", "x", &[]);
-        let text = |text| Cell::Text(text);
-        let cells = [
-            ("entityType", text("MESSAGE_QUEUE_BROKER")),
-            ("entityGuid", text("g")),
-            ("displayName", text("n")),
-            ("broker.cpu.usage", Cell::Number(99.0)),
-        ];
-        for minute in 0..6 {
-            late.push(NewEvent {
-                account: account(),
-                event_type: "MessageQueue",
-                timestamp: UnixMillis(BEGIN_MS + minute * MINUTE_MS + 1),
-                stored_at: UnixMillis(BEGIN_MS + 60 * MINUTE_MS),
-                request: 1,
-                cells: &cells,
-            });
+        let mut late = events("MESSAGE_QUEUE_BROKER", "broker.cpu.usage", &[Some(99.0); 6]);
+        let both = [(Priority::Warning, 5, None), (Priority::Critical, 5, None)];
+        assert_eq!(incidents("broker-cpu", &late, 6), both);
+        for event in &mut late {
+            event.stored_at = BEGIN_MS + 60 * MINUTE_MS;
         }
         assert_eq!(incidents("broker-cpu", &late, 12), []);
     }

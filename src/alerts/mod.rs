@@ -28,9 +28,9 @@ mod terraform;
 pub use budget::{Budget, Tally};
 pub use condition::{Basis, Condition, Level, Operator, Priority, Query, Signal, Term};
 pub use evaluate::{Cause, Evaluation, Incident, evaluate};
-pub use nerdgraph::{Mutation, condition_input, mutations, service_level_mutations};
-pub use rule::{Measure, RULES, Rule};
-pub use service_level::{Indicator, SERVICE_LEVELS, ServiceLevel, service_levels};
+pub use nerdgraph::{Mutation, POLICY_ID, condition_input, mutations, service_level_mutations};
+pub use rule::{Capacity, Limit, Measure, RULES, Rule};
+pub use service_level::{Figure, Indicator, SERVICE_LEVELS, ServiceLevel, service_levels};
 pub use settings::{AlertsFile, IncidentPreference, LeftOut, Plan, Policy, SettingFault, plan};
 pub use terraform::{conditions_text, service_levels_text};
 

@@ -112,11 +112,6 @@ pub struct Indicator {
 }
 
 impl ServiceLevel {
-    /// The service level called `id`.
-    pub fn find(id: &str) -> Option<&'static Self> {
-        SERVICE_LEVELS.iter().find(|level| level.id == id)
-    }
-
     fn indicator(
         &self,
         table: Option<&ServiceLevelTable>,

@@ -46,28 +46,45 @@ fn label(text: &str) -> String {
     if name.starts_with(|c: char| c.is_ascii_digit()) { format!("_{name}") } else { name }
 }
 
-/// Lines of a file, indented by block.
+/// Lines of a file, indented by block; values that follow each other are aligned, as `terraform
+/// fmt` does it.
 #[derive(Default)]
 struct Lines {
     text: String,
     depth: usize,
+    values: Vec<(String, String)>,
 }
 
 impl Lines {
+    /// Writes the values that wait.
+    fn align(&mut self) {
+        let width = self.values.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        for (name, value) in std::mem::take(&mut self.values) {
+            self.write(&format!("{name:<width$} = {value}"));
+        }
+    }
+
+    fn write(&mut self, line: &str) {
+        let indent = if line.is_empty() { 0 } else { self.depth * 2 };
+        let _ = writeln!(self.text, "{:indent$}{line}", "");
+    }
+
     fn line(&mut self, line: &str) {
-        let _ = writeln!(self.text, "{:indent$}{line}", "", indent = self.depth * 2);
+        self.align();
+        self.write(line);
     }
 
     fn block(&mut self, head: &str, inside: impl FnOnce(&mut Self)) {
         self.line(&format!("{head} {{"));
         self.depth += 1;
         inside(self);
+        self.align();
         self.depth -= 1;
-        self.line("}");
+        self.write("}");
     }
 
     fn set(&mut self, name: &str, value: impl std::fmt::Display) {
-        self.line(&format!("{name} = {value}"));
+        self.values.push((name.to_owned(), value.to_string()));
     }
 
     fn provider(&mut self) {

@@ -176,14 +176,15 @@ impl BudgetArgs {
             if self.cluster.is_empty() { history.clusters() } else { self.cluster.clone() };
         let (begin, end) = history.span;
         let indicators = indicators(&self.settings, history.account(), &clusters)?;
-        let count = |indicator: &Indicator| {
-            let answer = history.ask(end, &indicator.nrql(begin.0, end.0)).map_err(|error| {
+        let mut replay = history.replay();
+        let mut count = |indicator: &Indicator| {
+            let answer = replay.ask(end, &indicator.nrql(begin.0, end.0)).map_err(|error| {
                 complain(&format!("{}: its query failed: {error}", indicator.id));
                 Exit::Failed
             })?;
             Ok(counted(indicator, Tally::of(&answer)))
         };
-        indicators.iter().map(count).collect()
+        indicators.iter().map(&mut count).collect()
     }
 
     /// Of the account of New Relic.

@@ -18,18 +18,23 @@ const BYTES_MAX: usize = 1 << 30;
 
 /// Events of a span of time.
 pub struct History {
-    store: EventStore,
+    /// In order of storing.
+    events: Vec<StoredEvent>,
     account: AccountId,
     /// Where they come from.
     pub name: String,
     /// Begin and end.
     pub span: (UnixMillis, UnixMillis),
-    /// How many.
-    pub events: usize,
 }
 
-/// Keeps an event; it can be asked for from the instant at which New Relic took it.
-fn push(store: &mut EventStore, account: AccountId, epoch: UnixMillis, event: &StoredEvent) {
+/// A store that fills as New Relic's did.
+pub struct Replay<'a> {
+    history: &'a History,
+    store: EventStore,
+    next: usize,
+}
+
+fn push(store: &mut EventStore, account: AccountId, at: UnixMillis, event: &StoredEvent) {
     let texts = event.names.texts.iter().zip(&event.texts);
     let texts = texts.map(|(name, text)| (&**name, Cell::Text(text)));
     // What is no number any more is as good as absent; the store takes finite ones only.
@@ -40,10 +45,35 @@ fn push(store: &mut EventStore, account: AccountId, epoch: UnixMillis, event: &S
         account,
         event_type: crate::alerts::EVENT_TYPE,
         timestamp: event.timestamp,
-        stored_at: epoch.plus(event.stored_at.since_start()),
+        stored_at: at,
         request: 0,
         cells: &cells,
     });
+}
+
+impl Replay<'_> {
+    /// Answers a query as it would have been answered at `now`, which never goes back: by what was
+    /// stored then.
+    ///
+    /// # Errors
+    /// What is wrong with the query.
+    pub fn ask(&mut self, now: UnixMillis, text: &str) -> Result<QueryResult, NrqlError> {
+        while let Some(event) = self.history.events.get(self.next) {
+            let at = self.history.span.0.plus(event.stored_at.since_start());
+            if at > now {
+                break;
+            }
+            push(&mut self.store, self.history.account, at, event);
+            self.next += 1;
+        }
+        let context = QueryContext {
+            store: &self.store,
+            accounts: &[self.history.account],
+            now,
+            limits: QueryLimits::default(),
+        };
+        run(text, &parse(text)?, &context)
+    }
 }
 
 impl History {
@@ -65,10 +95,8 @@ impl History {
             Exit::Failed
         })?;
         let begin = scenario.epoch();
-        let mut store = EventStore::new(StoreConfig { bytes_max: BYTES_MAX });
-        events.iter().for_each(|event| push(&mut store, account, begin, event));
         let end = begin.plus(scenario.end().since_start());
-        Ok(Self { store, account, name, span: (begin, end), events: events.len() })
+        Ok(Self { events, account, name, span: (begin, end) })
     }
 
     /// Whose events they are.
@@ -76,28 +104,21 @@ impl History {
         self.account
     }
 
-    /// Answers a query as it would have been answered at `now`.
-    ///
-    /// # Errors
-    /// What is wrong with the query.
-    pub fn ask(&self, now: UnixMillis, text: &str) -> Result<QueryResult, NrqlError> {
-        let context = QueryContext {
-            store: &self.store,
-            accounts: &[self.account],
-            now,
-            limits: QueryLimits::default(),
-        };
-        run(text, &parse(text)?, &context)
+    /// How many events there are.
+    pub fn count(&self) -> usize {
+        self.events.len()
+    }
+
+    /// The events from the begin on, as time passes.
+    pub fn replay(&self) -> Replay<'_> {
+        let store = EventStore::new(StoreConfig { bytes_max: BYTES_MAX });
+        Replay { history: self, store, next: 0 }
     }
 
     /// Names of the clusters that events tell of, sorted.
     pub fn clusters(&self) -> Vec<String> {
-        let mut names: Vec<String> = self
-            .store
-            .rows(Some(self.account), crate::alerts::EVENT_TYPE)
-            .iter()
-            .filter_map(|row| row.get("clusterName")?.as_str().map(str::to_owned))
-            .collect();
+        let named = self.events.iter().filter_map(|event| event.known_text("clusterName"));
+        let mut names: Vec<String> = named.map(str::to_owned).collect();
         names.sort_unstable();
         names.dedup();
         names

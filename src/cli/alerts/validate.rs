@@ -75,7 +75,7 @@ impl ValidateArgs {
         let printed = match self.format {
             ReportFormat::Text => print(&text(&plan, &judged, &history)),
             ReportFormat::Json => print_json(&json!({
-                "scenario": history.name, "events": history.events,
+                "scenario": history.name, "events": history.count(),
                 "begin": history.span.0, "end": history.span.1,
                 "conditions": judged, "failures": failures,
             })),
@@ -133,7 +133,8 @@ impl ValidateArgs {
 }
 
 fn judge<'a>(condition: &'a Condition, history: &History) -> Result<Judged<'a>, Exit> {
-    let evaluation = evaluate(condition, history.span, |now, text| history.ask(now, text));
+    let mut replay = history.replay();
+    let evaluation = evaluate(condition, history.span, |now, text| replay.ask(now, text));
     let evaluation = evaluation.map_err(|error| {
         complain(&format!("{}: its query failed: {error}", condition.id));
         Exit::Failed
@@ -150,7 +151,7 @@ fn text(plan: &Plan, judged: &[Judged<'_>], history: &History) -> String {
     let mut text = format!(
         "{}: {} over {}\n",
         history.name,
-        counted(history.events, "event"),
+        counted(history.count(), "event"),
         history.clock(history.span.1)
     );
     for (condition, judged) in plan.conditions.iter().zip(judged) {
