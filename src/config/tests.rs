@@ -96,6 +96,85 @@ fn the_example_of_extensions_loads_and_is_shown_in_full() {
     assert_eq!(again.redacted(), shown);
 }
 
+/// An entity of cluster `orders` with `values`.
+fn entity(
+    kind: crate::domain::entity::EntityKind,
+    values: &[(crate::domain::metric::MetricId, f64)],
+) -> crate::aggregate::EntityState {
+    use crate::domain::entity::{EntityKey, EntityKind};
+    let (provider, cluster) = (crate::domain::provider::Provider::Kafka, "orders".to_owned());
+    let mut metrics = crate::domain::metric::MetricSet::new(kind);
+    values.iter().for_each(|(id, value)| metrics.set(*id, *value));
+    crate::aggregate::EntityState {
+        key: match kind {
+            EntityKind::Broker => EntityKey::Broker { provider, cluster, broker_id: "1".into() },
+            EntityKind::Topic => EntityKey::Topic { provider, cluster, topic: "t".into() },
+            EntityKind::ConsumerGroup => EntityKey::Group { provider, cluster, group: "g".into() },
+            EntityKind::Cluster | EntityKind::Queue => EntityKey::Cluster { provider, cluster },
+        },
+        observed_at: crate::domain::units::UnixMillis(1),
+        metrics,
+        window: None,
+        attributes: Default::default(),
+        topics: Vec::new(),
+        extras: Default::default(),
+    }
+}
+
+#[test]
+fn the_ten_examples_of_metrics_have_the_values_that_their_words_promise() {
+    use crate::domain::attribute::{AttributeId, AttributeValue};
+    use crate::domain::entity::EntityKind::{Broker, Cluster, ConsumerGroup, Topic};
+    use crate::domain::extra::ExtraValue;
+    use crate::domain::metric::MetricId as M;
+    let config = load(&fixture("custom-metrics.toml"), &[KEY], &Flags::default()).expect("valid");
+    let cluster = [
+        (M::CLUSTER_BROKER_COUNT, 3.0),
+        (M::CLUSTER_PARTITIONS_TOTAL, 60.0),
+        (M::CLUSTER_PARTITIONS_UNDER_REPLICATED, 6.0),
+        (M::CLUSTER_PARTITIONS_OFFLINE, 1.2),
+        (M::CLUSTER_THROUGHPUT_TOTAL, 100.0),
+    ];
+    let broker = [
+        (M::BROKER_LEADER_PARTITIONS, 25.0),
+        (M::BROKER_CPU_USAGE, 50.0),
+        (M::BROKER_MEMORY_USAGE, 80.0),
+        (M::BROKER_DISK_USAGE, 20.0),
+        (M::BROKER_HANDLER_IDLE, 60.0),
+    ];
+    let group = [
+        (M::GROUP_LAG_TOTAL, 800.0),
+        (M::GROUP_CONSUMPTION, 20.0),
+        (M::GROUP_LAST_COMMIT_AGE, 30.0),
+    ];
+    let mut topic = entity(Topic, &[(M::TOPIC_SIZE, 4.0), (M::TOPIC_MESSAGES_IN, 50.0)]);
+    topic.attributes.set(AttributeId::RetentionMs, AttributeValue::Integer(86_400_000));
+    let mut states = vec![
+        entity(Cluster, &cluster),
+        entity(Broker, &broker),
+        topic,
+        entity(ConsumerGroup, &group),
+    ];
+    let absences = config.extensions.metrics.apply(&mut states);
+    assert!(absences.is_empty(), "{absences:?}");
+    let check = |place: usize, name: &str, expected: f64| {
+        let Some(ExtraValue::Number(value)) = states[place].extras.get(name) else {
+            panic!("{name} has no value");
+        };
+        assert!((value - expected).abs() < 1e-9, "{name} is {value}, not {expected}");
+    };
+    check(0, "replication_health_score", 80.0);
+    check(0, "cost_per_message", 1.8 * 3.0 / 3_600.0 / 100.0);
+    check(1, "partition_skew", 25.0);
+    check(1, "broker_saturation_index", 0.3 * 50.0 + 0.2 * 80.0 + 0.3 * 20.0 + 0.2 * 40.0);
+    check(2, "topic_retention_efficiency", 6.0);
+    check(2, "message_value_rate", 0.01);
+    check(3, "consumer_lag_ratio", 40.0);
+    check(3, "sla_compliance_score", 50.0);
+    check(3, "data_freshness_score", 90.0);
+    check(3, "stalled", 0.0);
+}
+
 #[test]
 fn invalid_files_say_where_and_how_to_mend_them() {
     let mut files: Vec<PathBuf> = fs::read_dir(root().join("fixtures/config/invalid"))

@@ -168,6 +168,12 @@ pub struct PipelineSpec {
 }
 
 impl PipelineSpec {
+    /// Whether a metric or a mapping of its own is called `attribute`.
+    pub fn names(&self, attribute: &str) -> bool {
+        self.metric.iter().any(|metric| metric.name == attribute)
+            || self.mapping.iter().any(|mapping| mapping.target == attribute)
+    }
+
     /// What it adds to the pipeline, with its places in `file`.
     ///
     /// # Errors
