@@ -1,10 +1,10 @@
 //! The comparison itself.
 //!
 //! Cost: for each observation one comparison with the key that is next in the topology, or one
-//! look-up of a hash table where that is another one, then one pass over the topology. Observations
-//! in the order of their keys, as the pipeline has them, are so read side by side with the topology.
-//! No key is copied, except for the cluster of a broker that nobody asked for; only what is
-//! unexpected is sorted.
+//! look-up of a hash table where that is another one, then one pass over the topology. So
+//! observations in the order of their keys, as the pipeline has them, are read side by side with
+//! the topology. No key is copied, except for the cluster of a broker that nobody asked for; only
+//! what is unexpected is sorted.
 
 use std::cmp::Reverse;
 use std::time::Duration;
