@@ -172,7 +172,7 @@ impl Search<'_> {
                 (Step { kind, direction, to: self.graph.guid(other) }, other)
             })
             .collect();
-        steps.sort_unstable_by(|left, right| right.0.cmp(&left.0));
+        steps.sort_unstable_by_key(|(step, _)| std::cmp::Reverse(*step));
         steps
     }
 }

@@ -149,7 +149,7 @@ fn find(graph: &Graph, name: &str) -> Result<EntityGuid, Exit> {
     match fits.as_slice() {
         [one] => Ok(**one),
         [] => {
-            let known: Vec<String> = entities.iter().flat_map(|guid| names(guid)).collect();
+            let known: Vec<String> = entities.iter().flat_map(names).collect();
             let help = nearest(name, known.iter().map(String::as_str)).map_or_else(
                 || "`shakedown topology graph` lists the entities".to_owned(),
                 |near| format!("did you mean `{near}`?"),

@@ -303,8 +303,7 @@ fn arrange(
 ) -> (f64, f64) {
     let tallest = blocks.iter().map(|block| block.height).fold(0.0, f64::max);
     let mut x = SIDE;
-    for place in 0..blocks.len() {
-        let block = &mut blocks[place];
+    for (place, block) in blocks.iter_mut().enumerate() {
         (block.x, block.y) = (x, ABOVE + (tallest - block.height) / 2.0);
         let joined =
             joints.iter().any(|joint| !joint.is_arc() && joint.from.min(joint.to) == place);
