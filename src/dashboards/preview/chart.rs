@@ -181,12 +181,14 @@ pub(super) fn over_time(
     let known = |series: &Series| {
         series.points.iter().filter(|(_, value)| value.is_some_and(|v| v != 0.0)).count()
     };
-    let begin = all
-        .iter()
-        .flat_map(|series| &series.points)
-        .filter(|(_, value)| value.is_some())
-        .map(|(at, _)| *at)
-        .fold(f64::INFINITY, f64::min);
+    // Sums are 0 before anything was there; data that are 0 throughout are drawn all the same.
+    let first = |counts: &dyn Fn(f64) -> bool| {
+        let points = all.iter().flat_map(|series| &series.points);
+        let points = points.filter(|(_, value)| value.is_some_and(counts));
+        points.map(|(at, _)| *at).fold(f64::INFINITY, f64::min)
+    };
+    let (any, begin) = (first(&|_| true), first(&|value| value != 0.0));
+    let begin = if begin.is_finite() { begin } else { any };
     if !begin.is_finite() {
         return None;
     }
