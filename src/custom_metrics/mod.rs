@@ -8,8 +8,8 @@
 //!
 //! Invariants:
 //! - What has been compiled can always be evaluated: every name is known, every type fits, no
-//!   metric depends on itself. Evaluation does no I/O, allocates nothing but the results' place, and takes
-//!   a time bounded by the length of the text.
+//!   metric depends on itself. Evaluation does no I/O, allocates nothing but the results' place,
+//!   and takes a time bounded by the length of the text.
 //! - An input that is missing, a division by zero or a number beyond the doubles leaves the metric
 //!   absent, for a reason that is counted; it never becomes a zero.
 //! - Metrics of clusters come first, so that others may refer to them (`cluster.NAME`).
