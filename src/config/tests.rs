@@ -112,6 +112,8 @@ fn entity(
             EntityKind::ConsumerGroup => EntityKey::Group { provider, cluster, group: "g".into() },
             EntityKind::Cluster | EntityKind::Queue => EntityKey::Cluster { provider, cluster },
         },
+        data_source: Default::default(),
+        serving_brokers: Vec::new(),
         observed_at: crate::domain::units::UnixMillis(1),
         metrics,
         window: None,

@@ -43,14 +43,17 @@ pub(super) enum Node {
     Otherwise(Box<Node>, Box<Node>),
     If(Box<Node>, Box<Node>, Option<Box<Node>>),
     In(Box<Node>, Vec<Node>, bool),
-    One(fn(f64) -> f64, Box<Node>),
-    Two(fn(f64, f64) -> f64, Box<Node>, Box<Node>),
+    One(OfOne, Box<Node>),
+    Two(OfTwo, Box<Node>, Box<Node>),
     /// The number that a text holds.
     Numeric(Box<Node>),
 }
 
+type OfOne = fn(f64) -> f64;
+type OfTwo = fn(f64, f64) -> f64;
+
 /// Functions of one number. NRQL's names and meanings.
-const OF_ONE: &[(&str, fn(f64) -> f64)] = &[
+const OF_ONE: &[(&str, OfOne)] = &[
     ("abs", f64::abs),
     ("ceil", f64::ceil),
     ("exp", f64::exp),
@@ -63,7 +66,7 @@ const OF_ONE: &[(&str, fn(f64) -> f64)] = &[
 ];
 
 /// Functions of two numbers. NRQL's names and meanings.
-const OF_TWO: &[(&str, fn(f64, f64) -> f64)] = &[
+const OF_TWO: &[(&str, OfTwo)] = &[
     ("clamp_max", f64::min),
     ("clamp_min", f64::max),
     ("mod", |value, divisor| value - divisor * (value / divisor).floor()),

@@ -162,8 +162,8 @@ fn never(story: &mut Story, args: &Args) -> StepResult {
     );
     let ran = story.ran()?;
     match (ran.count(tellings)?, ran.count(&query)?) {
-        (tellings, _) if tellings == 0.0 => broken("nothing was ever told".to_owned()),
-        (_, gaps) if gaps == 0.0 => Ok(()),
+        (0.0, _) => broken("nothing was ever told".to_owned()),
+        (_, 0.0) => Ok(()),
         (_, gaps) => broken(format!("{} was told {gaps} times", Named(&key))),
     }
 }
@@ -217,8 +217,8 @@ fn events(story: &Story, key: &EntityKey, stand_ins: bool) -> Result<f64, StepEr
 fn never_filled(story: &mut Story, args: &Args) -> StepResult {
     let key = args.entity(0)?;
     match (events(story, &key, false)?, events(story, &key, true)?) {
-        (all, _) if all == 0.0 => broken(format!("nothing tells of {}", Named(&key))),
-        (_, stand_ins) if stand_ins == 0.0 => Ok(()),
+        (0.0, _) => broken(format!("nothing tells of {}", Named(&key))),
+        (_, 0.0) => Ok(()),
         (all, stand_ins) => {
             broken(format!("{stand_ins} of {all} events of {} are stand-ins'", Named(&key)))
         }

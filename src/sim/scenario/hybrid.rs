@@ -11,7 +11,6 @@ use crate::hybrid::model::ModelConfig;
 use crate::hybrid::topology::{
     BrokerForm, ClusterForm, Fault, GroupForm, TopicForm, Topology, TopologyForm,
 };
-use crate::sim::time::SimTime;
 use crate::workload::Pattern;
 
 /// What should be there, and what the pipeline does about what is not.
@@ -70,12 +69,6 @@ impl Default for HybridSpec {
 }
 
 impl HybridSpec {
-    /// The mode at `at`, and when it was set.
-    pub fn mode_at(&self, at: SimTime) -> Mode {
-        let set = self.switch.iter().filter(|switch| SimTime::from(switch.at.0) <= at);
-        set.last().map_or(self.mode, |switch| switch.to)
-    }
-
     /// How the pipeline of `scenario` finds and fills gaps.
     ///
     /// # Errors

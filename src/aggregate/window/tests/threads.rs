@@ -22,7 +22,7 @@ fn sayings(number: u64, count: u64) -> Vec<Said> {
         let value = (index * 31 + number) as f64 / 7.0;
         let said = Said::new(EntityKind::Broker, &name, at_ms, &[(M::BROKER_CPU_USAGE, value)]);
         // One in five is said by every thread alike.
-        let common = index % 5 == 0;
+        let common = index.is_multiple_of(5);
         let said = Said { source: if common { 99 } else { number }, ..said };
         if !common {
             return said;
