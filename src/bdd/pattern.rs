@@ -1,7 +1,7 @@
 //! Patterns of steps: plain words with typed holes, `topic {string} has {count} partitions`.
 //!
 //! Invariants:
-//! - A hole takes a text of its type and nothing else; what it took is parsed before a step sees it.
+//! - A hole takes a text of its type and nothing else; a step sees what it took as a value.
 //! - Patterns match whole steps.
 
 use std::fmt;

@@ -52,8 +52,8 @@ const SIGNALLED: u8 = 130;
 
 /// Collect from Kafka, synthesize entities, stream them to New Relic.
 ///
-/// Runs until SIGINT or SIGTERM, then delivers what is left; SIGHUP reads `mode` in [hybrid] again. The license key comes from
-/// NEW_RELIC_LICENSE_KEY or the file.
+/// Runs until SIGINT or SIGTERM, then delivers what is left; SIGHUP reads `mode` in [hybrid] again.
+/// The license key comes from NEW_RELIC_LICENSE_KEY or the file.
 #[derive(Debug, clap::Args)]
 pub struct PipelineArgs {
     /// Configuration file; docs/CONFIG.md describes it.

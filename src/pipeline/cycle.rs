@@ -4,6 +4,7 @@
 //! booked in one step with what became of it, and what was enqueued is the stream's.
 
 use std::convert::Infallible;
+use std::mem::take;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,11 +20,20 @@ use super::status::CycleNews;
 use super::{Counts, Pipeline, moment};
 use crate::domain::sample::RawSample;
 use crate::domain::units::{UnixMillis, whole_millis};
-use crate::hybrid::mode::Mode;
 use crate::ports::{Clock, Ports};
 use crate::resilience::pool::{BatchMode, TaskOptions};
 use crate::sometimes;
 use crate::stream::{EncodedEvent, FlushReport, Ledger};
+
+/// Events that a cycle handed to the stream, besides those of entities.
+struct Enqueued {
+    relationships: u64,
+    windows: u64,
+    gaps: u64,
+    monitoring: u64,
+    /// Those of entities included.
+    all: u64,
+}
 
 impl<P: Ports> Pipeline<P> {
     /// Runs one cycle and accounts for it. Dropped half way it loses nothing but its report: what
@@ -46,9 +56,9 @@ impl<P: Ports> Pipeline<P> {
         let collected = moment(&clock);
         let stages = || self.stages.borrow_mut().run(&samples, mode, collected.wall, &clock);
         let staged = self.guards.stages(stages).await;
-        let staged = staged.unwrap_or_else(|| Staged::failed(&samples, "stages_failed"));
+        let mut staged = staged.unwrap_or_else(|| Staged::failed(&samples, "stages_failed"));
+        staged.mode = mode;
         let mut report = self.book(number, &samples, sources, staged, began.wall);
-        report.mode = mode;
         report.collected_at = collected.wall;
         report.stages.collect_ms =
             whole_millis(collected.monotonic.saturating_sub(began.monotonic));
@@ -132,25 +142,11 @@ impl<P: Ports> Pipeline<P> {
         number: u64,
         samples: &[RawSample<'_>],
         sources: Vec<SourceReport>,
-        staged: Staged,
+        mut staged: Staged,
         now: UnixMillis,
     ) -> CycleReport {
         let kinds = kinds_of(samples);
-        let relationships =
-            if self.relationships_due(now) { staged.relationship_events } else { Vec::new() };
-        let relationships_count = relationships.len() as u64;
-        let windows = staged.window_events.len() as u64;
-        let told = self.monitor_events();
-        let monitor_events = told.len() as u64;
-        let gap_events = staged.gap_events.len() as u64;
-        let entity_events = staged.entity_events.len() as u64;
-        let events_enqueued =
-            entity_events + relationships_count + windows + gap_events + monitor_events;
-        let events = staged.entity_events.into_iter().chain(relationships);
-        let events = events.chain(staged.window_events).chain(staged.gap_events);
-        for event in events.chain(told) {
-            self.streamer.enqueue(event);
-        }
+        let told = self.enqueue(&mut staged, now);
         let mut rejected = staged.rejected.clone();
         add_all(&mut rejected, &staged.unsynthesized);
         self.status.update(|status| {
@@ -164,12 +160,12 @@ impl<P: Ports> Pipeline<P> {
             add_all(&mut ledger.fields_left_out, &staged.fields_left_out);
             add_all(&mut ledger.unsynthesized, &staged.unsynthesized);
             add_all(&mut ledger.entities, &staged.entities);
-            ledger.relationships += relationships_count;
-            ledger.windows += windows;
+            ledger.relationships += told.relationships;
+            ledger.windows += told.windows;
             add_all(&mut ledger.metrics_absent, &staged.metrics_absent);
-            ledger.monitoring += monitor_events;
-            ledger.gaps += gap_events;
-            ledger.enqueued += events_enqueued;
+            ledger.monitoring += told.monitoring;
+            ledger.gaps += told.gaps;
+            ledger.enqueued += told.all;
             ledger.add_sources(&sources);
             status.hooks = staged.hooks;
             status.windows = staged.windows;
@@ -193,15 +189,35 @@ impl<P: Ports> Pipeline<P> {
             fields_left_out: staged.fields_left_out,
             rejection_examples: staged.examples,
             entities: staged.entities,
-            relationships: relationships_count,
-            mode: Mode::Infrastructure,
+            relationships: told.relationships,
+            mode: staged.mode,
             gaps: staged.hybrid.as_ref().map(GapFigures::of),
-            windows,
+            windows: told.windows,
             metrics_absent: staged.metrics_absent,
-            events_enqueued,
+            events_enqueued: told.all,
             stream: StreamReport::default(),
             skipped: 0,
         }
+    }
+
+    /// Hands the events of a cycle to the stream, those that are due of the pipeline itself after
+    /// them.
+    fn enqueue(&mut self, staged: &mut Staged, now: UnixMillis) -> Enqueued {
+        let due = self.relationships_due(now);
+        let relationships = take(&mut staged.relationship_events);
+        let kinds = [
+            take(&mut staged.entity_events),
+            if due { relationships } else { Vec::new() },
+            take(&mut staged.window_events),
+            take(&mut staged.gap_events),
+            self.monitor_events(),
+        ];
+        let counts = kinds.each_ref().map(|events| events.len() as u64);
+        for event in kinds.into_iter().flatten() {
+            self.streamer.enqueue(event);
+        }
+        let [_, relationships, windows, gaps, monitoring] = counts;
+        Enqueued { relationships, windows, gaps, monitoring, all: counts.iter().sum() }
     }
 
     /// What is due to be told of the breakers.

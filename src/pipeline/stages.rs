@@ -51,6 +51,8 @@ pub(super) struct Stages {
 /// What the stages made of one cycle's samples.
 #[derive(Debug, Default)]
 pub(super) struct Staged {
+    /// Where its entities come from.
+    pub(super) mode: Mode,
     pub(super) transformed: u64,
     /// Invalid samples, by reason.
     pub(super) rejected: Counts,

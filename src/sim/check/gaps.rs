@@ -2,7 +2,8 @@
 //!
 //! Every telling (a `MessageQueueCoverage` event for all types, and the `MessageQueueGap` events of
 //! the same cycle) is held against the oracle's verdict on every desired object. A telling of which
-//! events were lost proves nothing and is left out; so is one of a cycle in which the clock was set.
+//! events were lost proves nothing and is left out; so is one of a cycle in which somebody set the
+//! clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -55,16 +55,14 @@ impl Desired {
 }
 
 fn objects(topology: &Topology) -> BTreeMap<Identity, Option<u32>> {
-    let object = |kind: &str, key: &crate::domain::entity::EntityKey| {
-        let own = (kind != "MESSAGE_QUEUE_CLUSTER").then(|| key.name());
-        Identity::new(kind, key.cluster(), own)
-    };
     let entities = topology.entities().map(|desired| {
+        let (key, kind) = (desired.key, desired.key.kind().type_name());
+        let own = (kind != "MESSAGE_QUEUE_CLUSTER").then(|| key.name());
         let partitions = match desired.plan {
             Plan::Topic { partitions, .. } => *partitions,
             _ => None,
         };
-        (object(desired.key.kind().type_name(), desired.key), partitions)
+        (Identity::new(kind, key.cluster(), own), partitions)
     });
     entities.collect()
 }
