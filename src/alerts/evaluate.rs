@@ -269,6 +269,7 @@ mod tests {
     fn push(store: &mut EventStore, event: &Event) {
         let cells = [
             ("entityType", Cell::Text(event.kind)),
+            ("dataSource", Cell::Text("infrastructure")),
             ("entityGuid", Cell::Text("g")),
             ("displayName", Cell::Text("n")),
             (event.metric, Cell::Number(event.value)),

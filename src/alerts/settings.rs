@@ -407,8 +407,8 @@ mod tests {
         assert_eq!(
             lag.query.nrql(),
             "SELECT max(consumerGroup.lag.total) FROM MessageQueue WHERE entityType = \
-             'MESSAGE_QUEUE_CONSUMER_GROUP' AND clusterName IN ('it\\'s', 'b') FACET entityGuid, \
-             displayName"
+             'MESSAGE_QUEUE_CONSUMER_GROUP' AND dataSource = 'infrastructure' AND clusterName IN \
+             ('it\\'s', 'b') FACET entityGuid, displayName"
         );
         assert!(plan.left_out.iter().any(|left| left.id == "queue-depth"));
     }

@@ -141,10 +141,7 @@ impl Target {
 
     /// Whether a widget is empty for the reason that the template names.
     fn is_awaited(&self, fault: &Fault) -> bool {
-        self.awaits.is_some_and(|awaited| match awaited {
-            Awaited::Kind(kind) => fault.cause.is_about(kind.type_name()),
-            Awaited::Attribute(name) => fault.cause.is_about(name),
-        })
+        self.awaits.is_some_and(|Awaited::Kind(kind)| fault.cause.is_about(kind.type_name()))
     }
 
     fn faults(&self) -> impl Iterator<Item = &Fault> {

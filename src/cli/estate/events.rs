@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 
 use super::{Estate, SourceError};
 use crate::cli::input;
+use crate::domain::data_source::DataSource;
 use crate::domain::entity::EntityKey;
 use crate::domain::units::{UnixMillis, UnixNanos};
 use crate::domain::words::counted;
@@ -72,6 +73,10 @@ struct Reader {
     entities: BTreeMap<EntityKey, Observed>,
     subscriptions: BTreeSet<Subscription>,
     others: u64,
+    /// Events that tell what a stand-in says.
+    stand_ins: u64,
+    /// When the newest of them was sent: that late somebody was still looking.
+    newest_stand_in: Option<UnixNanos>,
     problems: Vec<String>,
 }
 
@@ -95,6 +100,14 @@ impl Reader {
     }
 
     fn event(&mut self, event: &Map<String, Value>) -> Result<(), String> {
+        let source = event.get("dataSource").and_then(Value::as_str);
+        if source.is_some_and(|source| source != DataSource::Infrastructure.as_str()) {
+            self.stand_ins += 1;
+            let at = event.get("timestamp").and_then(Value::as_i64);
+            let at = at.map(|at| UnixMillis::from_seconds_or_millis(at).into());
+            self.newest_stand_in = self.newest_stand_in.max(at);
+            return Ok(());
+        }
         match event.get("eventType").and_then(Value::as_str) {
             Some(EVENT_TYPE) => {}
             Some(RELATIONSHIP_EVENT_TYPE) => {
@@ -128,16 +141,21 @@ impl Reader {
         if !self.problems.is_empty() {
             return Err(SourceError::Invalid(self.problems.join("\n")));
         }
-        let Some(now) = self.entities.values().map(|seen| seen.last_seen).max() else {
+        let seen = self.entities.values().map(|seen| seen.last_seen);
+        let Some(now) = seen.chain(self.newest_stand_in).max() else {
             let problem = format!(
                 "{name} holds no {EVENT_TYPE} events\nhelp: write one JSON object a line, as the \
                  pipeline streams them"
             );
             return Err(SourceError::Invalid(problem));
         };
-        let notes = (self.others > 0).then(|| {
+        let others = (self.others > 0).then(|| {
             let others = counted(self.others, "event");
             format!("{others} of {name} left out: of other types than {EVENT_TYPE}")
+        });
+        let stand_ins = (self.stand_ins > 0).then(|| {
+            let stand_ins = counted(self.stand_ins, "event");
+            format!("{stand_ins} of {name} left out: a stand-in is not the entity")
         });
         let observed: Vec<Observed> = self.entities.into_values().collect();
         Ok(Estate {
@@ -145,7 +163,7 @@ impl Reader {
             subscriptions: topics_by_group(&observed, &self.subscriptions),
             observed,
             now: UnixNanos(now.0),
-            notes: notes.into_iter().collect(),
+            notes: others.into_iter().chain(stand_ins).collect(),
             ..Estate::default()
         })
     }
@@ -179,6 +197,28 @@ mod tests {
         assert_eq!(found, [("t", Some(2)), ("u", Some(3))]);
         assert_eq!(estate.now, UnixNanos(1_700_000_009_000_000_000));
         assert_eq!(estate.notes, ["1 event of x.jsonl left out: of other types than MessageQueue"]);
+    }
+
+    /// A stand-in says that somebody still looked, and nothing of its entity.
+    #[test]
+    fn stand_ins_are_no_sightings() {
+        let event = |at: u64, source: &str| {
+            format!(
+                r#"{{"eventType":"MessageQueue","timestamp":{at},"provider":"kafka",
+                "entityType":"MESSAGE_QUEUE_TOPIC","clusterName":"c","topicName":"t",
+                "dataSource":"{source}"}}"#
+            )
+            .replace('\n', " ")
+        };
+        let real = event(1_700_000_000, "infrastructure");
+        let text = format!("{real}\n{}\n", event(1_700_000_900, "gapFilled"));
+        let estate = read_text(&text).expect("valid");
+        let seen: Vec<_> = estate.observed.iter().map(|seen| seen.last_seen.0).collect();
+        assert_eq!(seen, [1_700_000_000_000_000_000]);
+        assert_eq!(estate.now, UnixNanos(1_700_000_900_000_000_000));
+        assert_eq!(estate.notes, ["1 event of x.jsonl left out: a stand-in is not the entity"]);
+        let made_up = read_text(&event(1_700_000_900, "simulated")).expect("an estate of nothing");
+        assert!(made_up.observed.is_empty());
     }
 
     #[test]

@@ -169,6 +169,9 @@ impl Question {
                 (RELATIONSHIP_EVENT_TYPE, facet, "sourceEntityGuid")
             }
         };
+        // A stand-in says what the pipeline made up where it found a gap; whoever looks for gaps
+        // must not take it for the entity.
+        condition.push_str(" AND (dataSource = 'infrastructure' OR dataSource IS NULL)");
         if !suffix.is_empty() {
             let _ = write!(condition, " AND {guid} LIKE '%{suffix}'");
         }

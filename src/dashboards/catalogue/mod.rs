@@ -43,8 +43,6 @@ pub struct Template {
 pub enum Awaited {
     /// Entities of a kind that only some sources give.
     Kind(EntityKind),
-    /// An attribute that only some pipelines write.
-    Attribute(&'static str),
 }
 
 impl Awaited {
@@ -53,7 +51,6 @@ impl Awaited {
         match self {
             Self::Kind(EntityKind::Queue) => "no data until a queue source runs".to_owned(),
             Self::Kind(kind) => format!("no data until a source gives {}", kind.type_name()),
-            Self::Attribute(name) => format!("no data until the pipeline writes {name}"),
         }
     }
 }

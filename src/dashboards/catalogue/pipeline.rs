@@ -2,7 +2,7 @@
 //! and what of it was observed.
 
 use super::parts::figure;
-use super::{Awaited, Parameters, Template};
+use super::{Parameters, Template};
 use crate::dashboards::draft::{Draft, DraftPage};
 use crate::dashboards::model::Visualization;
 use crate::dashboards::query::{Ask, Condition, Expression, Facet, Fold, Measure, Subject};
@@ -26,8 +26,8 @@ pub(super) const PIPELINE: [Template; 2] = [
         name: "gap-visibility",
         title: "Gap Visibility",
         summary: "Which entities were observed, which were filled in, which were simulated.",
-        awaits: Some(Awaited::Attribute("dataSource")),
-        notes: &["dataSource is infrastructure, gapFilled or simulated."],
+        awaits: None,
+        notes: &["dataSource is infrastructure, gapFilled or simulated; docs/HYBRID.md says when."],
         pages: gap_visibility,
     },
 ];
@@ -145,11 +145,10 @@ fn gap_visibility(_: &Parameters) -> Vec<DraftPage> {
         .as_table();
     vec![DraftPage::new(
         "Sources",
-        "Where what is shown comes from; no data until the pipeline writes dataSource",
+        "Where what is shown comes from: a fleet, or a stand-in for what it does not show",
         vec![
             of("Observed", "infrastructure").key(),
             of("Filled in", "gapFilled"),
-            of("Simulated", "simulated"),
             by_source("Entities by source", Visualization::Pie),
             Draft::chart("Sources over time", Visualization::Area, over_time),
             Draft::chart("Sources by cluster", Visualization::Table, filled),

@@ -67,10 +67,8 @@ pub fn catalogue() -> Catalogue {
         let known = catalogue.event_types.entry((*event_type).to_owned()).or_default();
         known.extend(attributes.iter().map(|(name, kind)| ((*name).to_owned(), *kind)));
     }
-    for name in ["environment", "dataSource"] {
-        let entities = catalogue.event_types.entry("MessageQueue".to_owned()).or_default();
-        entities.insert(name.to_owned(), AttributeKind::Text);
-    }
+    let entities = catalogue.event_types.entry("MessageQueue".to_owned()).or_default();
+    entities.insert("environment".to_owned(), AttributeKind::Text);
     catalogue
 }
 

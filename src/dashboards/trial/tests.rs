@@ -39,7 +39,6 @@ fn every_widget_of_every_template_shows_something() {
             .filter(|fault| match template.awaits {
                 None => true,
                 Some(Awaited::Kind(kind)) => !fault.cause.is_about(kind.type_name()),
-                Some(Awaited::Attribute(name)) => !fault.cause.is_about(name),
             })
             .collect();
         assert!(empty.is_empty(), "{}: {empty:#?}", template.name);

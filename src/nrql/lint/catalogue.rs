@@ -71,8 +71,43 @@ pub enum CatalogueError {
     Shape(String),
 }
 
+/// Attributes of `MessageQueueCoverage`.
+const COVERAGE: [(&str, AttributeKind); 12] = [
+    ("entityType", AttributeKind::Text),
+    ("desired", AttributeKind::Gauge),
+    ("fresh", AttributeKind::Gauge),
+    ("stale", AttributeKind::Gauge),
+    ("missing", AttributeKind::Gauge),
+    ("pending", AttributeKind::Gauge),
+    ("filled", AttributeKind::Gauge),
+    ("coverage.percentage", AttributeKind::Gauge),
+    ("partialClusters", AttributeKind::Gauge),
+    ("mismatched", AttributeKind::Gauge),
+    ("unexpected", AttributeKind::Gauge),
+    ("unfilled", AttributeKind::Gauge),
+];
+
+/// Attributes of `MessageQueueGap`.
+const GAP: [(&str, AttributeKind); 11] = [
+    ("gap", AttributeKind::Text),
+    ("entityGuid", AttributeKind::Text),
+    ("entityType", AttributeKind::Text),
+    ("entityName", AttributeKind::Text),
+    ("provider", AttributeKind::Text),
+    ("clusterName", AttributeKind::Text),
+    ("filled", AttributeKind::Text),
+    ("field", AttributeKind::Text),
+    ("ageSeconds", AttributeKind::Gauge),
+    ("expected", AttributeKind::Number),
+    ("actual", AttributeKind::Number),
+];
+
+fn columns(known: &[(&str, AttributeKind)]) -> BTreeMap<String, AttributeKind> {
+    known.iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect()
+}
+
 impl Catalogue {
-    /// What the pipeline itself sends: `MessageQueue` and `MessageQueueRelationship`.
+    /// What the pipeline itself sends about entities and gaps.
     pub fn message_queue() -> Self {
         let mut events = BTreeMap::new();
         let mut put = |name: &str, kind| {
@@ -90,6 +125,7 @@ impl Catalogue {
             "vhost",
             "queueName",
             "consumerGroup",
+            "dataSource",
         ] {
             put(name, AttributeKind::Text);
         }
@@ -115,6 +151,7 @@ impl Catalogue {
             "targetEntityGuid",
             "targetEntityType",
             "clusterName",
+            "dataSource",
         ];
         let relationship =
             relationship.iter().map(|name| ((*name).to_owned(), AttributeKind::Text)).collect();
@@ -122,6 +159,8 @@ impl Catalogue {
             event_types: BTreeMap::from([
                 ("MessageQueue".to_owned(), events),
                 ("MessageQueueRelationship".to_owned(), relationship),
+                ("MessageQueueCoverage".to_owned(), columns(&COVERAGE)),
+                ("MessageQueueGap".to_owned(), columns(&GAP)),
             ]),
             complete: false,
         }
