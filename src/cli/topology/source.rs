@@ -104,8 +104,9 @@ impl SourceArgs {
         let simulated = run::guarded(|| simulate(&passport.scenario, options, None))?;
         let newrelic = &simulated.record.newrelic;
         let mut reading = Reading::default();
-        let stored = newrelic.samples.iter().map(|event| ("MessageQueue", event));
-        let told = newrelic.relationship_events.iter();
+        let stored = newrelic.samples.iter().chain(&newrelic.stand_ins);
+        let stored = stored.map(|event| ("MessageQueue", event));
+        let told = newrelic.relationship_events.iter().chain(&newrelic.stand_in_relationships);
         let stored = stored.chain(told.map(|event| ("MessageQueueRelationship", event)));
         for (event_type, event) in stored.filter(|(_, event)| event.stored_at <= until) {
             if let Err(errors) = reading.take(event_type, event.timestamp, event) {
