@@ -76,6 +76,29 @@ impl From<UnixMillis> for UnixNanos {
     }
 }
 
+/// Something that is due once in each span of the wall clock: with whatever first asks in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OncePerSpan {
+    every_ms: i64,
+    /// The span that was last served.
+    served: Option<i64>,
+}
+
+impl OncePerSpan {
+    /// Due at once, then in each span between two multiples of `every`; of zero, every millisecond
+    /// is a span.
+    pub fn new(every: Duration) -> Self {
+        let every_ms = i64::try_from(whole_millis(every)).unwrap_or(i64::MAX).max(1);
+        Self { every_ms, served: None }
+    }
+
+    /// Whether it is due at `now`, whose span is then served.
+    pub fn is_due(&mut self, now: UnixMillis) -> bool {
+        let span = Some(now.0.div_euclid(self.every_ms));
+        std::mem::replace(&mut self.served, span) != span
+    }
+}
+
 /// `duration` in whole milliseconds, rounded down.
 pub fn whole_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
@@ -157,6 +180,19 @@ mod tests {
         check(Duration::ZERO, 0);
         check(Duration::from_micros(1_999), 1);
         check(Duration::MAX, u64::MAX);
+    }
+
+    #[test]
+    fn each_span_is_served_once() {
+        let check = |every_ms: u64, asked: &[i64], expected: &[bool]| {
+            let mut spans = OncePerSpan::new(Duration::from_millis(every_ms));
+            let due: Vec<bool> = asked.iter().map(|at| spans.is_due(UnixMillis(*at))).collect();
+            assert_eq!(due, expected, "{every_ms} {asked:?}");
+        };
+        check(60, &[59, 60, 61, 119, 120, 300], &[true, true, false, false, true, true]);
+        // A clock that was set back is in another span.
+        check(60, &[130, 70, 70, -1], &[true, true, false, true]);
+        check(0, &[5, 5, 6], &[true, false, true]);
     }
 
     #[test]

@@ -203,7 +203,7 @@ impl<P: Ports> Pipeline<P> {
     /// Hands the events of a cycle to the stream, those that are due of the pipeline itself after
     /// them.
     fn enqueue(&mut self, staged: &mut Staged, now: UnixMillis) -> Enqueued {
-        let due = self.relationships_due(now);
+        let due = self.relationships.is_due(now);
         let relationships = take(&mut staged.relationship_events);
         let kinds = [
             take(&mut staged.entity_events),
@@ -228,16 +228,6 @@ impl<P: Ports> Pipeline<P> {
         }
         let breakers = self.guards.breakers().stats(now.monotonic);
         self.monitor.take_due(&breakers, now)
-    }
-
-    /// Whether the relationships go with the cycle that began at `now`, which is then noted.
-    fn relationships_due(&mut self, now: UnixMillis) -> bool {
-        let every =
-            i64::try_from(whole_millis(self.config.cycle.relationships_every)).unwrap_or(i64::MAX);
-        let span = now.0.div_euclid(every.max(1));
-        let due = self.relationships_span != Some(span);
-        self.relationships_span = Some(span);
-        due
     }
 
     /// Publishes the end of a cycle.

@@ -24,7 +24,7 @@ use std::time::Duration;
 use futures_util::future::join3;
 
 use crate::domain::tag::TagError;
-use crate::domain::units::whole_millis;
+use crate::domain::units::{OncePerSpan, whole_millis};
 use crate::hooks::{Hook, OnError};
 use crate::hybrid::mode::Mode;
 use crate::newrelic::region::InvalidAddress;
@@ -137,8 +137,8 @@ pub struct Pipeline<P: Ports> {
     streamer: Streamer<P>,
     status: PipelineStatus,
     mode: ModeSwitch,
-    /// The span of [`crate::config::Cycle::relationships_every`] that was last served.
-    relationships_span: Option<i64>,
+    /// When the relationships are told.
+    relationships: OncePerSpan,
     pool: Pool,
     monitor: BreakerMonitor,
     alerter: Option<Arc<Alerter<P>>>,
@@ -192,6 +192,7 @@ impl<P: Ports> Pipeline<P> {
         Ok(Self {
             stages: RefCell::new(Stages::new(&config, ports.clock())?),
             mode: ModeSwitch::new(config.hybrid.as_ref()),
+            relationships: OncePerSpan::new(config.cycle.relationships_every),
             ports,
             config,
             sources,
@@ -202,7 +203,6 @@ impl<P: Ports> Pipeline<P> {
             monitor,
             alerter,
             board,
-            relationships_span: None,
             reported,
             started: 0,
             completed: 0,

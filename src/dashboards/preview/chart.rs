@@ -4,9 +4,9 @@ use std::f64::consts::TAU;
 use std::fmt::Write as _;
 
 use super::data::{self, Named, Series};
-use super::escape;
 use super::number::short;
 use crate::dashboards::model::{Chart, DisplayUnit, Level, Severity, Thresholds};
+use crate::domain::words::escape;
 use crate::nrql::{QueryResult, Value};
 
 /// Colours of series; further ones begin again.

@@ -17,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::model::{Chart, Content, Dashboard, Visualization, Widget};
 use super::trial::{Answers, chosen};
+use crate::domain::words::escape;
 use crate::nrql::QueryResult;
 use crate::nrql::template::fill;
 
@@ -100,19 +101,4 @@ fn drawn(widget: &Widget, chart: &Chart, results: &[QueryResult]) -> String {
         _ => table(),
     };
     drawn.unwrap_or_else(|| "<p class=\"none\">No data</p>".to_owned())
-}
-
-/// `text` within HTML.
-fn escape(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            letter => safe.push(letter),
-        }
-    }
-    safe
 }

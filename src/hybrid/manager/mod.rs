@@ -27,7 +27,7 @@ use crate::aggregate::EntityState;
 use crate::domain::account::AccountId;
 use crate::domain::data_source::DataSource;
 use crate::domain::entity::{EntityKey, EntityKind};
-use crate::domain::units::{UnixMillis, UnixNanos};
+use crate::domain::units::{OncePerSpan, UnixNanos};
 use crate::hybrid::gap::{ByKind, Coverage, Detector, GapReport, Tolerance, Watching};
 use crate::hybrid::mode::Mode;
 use crate::hybrid::model::{FleetModel, ModelConfig, Moment};
@@ -102,8 +102,8 @@ pub struct HybridManager {
     sightings: Sightings,
     /// Places in the topology that had a stand-in in the last cycle.
     filled: Vec<usize>,
-    /// The span of [`HybridConfig::report_every`] that was told last.
-    reported_span: Option<i64>,
+    /// When gaps and coverage are told.
+    tellings: OncePerSpan,
 }
 
 impl HybridManager {
@@ -116,7 +116,7 @@ impl HybridManager {
             model: FleetModel::new(config.model, &config.topology),
             sightings: Sightings::new(config.topology.len()),
             filled: Vec::new(),
-            reported_span: None,
+            tellings: OncePerSpan::new(config.report_every),
             config,
         }
     }
@@ -160,7 +160,7 @@ impl HybridManager {
         let is_filled = |key: &EntityKey| {
             topology.position(key).is_some_and(|place| wanted.binary_search(&place).is_ok())
         };
-        let events = if due(&mut self.reported_span, self.config.report_every, moment.at) {
+        let events = if self.tellings.is_due(moment.at) {
             let telling = Telling { account: self.account, at: moment.at, is_filled: &is_filled };
             telling.events(&found, &report)
         } else {
@@ -216,15 +216,6 @@ impl HybridManager {
         states.extend(clusters);
         states
     }
-}
-
-/// Whether a telling is due at `now`, which is then noted: once in each span of the wall clock.
-fn due(told: &mut Option<i64>, every: Duration, now: UnixMillis) -> bool {
-    let every = i64::try_from(crate::domain::units::whole_millis(every)).unwrap_or(i64::MAX);
-    let span = Some(now.0.div_euclid(every.max(1)));
-    let due = *told != span;
-    *told = span;
-    due
 }
 
 fn report(found: &GapReport<'_>, filled: ByKind<u64>, unfilled: u64) -> HybridReport {

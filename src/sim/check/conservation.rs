@@ -140,6 +140,17 @@ pub fn missing(record: &Record) -> u64 {
     missing_of(record, &kept(record))
 }
 
+/// Whether New Relic holds everything that the run told: nothing was given up, lost with a crash,
+/// missing, or evicted, and the world ran to its end.
+pub fn is_whole(record: &Record) -> bool {
+    let lost =
+        |life: &PipelineRecord| life.lost_events() || (life.crashed && life.ledger.staged > 0);
+    !record.pipelines.iter().any(lost)
+        && missing(record) == 0
+        && record.newrelic.evicted == 0
+        && record.broken.is_none()
+}
+
 fn missing_of(record: &Record, kept: &Kept) -> u64 {
     let answered_for = |pipeline: &PipelineRecord| {
         let ledger = &pipeline.ledger;

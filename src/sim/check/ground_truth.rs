@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::record::{CycleRecord, PipelineRecord, Record, StoredEvent};
+use super::record::{CycleRecord, Record, StoredEvent};
 use super::{Check, Class, Finding, conservation};
 use crate::sim::oracle::cycle::{CycleEvents, group_by_cycle};
 use crate::sim::oracle::expect::{Expected, Figures, Situation};
@@ -54,10 +54,7 @@ const STORING_MAX: Duration = Duration::from_secs(5);
 /// Objects that a cycle saw and told nothing of. Where events may have been lost, the checks of the
 /// loss itself judge.
 fn absent(finding: &mut Finding, record: &Record, cycles: &[CycleEvents<'_>]) {
-    let lost =
-        |life: &PipelineRecord| life.lost_events() || (life.crashed && life.ledger.staged > 0);
-    let any_lost = record.pipelines.iter().any(lost) || conservation::missing(record) > 0;
-    if any_lost || record.newrelic.evicted > 0 || record.broken.is_some() {
+    if !conservation::is_whole(record) {
         return;
     }
     let stored: BTreeMap<(SimTime, &str), &CycleEvents<'_>> =

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::record::{CycleRecord, PipelineRecord, Record, StoredEvent};
+use super::record::{CycleRecord, Record, StoredEvent};
 use super::{Check, Class, Finding, conservation};
 use crate::hybrid::mode::Mode;
 use crate::sim::oracle::gap::{Desired, Sightings};
@@ -40,7 +40,7 @@ fn examine(record: &Record) -> Finding {
         return finding;
     };
     let by_cycle = by_cycle(record);
-    let whole = is_whole(record);
+    let whole = conservation::is_whole(record);
     for event in &record.newrelic.stand_ins {
         finding.examine();
         marks(&mut finding, record, &desired, event);
@@ -91,16 +91,6 @@ fn by_cycle(record: &Record) -> BTreeMap<SimTime, Told> {
         }
     }
     cycles
-}
-
-/// Whether nothing of what was told was lost.
-fn is_whole(record: &Record) -> bool {
-    let lost =
-        |life: &PipelineRecord| life.lost_events() || (life.crashed && life.ledger.staged > 0);
-    !record.pipelines.iter().any(lost)
-        && conservation::missing(record) == 0
-        && record.newrelic.evicted == 0
-        && record.broken.is_none()
 }
 
 /// Whether what the cycle told must be stored by now, and is known to be its own.
