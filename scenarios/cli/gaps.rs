@@ -274,7 +274,7 @@ fn of_new_relic() -> Result<(), Failed> {
         ["[[queues]]", "name = \"invoices\"", "requiredBrokers = 3", "topics = [\"orders\"]"];
     expect(&imported, 0, &told)?;
     expect(&ask(&gaps, "NRAK-WRONG")?, 4, &["New Relic cannot be asked", "NEW_RELIC_API_KEY"])?;
-    expect(&ask(&gaps, "")?, 2, &["no user key", "set NEW_RELIC_API_KEY"])?;
+    expect(&ask(&gaps, "")?, 2, &["there is no user key", "set NEW_RELIC_API_KEY"])?;
     drop(served);
     expect(&ask(&gaps, &key)?, 4, &["New Relic cannot be asked", "check --region"])
 }

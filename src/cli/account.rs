@@ -13,6 +13,7 @@ use crate::adapters::RealPorts;
 use crate::domain::account::AccountId;
 use crate::newrelic::nerdgraph::{ChangeError, Refusal};
 use crate::newrelic::{ApiKey, NerdGraph, NerdGraphConfig, NerdGraphError, Region};
+use crate::ports::Ports;
 use crate::rt::with_causes;
 
 /// Which account.
@@ -33,10 +34,15 @@ impl AccountIdArgs {
     }
 
     fn read(&self) -> Result<AccountId, String> {
+        self.named()?.ok_or_else(|| {
+            "no account is named\nhelp: give --account, or set NEW_RELIC_ACCOUNT_ID".to_owned()
+        })
+    }
+
+    /// Its number, if one is named.
+    fn named(&self) -> Result<Option<AccountId>, String> {
         let text = setting(self.account.as_ref(), "NEW_RELIC_ACCOUNT_ID");
-        let text =
-            text.ok_or("no account is named\nhelp: give --account, or set NEW_RELIC_ACCOUNT_ID")?;
-        text.parse().map_err(|error| format!("{error}"))
+        text.map(|text| text.parse().map_err(|error| format!("{error}"))).transpose()
     }
 }
 
@@ -54,19 +60,27 @@ pub struct AccountArgs {
 }
 
 /// The way to one account.
-pub struct Account {
+pub struct Account<P: Ports = RealPorts> {
     /// The client.
-    pub client: NerdGraph<RealPorts>,
+    pub client: NerdGraph<P>,
     id: Result<AccountId, String>,
 }
 
-impl Account {
+impl<P: Ports> Account<P> {
     /// Its number, for what cannot be asked without.
     ///
     /// # Errors
     /// [`Exit::Usage`], after a complaint.
     pub fn id(&self) -> Result<AccountId, Exit> {
-        self.id.clone().map_err(usage)
+        self.read_id().map_err(usage)
+    }
+
+    /// The same, for callers that tell problems in their own way.
+    ///
+    /// # Errors
+    /// What is wrong, and what helps.
+    pub fn read_id(&self) -> Result<AccountId, String> {
+        self.id.clone()
     }
 }
 
@@ -82,36 +96,55 @@ fn usage(problem: impl Into<String>) -> Exit {
 }
 
 impl AccountArgs {
+    /// Its number, if one is named.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`], after a complaint, when what is named is no account.
+    pub fn named_id(&self) -> Result<Option<AccountId>, Exit> {
+        self.account.named().map_err(usage)
+    }
+
     /// A client with the user key of the environment.
     ///
     /// # Errors
     /// The exit code, after a complaint.
     pub fn connect(&self) -> Result<Account, Exit> {
-        let key = setting(None, "NEW_RELIC_API_KEY")
-            .ok_or_else(|| usage("there is no user key\nhelp: set NEW_RELIC_API_KEY (NRAK-…)"))?;
-        let key = ApiKey::new(&key)
-            .map_err(|error| usage(format!("NEW_RELIC_API_KEY is no key: {error}")))?;
-        let region = setting(self.region.as_ref(), "NEW_RELIC_REGION");
-        let region = region.map(|text| text.parse::<Region>()).transpose();
-        let region = region.map_err(|error| usage(error.to_string()))?.unwrap_or_default();
-        let url = setting(self.nerdgraph_url.as_ref(), "NEW_RELIC_NERDGRAPH_BASE_URL");
-        let url = url.unwrap_or_else(|| region.addresses().nerdgraph);
-        let uri = url.parse::<http::Uri>().ok();
-        let is_web = |uri: &http::Uri| matches!(uri.scheme_str(), Some("http" | "https"));
-        let uri = uri.filter(is_web).ok_or_else(|| {
-            usage(format!(
-                "`{url}` is no address of NerdGraph\nhelp: write for example \
-                 http://localhost:3000/graphql"
-            ))
-        })?;
         // Nothing is kept on the ports' disk; it needs a folder that exists.
         let ports = RealPorts::new(Path::new(&std::env::temp_dir())).map_err(|error| {
             complain(&format!("cannot start: {}", with_causes(&error)));
             Exit::Unreachable
         })?;
-        let client = NerdGraph::new(ports, NerdGraphConfig::new(uri, key))
-            .map_err(|error| usage(error.to_string()))?;
+        self.connect_over(ports).map_err(usage)
+    }
+
+    /// The same over `ports`, for callers that have some.
+    ///
+    /// # Errors
+    /// What is wrong with the options and the environment, and what helps.
+    pub fn connect_over<P: Ports>(&self, ports: P) -> Result<Account<P>, String> {
+        let client = NerdGraph::new(ports, self.config()?).map_err(|error| error.to_string())?;
         Ok(Account { client, id: self.account.read() })
+    }
+
+    fn config(&self) -> Result<NerdGraphConfig, String> {
+        let key = setting(None, "NEW_RELIC_API_KEY")
+            .ok_or("there is no user key\nhelp: set NEW_RELIC_API_KEY (NRAK-…)")?;
+        let key =
+            ApiKey::new(&key).map_err(|error| format!("NEW_RELIC_API_KEY is no key: {error}"))?;
+        let region = setting(self.region.as_ref(), "NEW_RELIC_REGION");
+        let region = region.map(|text| text.parse::<Region>()).transpose();
+        let region = region.map_err(|error| error.to_string())?.unwrap_or_default();
+        let url = setting(self.nerdgraph_url.as_ref(), "NEW_RELIC_NERDGRAPH_BASE_URL");
+        let url = url.unwrap_or_else(|| region.addresses().nerdgraph);
+        let uri = url.parse::<http::Uri>().ok();
+        let is_web = |uri: &http::Uri| matches!(uri.scheme_str(), Some("http" | "https"));
+        let uri = uri.filter(is_web).ok_or_else(|| {
+            format!(
+                "`{url}` is no address of NerdGraph\nhelp: write for example \
+                 http://localhost:3000/graphql"
+            )
+        })?;
+        Ok(NerdGraphConfig::new(uri, key))
     }
 }
 

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::task::LocalSet;
 
+use super::account::AccountArgs;
 use super::{Exit, complain};
 use crate::adapters::RealPorts;
 use crate::config::quantity::DurationText;
@@ -21,7 +22,6 @@ use crate::domain::account::AccountId;
 use crate::domain::entity::EntityKey;
 use crate::domain::units::UnixNanos;
 use crate::hybrid::gap::Observed;
-use crate::newrelic::Region;
 use crate::ports::Endpoint;
 use crate::rt;
 
@@ -45,24 +45,20 @@ pub struct SourceArgs {
 /// How New Relic is asked.
 #[derive(Debug, Clone, clap::Args)]
 pub struct NewRelicArgs {
-    /// Account number; reports then name the GUIDs of what is missing.
-    #[arg(long, value_name = "ID", env = "NEW_RELIC_ACCOUNT_ID")]
-    account_id: Option<AccountId>,
-    /// US, EU, JP, GOV, Staging or Local.
-    #[arg(long, env = "NEW_RELIC_REGION", default_value = "US")]
-    region: Region,
-    /// NerdGraph's address, in place of the region's.
-    #[arg(long, value_name = "URL")]
-    nerdgraph_url: Option<String>,
+    #[command(flatten)]
+    account: AccountArgs,
     /// How far back events count; an entity without any in this time is not there.
     #[arg(long, value_name = "DURATION", default_value = "1d")]
     window: DurationText,
 }
 
 impl NewRelicArgs {
-    /// The account, if it is known.
-    pub fn account(&self) -> Option<AccountId> {
-        self.account_id
+    /// The account, if it is known; reports then name the GUIDs of what is missing.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`], after a complaint, when what is named is no account.
+    pub fn account(&self) -> Result<Option<AccountId>, Exit> {
+        self.account.named_id()
     }
 }
 

@@ -14,7 +14,6 @@
 
 use std::fmt::Write as _;
 
-use http::Uri;
 use serde_json::{Map, Value};
 
 use super::{Estate, NewRelicArgs, SourceError, Wanted};
@@ -26,7 +25,7 @@ use crate::hybrid::event::{
     ATTRIBUTES, EVENT_TYPE, READS, RELATIONSHIP_EVENT_TYPE, Subscription, observed, topics_by_group,
 };
 use crate::newrelic::nerdgraph::NrqlAnswer;
-use crate::newrelic::{ApiKey, NerdGraph, NerdGraphConfig, NerdGraphError};
+use crate::newrelic::{NerdGraph, NerdGraphError};
 use crate::ports::Ports;
 
 /// Facets that NRQL gives at most (`LIMIT MAX`). Source: NRQL reference, "LIMIT".
@@ -45,34 +44,14 @@ pub(super) struct Client<P: Ports> {
 
 impl<P: Ports> Client<P> {
     pub(super) fn new(ports: P, args: &NewRelicArgs) -> Result<Self, SourceError> {
-        let usage = |message: &str| SourceError::Usage(message.to_owned());
-        let account = args.account_id.ok_or_else(|| {
-            usage("no account\nhelp: give --account-id or set NEW_RELIC_ACCOUNT_ID")
-        })?;
-        let key = std::env::var("NEW_RELIC_API_KEY").unwrap_or_default();
-        if key.is_empty() {
-            return Err(usage("no user key\nhelp: set NEW_RELIC_API_KEY to a key NRAK-…"));
-        }
-        let key = ApiKey::new(&key)
-            .map_err(|error| SourceError::Usage(format!("NEW_RELIC_API_KEY: {error}")))?;
-        let address =
-            args.nerdgraph_url.clone().unwrap_or_else(|| args.region.addresses().nerdgraph);
-        let uri: Uri = address
-            .parse()
-            .ok()
-            .filter(|uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https")))
-            .ok_or_else(|| {
-                SourceError::Usage(format!(
-                    "`{address}` is no address of NerdGraph\n\
-                     help: write for example http://localhost:3000/graphql"
-                ))
-            })?;
+        let usage = |message: String| SourceError::Usage(message);
+        let connected = args.account.connect_over(ports).map_err(usage)?;
+        let account = connected.read_id().map_err(usage)?;
         let window_seconds = args.window.0.as_secs();
         if window_seconds == 0 {
-            return Err(usage("--window is shorter than 1s\nhelp: give 1s at least"));
+            return Err(usage("--window is shorter than 1s\nhelp: give 1s at least".to_owned()));
         }
-        let nerdgraph = NerdGraph::new(ports, NerdGraphConfig::new(uri, key))
-            .map_err(|error| SourceError::Usage(error.to_string()))?;
+        let nerdgraph = connected.client;
         Ok(Self { nerdgraph, account, window_seconds, facets_max: FACETS_MAX })
     }
 

@@ -79,6 +79,10 @@ impl GapsArgs {
             ));
             return Exit::InvalidFile;
         }
+        let account = match self.newrelic.account() {
+            Ok(account) => account,
+            Err(exit) => return exit,
+        };
         let estate = match self.source.read(&self.newrelic, Wanted::Entities) {
             Ok(estate) => estate,
             Err(error) => return error.tell(),
@@ -89,7 +93,7 @@ impl GapsArgs {
         let context = Context {
             topology: file_name(&self.topology),
             estate: &estate,
-            account: self.newrelic.account(),
+            account,
             fail_under: self.fail_under,
             show: usize::try_from(self.show).unwrap_or(usize::MAX),
         };

@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 
+use crate::domain::words::counted;
 use crate::sim::check::{CheckResult, Failure, Fingerprint};
 use crate::sim::run::RunReport;
 
@@ -49,12 +50,12 @@ pub fn text(scenario: &str, report: &RunReport, card: Option<&str>) -> String {
 
 fn check_lines(check: &CheckResult) -> String {
     let finding = &check.finding;
-    let mark = if check.passed() { '✓' } else { '✗' };
-    let head = format!("{mark} {:<14} {:>6}  ", check.name, finding.examined);
-    let margin = finding.margin.as_ref().map(|margin| format!("; {margin}"));
-    let excused = finding.excused.as_ref().map(|why| format!("; excused: {why}"));
-    let words =
-        format!("{}{}{}", check.promise, margin.unwrap_or_default(), excused.unwrap_or_default());
+    let head = format!("{} {:<14} {:>6}  ", mark(check), check.name, finding.examined);
+    let words = match (&finding.excused, &finding.margin) {
+        (Some(why), _) if check.passed() => format!("excused: {why}"),
+        (_, Some(margin)) => format!("{}; {margin}", check.promise),
+        (_, None) => check.promise.to_owned(),
+    };
     let mut lines = wrapped(&format!("  {head}"), &words);
     if let Some(first) = check.first_violation() {
         lines.push_str(&wrapped("      ", &first));
@@ -63,6 +64,25 @@ fn check_lines(check: &CheckResult) -> String {
         }
     }
     lines
+}
+
+/// Kept, broken, or not to be kept in this run.
+fn mark(check: &CheckResult) -> char {
+    match (check.passed(), &check.finding.excused) {
+        (false, _) => '✗',
+        (true, Some(_)) => '○',
+        (true, None) => '✓',
+    }
+}
+
+/// How many checks passed, and how many of them were excused.
+fn passed(report: &RunReport) -> String {
+    let excused = report.checks.iter().filter(|check| check.finding.excused.is_some()).count();
+    let kept = counted((report.checks.len() - excused) as u64, "check");
+    match excused {
+        0 => kept,
+        _ => format!("{kept}, {excused} excused"),
+    }
 }
 
 /// `head` and then `words`, broken between words to lines that begin below the first one's words.
@@ -88,7 +108,7 @@ pub(crate) fn wrapped(head: &str, words: &str) -> String {
 
 fn conclusion(scenario: &str, report: &RunReport, card: Option<&str>) -> String {
     match report.checks.iter().find(|check| !check.passed()) {
-        None => format!("PASSED: {} checks", report.checks.len()),
+        None => format!("PASSED: {}", passed(report)),
         Some(first) => {
             let violation = first.first_violation().unwrap_or_default();
             let mut out = wrapped("FAILED: ", &format!("{} — {violation}", first.promise));
@@ -125,11 +145,22 @@ fn next_steps(
 
 /// Whether the scenario can be read again by its name.
 fn is_file(scenario: &str) -> bool {
-    !scenario.ends_with("(built in)") && scenario != STANDARD_INPUT
+    !scenario.ends_with("(built in)") && scenario != STANDARD_INPUT && !is_of_feature(scenario)
+}
+
+/// Whether it is a scenario of a feature file, `FILE.feature:LINE`.
+fn is_of_feature(scenario: &str) -> bool {
+    let place = scenario.rsplit_once(':');
+    place.is_some_and(|(file, line)| {
+        file.ends_with(".feature") && line.bytes().all(|byte| byte.is_ascii_digit())
+    })
 }
 
 /// The command that runs it again.
 pub(crate) fn replay(scenario: &str, report: &RunReport) -> String {
+    if is_of_feature(scenario) {
+        return format!("shakedown features {} --seed {}", shell_word(scenario), report.seed);
+    }
     let mut command = "shakedown run".to_owned();
     if is_file(scenario) {
         let _ = write!(command, " {}", shell_word(scenario));
@@ -188,9 +219,11 @@ pub fn markdown(scenario: &str, report: &RunReport) -> String {
     let _ = writeln!(out, "| | check | promise | examined | margin | first violation |");
     let _ = writeln!(out, "|---|---|---|---|---|---|");
     for check in &report.checks {
-        let margin = check.finding.margin.as_ref().map(ToString::to_string).unwrap_or_default();
+        let margin = check.finding.margin.as_ref().map(ToString::to_string);
+        let excused = check.finding.excused.as_ref().map(|why| format!("excused: {why}"));
+        let margin = margin.or(excused).unwrap_or_default();
         let first = check.first_violation().unwrap_or_default().replace('|', "\\|");
-        let mark = if check.passed() { "✓" } else { "✗" };
+        let mark = mark(check);
         let _ = writeln!(
             out,
             "| {mark} | {} | {} | {} | {margin} | {first} |",

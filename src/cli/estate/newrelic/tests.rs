@@ -10,6 +10,7 @@ use super::*;
 use crate::domain::entity::EntityKey;
 use crate::domain::guid::EntityGuid;
 use crate::domain::provider::Provider;
+use crate::newrelic::{ApiKey, NerdGraphConfig};
 use crate::ports::testing::{TestClock, TestPorts};
 use crate::ports::{Http, HttpError, HttpLimits, HttpRequest, HttpResponse};
 

@@ -120,9 +120,10 @@ fn passed(passport: &Passport, report: &RunReport, evidence: &Evidence) -> Strin
         0 => "without any fault".to_owned(),
         count => format!("through {}", counted(count as u64, "fault")),
     };
+    let excused = excused(report);
     let mut text = format!(
         "All {} promises were kept, {faults}, in {} of simulated time.",
-        report.checks.len(),
+        report.checks.len() - excused.len(),
         length(report.timeline.end.since_start())
     );
     if let Some((check, margin)) = nearest(report) {
@@ -138,15 +139,22 @@ fn passed(passport: &Passport, report: &RunReport, evidence: &Evidence) -> Strin
             margin * 100.0
         ));
     }
-    let excused = report.checks.iter().filter(|check| check.finding.excused.is_some()).count();
-    if excused > 0 {
-        let excused = counted(excused as u64, "check");
-        text.push_str(&format!(" {excused} excused: the faults left no way to success."));
+    if !excused.is_empty() {
+        text.push_str(&format!(" Not to be kept in this run: {}.", excused.join("; ")));
     }
     if !passport.scenario.promise.is_empty() {
         text.push_str(&format!(" So: <q>{}</q>", escape(&passport.scenario.promise)));
     }
     text
+}
+
+/// The promises that were not to be kept in this run, each with the reason.
+fn excused(report: &RunReport) -> Vec<String> {
+    let why = |check: &CheckResult| {
+        let why = check.finding.excused.as_deref()?;
+        Some(format!("<b>{}</b>, because {}", escape(check.name), escape(why)))
+    };
+    report.checks.iter().filter_map(why).collect()
 }
 
 /// How much of its limit a check used up, 0 to 1; `None` when it has none.
