@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
-use shakedown::bdd::run::{self, Catalogue};
+use shakedown::bdd::report::failure;
+use shakedown::bdd::suite::{self, Catalogue, SEED, Suite};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -27,20 +28,20 @@ fn main() -> ExitCode {
 fn trials() -> Result<Vec<Trial>, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let catalogue = Catalogue::new().map_err(|error| error.to_string())?;
-    let files = run::files(&root.join("features")).map_err(|error| error.to_string())?;
-    let (mut trials, mut errors) = (Vec::new(), Vec::new());
-    for file in files {
-        let name = file.strip_prefix(root).unwrap_or(&file).display().to_string();
-        let text = std::fs::read_to_string(&file).map_err(|error| format!("{name}: {error}"))?;
-        match run::trials(&catalogue, &name, &text) {
-            Ok(found) => trials.extend(found.into_iter().map(trial)),
-            Err(wrong) => errors.extend(wrong.iter().map(ToString::to_string)),
-        }
+    let name = |file: &Path| file.strip_prefix(root).unwrap_or(file).display().to_string();
+    let suite = Suite::read(&catalogue, &[root.join("features")], name)
+        .map_err(|error| error.to_string())?;
+    let problems: String = suite.problems.iter().map(|file| file.render(false)).collect();
+    if problems.is_empty() {
+        Ok(suite.trials.into_iter().map(trial).collect())
+    } else {
+        Err(problems)
     }
-    if errors.is_empty() { Ok(trials) } else { Err(errors.join("\n")) }
 }
 
-fn trial(trial: run::Trial) -> Trial {
-    let name = trial.name.clone();
-    Trial::test(name, move || trial.run().map_err(|failure| failure.to_string().into()))
+fn trial(trial: suite::Trial) -> Trial {
+    Trial::test(trial.name(), move || {
+        let outcome = trial.run(SEED);
+        if outcome.passed() { Ok(()) } else { Err(failure(&trial, &outcome, None).into()) }
+    })
 }

@@ -14,15 +14,52 @@ use crate::domain::entity::EntityKey;
 use crate::domain::provider::Provider;
 use crate::hybrid::mode::Mode;
 
-/// Types of holes, by name, with what they look like.
-const HOLES: [(&str, &str); 7] = [
-    ("string", r#""([^"]*)""#),
-    ("word", r"([A-Z][A-Z_]*)"),
-    ("count", r"(\d+)"),
-    ("percent", r"(\d+(?:\.\d+)?) ?%"),
-    ("duration", r"(\d+(?:\.\d+)? ?(?:ms|s|m|min|h|d))"),
-    ("mode", r"(infrastructure|simulation|hybrid)"),
-    ("entity", r#"(cluster "[^"]+"|(?:broker|topic|group) "[^"]+" of "[^"]+")"#),
+/// A type of holes.
+#[derive(Debug)]
+pub struct Hole {
+    /// What stands between the braces.
+    pub name: &'static str,
+    /// Regular expression of what it takes.
+    looks: &'static str,
+    /// What it takes, in words.
+    pub meaning: &'static str,
+    /// One that it takes.
+    pub example: &'static str,
+}
+
+const fn hole(
+    name: &'static str,
+    looks: &'static str,
+    meaning: &'static str,
+    example: &'static str,
+) -> Hole {
+    Hole { name, looks, meaning, example }
+}
+
+/// Types of holes.
+pub const HOLES: [Hole; 7] = [
+    hole("string", r#""([^"]*)""#, "a text in quotes", "\"orders\""),
+    hole("word", r"([A-Z][A-Z_]*)", "a word in capitals", "CONTAINS"),
+    hole("count", r"(\d+)", "a whole number", "12"),
+    hole("percent", r"(\d+(?:\.\d+)?) ?%", "a share of a hundred", "91.7 %"),
+    hole(
+        "duration",
+        r"(\d+(?:\.\d+)? ?(?:ms|s|m|min|h|d))",
+        "a time, with its unit: ms, s, min, h, d",
+        "90s",
+    ),
+    hole(
+        "mode",
+        r"(infrastructure|simulation|hybrid)",
+        "where figures come from: infrastructure, simulation, hybrid",
+        "hybrid",
+    ),
+    hole(
+        "entity",
+        r#"(cluster "[^"]+"|(?:broker|topic|group) "[^"]+" of "[^"]+")"#,
+        "a cluster, or a broker, topic or group of one",
+        "topic \"orders.created\" of \"orders\"",
+    ),
 ];
 
 /// What a hole took.
@@ -110,10 +147,10 @@ impl Pattern {
             regex.push_str(&regex::escape(words));
             let unknown = |hole: &str| UnknownHole { pattern: text.into(), hole: hole.into() };
             let (name, after) = after.split_once('}').ok_or_else(|| unknown(after))?;
-            let known = HOLES.iter().find(|(known, _)| *known == name);
-            let (name, looks) = known.ok_or_else(|| unknown(name))?;
-            regex.push_str(looks);
-            holes.push(*name);
+            let known = HOLES.iter().find(|known| known.name == name);
+            let known = known.ok_or_else(|| unknown(name))?;
+            regex.push_str(known.looks);
+            holes.push(known.name);
             rest = after;
         }
         regex.push_str(&regex::escape(rest));

@@ -49,6 +49,8 @@ pub struct Story {
     pub dashboard: Option<Dashboard>,
     /// The run, once there was one.
     pub ran: Option<Ran>,
+    /// Whether the run is left out, because only what is described shall be looked over.
+    is_rehearsal: bool,
 }
 
 impl Story {
@@ -70,7 +72,12 @@ impl Story {
             sometimes: Vec::new(),
             expect: Default::default(),
         };
-        Self { scenario, dashboard: None, ran: None }
+        Self { scenario, dashboard: None, ran: None, is_rehearsal: false }
+    }
+
+    /// The same without its run.
+    pub fn rehearsal(title: &str) -> Self {
+        Self { is_rehearsal: true, ..Self::new(title, 0) }
     }
 
     /// The cluster called `name`, which a step has described.
@@ -97,6 +104,9 @@ impl Story {
         let text = write(&self.scenario, &[]);
         let scenario = crate::sim::scenario::load("the steps", &text)
             .map_err(|problems| StepError::Impossible(problems.render(false)))?;
+        if self.is_rehearsal {
+            return Ok(());
+        }
         let seed = Seed(scenario.seed);
         let options = Options { seed, network: Network::Kernel, sink: Sink::None };
         let (report, filled) = run::run_and_keep(&scenario, options);

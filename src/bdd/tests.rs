@@ -1,10 +1,10 @@
-//! Patterns, holes, and what becomes of feature files that are wrong.
+//! Patterns and their holes.
 
 use std::time::Duration;
 
 use super::pattern::{ArgError, Named, Pattern, UnknownHole};
-use super::run::{Catalogue, trials};
 use super::steps::catalogue;
+use super::suite::Catalogue;
 
 #[test]
 fn holes_take_values_of_their_type() {
@@ -44,35 +44,4 @@ fn every_step_has_a_meaning_and_words_of_its_own() {
     patterns.sort_unstable();
     assert!(patterns.windows(2).all(|pair| pair[0] != pair[1]));
     assert!(Catalogue::new().is_ok());
-}
-
-#[test]
-fn a_file_that_would_prove_nothing_is_an_error() {
-    let check = |steps: &str, expected: &[&str]| {
-        let text = format!("Feature: F\n\n  Scenario: S\n{steps}");
-        let errors = trials(&Catalogue::new().unwrap(), "f.feature", &text).err().unwrap();
-        let text: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        for words in expected {
-            assert!(text.iter().any(|error| error.contains(words)), "{text:?} lacks {words}");
-        }
-    };
-    check(
-        "    When the simulation runs for 1min\n",
-        &["f.feature:3:3: scenario `S` has no Then, so it cannot fail"],
-    );
-    check(
-        "    Given a Kafka clutser \"a\" with 3 brokers, 1 topics and 0 consumer groups\n    \
-         Then every check passes\n",
-        &["f.feature:4:5: no step is called", "Given a Kafka cluster {string} with"],
-    );
-    check("    Then every check pass\n", &["no step is called", "Then every check passes"]);
-}
-
-#[test]
-fn steps_that_come_too_early_say_so() {
-    let text = "Feature: F\n  Scenario: S\n    Then every check passes\n";
-    let trials = trials(&Catalogue::new().unwrap(), "f.feature", text).ok().unwrap();
-    let failure = trials[0].run().unwrap_err().to_string();
-    assert!(failure.contains("f.feature:3:5: Then every check passes"), "{failure}");
-    assert!(failure.contains("let the simulation run first"), "{failure}");
 }

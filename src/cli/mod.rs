@@ -19,6 +19,7 @@ mod definitions;
 mod diff;
 mod estate;
 mod faults;
+mod features;
 mod fleet;
 mod gaps;
 mod input;
@@ -39,6 +40,7 @@ mod run;
 mod scenario;
 mod slo;
 mod spool;
+mod steps;
 mod sweep;
 mod topology;
 mod trace;
@@ -173,6 +175,10 @@ enum Verb {
     Faults(faults::FaultsArgs),
     /// Lists the situations that a scenario can ask a sweep to meet.
     Marks(catalogue::ListArgs),
+    /// Looks feature files over, and runs them.
+    Features(features::FeaturesArgs),
+    /// Lists and searches the steps that feature files are written in.
+    Steps(steps::StepsArgs),
     /// Works with scenario files.
     Scenario(scenario::ScenarioArgs),
     /// Runs the pipeline on real sockets.
@@ -229,6 +235,8 @@ pub fn main() -> ExitCode {
         Verb::Checks(args) => catalogue::checks(&args).into(),
         Verb::Faults(args) => faults::faults(&args).into(),
         Verb::Marks(args) => catalogue::marks(&args).into(),
+        Verb::Features(args) => args.run().into(),
+        Verb::Steps(args) => args.run().into(),
         Verb::Scenario(args) => args.run().into(),
         Verb::Pipeline(args) => args.run(),
         Verb::Spool(args) => args.run().into(),

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Step, given, then};
+use super::{Stage, Step, given, then};
 use crate::bdd::pattern::Args;
 use crate::bdd::story::{StepError, StepResult, Story};
 use crate::dashboards::catalogue::{Parameters, template};
@@ -28,7 +28,7 @@ pub(super) const STEPS: &[Step] = &[
         "The query comes back empty, and the words are among the reasons.",
         because,
     ),
-    then("it is refused, because {string}", "The static checks say so.", refused),
+    then("it is refused, because {string}", "The static checks say so.", refused).at(Stage::Paper),
 ];
 
 fn everything(story: &mut Story, _: &Args) -> StepResult {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Step, given, then, when};
+use super::{Stage, Step, given, then, when};
 use crate::bdd::pattern::Args;
 use crate::bdd::story::{StepError, StepResult, Story};
 use crate::config::quantity::DurationText;
@@ -31,7 +31,8 @@ pub(super) const STEPS: &[Step] = &[
         "The network between the two is cut.",
         cut,
     ),
-    when("the simulation runs for {duration}", "Everything described so far happens.", run),
+    when("the simulation runs for {duration}", "Everything described so far happens.", run)
+        .at(Stage::Run),
     then("every check passes", "None of the simulator's own checks is broken.", checks),
 ];
 

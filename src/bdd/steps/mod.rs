@@ -30,11 +30,26 @@ impl Phase {
     }
 }
 
+/// What a step has to do with the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Says what shall be simulated: stands before the run.
+    Situation,
+    /// The run.
+    Run,
+    /// Looks at what came of it: stands after the run.
+    Outcome,
+    /// Looks at what needs no run.
+    Paper,
+}
+
 /// One step.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct Step {
     /// When it may come.
     pub phase: Phase,
+    /// What it has to do with the run.
+    pub stage: Stage,
     /// Its words, with typed holes.
     pub pattern: &'static str,
     /// What it does, in one sentence.
@@ -48,7 +63,7 @@ const fn given(
     meaning: &'static str,
     act: fn(&mut Story, &Args) -> StepResult,
 ) -> Step {
-    Step { phase: Phase::Given, pattern, meaning, act }
+    Step { phase: Phase::Given, stage: Stage::Situation, pattern, meaning, act }
 }
 
 const fn when(
@@ -56,7 +71,7 @@ const fn when(
     meaning: &'static str,
     act: fn(&mut Story, &Args) -> StepResult,
 ) -> Step {
-    Step { phase: Phase::When, pattern, meaning, act }
+    Step { phase: Phase::When, stage: Stage::Situation, pattern, meaning, act }
 }
 
 const fn then(
@@ -64,10 +79,25 @@ const fn then(
     meaning: &'static str,
     act: fn(&mut Story, &Args) -> StepResult,
 ) -> Step {
-    Step { phase: Phase::Then, pattern, meaning, act }
+    Step { phase: Phase::Then, stage: Stage::Outcome, pattern, meaning, act }
 }
+
+impl Step {
+    /// The same at another stage.
+    const fn at(self, stage: Stage) -> Self {
+        Self { stage, ..self }
+    }
+}
+
+/// Steps by subject.
+pub const SUBJECTS: [(&str, &[Step]); 4] = [
+    ("Fleet", fleet::STEPS),
+    ("Gaps and stand-ins", gaps::STEPS),
+    ("Relationships", relationships::STEPS),
+    ("Dashboards", dashboards::STEPS),
+];
 
 /// All steps, by subject.
 pub fn catalogue() -> impl Iterator<Item = &'static Step> {
-    [fleet::STEPS, gaps::STEPS, relationships::STEPS, dashboards::STEPS].into_iter().flatten()
+    SUBJECTS.into_iter().flat_map(|(_, steps)| steps)
 }

@@ -324,12 +324,7 @@ pub struct FileProblem {
 
 impl FileProblems {
     /// `problems` (at least one) of `text`, which came from `name`.
-    pub(in crate::config) fn new(
-        area: &str,
-        name: &str,
-        text: &str,
-        mut problems: Vec<Problem>,
-    ) -> Self {
+    pub(crate) fn new(area: &str, name: &str, text: &str, mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
         let hidden = problems.len().saturating_sub(PROBLEMS_SHOWN_MAX);
         problems.truncate(PROBLEMS_SHOWN_MAX);

@@ -1,0 +1,131 @@
+//! Files full of mistakes, outlines, and what becomes of trials.
+
+use super::{Catalogue, SEED, StepStatus, Suite, Tags};
+
+fn suite(text: &str) -> Suite {
+    let mut suite = Suite::default();
+    suite.add(&Catalogue::new().unwrap(), &Tags::default(), "f.feature", text);
+    suite
+}
+
+/// Rules of the problems of a feature that has a cluster and these lines, which count from the
+/// second one, and all that is said.
+fn problems(lines: &str) -> (Vec<String>, String) {
+    let cluster = "Given a Kafka cluster \"a\" with 3 brokers, 1 topics and 1 consumer groups";
+    let suite = suite(&format!("Feature: F\nBackground:\n{cluster}\n{lines}"));
+    let found = suite.problems.iter().flat_map(|file| file.problems());
+    let codes = found.map(|problem| {
+        let code = problem.code().trim_start_matches("shakedown::feature::");
+        let (line, column) = problem.line_and_column();
+        format!("{}:{column} {code}", line - 2)
+    });
+    let said = suite.problems.iter().map(|file| file.render(false)).collect();
+    (codes.collect(), said)
+}
+
+#[test]
+fn a_file_that_would_prove_nothing_is_an_error() {
+    let check = |lines: &str, expected: &[&str], words: &str| {
+        let (codes, said) = problems(lines);
+        assert_eq!(codes, expected, "{said}");
+        assert!(said.contains(words), "{said} lacks {words}");
+    };
+    let run = "When the simulation runs for 2min\n";
+    check(&format!("Scenario: S\n{run}"), &["2:11 no_then"], "cannot fail");
+    check(
+        &format!(
+            "Scenario: S\nGiven a Kafka clutser \"a\" with 3 brokers, 1 topics and 0 consumer \
+             groups\n{run}Then every check passes\n"
+        ),
+        &["3:7 unknown_step"],
+        "Given a Kafka cluster {string} with {count} brokers",
+    );
+    check(
+        &format!("Scenario: S\n{run}Then the pipeline collects every 5s\n"),
+        &["4:6 unknown_step"],
+        "this is a step of `Given`, not of `Then`",
+    );
+    check("Scenario: S\nThen every check passes\n", &["3:1 too_early"], "nothing has run");
+    check(
+        &format!(
+            "Scenario: S\n{run}And the mode becomes hybrid after 1min\nThen every check passes\n"
+        ),
+        &["4:1 too_late"],
+        "changes nothing",
+    );
+    check(
+        &format!("Scenario: S\n{run}{run}Then every check passes\n"),
+        &["4:1 second_run"],
+        "once",
+    );
+    check(
+        "Scenario: S\nWhen the simulation runs for 1min\nThen every check passes\n",
+        &["3:1 impossible"],
+        "too early to converge",
+    );
+    check(
+        &format!("@slwo\nScenario: S\n{run}Then every check passes\n"),
+        &["2:1 unknown_tag"],
+        "did you mean `@slow`?",
+    );
+    check(
+        &format!("@retry(2)\nScenario: S\n{run}Then every check passes\n"),
+        &["2:1 retry"],
+        "seed",
+    );
+    check(
+        &format!(
+            "Scenario: S\n{run}Then every check passes\nScenario: S\n{run}Then every check passes\n"
+        ),
+        &["5:11 same_name"],
+        "reports tell scenarios apart",
+    );
+    check(
+        &format!(
+            "Scenario: S\nGiven the pipeline collects every 99999999999999999999d\n{run}Then every check passes\n"
+        ),
+        &["3:7 impossible_value"],
+        "is no duration",
+    );
+    check(
+        &format!("Scenario: S\n{run}|a|\nThen every check passes\n"),
+        &["4:1 stray_argument"],
+        "takes no table",
+    );
+    check(
+        &format!(
+            "Scenario Outline: S\nGiven the pipeline collects every <time>\n{run}Then every check passes\nExamples:\n| tmie |\n| 5s |\n"
+        ),
+        &["3:35 unfilled_hole", "7:3 unused_column"],
+        "fills `<time>`",
+    );
+}
+
+#[test]
+fn outlines_make_a_trial_for_each_row() {
+    let suite = suite(
+        "@slow\nFeature: F\n  Rule: R\n    Scenario Outline: Every <time>\n      Given a Kafka cluster \"a\" with 3 brokers, 1 topics and 1 consumer groups\n      \
+         Given the pipeline collects every <time>\n      When the simulation runs for 2min\n      \
+         Then every check passes\n\n      @regression\n      Examples:\n        | time |\n        \
+         | 5s |\n        | 10 s |\n",
+    );
+    let trials: Vec<_> = suite.trials.iter().map(|trial| (trial.name(), trial.place())).collect();
+    let expected = [("F: R :: Every 5s", "f.feature:13"), ("F: R :: Every 10 s", "f.feature:14")];
+    assert_eq!(trials, expected.map(|(name, place)| (name.to_owned(), place.to_owned())));
+    assert_eq!(suite.trials[0].tags, ["@slow", "@regression"]);
+}
+
+#[test]
+fn what_follows_a_failure_is_skipped() {
+    let suite = suite(
+        "Feature: F\n  Scenario: S\n    Given a Kafka cluster \"a\" with 1 brokers, 1 topics and 0 \
+         consumer groups\n    When the simulation runs for 2min\n    Then coverage is 7 %\n    And \
+         every check passes\n",
+    );
+    let outcome = suite.trials[0].run(SEED);
+    let status: Vec<StepStatus> = outcome.steps.iter().map(|step| step.status).collect();
+    use StepStatus::{Failed, Passed, Skipped};
+    assert_eq!(status, [Passed, Passed, Failed, Skipped]);
+    assert_eq!(outcome.failed_step().map(|step| (step.line, step.column)), Some((5, 5)));
+    assert!(outcome.failure.is_some_and(|why| why.contains("coverage is")));
+}
