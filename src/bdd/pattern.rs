@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use regex::Regex;
 
-use crate::config::quantity::DurationText;
+use crate::config::quantity::{DurationText, SizeText};
 use crate::domain::entity::EntityKey;
 use crate::domain::provider::Provider;
 use crate::hybrid::mode::Mode;
+use crate::sim::check::CATALOGUE;
+use crate::sim::fault::{FaultSpec, speech};
 
 /// A type of holes.
 #[derive(Debug)]
@@ -37,10 +39,10 @@ const fn hole(
 }
 
 /// Types of holes.
-pub const HOLES: [Hole; 7] = [
+pub const HOLES: [Hole; 12] = [
     hole("string", r#""([^"]*)""#, "a text in quotes", "\"orders\""),
     hole("word", r"([A-Z][A-Z_]*)", "a word in capitals", "CONTAINS"),
-    hole("count", r"(\d+)", "a whole number", "12"),
+    hole("count", r"(\d+|no)", "a whole number, or `no`", "12"),
     hole("percent", r"(\d+(?:\.\d+)?) ?%", "a share of a hundred", "91.7 %"),
     hole(
         "duration",
@@ -48,6 +50,26 @@ pub const HOLES: [Hole; 7] = [
         "a time, with its unit: ms, s, min, h, d",
         "90s",
     ),
+    hole(
+        "size",
+        r"(\d+ ?[kKMG]?i?B)",
+        "a number of bytes, with its unit: B, kB, KiB, MiB",
+        "64MiB",
+    ),
+    hole(
+        "fault",
+        r"(.+)",
+        "a fault in words, as `shakedown faults NAME` shows them",
+        "broker 2 of \"orders\" crashes",
+    ),
+    hole(
+        "promise",
+        r"(.+)",
+        "the promise of a check, as `shakedown checks` shows them",
+        "every GUID has the documented form, names one object, and never changes",
+    ),
+    hole("setting", r"([a-z][a-z0-9_.-]*)", "a key of a scenario file", "network.latency"),
+    hole("value", r"(.+)", "a value as a scenario file has it", "\"power\""),
     hole(
         "mode",
         r"(infrastructure|simulation|hybrid)",
@@ -77,6 +99,12 @@ pub enum Value {
     Mode(Mode),
     /// `{entity}`.
     Entity(EntityKey),
+    /// `{fault}`, without times.
+    Fault(Box<FaultSpec>),
+    /// `{promise}`: the check's name.
+    Promise(&'static str),
+    /// `{value}`.
+    Json(serde_json::Value),
 }
 
 /// What a step's holes took, in their order.
@@ -116,6 +144,27 @@ impl Args {
     getter!(duration, Duration, Duration, "duration");
     getter!(mode, Mode, Mode, "mode");
     getter!(entity, Entity, EntityKey, "entity");
+    getter!(promise, Promise, &'static str, "promise");
+    getter!(json, Json, serde_json::Value, "value");
+
+    /// What hole number `hole` took, a time as a scenario file has it.
+    ///
+    /// # Errors
+    /// When the pattern has something else there.
+    pub fn time(&self, hole: usize) -> Result<String, ArgError> {
+        Ok(DurationText(self.duration(hole)?).to_string())
+    }
+
+    /// What hole number `hole` took, a fault without times.
+    ///
+    /// # Errors
+    /// When the pattern has something else there.
+    pub fn fault(&self, hole: usize) -> Result<FaultSpec, ArgError> {
+        match self.0.get(hole) {
+            Some(Value::Fault(fault)) => Ok((**fault).clone()),
+            _ => Err(ArgError::Type(hole, "fault")),
+        }
+    }
 }
 
 /// A pattern, compiled.
@@ -144,7 +193,7 @@ impl Pattern {
         let (mut regex, mut holes) = (String::from("^"), Vec::new());
         let mut rest = text;
         while let Some((words, after)) = rest.split_once('{') {
-            regex.push_str(&regex::escape(words));
+            regex.push_str(&literal(words));
             let unknown = |hole: &str| UnknownHole { pattern: text.into(), hole: hole.into() };
             let (name, after) = after.split_once('}').ok_or_else(|| unknown(after))?;
             let known = HOLES.iter().find(|known| known.name == name);
@@ -153,7 +202,7 @@ impl Pattern {
             holes.push(known.name);
             rest = after;
         }
-        regex.push_str(&regex::escape(rest));
+        regex.push_str(&literal(rest));
         regex.push('$');
         let regex = Regex::new(&regex).expect("escaped words and the holes above");
         Ok(Self { regex, holes })
@@ -166,25 +215,62 @@ impl Pattern {
     pub fn take(&self, step: &str) -> Option<Result<Args, ArgError>> {
         let captures = self.regex.captures(step)?;
         let texts = captures.iter().skip(1).flatten().map(|found| found.as_str());
-        let values = self.holes.iter().zip(texts).map(|(hole, text)| value(hole, text));
-        Some(values.collect::<Result<_, _>>().map(Args))
+        let values: Option<Vec<_>> =
+            self.holes.iter().zip(texts).map(|(hole, text)| value(hole, text)).collect();
+        Some(values?.into_iter().collect::<Result<_, _>>().map(Args))
     }
 }
 
-fn value(hole: &str, text: &str) -> Result<Value, ArgError> {
-    let wrong = |word| ArgError::Value(text.to_owned(), word);
-    Ok(match hole {
-        "count" => Value::Count(text.parse().map_err(|_| wrong("count"))?),
-        "percent" => Value::Percent(text.parse().map_err(|_| wrong("percent"))?),
-        "duration" => {
-            let duration: DurationText =
-                text.replace(' ', "").parse().map_err(|_| wrong("duration"))?;
-            Value::Duration(duration.0)
+/// Words of a pattern as a regular expression: `topic(s)` takes both, `copy/copies` either.
+fn literal(words: &str) -> String {
+    let word = |word: &str| {
+        if let Some((one, other)) = word.split_once('/') {
+            return format!("(?:{}|{})", regex::escape(one), regex::escape(other));
         }
-        "mode" => Value::Mode(text.parse().map_err(|_| wrong("mode"))?),
-        "entity" => Value::Entity(entity(text).ok_or_else(|| wrong("entity"))?),
-        _ => Value::Text(text.to_owned()),
+        let escaped = regex::escape(word);
+        escaped.replace(r"\(", "(?:").replace(r"\)", ")?")
+    };
+    words.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// What a hole makes of a text that looks right; `None` when the text is of another step.
+fn value(hole: &str, text: &str) -> Option<Result<Value, ArgError>> {
+    let wrong = |word| ArgError::Value(text.to_owned(), word);
+    Some(match hole {
+        "count" if text == "no" => Ok(Value::Count(0)),
+        "count" => text.parse().map(Value::Count).map_err(|_| wrong("count")),
+        "percent" => text.parse().map(Value::Percent).map_err(|_| wrong("percent")),
+        "duration" => {
+            let duration = text.replace(' ', "").parse::<DurationText>();
+            duration.map(|duration| Value::Duration(duration.0)).map_err(|_| wrong("duration"))
+        }
+        "size" => {
+            let size = text.replace(' ', "");
+            let read = size.parse::<SizeText>().map_err(|_| wrong("size"));
+            read.map(|_| Value::Text(size))
+        }
+        "mode" => text.parse().map(Value::Mode).map_err(|_| wrong("mode")),
+        "entity" => entity(text).map(Value::Entity).ok_or_else(|| wrong("entity")),
+        "fault" => Ok(Value::Fault(Box::new(speech::read(text)?))),
+        "promise" => {
+            let known = CATALOGUE.iter().find(|check| check.promise == text)?;
+            Ok(Value::Promise(known.name))
+        }
+        "value" => Ok(Value::Json(json(text))),
+        _ => Ok(Value::Text(text.to_owned())),
     })
+}
+
+/// A value as a scenario file has it: a time or size without quotes, or JSON.
+fn json(text: &str) -> serde_json::Value {
+    let plain = text.replace(' ', "");
+    if text == "not set" {
+        return serde_json::Value::Null;
+    }
+    if plain.parse::<DurationText>().is_ok() {
+        return plain.into();
+    }
+    serde_json::from_str(text).unwrap_or_else(|_| text.into())
 }
 
 /// `broker "1" of "orders"`.

@@ -67,7 +67,7 @@ mod tests {
         assert!(all.len() > some.len() && !some.is_empty());
         assert!(some.iter().all(|(_, step)| step.pattern.contains("down")));
         assert_eq!(search(&["zebra".to_owned()]).len(), 0);
-        assert!(text(&all).starts_with("Fleet\n  Given "));
+        assert!(text(&all).starts_with("Fleet and traffic\n  Given "));
     }
 
     #[test]

@@ -89,6 +89,86 @@ impl Story {
         self.scenario.kafka.get_mut(name).ok_or(missing)
     }
 
+    /// Sets a key of the scenario, by its dotted path.
+    ///
+    /// # Errors
+    /// There is no such key, or it takes no such value.
+    pub fn set(&mut self, path: &str, value: impl Into<serde_json::Value>) -> StepResult {
+        let path: Vec<&str> = path.split('.').collect();
+        self.set_at(&path, value.into())
+    }
+
+    /// The same, of a cluster.
+    ///
+    /// # Errors
+    /// No step has described the cluster, or as before.
+    pub fn set_of_cluster(
+        &mut self,
+        cluster: String,
+        path: &str,
+        value: impl Into<serde_json::Value>,
+    ) -> StepResult {
+        self.cluster(&cluster)?;
+        let path: Vec<&str> = ["kafka", &cluster].into_iter().chain(path.split('.')).collect();
+        self.set_at(&path, value.into())
+    }
+
+    fn set_at(&mut self, path: &[&str], value: serde_json::Value) -> StepResult {
+        let impossible = |error: serde_json::Error| StepError::Impossible(error.to_string());
+        let mut whole = serde_json::to_value(&self.scenario).map_err(impossible)?;
+        let mut place = &mut whole;
+        for key in path {
+            if place.is_null() {
+                *place = serde_json::json!({});
+            }
+            let table = place.as_object_mut().ok_or_else(|| {
+                StepError::Impossible(format!("{} is no setting", path.join(".")))
+            })?;
+            place = table.entry(*key).or_insert(serde_json::Value::Null);
+        }
+        *place = value;
+        self.scenario = serde_json::from_value(whole)
+            .map_err(|error| StepError::Impossible(format!("{}: {error}", path.join("."))))?;
+        Ok(())
+    }
+
+    /// Before the run, a limit that it is judged by; after it, whether the check that judges by it
+    /// passes.
+    ///
+    /// # Errors
+    /// It does not, or the limit cannot be.
+    pub fn limit(
+        &mut self,
+        path: &str,
+        value: impl Into<serde_json::Value>,
+        check: &str,
+    ) -> StepResult {
+        if self.ran.is_none() {
+            return self.set(path, value);
+        }
+        self.keeps(check)
+    }
+
+    /// Whether the check called `name` passes.
+    ///
+    /// # Errors
+    /// Its first violation; there is no such check; it examined nothing.
+    pub fn keeps(&self, name: &str) -> StepResult {
+        let checks = &self.ran()?.report.checks;
+        let found = checks.iter().find(|check| check.name == name);
+        let check = found.ok_or_else(|| {
+            StepError::Impossible(format!("no check is called {name}; see `shakedown checks`"))
+        })?;
+        match (check.first_violation(), &check.finding.excused) {
+            (Some(first), _) => Err(StepError::Broken(format!("{name}: {first}"))),
+            (None, Some(why)) if check.finding.examined == 0 => {
+                Err(StepError::Broken(format!("{name} examined nothing: {why}")))
+            }
+            (None, _) if check.passed() => Ok(()),
+            (None, _) => Err(StepError::Broken(format!("{name} examined nothing"))),
+        }
+    }
+
     /// What is desired of the fleet; a step that speaks of it makes it known.
     pub fn hybrid(&mut self) -> &mut HybridSpec {
         let plain = || HybridSpec { fleet: false, ..HybridSpec::default() };
@@ -124,10 +204,25 @@ impl Story {
     }
 
     /// The wire form of the GUID that `key` must have.
+    ///
+    /// # Errors
+    /// The scenario's account is none.
     pub fn guid(&self, key: &EntityKey) -> Result<String, StepError> {
+        Ok(self.entity_guid(key)?.wire())
+    }
+
+    /// The same, as people read it.
+    ///
+    /// # Errors
+    /// The scenario's account is none.
+    pub fn readable_guid(&self, key: &EntityKey) -> Result<String, StepError> {
+        Ok(self.entity_guid(key)?.to_string())
+    }
+
+    fn entity_guid(&self, key: &EntityKey) -> Result<EntityGuid, StepError> {
         let account = AccountId::try_from(self.scenario.pipeline.account_id);
         let account = account.map_err(|error| StepError::Broken(error.to_string()))?;
-        Ok(EntityGuid::new(account, key).wire())
+        Ok(EntityGuid::new(account, key))
     }
 }
 

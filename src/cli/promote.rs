@@ -192,7 +192,7 @@ impl Texts {
         let schema = "#:schema ../../docs/schema/scenario.schema.json\n";
         let toml_comments =
             [comments.clone(), vec![again.clone()], kernel_only(&scenario)].concat();
-        let same = format!("The same as scenarios/{FOLDER}/{name}.toml, which is what runs.");
+        let same = format!("The same as scenarios/{FOLDER}/{name}.toml, in words; both run.");
         let comments = [vec![same], comments, vec![again]].concat();
         let story = Story { name, scenario: &scenario, promise, comments: &comments };
         Self {

@@ -1,11 +1,14 @@
 //! The catalogue of steps, one file per subject.
 
 use super::pattern::Args;
-use super::story::{StepResult, Story};
+use super::story::{StepError, StepResult, Story};
 
 mod dashboards;
+mod expectations;
+mod faults;
 mod fleet;
 mod gaps;
+mod pipeline;
 mod relationships;
 
 /// When a step may come.
@@ -39,6 +42,8 @@ pub enum Stage {
     Run,
     /// Looks at what came of it: stands after the run.
     Outcome,
+    /// The same, by a limit that the run is judged by: it is told to the run before it begins.
+    Limit,
     /// Looks at what needs no run.
     Paper,
 }
@@ -82,6 +87,11 @@ const fn then(
     Step { phase: Phase::Then, stage: Stage::Outcome, pattern, meaning, act }
 }
 
+/// Why a step cannot be done.
+fn impossible(why: impl std::fmt::Display) -> StepError {
+    StepError::Impossible(why.to_string())
+}
+
 impl Step {
     /// The same at another stage.
     const fn at(self, stage: Stage) -> Self {
@@ -90,8 +100,11 @@ impl Step {
 }
 
 /// Steps by subject.
-pub const SUBJECTS: [(&str, &[Step]); 4] = [
-    ("Fleet", fleet::STEPS),
+pub const SUBJECTS: [(&str, &[Step]); 7] = [
+    ("Fleet and traffic", fleet::STEPS),
+    ("Pipeline, network and New Relic", pipeline::STEPS),
+    ("Faults and the run", faults::STEPS),
+    ("Expectations", expectations::STEPS),
     ("Gaps and stand-ins", gaps::STEPS),
     ("Relationships", relationships::STEPS),
     ("Dashboards", dashboards::STEPS),

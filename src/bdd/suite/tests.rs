@@ -1,6 +1,12 @@
 //! Files full of mistakes, outlines, and what becomes of trials.
 
+use std::path::Path;
+
 use super::{Catalogue, SEED, StepStatus, Suite, Tags};
+use crate::sim::prose::Story;
+use crate::sim::scenario::{self, Scenario};
+use crate::sim::seed::Seed;
+use crate::sim::swarm;
 
 fn suite(text: &str) -> Suite {
     let mut suite = Suite::default();
@@ -38,7 +44,7 @@ fn a_file_that_would_prove_nothing_is_an_error() {
              groups\n{run}Then every check passes\n"
         ),
         &["3:7 unknown_step"],
-        "Given a Kafka cluster {string} with {count} brokers",
+        "Given a Kafka cluster {string} with {count} broker(s)",
     );
     check(
         &format!("Scenario: S\n{run}Then the pipeline collects every 5s\n"),
@@ -128,4 +134,58 @@ fn what_follows_a_failure_is_skipped() {
     assert_eq!(status, [Passed, Passed, Failed, Skipped]);
     assert_eq!(outcome.failed_step().map(|step| (step.line, step.column)), Some((5, 5)));
     assert!(outcome.failure.is_some_and(|why| why.contains("coverage is")));
+}
+
+/// The scenario that the feature of `scenario` describes.
+fn read_back(catalogue: &Catalogue, scenario: &Scenario) -> Scenario {
+    let story = Story { name: "x", scenario, promise: "no event is lost", comments: &[] };
+    let text = story.feature();
+    let mut suite = Suite::default();
+    suite.add(catalogue, &Tags::default(), "x.feature", &text);
+    let problems: String = suite.problems.iter().map(|file| file.render(false)).collect();
+    assert!(problems.is_empty(), "{problems}");
+    suite.trials[0].describe().expect("can be described")
+}
+
+/// Without what a feature has no need to say.
+fn essence(scenario: &Scenario) -> Scenario {
+    let mut essence = scenario.clone();
+    essence.title.clear();
+    essence.promise.clear();
+    (essence.seed, essence.minimized_from) = (0, None);
+    essence.sometimes.clear();
+    essence.swarm = None;
+    essence.fault.sort_by_key(|fault| fault.at);
+    essence
+}
+
+#[test]
+fn a_scenario_and_its_feature_say_the_same() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let catalogue = Catalogue::new().unwrap();
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("readable").path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).expect("readable");
+        let name = path.display().to_string();
+        let scenario = scenario::load(&name, &text).expect("loads");
+        if scenario.swarm.is_none() {
+            assert_eq!(essence(&read_back(&catalogue, &scenario)), essence(&scenario), "{name}");
+            seen += 1;
+        }
+    }
+    for text in [
+        include_str!("../../../scenarios/swarm.toml"),
+        include_str!("../../../scenarios/topology-swarm.toml"),
+    ] {
+        let swarm = scenario::load("swarm", text).unwrap();
+        for seed in 0..50 {
+            let drawn = swarm::draw(&swarm, Seed(seed));
+            assert_eq!(essence(&read_back(&catalogue, &drawn)), essence(&drawn), "seed {seed}");
+        }
+    }
+    assert!(seen > 20, "{seen}");
 }

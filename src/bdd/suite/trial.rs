@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::{Matched, Trial};
 use crate::bdd::document::problem;
 use crate::bdd::steps::Stage;
-use crate::bdd::story::Story;
+use crate::bdd::story::{StepError, StepResult, Story};
 use crate::config::toml_file::Problem;
 use crate::sim::check::Failure;
 use crate::sim::scenario::Scenario;
@@ -75,7 +75,12 @@ impl Trial {
             let status = if failure.is_some() {
                 StepStatus::Skipped
             } else {
-                let done = catch_unwind(AssertUnwindSafe(|| (step.act)(&mut story, args)));
+                let done = catch_unwind(AssertUnwindSafe(|| {
+                    if step.stage == Stage::Run {
+                        self.tell_limits(&mut story)?;
+                    }
+                    (step.act)(&mut story, args)
+                }));
                 failure = match done {
                     Ok(done) => done.err().map(|error| error.to_string()),
                     Err(payload) => Some(broken(payload.as_ref())),
@@ -89,24 +94,52 @@ impl Trial {
     }
 }
 
+impl Trial {
+    /// What its steps describe, without a run.
+    ///
+    /// # Errors
+    /// The step that cannot be done.
+    pub fn describe(&self) -> Result<Scenario, StepError> {
+        let mut story = Story::rehearsal(&self.scenario);
+        for step in in_order(self.steps.iter()) {
+            (step.step.act)(&mut story, &step.args)?;
+        }
+        Ok(story.scenario)
+    }
+
+    /// The run is judged by limits that stand below it.
+    fn tell_limits(&self, story: &mut Story) -> StepResult {
+        let mut limits = self.steps.iter().filter(|step| step.step.stage == Stage::Limit);
+        limits.try_for_each(|limit| (limit.step.act)(story, &limit.args))
+    }
+}
+
 /// The words of a step that broke the simulator itself.
 fn broken(payload: &(dyn std::any::Any + Send)) -> String {
     let Failure { check, example, .. } = Failure::of_panic(payload);
     format!("the {check} itself broke: {example}; this is a defect of shakedown")
 }
 
+/// Steps that describe, limits included, and then the run.
+fn in_order<'s>(
+    steps: impl Iterator<Item = &'s Matched> + Clone,
+) -> impl Iterator<Item = &'s Matched> {
+    let at = |stage| move |step: &&Matched| step.step.stage == stage;
+    let situations = steps.clone().filter(at(Stage::Situation));
+    let limits = steps.clone().filter(at(Stage::Limit));
+    situations.chain(limits).chain(steps.filter(at(Stage::Run)))
+}
+
 /// What cannot be simulated of what the steps describe: the step that says so, and why.
 pub(super) fn impossible(title: &str, steps: &[(Matched, Range<usize>)]) -> Option<Problem> {
     let mut story = Story::rehearsal(title);
-    let described =
-        steps.iter().filter(|(step, _)| matches!(step.step.stage, Stage::Situation | Stage::Run));
-    for (Matched { step, args, .. }, span) in described {
-        if let Err(error) = (step.act)(&mut story, args) {
-            let help = "change what the steps above it describe";
-            return Some(problem("impossible", span.clone(), error.to_string(), help));
-        }
-    }
-    None
+    let mut all = in_order(steps.iter().map(|(step, _)| step));
+    all.find_map(|step| {
+        let error = (step.step.act)(&mut story, &step.args).err()?;
+        let (_, span) = steps.iter().find(|(other, _)| std::ptr::eq(other, step))?;
+        let help = "change what the steps above it describe";
+        Some(problem("impossible", span.clone(), error.to_string(), help))
+    })
 }
 
 /// A step that stands where it has no effect.
@@ -125,7 +158,7 @@ pub(super) fn misplaced(steps: &[(Matched, Range<usize>)]) -> Option<Problem> {
                 "the simulation has run before this step",
                 "let it run once; make two scenarios of two runs",
             )),
-            Stage::Outcome if !is_after => Some((
+            Stage::Outcome | Stage::Limit if !is_after => Some((
                 "too_early",
                 "nothing has run yet that this step could look at",
                 "put `When the simulation runs for 5min` above it",

@@ -23,6 +23,7 @@ pub mod network;
 pub mod newrelic;
 pub mod pipeline;
 mod spec;
+pub mod speech;
 mod stage;
 #[cfg(test)]
 mod testing;

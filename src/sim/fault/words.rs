@@ -8,7 +8,12 @@ pub(super) fn who(host: &str) -> String {
     match host {
         PIPELINE_HOST => "the pipeline".to_owned(),
         NEWRELIC_HOST => "New Relic".to_owned(),
-        broker => format!("broker \"{broker}\""),
+        other => match other.rsplit_once("-broker-") {
+            Some((cluster, id)) if !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit()) => {
+                format!("broker {id} of \"{cluster}\"")
+            }
+            _ => format!("host \"{other}\""),
+        },
     }
 }
 

@@ -213,6 +213,7 @@ proptest! {
         let [given, whens, thens] = [StepType::Given, StepType::When, StepType::Then]
             .map(|ty| of(&parsed, ty));
         prop_assert_eq!([given.len(), whens.len(), thens.len()], counts(&scenario), "{}", text);
-        prop_assert_eq!(thens[0], one_line(&promise));
+        prop_assert_eq!(thens[0], "every check passes");
+        prop_assert_eq!(&parse(&text).rules[0].name, &sentence(&promise));
     }
 }

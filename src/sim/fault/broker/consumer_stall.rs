@@ -39,7 +39,7 @@ impl Body for ConsumerStall {
     }
 
     fn prose(&self) -> String {
-        format!("consumer group \"{}\" stops consuming", self.group)
+        format!("consumer group \"{}\" of \"{}\" stops consuming", self.group, self.cluster)
     }
 
     fn actions(&self, _normal: &NetworkSpec) -> (Vec<Action>, Vec<Action>) {
@@ -52,7 +52,7 @@ impl Kind for ConsumerStall {
     const GROUP: Group = Group::Broker;
     const SUMMARY: &'static str = "A group's members stay in it and neither read nor commit: its lag grows until they go on \
          after the end.";
-    const PROSE: &'static str = "consumer group <group> stops consuming";
+    const PROSE: &'static str = "consumer group <group> of <cluster> stops consuming";
     const EXAMPLE: &'static str =
         r#"consumer_stall = { cluster = "orders", group = "orders-consumers-0" }"#;
     const AFFECTS: &'static [&'static str] = &["ground truth", "health score"];

@@ -47,9 +47,9 @@ impl Body for CoordinatorMove {
     }
 
     fn prose(&self) -> String {
-        let Self { group, loading, .. } = self;
+        let Self { group, cluster, loading } = self;
         format!(
-            "the coordinator of consumer group \"{group}\" moves and needs {loading} to load it"
+            "the coordinator of consumer group \"{group}\" of \"{cluster}\" moves and needs {loading} to load it"
         )
     }
 
@@ -64,7 +64,7 @@ impl Kind for CoordinatorMove {
     const SUMMARY: &'static str = "A group's coordinator moves to another broker and back at the end: the old one answers \
          NOT_COORDINATOR, the new one COORDINATOR_LOAD_IN_PROGRESS until it has loaded the group.";
     const PROSE: &'static str =
-        "the coordinator of consumer group <group> moves and needs <time> to load it";
+        "the coordinator of consumer group <group> of <cluster> moves and needs <time> to load it";
     const EXAMPLE: &'static str = r#"coordinator_move = { cluster = "orders", group = "orders-consumers-0", loading = "5s" }"#;
     const AFFECTS: &'static [&'static str] = &["ground truth", "honesty"];
 

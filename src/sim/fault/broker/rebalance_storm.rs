@@ -57,7 +57,10 @@ impl Body for RebalanceStorm {
     }
 
     fn prose(&self) -> String {
-        format!("consumer group \"{}\" rebalances every {}", self.group, self.every)
+        format!(
+            "consumer group \"{}\" of \"{}\" rebalances every {}",
+            self.group, self.cluster, self.every
+        )
     }
 
     fn actions(&self, _normal: &NetworkSpec) -> (Vec<Action>, Vec<Action>) {
@@ -70,7 +73,7 @@ impl Kind for RebalanceStorm {
     const GROUP: Group = Group::Broker;
     const SUMMARY: &'static str = "A consumer group rebalances again and again: for about half of the time it is not stable, \
          and nothing is consumed.";
-    const PROSE: &'static str = "consumer group <group> rebalances every <time>";
+    const PROSE: &'static str = "consumer group <group> of <cluster> rebalances every <time>";
     const EXAMPLE: &'static str =
         r#"rebalance_storm = { cluster = "orders", group = "orders-consumers-0", every = "5s" }"#;
     const AFFECTS: &'static [&'static str] = &["ground truth", "honesty"];
