@@ -149,6 +149,9 @@ pub struct PipelineSpec {
     pub memory_max: SizeText,
     /// The breaker in front of New Relic's ingest.
     pub event_api: EventApiSpec,
+    /// Whether relationships also tell which brokers serve each topic.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub serves: bool,
     /// What should be there, and what the pipeline does about what is not; without it, it knows of
     /// nothing that should.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -274,6 +277,7 @@ impl Default for PipelineSpec {
             spool_age_max: DurationText::from_secs(24 * 3_600),
             memory_max: SizeText(64 << 20),
             event_api: EventApiSpec::default(),
+            serves: false,
             hybrid: None,
             windows: None,
             metric: Vec::new(),
