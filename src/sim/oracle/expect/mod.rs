@@ -316,7 +316,7 @@ impl<'a> Situation<'a> {
         let sets = brokers.map(|id| self.broker_sets(*id, sights.get(id)));
         let census = cluster::Census {
             truths: self.view.metadata(),
-            known: expected_brokers(self.record, self.fleet, self.events).len(),
+            known: expected_brokers(self.record, self.fleet, self.events),
             groups: self.fleet.groups.iter().filter(|name| self.is_known_group(name)).count(),
         };
         cluster::figures(&sets.collect::<Vec<_>>(), &census)
