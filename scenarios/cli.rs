@@ -201,6 +201,36 @@ const CASES: &[Case] = &[
         3,
         &["holds no entities"],
     ),
+    (
+        "topology_graph_of_a_desired_one",
+        &["topology", "graph", "fixtures/topology/estate.toml"],
+        0,
+        &["  group billing  CONSUMES_FROM orders, payments", "10 entities, 9 relationships"],
+    ),
+    (
+        "topology_path_in_a_desired_one",
+        &["topology", "path", "billing", "kafka-prod-broker-1", "fixtures/topology/estate.toml"],
+        0,
+        &["group billing ←CONTAINS─ cluster kafka-cluster-kafka-prod ─MANAGES→ broker"],
+    ),
+    (
+        "topology_check_of_a_desired_one",
+        &["topology", "check", "fixtures/topology/estate.toml", "--format", "json"],
+        0,
+        &["\"errors\": 0", "\"CONSUMES_FROM\": 2", "\"desired\": 10"],
+    ),
+    (
+        "topology_graph_of_a_wrong_one",
+        &["topology", "graph", "fixtures/topology/wrong.toml"],
+        3,
+        &["wrong.toml:"],
+    ),
+    (
+        "topology_of_two_sources",
+        &["topology", "graph", "fixtures/topology/estate.toml", "--events", FAULTY],
+        2,
+        &["cannot be used with"],
+    ),
     ("topology_of_nothing", &["topology", "check"], 2, &["--events"]),
     (
         "topology_of_other_lines",
