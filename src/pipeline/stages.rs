@@ -112,7 +112,8 @@ impl Stages {
         let rosters = desired.map(Topology::rosters).unwrap_or_default();
         let extensions = config.extensions.clone();
         // One thread fills them.
-        let windows = extensions.windows.map(|config| Windows::new(config, NonZeroUsize::MIN));
+        let watched = |config| Windows::new(config, NonZeroUsize::MIN).watched_since(clock.wall());
+        let windows = extensions.windows.map(watched);
         Ok(Self {
             hybrid,
             calendar,
