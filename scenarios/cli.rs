@@ -269,6 +269,16 @@ const CASES: &[Case] = &[
     ),
     ("no_speed", &["fleet", "serve", "--speed", "nan"], 2, &["--speed is NaN: give a number from"]),
     (
+        "rows_of_a_lookup_table",
+        &["pipeline", "--config", "fixtures/config/lookup/wrong.toml"],
+        3,
+        &[
+            "fixtures/config/lookup/wrong.csv:2: the row has 2 values, and there are 3 columns",
+            "fixtures/config/lookup/no-such.csv cannot be read: No such file",
+            "`file` is relative to the folder of the configuration",
+        ],
+    ),
+    (
         "no_configuration",
         &["pipeline", "--config", "no/such.toml"],
         3,
