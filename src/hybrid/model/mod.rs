@@ -4,7 +4,8 @@
 //! Every figure is a pure function of seed, topology, entity and instant: a base that the entity's
 //! key draws, times the load pattern over day and week, times noise that swings smoothly. Brokers
 //! share what the topics of their cluster carry and lead their partitions in turn, groups read what
-//! their topics take in and are coordinated by one broker each, and gauges follow the load by [`crate::workload::gauge`], the formulas of the simulated fleets.
+//! their topics take in and are coordinated by one broker each, and gauges follow the load by
+//! [`crate::workload::gauge`], the formulas of the simulated fleets.
 //!
 //! Invariants:
 //! - Continuous in time: between two instants a second apart no figure moves by more than its noise
