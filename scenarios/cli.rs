@@ -201,6 +201,36 @@ const CASES: &[Case] = &[
         3,
         &["holds no entities"],
     ),
+    (
+        "topology_graph_of_a_desired_one",
+        &["topology", "graph", "fixtures/topology/estate.toml"],
+        0,
+        &["  group billing  CONSUMES_FROM orders, payments", "10 entities, 9 relationships"],
+    ),
+    (
+        "topology_path_in_a_desired_one",
+        &["topology", "path", "billing", "kafka-prod-broker-1", "fixtures/topology/estate.toml"],
+        0,
+        &["group billing ←CONTAINS─ cluster kafka-cluster-kafka-prod ─MANAGES→ broker"],
+    ),
+    (
+        "topology_check_of_a_desired_one",
+        &["topology", "check", "fixtures/topology/estate.toml", "--format", "json"],
+        0,
+        &["\"errors\": 0", "\"CONSUMES_FROM\": 2", "\"desired\": 10"],
+    ),
+    (
+        "topology_graph_of_a_wrong_one",
+        &["topology", "graph", "fixtures/topology/wrong.toml"],
+        3,
+        &["wrong.toml:"],
+    ),
+    (
+        "topology_of_two_sources",
+        &["topology", "graph", "fixtures/topology/estate.toml", "--events", FAULTY],
+        2,
+        &["cannot be used with"],
+    ),
     ("topology_of_nothing", &["topology", "check"], 2, &["--events"]),
     (
         "topology_of_other_lines",
@@ -238,6 +268,16 @@ const CASES: &[Case] = &[
         &["replication 3 needs as many brokers, there are 2"],
     ),
     ("no_speed", &["fleet", "serve", "--speed", "nan"], 2, &["--speed is NaN: give a number from"]),
+    (
+        "rows_of_a_lookup_table",
+        &["pipeline", "--config", "fixtures/config/lookup/wrong.toml"],
+        3,
+        &[
+            "fixtures/config/lookup/wrong.csv:2: the row has 2 values, and there are 3 columns",
+            "fixtures/config/lookup/no-such.csv cannot be read: No such file",
+            "`file` is relative to the folder of the configuration",
+        ],
+    ),
     (
         "no_configuration",
         &["pipeline", "--config", "no/such.toml"],

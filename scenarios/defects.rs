@@ -24,9 +24,11 @@ fn guardian(defect: Defect) -> &'static str {
         Defect::SwallowedError => "honesty",
         Defect::RosyHealth => "health score",
         Defect::InventedTopic => "coverage",
-        Defect::ReversedRelationships | Defect::NoRelationships | Defect::OldRelationships => {
-            "relationships"
-        }
+        Defect::ReversedRelationships
+        | Defect::NoRelationships
+        | Defect::OldRelationships
+        | Defect::UnservedTopics
+        | Defect::ServedByStrangers => "relationships",
         Defect::IgnoredRetryAfter => "politeness",
         Defect::AcceptedRefusals | Defect::ForgottenSpool => "conservation",
         Defect::TirelessBreaker | Defect::HastyBreaker => "breaker",
@@ -42,6 +44,9 @@ fn stage(defect: Defect) -> (&'static str, &'static str) {
             ("api-outage", include_str!("api-outage.toml"))
         }
         Defect::ForgottenSpool => ("spool-survives", include_str!("spool-survives.toml")),
+        Defect::UnservedTopics | Defect::ServedByStrangers => {
+            ("who-serves-what", include_str!("who-serves-what.toml"))
+        }
         Defect::BoundlessMemory => ("full-memory", include_str!("full-memory.toml")),
         _ => (scenario::BUILT_IN_NAME, scenario::BUILT_IN),
     }

@@ -13,13 +13,13 @@ use crate::domain::units::{UnixMillis, Window};
 use crate::sometimes;
 use crate::transform::{RequestOutcome, request_outcome};
 
-/// How many brokers there are, as far as samples tell.
+/// How many brokers there are, and should be.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Brokers {
     /// Reporting in this cycle.
     pub(super) reporting: usize,
-    /// Reporting in the last minutes, this cycle included.
-    pub(super) seen_lately: usize,
+    /// Wanted by the roster, or seen in the last minutes.
+    pub(super) expected: usize,
 }
 
 /// State of a cluster of which nothing is known but its `members`, all of whose brokers are up;
@@ -30,7 +30,7 @@ pub fn roll_up_members(
     brokers_expected: usize,
 ) -> EntityState {
     let brokers = members.iter().filter(|member| member.key.kind() == EntityKind::Broker);
-    let brokers = Brokers { reporting: brokers.count(), seen_lately: brokers_expected };
+    let brokers = Brokers { reporting: brokers.count(), expected: brokers_expected };
     roll_up(key, None, members, brokers)
 }
 
@@ -157,7 +157,7 @@ impl Members<'_> {
 fn availability(metrics: &mut MetricSet, brokers: Brokers) {
     let reporting = (brokers.reporting > 0).then_some(brokers.reporting as f64);
     let Some(online) = metrics.get(MetricId::CLUSTER_BROKERS_ONLINE).or(reporting) else { return };
-    let expected = online.max(brokers.seen_lately as f64);
+    let expected = online.max(brokers.expected as f64);
     metrics.set(MetricId::CLUSTER_BROKERS_ONLINE, online);
     metrics.set(MetricId::CLUSTER_BROKER_COUNT, expected);
     metrics.set(MetricId::CLUSTER_BROKERS_OFFLINE, expected - online);

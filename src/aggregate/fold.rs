@@ -144,8 +144,13 @@ impl<'a> ClusterFold<'a> {
         self.reporting.iter().map(|(id, at)| (*id, *at))
     }
 
-    /// Appends the states of all entities; `seen_lately` counts brokers of the last minutes.
-    pub(super) fn finish(mut self, seen_lately: usize, states: &mut Vec<EntityState>) {
+    /// Whose cluster it is.
+    pub(super) fn provider(&self) -> &Provider {
+        &self.provider
+    }
+
+    /// Appends the states of all entities; `expected` brokers should be there.
+    pub(super) fn finish(mut self, expected: usize, states: &mut Vec<EntityState>) {
         let (provider, cluster) = (self.provider, self.name.to_owned());
         let first = states.len();
         for (group, fold) in self.groups {
@@ -182,7 +187,7 @@ impl<'a> ClusterFold<'a> {
                 serving_brokers: Vec::new(),
             });
         }
-        let brokers = Brokers { reporting: self.reporting.len(), seen_lately };
+        let brokers = Brokers { reporting: self.reporting.len(), expected };
         let key = EntityKey::Cluster { provider, cluster };
         let whole = roll_up(key, self.own, &states[first..], brokers);
         states.push(whole);

@@ -6,13 +6,15 @@
 //! - Parts (a topic on one broker, a group on one partition) are added up once; totals that a
 //!   source sends beside the parts stand in only where there are no parts.
 //! - An unknown input leaves its metric absent; zero is never invented.
-//! - The only memory between cycles is which brokers were seen when, so that a broker that vanished
-//!   counts as offline for a while instead of making the cluster look smaller.
+//! - Which brokers a cluster should have is said by its roster. For clusters without one the
+//!   aggregator remembers which brokers were seen when, its only memory between cycles, so that a
+//!   broker that vanished counts as offline for a while instead of making the cluster look smaller.
 
 mod cluster;
 mod extras;
 mod fold;
 mod merge;
+mod roster;
 pub mod window;
 
 use std::collections::BTreeMap;
@@ -27,21 +29,25 @@ use crate::transform::{About, CanonicalSample};
 
 pub use cluster::roll_up_members;
 pub use fold::group_health_of;
+pub use roster::{Roster, Rosters};
 
 use extras::SampleExtras;
 use fold::ClusterFold;
 
 /// What the aggregator needs to know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AggregatorConfig {
-    /// How long a broker stays expected after it was last seen, in milliseconds.
+    /// Which brokers clusters should have.
+    pub rosters: Rosters,
+    /// How long a broker of a cluster without a roster stays expected after it was last seen, in
+    /// milliseconds.
     pub expected_broker_window_ms: i64,
 }
 
 impl Default for AggregatorConfig {
-    /// Ten minutes.
+    /// No rosters; ten minutes.
     fn default() -> Self {
-        Self { expected_broker_window_ms: 600_000 }
+        Self { rosters: Rosters::default(), expected_broker_window_ms: 600_000 }
     }
 }
 
@@ -126,7 +132,11 @@ impl Aggregator {
         }
         let mut states = Vec::new();
         for (name, fold) in clusters {
-            let expected = self.expect(name, &fold, now);
+            let roster = self.config.rosters.get(fold.provider(), name);
+            let expected = match roster {
+                Some(roster) => roster.expected(fold.brokers_seen().map(|(id, _)| id)),
+                None => self.seen_lately(name, &fold, now),
+            };
             fold.finish(expected, &mut states);
         }
         states.sort_by(|left, right| left.key.cmp(&right.key));
@@ -135,7 +145,7 @@ impl Aggregator {
     }
 
     /// Notes the brokers of this cycle; returns how many were seen lately.
-    fn expect(&mut self, cluster: &str, fold: &ClusterFold<'_>, now: UnixMillis) -> usize {
+    fn seen_lately(&mut self, cluster: &str, fold: &ClusterFold<'_>, now: UnixMillis) -> usize {
         let window_ms = self.config.expected_broker_window_ms;
         if !self.seen.contains_key(cluster) {
             self.seen.insert(cluster.to_owned(), BTreeMap::new());

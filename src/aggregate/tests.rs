@@ -438,6 +438,46 @@ fn a_lost_broker_is_expected_for_ten_minutes() {
     }
 }
 
+/// With a roster the cluster is measured by it, whoever was there before.
+#[test]
+fn the_roster_decides_which_brokers_are_expected() {
+    let check_counts = |ids: &[&str], required, cycles: &[(&[i32], f64, f64)]| {
+        let mut rosters = Rosters::default();
+        let ids = ids.iter().map(|id| (*id).to_owned()).collect();
+        *rosters.entry(&Provider::Kafka, "c") = Roster { ids, required };
+        // That of another cluster, and of another provider's cluster of this name, is not its own.
+        rosters.entry(&Provider::Kafka, "d").required = 9;
+        rosters.entry(&Provider::RabbitMq, "c").required = 9;
+        let config = AggregatorConfig { rosters, ..AggregatorConfig::default() };
+        let mut aggregator = Aggregator::new(config);
+        for (now, (reporting, total, offline)) in (0..).step_by(1_000).zip(cycles) {
+            let sample = |id: &i32| {
+                with(broker(*id, now), |s| {
+                    s.number("metadata.leader_count", 1.0);
+                })
+            };
+            let samples: Vec<_> = reporting.iter().map(sample).collect();
+            let states = fold_at(&mut aggregator, &samples, now);
+            let up = (total - offline) / total * 100.0;
+            check(
+                find(&states, EntityKind::Cluster, "c"),
+                &[
+                    (M::CLUSTER_BROKER_COUNT, Some(*total)),
+                    (M::CLUSTER_BROKERS_OFFLINE, Some(*offline)),
+                    (M::CLUSTER_AVAILABILITY, Some(up)),
+                ],
+            );
+        }
+    };
+    // Never seen and wanted; then seen beside the roster, then gone and not missed.
+    check_counts(&["1", "2", "3"], 0, &[(&[1, 2], 3.0, 1.0), (&[1, 2, 9], 4.0, 1.0)]);
+    check_counts(&["1", "2"], 0, &[(&[1, 2, 3], 3.0, 0.0), (&[1, 2], 2.0, 0.0)]);
+    check_counts(&[], 5, &[(&[1, 2], 5.0, 3.0), (&[1, 2, 3, 4, 5, 6], 6.0, 0.0)]);
+    check_counts(&["1"], 3, &[(&[2], 3.0, 2.0)]);
+    // An empty one decides nothing.
+    check_counts(&[], 0, &[(&[1, 2], 2.0, 0.0), (&[1], 2.0, 1.0)]);
+}
+
 #[test]
 fn offsets_alone_tell_nothing_of_brokers() {
     let mut aggregator = Aggregator::new(AggregatorConfig::default());

@@ -33,6 +33,17 @@ impl AccountIdArgs {
         self.read().map_err(usage)
     }
 
+    /// Its number, if one is named.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`], after a complaint about what is no number of an account.
+    pub fn id_if_named(&self) -> Result<Option<AccountId>, Exit> {
+        match setting(self.account.as_ref(), "NEW_RELIC_ACCOUNT_ID") {
+            Some(_) => self.id().map(Some),
+            None => Ok(None),
+        }
+    }
+
     fn read(&self) -> Result<AccountId, String> {
         self.named()?.ok_or_else(|| {
             "no account is named\nhelp: give --account, or set NEW_RELIC_ACCOUNT_ID".to_owned()

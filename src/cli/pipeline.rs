@@ -24,7 +24,7 @@ use super::input;
 
 use crate::adapters::RealPorts;
 use crate::config::schema::{LogFormat, LogLevel};
-use crate::config::{Config, Flags, HttpListen};
+use crate::config::{Config, Flags, HttpListen, ROWS_BYTES_MAX};
 use crate::domain::words::counted;
 use crate::hybrid::mode::Mode;
 use crate::hybrid::topology::Topology;
@@ -157,7 +157,9 @@ impl PipelineArgs {
         let environment = |variable: &str| {
             std::env::var_os(variable).map(|value| value.to_string_lossy().into_owned())
         };
-        Config::load(&name, &text, &environment, &flags)
+        let folder = self.config.parent().unwrap_or(Path::new(""));
+        let rows = |file: &str| rows_file(&folder.join(file));
+        Config::load(&name, &text, &environment, &flags, Some(&rows))
             .map_err(|problems| problems.render(io::stderr().is_terminal()))
     }
 
@@ -286,6 +288,17 @@ async fn run_until_signal<P: Ports>(
 
 async fn next_signal(interrupt: &mut Signal, terminate: &mut Signal) {
     rt::race(interrupt.recv(), terminate.recv()).await;
+}
+
+/// Name and text of the file of a lookup table's rows, or why it cannot be read.
+fn rows_file(path: &Path) -> Result<(String, String), String> {
+    let text = input::own_text(path, ROWS_BYTES_MAX as u64).map_err(|error| match error {
+        input::InputError::Read { name, source, .. } => format!("{name} cannot be read: {source}"),
+        input::InputError::TooLong { name, max } => format!("{name} is larger than {max} bytes"),
+        // What to do stands in a line of its own.
+        other => other.to_string().lines().next().unwrap_or_default().to_owned(),
+    })?;
+    Ok((path.display().to_string(), text))
 }
 
 /// The pages as a component: it binds the port, serves, and stops.

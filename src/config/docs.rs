@@ -55,14 +55,41 @@ pub fn markdown() -> String {
                 }
                 text.push_str("\nEach of them has these keys:\n\n");
                 push_keys(&mut text, schema, kind);
+                push_nested(&mut text, schema, &format!("{name}.…"), kind);
             }
             None => {
                 push_head(&mut text, &header, property);
                 push_keys(&mut text, schema, table);
+                push_nested(&mut text, schema, name, table);
             }
         }
     }
     text
+}
+
+/// The tables within the table at `path`, and those within them.
+fn push_nested(text: &mut String, root: &Json, path: &str, table: &Json) {
+    for (key, property) in properties(table) {
+        let Some((inner, is_array)) = table_of(root, property) else { continue };
+        let path = format!("{path}.{key}");
+        let header = if is_array { format!("[[{path}]]") } else { format!("[{path}]") };
+        text.push_str(&format!("\n### `{header}`\n\n{}\n\n", description(property)));
+        push_keys(text, root, inner);
+        push_nested(text, root, &path, inner);
+    }
+}
+
+/// The table with keys of its own that `property` is, and whether it is an array of such.
+fn table_of<'s>(root: &'s Json, property: &'s Json) -> Option<(&'s Json, bool)> {
+    let property = resolve(root, property);
+    let first = property.get("anyOf").and_then(Json::as_array).and_then(|any| any.first());
+    if let Some(first) = first {
+        return table_of(root, first);
+    }
+    if let Some(items) = property.get("items") {
+        return table_of(root, items).map(|(table, _)| (table, true));
+    }
+    property.get("properties").is_some().then_some((property, false))
 }
 
 /// The table that all values of `table` are, if they are tables of one kind.
@@ -160,6 +187,7 @@ fn type_name(root: &Json, property: &Json) -> String {
             let items = property.get("items").map(|items| type_name(root, items));
             format!("array of {}", items.unwrap_or_default())
         }
+        "object" if property.get("properties").is_some() => "table".to_owned(),
         "object" => {
             let values = property.get("additionalProperties").map(|v| type_name(root, v));
             format!("table of {}", values.unwrap_or_default())

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::lookup_file::{self, Files};
 use super::quantity::DurationText;
 use super::schema::{
     CombineWord, EntityWord, HookTable, LookupTable, MappingTable, MetricTable, OnErrorWord,
@@ -24,7 +25,7 @@ use crate::domain::metric::{MetricId, Source};
 use crate::domain::sample::{Origin, SubjectKind};
 use crate::hooks::{
     Action, Condition, Lookup, OnError, Pattern, Per, Point, RateLimit, Relabel, RelabelRule,
-    StaticTags, StepAction, StepSpec, Validation,
+    StaticTags, StepAction, StepSpec, Validation, Values,
 };
 use crate::resilience::limiter::LimiterConfig;
 use crate::transform::{
@@ -65,12 +66,17 @@ pub struct ExtensionTables<'t> {
     pub environment: Option<&'t str>,
 }
 
-/// Resolves and checks `tables` of `file`.
+/// Resolves and checks `tables` of `file`; `files` reads the files that they name, and is `None`
+/// where everything must stand in `file` itself.
 ///
 /// # Errors
 /// Every problem, at its place.
-pub fn resolve(file: &TomlFile, tables: ExtensionTables<'_>) -> Result<Extensions, Vec<Problem>> {
-    let mut resolver = Resolver { file, tables, problems: Vec::new() };
+pub fn resolve(
+    file: &TomlFile,
+    tables: ExtensionTables<'_>,
+    files: Option<Files<'_>>,
+) -> Result<Extensions, Vec<Problem>> {
+    let mut resolver = Resolver { file, tables, files, problems: Vec::new() };
     let windows = resolver.windows();
     let (mappings, mapped) = resolver.mappings();
     let metrics = resolver.metrics(&mapped);
@@ -85,6 +91,7 @@ pub fn resolve(file: &TomlFile, tables: ExtensionTables<'_>) -> Result<Extension
 struct Resolver<'a> {
     file: &'a TomlFile,
     tables: ExtensionTables<'a>,
+    files: Option<Files<'a>>,
     problems: Vec<Problem>,
 }
 
@@ -109,6 +116,11 @@ const fn subject_of(word: SubjectWord) -> (SubjectKind, EntityKind) {
         SubjectWord::GroupTopic => (SubjectKind::GroupTopic, EntityKind::ConsumerGroup),
         SubjectWord::GroupPartition => (SubjectKind::GroupPartition, EntityKind::ConsumerGroup),
     }
+}
+
+/// The kind of entity that samples about `subject` tell of.
+pub const fn entity_of(subject: SubjectWord) -> EntityKind {
+    subject_of(subject).1
 }
 
 impl Resolver<'_> {
@@ -479,18 +491,73 @@ impl Resolver<'_> {
             let help = "what is dropped needs no fallback: remove one";
             self.report("conflict", &place.key("fallback"), message, help);
         }
+        let rows = match &table.file {
+            Some(name) => self.rows_of_file(&place.key("file"), name, table, point),
+            None => self.rows(place, table, point),
+        };
+        let fallback = self.values(&place.key("fallback"), &table.fallback, point);
+        let (key, drop_missing) = (table.key.clone(), table.drop_missing);
+        Some(Lookup { key, table: rows, fallback, drop_missing })
+    }
+
+    fn rows(
+        &mut self,
+        place: &Place,
+        table: &LookupTable,
+        point: Point,
+    ) -> BTreeMap<String, Values> {
         if table.rows.is_empty() {
             let message = "a table without rows".to_owned();
-            let help = "for example rows = { orders = { \"tags.owner\" = \"shop\" } }";
+            let help = "for example rows = { orders = { \"tags.owner\" = \"shop\" } }, or \
+                        file = \"owners.csv\"";
             self.report("missing_key", place, message, help);
         }
         let rows = table.rows.iter().map(|(value, row)| {
             (value.clone(), self.values(&place.key("rows").key(value), row, point))
         });
-        let rows = rows.collect();
-        let fallback = self.values(&place.key("fallback"), &table.fallback, point);
-        let (key, drop_missing) = (table.key.clone(), table.drop_missing);
-        Some(Lookup { key, table: rows, fallback, drop_missing })
+        rows.collect()
+    }
+
+    /// The rows of the file called `name`, which stands at `place`.
+    fn rows_of_file(
+        &mut self,
+        place: &Place,
+        name: &str,
+        table: &LookupTable,
+        point: Point,
+    ) -> BTreeMap<String, Values> {
+        if !table.rows.is_empty() {
+            let message = "`file` and `rows` are both given".to_owned();
+            self.report("conflict", place, message, "keep the rows in one place");
+        }
+        let Some(files) = self.files else {
+            let message = "a scenario reads no other file".to_owned();
+            self.report("invalid_value", place, message, "write the rows into `rows`");
+            return BTreeMap::new();
+        };
+        let read = files(name).map_err(|message| {
+            let help = "`file` is relative to the folder of the configuration";
+            self.report("unreadable", place, message, help);
+        });
+        let Ok((shown, text)) = read else { return BTreeMap::new() };
+        let rows = match lookup_file::parse(&shown, &text) {
+            Ok(rows) => rows,
+            Err(problems) => {
+                for problem in problems {
+                    let message = format!("{shown}:{}: {}", problem.line, problem.message);
+                    self.report("invalid_row", place, message, &problem.help);
+                }
+                return BTreeMap::new();
+            }
+        };
+        for (attribute, line) in &rows.names {
+            let first = self.problems.len();
+            self.target(place, attribute, point);
+            for problem in &mut self.problems[first..] {
+                problem.message = format!("{shown}:{line}: {}", problem.message);
+            }
+        }
+        rows.rows
     }
 
     fn rule(&mut self, place: &Place, table: &RelabelTable, point: Point) -> Option<RelabelRule> {

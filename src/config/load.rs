@@ -17,6 +17,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::extensions::{ExtensionTables, Extensions, resolve};
+use super::lookup_file::Files;
 use super::quantity::DurationText;
 use super::schema::{KafkaTable, LogFormat, LogLevel, NriTable, PipelineFile, StreamTable};
 use super::toml_file::{FileProblems, Place, Problem, TomlFile};
@@ -155,7 +156,8 @@ pub struct HttpListen {
 }
 
 impl Config {
-    /// Reads `text` (of the file `name`) and puts environment and flags over it.
+    /// Reads `text` (of the file `name`) and puts environment and flags over it; `files` reads the
+    /// rows of lookup tables that have a file of their own.
     ///
     /// # Errors
     /// Every problem of the three.
@@ -164,10 +166,12 @@ impl Config {
         text: &str,
         environment: Environment<'_>,
         flags: &Flags,
+        files: Option<Files<'_>>,
     ) -> Result<Self, FileProblems> {
         let file = TomlFile::parse("config", name, text)?;
         let effective: PipelineFile = file.read()?;
-        let mut loader = Loader { file: &file, environment, own: Vec::new(), foreign: Vec::new() };
+        let mut loader =
+            Loader { file: &file, environment, files, own: Vec::new(), foreign: Vec::new() };
         loader.build(effective, flags)
     }
 
@@ -193,6 +197,7 @@ enum Origin {
 struct Loader<'a> {
     file: &'a TomlFile,
     environment: Environment<'a>,
+    files: Option<Files<'a>>,
     /// Problems of the file.
     own: Vec<Problem>,
     /// Problems of the command line and the environment.
@@ -541,7 +546,7 @@ impl Loader<'_> {
             tags: &effective.pipeline.tags,
             environment: effective.pipeline.environment.as_deref(),
         };
-        resolve(self.file, tables).unwrap_or_else(|problems| {
+        resolve(self.file, tables, self.files).unwrap_or_else(|problems| {
             self.own.extend(problems);
             Extensions::default()
         })

@@ -31,7 +31,7 @@ fn load(
 ) -> Result<Config, toml_file::FileProblems> {
     let variables: BTreeMap<&str, &str> = variables.iter().copied().collect();
     let environment = |name: &str| variables.get(name).map(|value| (*value).to_owned());
-    Config::load("pipeline.toml", text, &environment, flags)
+    Config::load("pipeline.toml", text, &environment, flags, None)
 }
 
 const ACCOUNT: (&str, &str) = ("NEW_RELIC_ACCOUNT_ID", "7");
@@ -94,6 +94,61 @@ fn the_example_of_extensions_loads_and_is_shown_in_full() {
     let shown = config.redacted();
     let again = load(&shown, &[KEY], &Flags::default()).expect("still valid");
     assert_eq!(again.redacted(), shown);
+}
+
+/// Loads a configuration of `fixtures/config/lookup`, with the files that it names.
+fn load_with_files(name: &str) -> Result<Config, toml_file::FileProblems> {
+    let environment =
+        |name: &str| [ACCOUNT, KEY].iter().find(|pair| pair.0 == name).map(|p| p.1.to_owned());
+    let files = |file: &str| {
+        let path = root().join("fixtures/config/lookup").join(file);
+        let text = fs::read_to_string(path).map_err(|_| format!("{file} cannot be read"))?;
+        Ok((file.to_owned(), text))
+    };
+    let text = fixture(&format!("lookup/{name}"));
+    Config::load(name, &text, &environment, &Flags::default(), Some(&files))
+}
+
+#[test]
+fn rows_of_lookup_tables_may_have_a_file_of_their_own() {
+    let config = load_with_files("right.toml").expect("valid");
+    let [hook] = &config.extensions.hooks[..] else { panic!("one hook") };
+    let crate::hooks::StepAction::Lookup(lookup) = &hook.action else { panic!("a lookup") };
+    let told: Vec<(&str, &str, &str)> = lookup
+        .table
+        .iter()
+        .flat_map(|(value, row)| {
+            row.iter().map(|(name, text)| (value.as_str(), &**name, text.as_str()))
+        })
+        .collect();
+    let expected = [
+        ("orders", "tags.owner", "shop"),
+        ("orders", "tags.costCentre", "4711"),
+        ("stock", "tags.owner", "warehouse, north"),
+    ];
+    assert_eq!(told, expected);
+    let problems = load_with_files("wrong.toml").expect_err("invalid");
+    let told: Vec<String> = problems.problems().iter().map(ToString::to_string).collect();
+    let expected = [
+        "wrong.csv:2: the row has 2 values, and there are 3 columns",
+        "wrong.csv:4: `stock` has a row already, in line 3",
+        "no-such.csv cannot be read",
+    ];
+    assert_eq!(told, expected);
+    let lines: Vec<usize> = problems.problems().iter().map(|p| p.line_and_column().0).collect();
+    assert_eq!(lines, [11, 11, 16], "each at the key that names the file");
+    // What a hook may not set is found in the file as well.
+    let text = fixture("lookup/right.toml");
+    let environment =
+        |name: &str| [ACCOUNT, KEY].iter().find(|pair| pair.0 == name).map(|p| p.1.to_owned());
+    let files = |_: &str| Ok(("x.csv".to_owned(), "k,displayName\na,b\n".to_owned()));
+    let flags = Flags::default();
+    let problems = Config::load("x", &text, &environment, &flags, Some(&files)).expect_err("taken");
+    let told = problems.problems()[0].to_string();
+    assert_eq!(told, "x.csv:1: events of a cluster have `displayName` already");
+    // Where nothing but the text itself is read, rows must stand in it.
+    let problems = load(&text, &[ACCOUNT, KEY], &Flags::default()).expect_err("no files");
+    assert_eq!(problems.problems()[0].help(), Some("write the rows into `rows`"));
 }
 
 /// An entity of cluster `orders` with `values`.

@@ -162,7 +162,7 @@ impl Reader<'_> {
 
     fn name(&self, name: &str, span: Span) -> Result<(Node, Type), NrqlError> {
         let Some(input) = self.names.find(name) else {
-            let near = self.names.nearest(name);
+            let near = self.names.suggestions(name);
             let near: Vec<_> = near.iter().map(|name| format!("`{name}`")).collect();
             let help = match near.as_slice() {
                 [] => "docs/METRICS.md lists the names; tags are `tags.KEY`".to_owned(),

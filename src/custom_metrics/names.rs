@@ -6,7 +6,7 @@ use super::Surroundings;
 use crate::domain::attribute::{ATTRIBUTES, AttributeForm, AttributeId};
 use crate::domain::entity::EntityKind;
 use crate::domain::metric::{ALIASES, MetricId, needs_back_quotes};
-use crate::nrql::lint::Catalogue;
+use crate::domain::words::nearest_few;
 
 /// Longest name of an attribute.
 const NAME_CHARS_MAX: usize = 255;
@@ -164,8 +164,8 @@ impl Names<'_> {
         known.then(|| Input::Extra(name.into()))
     }
 
-    /// The three names nearest to one that is not known.
-    pub(super) fn nearest(&self, written: &str) -> Vec<String> {
+    /// The names that one which is not known most probably means, at most three.
+    pub(super) fn suggestions(&self, written: &str) -> Vec<String> {
         let mut all: Vec<String> = Vec::new();
         let of_kind = |kind: EntityKind| {
             let metrics = MetricId::of_kind(kind).map(|id| id.name());
@@ -189,7 +189,7 @@ impl Names<'_> {
         all.retain(|name| self.find(name).is_some());
         all.sort_unstable();
         all.dedup();
-        let near = Catalogue::nearest(written, all.iter().map(String::as_str));
+        let near = nearest_few(written, all.iter().map(String::as_str), 3);
         near.into_iter().map(str::to_owned).collect()
     }
 }

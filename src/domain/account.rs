@@ -13,6 +13,9 @@ pub struct AccountId(u64);
 pub struct InvalidAccountId(pub String);
 
 impl AccountId {
+    /// The lowest number, for GUIDs where it matters to nobody whose they are.
+    pub const FIRST: Self = Self(1);
+
     /// The number.
     pub fn get(self) -> u64 {
         self.0

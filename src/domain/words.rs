@@ -13,17 +13,29 @@ pub fn counted_as<N: Display + PartialEq + From<u8>>(count: N, one: &str, many: 
     format!("{count} {}", if count == N::from(1) { one } else { many })
 }
 
-/// The word of `known` that `written` most probably means, if one is near enough: at most a third
-/// of its letters differ (a swap of neighbours counts as one), or they differ in case, `-` and `_`
-/// only. The first of equally near ones wins.
+/// The word of `known` that `written` most probably means: the first of [`nearest_few`].
 pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    nearest_few(written, known, 1).pop()
+}
+
+/// The words of `known` that `written` most probably means, nearest first, at most `most`. A word
+/// is near if at most a third of its letters differ, and no more than six (a swap of neighbours
+/// counts as one), or if they differ in case, `-` and `_` only. Equally near ones stay in their
+/// order.
+pub fn nearest_few<'a>(
+    written: &str,
+    known: impl IntoIterator<Item = &'a str>,
+    most: usize,
+) -> Vec<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace('-', "_");
     let written = plain(written);
-    let distances = known
+    let mut near: Vec<(usize, &str)> = known
         .into_iter()
         .map(|word| (strsim::damerau_levenshtein(&written, &plain(word)), word))
-        .filter(|(distance, word)| *distance <= (word.chars().count() / 3).max(1));
-    distances.min_by_key(|(distance, _)| *distance).map(|(_, word)| word)
+        .filter(|(distance, word)| *distance <= (word.chars().count() / 3).clamp(1, 6))
+        .collect();
+    near.sort_by_key(|(distance, _)| *distance);
+    near.into_iter().take(most).map(|(_, word)| word).collect()
 }
 
 /// `text` as markup's text or attribute value. Characters that no document may hold become the
@@ -50,6 +62,22 @@ pub fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn near_words_come_in_the_order_of_their_distance() {
+        let known = ["lag.total", "lag.max", "consumer-lag", "rate"];
+        let check = |written: &str, expected: &[&str]| {
+            assert_eq!(nearest_few(written, known, 2), expected, "{written}");
+            assert_eq!(nearest(written, known), expected.first().copied(), "{written}");
+        };
+        check("lag.totla", &["lag.total"]);
+        check("lag.mxa", &["lag.max"]);
+        check("Consumer_Lag", &["consumer-lag"]);
+        check("rtae", &["rate"]);
+        check("throughput", &[]);
+        let alike = ["abcd", "abce", "abcf"];
+        assert_eq!(nearest_few("abcx", alike, 2), ["abcd", "abce"], "in their order");
+    }
 
     #[test]
     fn one_is_singular() {

@@ -15,7 +15,9 @@ pipeline tells relationships as events of the type `MessageQueueRelationship`, o
 `relationships_every` (`[cycle]` of the pipeline's configuration).\n\n\
 `shakedown topology graph`, `path` and `check` read such events, together with those of the type \
 `MessageQueue` that describe the entities, from a file (`--events`) or from a simulated run \
-(`--scenario`).\n\n\
+(`--scenario`). Of a desired topology (`shakedown topology graph estate.toml`) they show what \
+should be there: what clusters have and what groups read, with the GUIDs of the account that is \
+named.\n\n\
 ## Kinds\n\n\
 | Kind | Seen from the target | Ends | Joins | Hierarchy | Told by the pipeline |\n\
 |---|---|---|---|---|---|\n";

@@ -70,6 +70,8 @@ pub enum Standing {
     Stale,
     /// Invented to fill a gap.
     Simulated,
+    /// Wanted by a topology, whether or not it is there.
+    Desired,
     /// Named by a relationship alone: nobody described it.
     Missing,
 }
@@ -81,6 +83,7 @@ impl Standing {
             Self::Live => "live",
             Self::Stale => "stale",
             Self::Simulated => "simulated",
+            Self::Desired => "desired",
             Self::Missing => "missing",
         }
     }

@@ -30,7 +30,7 @@ use crate::domain::sample::RawSample;
 use crate::transform::CanonicalSample;
 
 pub use chain::{Chain, CycleFailure, Dropped, HookStats};
-pub use enrich::{Lookup, StaticTags};
+pub use enrich::{Lookup, StaticTags, Values};
 pub use item::{Item, Refusal};
 pub use limit::{Per, RateLimit};
 pub use matcher::{BadPattern, Condition, Pattern};

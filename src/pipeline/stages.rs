@@ -23,6 +23,7 @@ use crate::hooks::{Chain, CycleFailure, HookStats, Point};
 use crate::hybrid::manager::{Addition, HybridManager, HybridReport, ToldEvent};
 use crate::hybrid::mode::Mode;
 use crate::hybrid::model::Moment;
+use crate::hybrid::topology::Topology;
 use crate::ports::Clock;
 use crate::stream::EncodedEvent;
 use crate::synthesize::window::WINDOW_EVENT_TYPE;
@@ -107,14 +108,20 @@ impl Stages {
             .hybrid
             .as_ref()
             .map(|hybrid| HybridManager::new(hybrid.config.clone(), config.account, began));
+        let desired = config.hybrid.as_ref().map(|hybrid| &hybrid.config.topology);
+        let rosters = desired.map(Topology::rosters).unwrap_or_default();
         let extensions = config.extensions.clone();
         // One thread fills them.
-        let windows = extensions.windows.map(|config| Windows::new(config, NonZeroUsize::MIN));
+        let watched = |config| Windows::new(config, NonZeroUsize::MIN).watched_since(clock.wall());
+        let windows = extensions.windows.map(watched);
         Ok(Self {
             hybrid,
             calendar,
             window_ms: whole_millis(config.cycle.interval).cast_signed(),
-            aggregator: Aggregator::new(AggregatorConfig::default()),
+            aggregator: Aggregator::new(AggregatorConfig {
+                rosters,
+                ..AggregatorConfig::default()
+            }),
             synthesizer: Synthesizer::new(synthesis),
             windows,
             hooks: Chain::new(&extensions.hooks),

@@ -226,7 +226,7 @@ fn every_valid_file_makes_a_pipeline() {
     for stream in streams {
         let text = format!("{head}{stream}");
         let flags = crate::config::Flags::default();
-        let config = crate::config::Config::load("x.toml", &text, &|_| None, &flags);
+        let config = crate::config::Config::load("x.toml", &text, &|_| None, &flags, None);
         let config = PipelineConfig::from_config(&config.expect(stream), None);
         assert_eq!(config.stream.validate(), [], "{stream}");
         let world = TestWorld::new(&[], ACCEPT);
@@ -581,7 +581,7 @@ fn extensions(text: &str) -> crate::config::Extensions {
         (name == "NEW_RELIC_LICENSE_KEY").then(|| super::testing::CANARY_KEY.to_owned())
     };
     let text = format!("{head}{text}");
-    let config = crate::config::Config::load("test.toml", &text, &key, &Default::default());
+    let config = crate::config::Config::load("test.toml", &text, &key, &Default::default(), None);
     config.map_err(|problems| problems.render(false)).expect("valid").extensions
 }
 
@@ -618,6 +618,7 @@ fn windows_custom_metrics_and_hooks_reach_new_relic_and_balance() {
     let world = TestWorld::new(&[], ACCEPT);
     let config = PipelineConfig { extensions: extensions(text), ..TestWorld::config() };
     let sources = one_source(&world, &[Step::Brokers(2, ms(5))]);
+    let began = world.clock.wall().0;
     let mut pipeline = world.pipeline(config, sources);
     let run = world.run_until(&mut pipeline, s(100));
     assert!(run.ledger.balances(), "{:?}", run.ledger);
@@ -641,11 +642,71 @@ fn windows_custom_metrics_and_hooks_reach_new_relic_and_balance() {
     assert_eq!(readings, run.cycles, "every reading is in one window");
     let last = windows.last().expect("there");
     assert_eq!(last["window.closedBy"], "shutdown");
+    // The watch began at a multiple of half a minute or within one; the last is told too early.
+    assert_eq!(last["window.complete"], "false");
+    for window in &windows[..windows.len() - 1] {
+        let watched = window["timestamp"].as_i64() >= Some(began);
+        assert_eq!(window["window.complete"], if watched { "true" } else { "false" }, "{window}");
+    }
     assert_eq!(last["entityGuid"], entities[0]["entityGuid"]);
     assert!(last["partitionCount.last"] == 12, "{last}");
     let status = pipeline.status();
     let hooks = status.peek(|status| status.hooks.clone());
     assert_eq!(hooks[0].changed, run.cycles);
+}
+
+#[test]
+fn what_hooks_drop_is_counted_by_hook_and_reason() {
+    let text = r#"
+        [[hook]]
+        name = "sane"
+        at = "before-transform"
+        when = { brokerId = "4" }
+        require = ["never.there"]
+        [[hook]]
+        name = "ranged"
+        at = "before-transform"
+        when = { brokerId = "3" }
+        ranges = { "metadata.partition_count" = [0, 1] }
+        [[hook]]
+        name = "trickle"
+        at = "after-transform"
+        when = { brokerId = "2" }
+        limit = { per_second = 0.001, burst = 2 }
+        [[hook]]
+        name = "teams"
+        at = "before-stream"
+        when = { kind = "broker" }
+        lookup = { key = "brokerId", rows = { 1 = { "tags.team" = "a" } }, drop_missing = true }
+    "#;
+    let world = TestWorld::new(&[], ACCEPT);
+    let config = PipelineConfig { extensions: extensions(text), ..TestWorld::config() };
+    let sources = one_source(&world, &[Step::Brokers(4, ms(5))]);
+    let mut pipeline = world.pipeline(config, sources);
+    let run = world.run_until(&mut pipeline, s(100));
+    assert!(run.ledger.balances(), "{:?}", run.ledger);
+    assert!(run.cycles > 2, "the limit lets two pass and drops the others");
+    let count = |name: &str, count| (name.to_owned(), count);
+    let rejected = [
+        count("hook/ranged/out_of_range", run.cycles),
+        count("hook/sane/missing", run.cycles),
+        count("hook/trickle/rate_limited", run.cycles - 2),
+    ];
+    assert_eq!(run.ledger.rejected, Counts::from(rejected));
+    let unsynthesized = [count("hook/teams/not_in_table", 2)];
+    assert_eq!(run.ledger.unsynthesized, Counts::from(unsynthesized));
+    let events = world.newrelic.events();
+    let brokers = || events.iter().filter(|event| event["entityType"] == "MESSAGE_QUEUE_BROKER");
+    assert_eq!(brokers().count() as u64, run.cycles);
+    assert!(brokers().all(|event| event["tags.team"] == "a"), "{events:?}");
+    let hooks = pipeline.status().peek(|status| status.hooks.clone());
+    let dropped: Vec<_> = hooks.iter().map(|hook| hook.dropped.values().sum::<u64>()).collect();
+    assert_eq!(dropped, [run.cycles, run.cycles, run.cycles - 2, 2], "{hooks:?}");
+    let passed: Vec<_> = hooks.iter().map(|hook| (hook.passed, hook.changed)).collect();
+    // Each cycle has four samples, of which three are left, then two and what trickles through;
+    // and these brokers with their cluster.
+    let n = run.cycles;
+    assert_eq!(passed, [(3 * n, 0), (2 * n, 0), (n + 2, 0), (n, n)], "{hooks:?}");
 }
 
 #[test]

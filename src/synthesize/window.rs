@@ -15,7 +15,7 @@ use crate::domain::guid::EntityGuid;
 pub const WINDOW_EVENT_TYPE: &str = "MessageQueueWindow";
 
 /// Attributes that tell of the window itself.
-const WINDOW_ATTRIBUTES: usize = 4;
+const WINDOW_ATTRIBUTES: usize = 5;
 
 impl Synthesizer {
     /// Appends the event of `window`, one JSON object, to `out`. Its timestamp is the window's
@@ -64,6 +64,9 @@ fn write(window: &ClosedWindow, guid: &EntityGuid, labels: &Labels, out: &mut Ve
     write_number(window.amendments as f64, out);
     write_key("window.closedBy", out);
     write_text(window.closing.as_str(), out);
+    // The Event API promises nothing for booleans.
+    write_key("window.complete", out);
+    write_text(if window.is_complete { "true" } else { "false" }, out);
     for figure in &window.figures {
         out.extend_from_slice(b",\"");
         out.extend_from_slice(figure.metric.name().as_bytes());

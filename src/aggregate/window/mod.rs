@@ -13,8 +13,12 @@
 //!   [`Windows::advance`]; those that were touched longest ago go first, and their windows are
 //!   told as they are. In between there are no more than one batch of readings brings along.
 //! - A sum over parts is told only if every part is known.
+//! - A window that does not hold all that was said in its span says so: because the watch began
+//!   within it, because it was told before its time, or because entities like it were.
 //!
-//! Not modelled: sessions and sliding windows; windows that survive a crash of the program.
+//! Not modelled: sessions and sliding windows; open windows that survive a crash of the program.
+//! While it is down nobody reads anything, so what was saved would be a part all the same; the
+//! readings themselves are durable as the entities' own events.
 
 mod rollup;
 mod shard;
@@ -218,6 +222,8 @@ pub struct ClosedWindow {
     pub readings: u64,
     /// Of which came after its end.
     pub amendments: u64,
+    /// Whether all of its span was watched until its time was over.
+    pub is_complete: bool,
     /// Figures of its metrics, in table order.
     pub figures: Vec<Figure>,
     /// Sums over the windows of its parts, in the order of [`ROLL_UPS`].
@@ -245,6 +251,8 @@ pub struct WindowStats {
     pub evicted: u64,
     /// Windows told at the end.
     pub shut_down: u64,
+    /// Windows of all these that are not complete.
+    pub incomplete: u64,
     /// Entities with open windows.
     pub groups: u64,
 }

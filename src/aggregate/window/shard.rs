@@ -84,6 +84,8 @@ impl Open {
             closing,
             readings: self.seen.len() as u64,
             amendments: self.amendments,
+            // Whoever closes windows knows what it had to be watched for.
+            is_complete: false,
             figures: figures(&self.tallies),
             roll_ups: Vec::new(),
             topics: self.topics,

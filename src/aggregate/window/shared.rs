@@ -21,6 +21,8 @@ use crate::domain::units::UnixMillis;
 #[derive(Debug)]
 pub struct Windows {
     config: WindowConfig,
+    /// Since when readings come.
+    watched_since: UnixMillis,
     shards: Box<[Mutex<Shard>]>,
     book: Mutex<Book>,
 }
@@ -31,6 +33,7 @@ struct Book {
     closed: u64,
     evicted: u64,
     shut_down: u64,
+    incomplete: u64,
     /// Spans of which some entity's window is missing, because it was evicted.
     gaps: BTreeSet<Span>,
 }
@@ -41,10 +44,19 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Windows {
-    /// No windows yet; `shards` locks, about twice as many as threads.
+    /// No windows yet; `shards` locks, about twice as many as threads. All that is ever said comes
+    /// here, unless [`Windows::watched_since`] says otherwise.
     pub fn new(config: WindowConfig, shards: NonZeroUsize) -> Self {
         let shards = (0..shards.get()).map(|_| Mutex::new(Shard::default())).collect();
-        Self { config, shards, book: Mutex::new(Book::default()) }
+        let watched_since = UnixMillis(i64::MIN);
+        Self { config, watched_since, shards, book: Mutex::new(Book::default()) }
+    }
+
+    /// The same, but what was said before `at` has not come here: windows that begin earlier are
+    /// not complete.
+    #[must_use]
+    pub fn watched_since(self, at: UnixMillis) -> Self {
+        Self { watched_since: at, ..self }
     }
 
     /// How windows are cut.
@@ -78,6 +90,11 @@ impl Windows {
         // The order decides in which the parts are added, so it must not be that of the shards.
         sort(&mut closed);
         roll_up(&mut closed, &book.gaps);
+        for window in &mut closed {
+            window.is_complete = window.span.start >= self.watched_since
+                && (book.gaps.is_empty() || !book.gaps.contains(&Span::of(window)));
+        }
+        book.incomplete += incomplete(&closed);
         book.gaps.retain(|gap| self.config.closes(gap.span()) > now);
 
         let told = closed.len();
@@ -93,6 +110,7 @@ impl Windows {
                 shards[place].evict(&key, &mut closed);
             }
             book.evicted += (closed.len() - told) as u64;
+            book.incomplete += incomplete(&closed[told..]);
             book.gaps.extend(closed[told..].iter().map(Span::of));
         }
         sort(&mut closed);
@@ -108,6 +126,7 @@ impl Windows {
         }
         let mut book = lock(&self.book);
         book.shut_down += closed.len() as u64;
+        book.incomplete += incomplete(&closed);
         sort(&mut closed);
         roll_up(&mut closed, &book.gaps);
         closed
@@ -121,6 +140,7 @@ impl Windows {
             closed: book.closed,
             evicted: book.evicted,
             shut_down: book.shut_down,
+            incomplete: book.incomplete,
             ..WindowStats::default()
         };
         for shard in &shards {
@@ -134,6 +154,10 @@ impl Windows {
         }
         all
     }
+}
+
+fn incomplete(told: &[ClosedWindow]) -> u64 {
+    told.iter().filter(|window| !window.is_complete).count() as u64
 }
 
 fn sort(closed: &mut [ClosedWindow]) {

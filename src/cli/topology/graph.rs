@@ -86,7 +86,8 @@ fn tree(graph: &Graph) -> String {
             let _ = write!(out, "  health {health:.0}");
         }
         let standing = graph.standing(&entry.entity);
-        if standing != Standing::Live {
+        // Of a desired topology everything is desired: its title says so once.
+        if !matches!(standing, Standing::Live | Standing::Desired) {
             let _ = write!(out, "  {}", standing.as_str().to_uppercase());
         }
         let query = RelatedQuery { reach: Reach::Forward, ..RelatedQuery::default() };

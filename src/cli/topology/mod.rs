@@ -1,6 +1,7 @@
 //! `shakedown topology`: what an estate should have, and what it has and how that is related.
 
 mod check;
+mod desired;
 mod graph;
 mod import;
 mod path;

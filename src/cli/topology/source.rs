@@ -1,4 +1,4 @@
-//! Where a graph comes from: a file of events, or a simulated run.
+//! Where a graph comes from: a file of events, a simulated run, or a desired topology.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::super::account::AccountIdArgs;
 use super::super::instant::Instant;
 use super::super::reference::WhichArgs;
 use super::super::{Exit, complain, input, json_lines, run};
+use super::desired;
 use crate::config::quantity::DurationText;
+use crate::domain::account::AccountId;
 use crate::domain::words::counted;
 use crate::graph::Graph;
 use crate::graph::events::{EventError, Fields, Reading, STALE_AFTER_MS};
@@ -24,12 +27,18 @@ use crate::sim::trace::Sink;
 pub struct SourceArgs {
     /// Events as New Relic stores them (MessageQueue and MessageQueueRelationship), one JSON object
     /// a line; - is standard input.
-    #[arg(long, value_name = "FILE", required_unless_present = "scenario")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["scenario", "desired"])]
     events: Option<PathBuf>,
     /// A simulated run, whose stored events are taken: a scenario file, or a trace, card or summary
     /// of a run.
     #[arg(long, value_name = "FILE", conflicts_with = "events")]
     scenario: Option<PathBuf>,
+    /// A desired topology, TOML or JSON (docs/GAPS.md); - is standard input.
+    #[arg(value_name = "TOPOLOGY", conflicts_with_all = ["events", "scenario"])]
+    desired: Option<PathBuf>,
+    /// Whose GUIDs the entities of a desired topology get; account 1 where none is named.
+    #[command(flatten)]
+    account: AccountIdArgs,
     #[command(flatten)]
     which: WhichArgs,
     /// The instant of the run: a time (90s, 01:30) or that of an event (#317) [default: the end].
@@ -55,6 +64,9 @@ impl SourceArgs {
     /// # Errors
     /// The exit code, after a complaint; a graph of nothing is an error.
     pub fn load(&self) -> Result<Loaded, Exit> {
+        if let Some(path) = &self.desired {
+            return self.desired(path);
+        }
         let (reading, title) = match (&self.events, &self.scenario) {
             (_, Some(scenario)) => self.simulated(scenario)?,
             (Some(events), None) => self.of_file(events)?,
@@ -72,11 +84,32 @@ impl SourceArgs {
         Ok(Loaded { graph, title })
     }
 
-    fn of_file(&self, path: &Path) -> Result<(Reading, String), Exit> {
+    fn refuse_which(&self) -> Result<(), Exit> {
         if self.which.is_given() {
             complain("--seed, --network, --fingerprint and --failure go with --scenario");
             return Err(Exit::Usage);
         }
+        Ok(())
+    }
+
+    fn desired(&self, path: &Path) -> Result<Loaded, Exit> {
+        self.refuse_which()?;
+        let account = self.account.id_if_named()?.unwrap_or(AccountId::FIRST);
+        let topology = super::load(path)?;
+        let title = format!("desired by {}", path.display());
+        if topology.is_empty() {
+            complain(&format!(
+                "{} asks for no entities\nhelp: name a cluster, for example with \
+                 [[clusters]] name = \"orders\"",
+                path.display()
+            ));
+            return Err(Exit::InvalidFile);
+        }
+        Ok(Loaded { graph: desired::graph(&topology, account), title })
+    }
+
+    fn of_file(&self, path: &Path) -> Result<(Reading, String), Exit> {
+        self.refuse_which()?;
         let name = path.display().to_string();
         let from: Box<dyn BufRead> = if input::is_stdin(path) {
             Box::new(BufReader::new(std::io::stdin()))

@@ -297,6 +297,12 @@ pub struct LookupTable {
     /// Rows: `value = { attribute = "text" }`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rows: BTreeMap<String, BTreeMap<String, String>>,
+    /// Instead of `rows`, the file that has them, relative to the folder of this one; read at the
+    /// start. CSV (`.csv`): the first line names the columns, the first of which is the value, the
+    /// others are attributes. Otherwise JSON or TOML, as in `rows`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1), extend("examples" = ["owners.csv"]))]
+    pub file: Option<String>,
     /// What items get whose value has no row.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fallback: BTreeMap<String, String>,

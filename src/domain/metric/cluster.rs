@@ -38,8 +38,9 @@ metrics! { Cluster;
         "Failed produce and fetch requests, weighted by requests.",
         [formula("Σ failed ÷ Σ requests × 100 over the brokers with a broker.error.rate")];
     CLUSTER_BROKER_COUNT = "brokerCount", Count, Derived, POSITIVE,
-        "Expected brokers: online ones and those seen in the last ten minutes.",
-        [formula("max(brokers seen in the last ten minutes, online)")];
+        "Expected brokers: those that the topology wants (without one: those seen in the last ten \
+         minutes), and all online ones.",
+        [formula("max(brokers of the topology, or else seen in the last ten minutes; online)")];
     CLUSTER_BROKERS_ONLINE = "cluster.brokers.online", Count, Gauge, POSITIVE,
         "Brokers that the cluster's metadata lists.",
         [kafka(Cluster, "metadata.broker_count"), formula("brokers reporting in this cycle")];

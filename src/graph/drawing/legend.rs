@@ -28,7 +28,8 @@ pub(super) fn draw(out: &mut String, graph: &Graph, picture: &Picture, top: f64)
         row.chip(name, "live", words);
     }
     let standings: BTreeSet<_> = entities.iter().map(|guid| graph.standing(guid)).collect();
-    for standing in [Standing::Stale, Standing::Simulated, Standing::Missing] {
+    let all = [Standing::Stale, Standing::Simulated, Standing::Desired, Standing::Missing];
+    for standing in all {
         if standings.contains(&standing) {
             row.chip("unknown", standing.as_str(), standing.as_str());
         }

@@ -73,7 +73,8 @@ fn figures(stats: &super::Stats) -> String {
         count => format!("{count} entities"),
     };
     let mut words = format!("{entities}, {}", counted(stats.total_relationships, "relationship"));
-    for standing in [Standing::Stale, Standing::Simulated, Standing::Missing] {
+    let all = [Standing::Stale, Standing::Simulated, Standing::Desired, Standing::Missing];
+    for standing in all {
         if let Some(count) = stats.standing_counts.get(standing.as_str()) {
             let _ = write!(words, ", {count} {}", standing.as_str());
         }
@@ -277,6 +278,7 @@ fn tooltip(graph: &Graph, guid: &EntityGuid) -> String {
         Standing::Live => {}
         Standing::Stale => out.push_str("\nstale: not observed lately"),
         Standing::Simulated => out.push_str("\nsimulated: invented to fill a gap"),
+        Standing::Desired => out.push_str("\ndesired: a topology asks for it"),
         Standing::Missing => out.push_str("\nmissing: no event describes it"),
     }
     for line in layout::neighbours(graph, guid) {

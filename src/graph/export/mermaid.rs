@@ -55,7 +55,7 @@ pub fn mermaid(graph: &Graph) -> String {
     }
     out.push_str(
         "  classDef missing stroke-dasharray: 4 3\n  classDef stale opacity:0.55\n  \
-         classDef simulated stroke-dasharray: 1 3\n",
+         classDef simulated stroke-dasharray: 1 3\n  classDef desired stroke-dasharray: 8 3\n",
     );
     out
 }

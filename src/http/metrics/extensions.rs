@@ -32,6 +32,9 @@ pub(super) fn encode(snapshot: &Snapshot, to: &mut DescriptorEncoder<'_>) -> Res
             [("time", stats.closed), ("eviction", stats.evicted), ("shutdown", stats.shut_down)];
         let head = ("windows", "Windows of time that were told, by why");
         by_label(to, head, "reason", &counts(&told))?;
+        let head =
+            ("windows_incomplete", "Windows of time that were told and lack a part of their span");
+        counter(to, head, stats.incomplete)?;
         let head = ("window_entities", "Entities with open windows");
         gauge(to, head, stats.groups as f64)?;
     }

@@ -25,6 +25,7 @@ pub(super) fn member(
         state.metrics = go_on(&last.metrics, &then.metrics, &state.metrics);
         state.attributes = last.attributes.clone();
         state.topics = last.topics.clone();
+        state.serving_brokers = last.serving_brokers.clone();
         if key.kind() == EntityKind::ConsumerGroup {
             let health = group_health_of(&state.metrics, &state.attributes);
             state.metrics.set_known(MetricId::GROUP_HEALTH_SCORE, health);

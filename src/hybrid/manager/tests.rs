@@ -1,6 +1,7 @@
 //! Timelines: what is seen when, and what stands in for what.
 
 use super::*;
+use crate::domain::attribute::{AttributeId, AttributeValue};
 use crate::domain::metric::MetricId;
 use crate::domain::provider::Provider;
 use crate::domain::units::{UnixMillis, UnixNanos};
@@ -85,6 +86,32 @@ fn run(manager: &mut HybridManager, mode: Mode, cycles: &[(i64, &[&str])]) -> Ve
         additions.push(manager.cycle(mode, &real, moment(*after_ms), steady(*after_ms)));
     }
     additions
+}
+
+#[test]
+fn stand_ins_keep_the_relations_of_what_they_stand_for() {
+    let mut watching = manager(config());
+    let mut real = fleet(&[], 0);
+    let is = |name: &'static str| move |state: &&mut EntityState| state.key.name() == name;
+    real.iter_mut().find(is("paid")).unwrap().serving_brokers = vec![2, 9];
+    let coordinator = AttributeValue::Integer(9);
+    let group = real.iter_mut().find(is("billing")).unwrap();
+    group.attributes.set(AttributeId::CoordinatorId, coordinator.clone());
+    watching.cycle(Mode::Hybrid, &real, moment(0), steady(0));
+    let later = TOLERANCE_MS + 1;
+    let real = fleet(&["paid", "billing"], later);
+    let states = watching.cycle(Mode::Hybrid, &real, moment(later), steady(later)).states;
+    assert_eq!(names(&states), ["paid", "billing"]);
+    assert_eq!(states[0].serving_brokers, [2, 9]);
+    assert_eq!(states[1].attributes.get(AttributeId::CoordinatorId), Some(&coordinator));
+    // Never seen, they have those of the model.
+    let mut watching = manager(config());
+    let gone: &[&str] = &["paid", "billing"];
+    let cycles = [(0, gone), (later, gone)];
+    let states = run(&mut watching, Mode::Hybrid, &cycles).pop().unwrap().states;
+    assert_eq!(states[0].serving_brokers, [1, 2]);
+    let coordinator = states[1].attributes.get(AttributeId::CoordinatorId);
+    assert!(matches!(coordinator, Some(AttributeValue::Integer(1 | 2))), "{coordinator:?}");
 }
 
 #[test]

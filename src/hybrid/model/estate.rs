@@ -26,6 +26,9 @@ pub(super) struct Flow {
     pub(super) bytes_per_second: f64,
     pub(super) partitions: u32,
     pub(super) replicas: u32,
+    /// Place among the cluster's brokers of the leader of its first partition; the others' leaders
+    /// follow in turn.
+    first_leader: u32,
     /// Groups that read it.
     pub(super) readers: Vec<EntityKey>,
 }
@@ -134,6 +137,30 @@ impl Estate {
         }
     }
 
+    /// Ids of the brokers that lead a partition of `topic` of the cluster of `key`, sorted. Those
+    /// that the topology does not list have no id, and an id that is no number is no Kafka broker.
+    pub(super) fn servers(&self, key: &EntityKey, topic: &str) -> Vec<i32> {
+        let Some(part) = self.parts.get(&place(key)) else { return Vec::new() };
+        let Some(flow) = part.topics.get(topic) else { return Vec::new() };
+        let brokers = part.brokers().max(1);
+        let leaders = (0..flow.partitions.min(brokers)).map(|turn| {
+            // Both are below the number of brokers, which is a count of a file's lines.
+            (flow.first_leader + turn) % brokers
+        });
+        let mut ids: Vec<i32> = leaders.filter_map(|index| part.number_of(index)).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Id of the broker that coordinates `group`, if the topology lists it.
+    pub(super) fn coordinator(&self, group: &EntityKey) -> Option<i32> {
+        let part = self.parts.get(&place(group))?;
+        let brokers = u64::from(part.brokers().max(1));
+        u32::try_from(key_hash(self.seed, group) % brokers)
+            .ok()
+            .and_then(|index| part.number_of(index))
+    }
+
     /// The number that decides the noise of `group` on `topic`.
     pub(super) fn reader_wave(&self, group: &EntityKey, topic: &str, at: UnixMillis) -> Wave {
         let reading = EntityKey::Topic {
@@ -154,6 +181,7 @@ impl Flow {
             bytes_per_second: messages_per_second * wave.between(SIZE, 128.0, 1_024.0),
             partitions: partitions.unwrap_or(PARTITIONS),
             replicas: replicas.map_or(REPLICAS, u32::from),
+            first_leader: 0,
             readers: Vec::new(),
         }
     }
@@ -166,6 +194,9 @@ impl Part {
         for flow in self.topics.values_mut() {
             flow.replicas = flow.replicas.min(brokers);
             let (whole, readers) = (&mut self.whole, flow.readers.len() as f64);
+            // Partitions are dealt to the brokers one by one, topic after topic, so that each leads
+            // as many as its share says.
+            flow.first_leader = whole.partitions % brokers;
             whole.messages_per_second += flow.messages_per_second;
             whole.bytes_in_per_second += flow.bytes_per_second;
             whole.bytes_out_per_second += flow.bytes_per_second * readers;
@@ -173,6 +204,11 @@ impl Part {
             let replicas = flow.partitions.saturating_mul(flow.replicas);
             whole.replicas = whole.replicas.saturating_add(replicas);
         }
+    }
+
+    /// Id of the broker at a place among the listed ones.
+    fn number_of(&self, index: u32) -> Option<i32> {
+        self.broker_ids.get(index as usize)?.parse().ok()
     }
 
     fn brokers(&self) -> u32 {

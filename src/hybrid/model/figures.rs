@@ -192,6 +192,9 @@ pub(super) fn group(
     derive(&mut metrics);
     let mut attributes = Attributes::default();
     attributes.set(AttributeId::State, AttributeValue::Text(Cow::Borrowed("Stable")));
+    if let Some(broker) = estate.coordinator(key) {
+        attributes.set(AttributeId::CoordinatorId, AttributeValue::Integer(broker.into()));
+    }
     metrics.set_known(MetricId::GROUP_HEALTH_SCORE, group_health_of(&metrics, &attributes));
     (metrics, attributes)
 }

@@ -3,8 +3,9 @@
 //!
 //! Every figure is a pure function of seed, topology, entity and instant: a base that the entity's
 //! key draws, times the load pattern over day and week, times noise that swings smoothly. Brokers
-//! share what the topics of their cluster carry, groups read what their topics take in, and gauges
-//! follow the load by [`crate::workload::gauge`], the formulas of the simulated fleets.
+//! share what the topics of their cluster carry and lead their partitions in turn, groups read what
+//! their topics take in and are coordinated by one broker each, and gauges follow the load by
+//! [`crate::workload::gauge`], the formulas of the simulated fleets.
 //!
 //! Invariants:
 //! - Continuous in time: between two instants a second apart no figure moves by more than its noise
@@ -97,8 +98,10 @@ impl FleetModel {
     pub fn member(&self, key: &EntityKey, plan: &Plan, moment: Moment) -> EntityState {
         let load = self.load(moment.at);
         let wave = Wave::of(self.config.seed, key, moment.at);
+        let mut serving_brokers = Vec::new();
         let (metrics, attributes, topics) = match (key, plan) {
-            (EntityKey::Topic { .. }, _) => {
+            (EntityKey::Topic { topic, .. }, _) => {
+                serving_brokers = self.estate.servers(key, topic);
                 let metrics = figures::topic(&self.estate, key, load, &wave, moment.at);
                 (metrics, Attributes::default(), vec![])
             }
@@ -123,7 +126,7 @@ impl FleetModel {
             window: Some(Window::of(moment.window_ms)),
             attributes,
             topics,
-            serving_brokers: Vec::new(),
+            serving_brokers,
             extras: Extras::default(),
         }
     }

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::attribute::{AttributeId, AttributeValue};
 use crate::domain::metric::{MetricId, Unit};
 use crate::hybrid::topology::{
     BrokerForm, ClusterForm, GroupForm, QueueForm, TopicForm, TopologyForm,
@@ -97,6 +98,42 @@ fn parts_add_up_to_wholes() {
     assert!(lags > 0.0);
     let queue = find(&states, EntityKind::Queue, "jobs");
     assert!(queue.metrics.get(MetricId::QUEUE_DEPTH) > Some(0.0));
+}
+
+#[test]
+fn topics_have_servers_and_groups_a_coordinator() {
+    let check = |brokers: usize, topics: usize, groups: usize| {
+        let topology = topology(brokers, topics, groups);
+        let states = model(7, &topology).states(&topology, moment(0));
+        let of = |kind| states.iter().filter(move |state| state.key.kind() == kind);
+        let is_listed = |id: &i32| usize::try_from(*id).is_ok_and(|id| id < brokers);
+        let mut served = vec![0; brokers];
+        for topic in of(EntityKind::Topic) {
+            let ids = &topic.serving_brokers;
+            // Four partitions, dealt in turn.
+            assert_eq!(ids.len(), brokers.min(4), "{:?}", topic.key);
+            assert!(ids.is_sorted_by(|one, next| one < next) && ids.iter().all(is_listed));
+            ids.iter().for_each(|id| served[*id as usize] += 1);
+        }
+        for broker in of(EntityKind::Broker) {
+            let leaders = broker.metrics.get(MetricId::BROKER_LEADER_PARTITIONS).unwrap();
+            let topics = served[broker.key.name().parse::<usize>().unwrap()];
+            // One partition of each topic that it serves, at least.
+            assert!(f64::from(topics) <= leaders, "{:?}: {topics}, {leaders}", broker.key);
+            assert_eq!(topics > 0, leaders > 0.0, "{:?}", broker.key);
+        }
+        for group in of(EntityKind::ConsumerGroup) {
+            let id = match group.attributes.get(AttributeId::CoordinatorId) {
+                Some(AttributeValue::Integer(id)) => i32::try_from(*id).ok(),
+                _ => None,
+            };
+            assert_eq!(id.is_some_and(|id| is_listed(&id)), brokers > 0, "{id:?}");
+        }
+    };
+    check(3, 5, 2);
+    check(7, 1, 3);
+    check(1, 2, 1);
+    check(0, 2, 1);
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod rules;
 
 use indexmap::IndexMap;
 
+use crate::aggregate::Rosters;
 use crate::domain::entity::{EntityKey, EntityKind};
 use crate::domain::provider::Provider;
 
@@ -127,6 +128,24 @@ impl Topology {
         }
         let (provider, cluster) = (key.provider().clone(), key.cluster().to_owned());
         self.position(&EntityKey::Cluster { provider, cluster })
+    }
+
+    /// Which brokers each cluster should have.
+    pub fn rosters(&self) -> Rosters {
+        let mut rosters = Rosters::default();
+        for Desired { key, plan } in self.entities() {
+            let roster = rosters.entry(key.provider(), key.cluster());
+            match (key, plan) {
+                (_, Plan::Cluster { required_brokers: Some(required), .. }) => {
+                    roster.required = *required;
+                }
+                (EntityKey::Broker { broker_id, .. }, _) => {
+                    roster.ids.insert(broker_id.clone());
+                }
+                _ => {}
+            }
+        }
+        rosters
     }
 
     /// The file form: clusters are named without provider wherever that is clear.

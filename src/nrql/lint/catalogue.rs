@@ -196,15 +196,4 @@ impl Catalogue {
         }
         Ok(Self { event_types, complete: true })
     }
-
-    /// The names of `known` that `written` most probably means, nearest first, at most three.
-    pub fn nearest<'a>(written: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-        let plain = written.to_lowercase();
-        let mut near: Vec<(usize, &str)> = known
-            .map(|name| (strsim::damerau_levenshtein(&plain, &name.to_lowercase()), name))
-            .filter(|(distance, name)| *distance <= (name.chars().count() / 3).clamp(1, 6))
-            .collect();
-        near.sort_unstable();
-        near.into_iter().take(3).map(|(_, name)| name).collect()
-    }
 }

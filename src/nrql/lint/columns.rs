@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::walk::{self, Place};
 use super::{AttributeKind, Catalogue, Report};
+use crate::domain::words::nearest_few;
 use crate::nrql::ast::{Expr, ExprKind, From, Name, Operator, Query};
 use crate::nrql::lex;
 
@@ -25,6 +26,9 @@ const EVERYWHERE: &[&str] = &[
 
 /// Beginnings of attributes that users and New Relic name freely.
 const FREE: &[&str] = &["tags.", "label.", "nr.", "newrelic."];
+
+/// Most names that are offered for one that nobody sends.
+const NEAR_MAX: usize = 3;
 
 /// Names and kinds that a query can read.
 type Known<'a> = BTreeMap<&'a str, AttributeKind>;
@@ -65,7 +69,7 @@ fn event_type(name: &Name, catalogue: &Catalogue, report: &mut Report) {
     if report.is_full() {
         return;
     }
-    let near = Catalogue::nearest(&name.text, catalogue.event_types.keys().map(String::as_str));
+    let near = nearest_few(&name.text, catalogue.event_types.keys().map(String::as_str), NEAR_MAX);
     if !catalogue.complete && near.is_empty() {
         return;
     }
@@ -123,7 +127,7 @@ fn attribute(expr: &Expr, name: &str, known: &Known<'_>, from: &[Name], report: 
     if known.contains_key(name) || EVERYWHERE.contains(&name) || free || is_pattern {
         return;
     }
-    let near = Catalogue::nearest(name, known.keys().copied());
+    let near = nearest_few(name, known.keys().copied(), NEAR_MAX);
     let types: Vec<&str> = from.iter().map(|name| name.text.as_str()).collect();
     let message = format!("no event of type {} has {name}", types.join(" or "));
     report.add("unknown-attribute", expr.span, message, did_you_mean(&near));

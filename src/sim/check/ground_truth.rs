@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::record::{CycleRecord, Record, StoredEvent};
 use super::{Check, Class, Finding, conservation};
+use crate::domain::entity::EntityKind;
 use crate::sim::oracle::cycle::{CycleEvents, group_by_cycle};
 use crate::sim::oracle::expect::{Expected, Figures, Situation};
 use crate::sim::oracle::guid::Identity;
@@ -119,9 +120,12 @@ fn compare(
         return;
     };
     let limit = record.scenario.expect.relative_error_max;
+    let type_name = event.text("entityType");
+    let kind = EntityKind::ALL.into_iter().find(|kind| kind.type_name() == type_name);
     for (attribute, value) in event.numbers() {
         // What users derive is no figure of the fleet; what it is made of is checked here.
-        if is_elsewhere(attribute) || record.scenario.pipeline.names(attribute) {
+        let is_own = |kind| record.scenario.pipeline.names(kind, attribute);
+        if is_elsewhere(attribute) || kind.is_some_and(is_own) {
             continue;
         }
         if expected.unknowable(event, attribute) {

@@ -4,14 +4,17 @@
 //! The fleet's journal tells which brokers and groups gave no answer of a kind, the stored events
 //! which answers did not arrive; the cycle must report at least as many missing parts of that kind.
 //! Where no fault reaches the cluster, it must report none. Cycles that a crash cut off reported
-//! nothing and are not examined.
+//! nothing and are not examined. A window of time that says that it is complete lies within one
+//! life of the pipeline, and one that lies within the only life there was says that it is.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use super::record::{CycleRecord, FleetRecord, Record};
+use super::record::{CycleRecord, FleetRecord, PipelineRecord, Record, StoredEvent};
 use super::{Check, Class, Finding};
 use crate::sim::atlas::Sight;
 use crate::sim::oracle::cycle::{CycleEvents, CycleView, group_by_cycle};
+use crate::sim::oracle::objects;
 use crate::sim::time::SimTime;
 
 pub const CHECK: Check = Check {
@@ -38,7 +41,40 @@ fn examine(record: &Record) -> Finding {
             examine_cycle(&mut finding, cluster, fleet, cycle, events, jmx);
         }
     }
+    // A clock that was set makes spans of other lengths than they say.
+    if record.skews().next().is_none() {
+        for event in &record.newrelic.window_events {
+            finding.examine();
+            window(&mut finding, record, event);
+        }
+    }
     finding
+}
+
+fn window(finding: &mut Finding, record: &Record, event: &StoredEvent) {
+    let whose = event.text("displayName");
+    let begin = record.sim_time(event.timestamp, 0);
+    // Sizes are whole milliseconds, an hour at most.
+    let size = Duration::from_millis(event.number("window.sizeMs").unwrap_or(0.0) as u64);
+    let within = |life: &PipelineRecord| life.started <= begin && begin + size <= life.ended;
+    let since_before =
+        |life: &PipelineRecord| life.cycles.first().is_some_and(|cycle| cycle.started <= begin);
+    let mut lives = record.pipelines.iter().filter(|life| life.started <= event.stored_at);
+    let groups_max = record.scenario.pipeline.windows.as_ref().map_or(0, |table| table.groups_max);
+    let none_evicted = objects::ever(record).len() <= groups_max;
+    let what = match event.text("window.complete") {
+        "true" if !lives.any(within) => "claims to be complete, and no life saw all of it",
+        "false"
+            if event.text("window.closedBy") == "time"
+                && none_evicted
+                && lives.all(since_before) =>
+        {
+            "lacks nothing, and does not claim to be complete"
+        }
+        "true" | "false" => return,
+        _ => "does not say whether it is complete",
+    };
+    finding.violate(Some(event.stored_at), format!("the window of {whose} at {begin} {what}"));
 }
 
 /// A cycle during which nothing hid anything misses nothing; one during which some broker could be

@@ -12,7 +12,7 @@ use crate::sim::time::SimTime;
 pub const CHECK: Check = Check {
     name: "relationships",
     promise: "clusters manage their brokers, contain topics and groups; groups consume topics, \
-        and connect to the broker that coordinates them",
+        and connect to the broker that coordinates them; brokers serve topics, where that is told",
     class: Class::Oracle,
     examine,
 };

@@ -17,7 +17,9 @@ use super::user::UserRecord;
 use super::{CATALOGUE, CheckResult, examine};
 use crate::domain::units::UnixMillis;
 use crate::sim::fault::FaultSpec;
-use crate::sim::fleet::{GroupTruth, Observation, Observed};
+use crate::sim::fleet::{
+    BrokerCounters, BrokerGauges, BrokerTruth, GroupTruth, Observation, Observed, TopicCounters,
+};
 use crate::sim::oracle::guid::{Identity, expected};
 use crate::sim::oracle::objects::{self, Moment};
 use crate::sim::scenario;
@@ -270,6 +272,53 @@ fn coordinators_are_owed_once_they_have_settled() {
     assert_eq!(coordinators(&[(20, 1), (290, 2)]), [vec![], vec![1, 2]], "it moved just now");
     assert_eq!(coordinators(&[(290, 1)]), [vec![], vec![1]], "it was never told of before");
     assert_eq!(coordinators(&[]).concat(), Vec::<i32>::new());
+}
+
+/// Topics that the oracle wants broker 1 to serve when its exporter counted these, in lives that
+/// began then: at the end, and at any time.
+fn served(counted: &[(u64, u64, &[&str])], serves: bool) -> [Vec<String>; 2] {
+    let mut record = steady();
+    record.scenario.pipeline.serves = serves;
+    let account = record.scenario.pipeline.account_id;
+    let fleet = record.fleets.get_mut("orders").expect("the only one");
+    let scrape = |(seconds, started, topics): &(u64, u64, &[&str])| Observation {
+        at: at(*seconds),
+        broker: 1,
+        client_id: "shakedown".into(),
+        what: Observed::Scrape(Box::new(BrokerTruth {
+            started_at: at(*started),
+            counters: BrokerCounters::default(),
+            topics: topics.iter().map(|t| ((*t).into(), TopicCounters::default())).collect(),
+            gauges: BrokerGauges::default(),
+        })),
+    };
+    fleet.journal = Answers::new(counted.iter().map(scrape).collect());
+    [Moment::End, Moment::Ever].map(|moment| {
+        let edges = objects::relationships(&record, moment);
+        let of = |type_name: &str, own: &str| {
+            expected(account, &Identity::new(type_name, "orders", Some(own))).1
+        };
+        let broker = of("MESSAGE_QUEUE_BROKER", "1");
+        let is_told = |topic: &&str| {
+            let topic = of("MESSAGE_QUEUE_TOPIC", topic);
+            edges.contains(&(broker.clone(), "SERVES".to_owned(), topic))
+        };
+        ["a", "b", "__c"].into_iter().filter(is_told).map(str::to_owned).collect()
+    })
+}
+
+#[test]
+fn topics_are_served_by_those_who_count_their_traffic() {
+    let check = |counted: &[(u64, u64, &[&str])], end: &[&str], ever: &[&str]| {
+        assert_eq!(served(counted, true), [end, ever], "{counted:?}");
+        assert_eq!(served(counted, false).concat(), Vec::<String>::new(), "nobody is told");
+    };
+    check(&[(20, 0, &["a", "b", "__c"]), (290, 0, &["a", "b"])], &["a", "b"], &["a", "b"]);
+    check(&[(20, 0, &["a"]), (290, 0, &["a", "b"])], &["a"], &["a", "b"]);
+    check(&[(20, 0, &["a", "b"]), (200, 0, &["a"]), (290, 0, &["a", "b"])], &["a"], &["a", "b"]);
+    check(&[(20, 0, &["a"]), (290, 280, &["a"])], &[], &["a"]);
+    check(&[(290, 0, &["a"])], &[], &["a"]);
+    check(&[], &[], &[]);
 }
 
 #[test]

@@ -44,25 +44,47 @@ pub fn expected(record: &Record, events: &CycleEvents<'_>) -> Vec<Score> {
     let sets = if told == all { vec![all] } else { vec![all, told] };
     let truths = view.metadata();
     let pairs = truths.into_iter().flat_map(|truth| sets.iter().map(move |set| (truth, set)));
-    pairs.map(|(truth, heard)| score(heard, &arrivals, truth, &known, events)).collect()
+    pairs.map(|(truth, heard)| score(heard, &arrivals, truth, known, events)).collect()
 }
 
-/// Brokers that this life of the pipeline saw within the ten minutes before the end of the
-/// collection: named by the cluster, or heard themselves.
-pub fn expected_brokers(
-    record: &Record,
-    fleet: &FleetRecord,
-    events: &CycleEvents<'_>,
-) -> Vec<i32> {
-    let life = record.pipelines.iter().rev().find(|life| life.started <= events.cycle.started);
-    let back = std::time::Duration::from_secs(EXPECTED_FOR_SECONDS);
-    let oldest = SimTime::from(events.cycle.collected.since_start().saturating_sub(back));
-    let from = life.map_or(oldest, |life| life.started.max(oldest));
-    let view = CycleView::new(fleet, from, events.cycle.ended);
+/// How many brokers the cluster should have. With a desired topology: those that it lists, and
+/// whoever is there beside them, and as many as it requires. Without one: those that this life of
+/// the pipeline saw within the ten minutes before the end of the collection, named by the cluster
+/// or heard themselves.
+pub fn expected_brokers(record: &Record, fleet: &FleetRecord, events: &CycleEvents<'_>) -> usize {
+    let Some((listed, required)) = wanted(record, events.cluster) else {
+        return seen_lately(record, fleet, events).len();
+    };
+    let view = CycleView::new(fleet, events.cycle.started, events.cycle.ended);
+    let beside = seen(fleet, &view).into_iter().filter(|id| !listed.contains(&id.to_string()));
+    (listed.len() + beside.count()).max(required)
+}
+
+/// Ids and number of the brokers that the scenario's topology wants of `cluster`, if any.
+fn wanted(record: &Record, cluster: &str) -> Option<(BTreeSet<String>, usize)> {
+    let spec = record.scenario.pipeline.hybrid.as_ref()?;
+    let form = spec.desired(&record.scenario).ok()?.form();
+    let of_cluster = form.brokers.iter().filter(|broker| broker.cluster_name == cluster);
+    let listed: BTreeSet<String> = of_cluster.map(|broker| broker.id.clone()).collect();
+    let own = form.clusters.iter().find(|known| known.name == cluster);
+    let required = own.and_then(|own| own.required_brokers).unwrap_or(0) as usize;
+    (required > 0 || !listed.is_empty()).then_some((listed, required))
+}
+
+/// Brokers of the fleet that `view` shows: named by the cluster, or heard themselves.
+fn seen(fleet: &FleetRecord, view: &CycleView<'_>) -> Vec<i32> {
     let truths = view.metadata();
     let named: BTreeSet<i32> = truths.iter().flat_map(|t| &t.brokers).map(|b| b.id).collect();
     let seen = |id: &i32| named.contains(id) || view.has_scrape(*id);
     fleet.brokers.iter().copied().filter(seen).collect()
+}
+
+fn seen_lately(record: &Record, fleet: &FleetRecord, events: &CycleEvents<'_>) -> Vec<i32> {
+    let life = record.pipelines.iter().rev().find(|life| life.started <= events.cycle.started);
+    let back = std::time::Duration::from_secs(EXPECTED_FOR_SECONDS);
+    let oldest = SimTime::from(events.cycle.collected.since_start().saturating_sub(back));
+    let from = life.map_or(oldest, |life| life.started.max(oldest));
+    seen(fleet, &CycleView::new(fleet, from, events.cycle.ended))
 }
 
 fn mean(values: &[f64]) -> Option<f64> {
@@ -73,7 +95,7 @@ fn score(
     heard: &[i32],
     arrivals: &Arrivals<'_>,
     truth: &MetadataTruth,
-    known: &[i32],
+    known: usize,
     events: &CycleEvents<'_>,
 ) -> Score {
     let scrapes: Vec<_> = heard.iter().filter_map(|id| arrivals.scrape(*id)).collect();
@@ -94,9 +116,8 @@ fn score(
     let disk = disks.map(|(total, free, _)| (total - free) as f64 / total as f64 * 100.0);
     let disk = disk.reduce(f64::max);
     let errors = error_rate(events);
-    let present: BTreeSet<i32> = truth.brokers.iter().map(|broker| broker.id).collect();
-    let online = known.iter().filter(|id| present.contains(id)).count();
-    let gone = (known.len() - online) as f64 / known.len().max(1) as f64;
+    let online = truth.brokers.len();
+    let gone = known.saturating_sub(online) as f64 / known.max(1) as f64;
     let over = |value: Option<f64>, limit: f64, slope: f64, most: f64| {
         value.map(|v| if v > limit { (slope * (v - limit)).min(most) } else { 0.0 })
     };

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::guid::{Identity, expected};
 use crate::sim::check::record::{FleetRecord, Record};
 use crate::sim::fleet::Observed;
+use crate::sim::scenario::RELATIONSHIPS_EVERY;
 use crate::sim::time::SimTime;
 
 /// One object and the GUID its entity must have.
@@ -96,6 +97,9 @@ pub fn relationships(record: &Record, moment: Moment) -> BTreeSet<Edge> {
         }
         edges.extend(consumption(record, cluster, fleet, until));
         edges.extend(coordination(record, cluster, fleet, until));
+        if record.scenario.pipeline.serves {
+            edges.extend(service(record, cluster, fleet, moment));
+        }
     }
     edges
 }
@@ -159,6 +163,69 @@ fn coordination(
         (source, stored_kind("COORDINATED_BY").to_owned(), target)
     };
     pairs.into_iter().map(edge).collect()
+}
+
+/// Brokers serve the topics that they count traffic of. At any time: whatever a broker's exporter
+/// ever counted. At the end: what it has counted in one life since before the faults were over and
+/// a whole round of tellings began, so that the round must have told it.
+fn service(record: &Record, cluster: &str, fleet: &FleetRecord, moment: Moment) -> BTreeSet<Edge> {
+    let pairs = match moment {
+        Moment::Ever => counted(fleet),
+        Moment::End => {
+            let scenario = &record.scenario;
+            let round = RELATIONSHIPS_EVERY
+                + scenario.pipeline.interval.0 * 3
+                + scenario.newrelic.synthesis_lag_max.0;
+            let from = SimTime::from(record.end.since_start().saturating_sub(round));
+            if record.heal <= from { counted_since(fleet, from) } else { BTreeSet::new() }
+        }
+    };
+    let edge = |(broker, topic): (i32, &str)| {
+        let own = broker.to_string();
+        let source = object(record, "MESSAGE_QUEUE_BROKER", cluster, Some(&own)).guid;
+        let target = object(record, "MESSAGE_QUEUE_TOPIC", cluster, Some(topic)).guid;
+        (source, stored_kind("SERVES").to_owned(), target)
+    };
+    pairs.into_iter().filter(|(_, topic)| !topic.starts_with("__")).map(edge).collect()
+}
+
+/// Brokers and the topics that their exporters ever counted traffic of.
+fn counted(fleet: &FleetRecord) -> BTreeSet<(i32, &str)> {
+    let mut pairs = BTreeSet::new();
+    for seen in fleet.journal.all() {
+        let Observed::Scrape(truth) = &seen.what else { continue };
+        pairs.extend(truth.topics.iter().map(|(topic, _)| (seen.broker, topic.as_ref())));
+    }
+    pairs
+}
+
+/// Brokers and the topics that they counted in every answer from the last one before `from` on,
+/// without a restart between: a topic's rates need two answers of one life.
+fn counted_since(fleet: &FleetRecord, from: SimTime) -> BTreeSet<(i32, &str)> {
+    struct Stretch<'a> {
+        since: SimTime,
+        started_at: SimTime,
+        topics: BTreeSet<&'a str>,
+    }
+    let mut stretches: BTreeMap<i32, Stretch<'_>> = BTreeMap::new();
+    for seen in fleet.journal.all() {
+        let Observed::Scrape(truth) = &seen.what else { continue };
+        let topics: BTreeSet<&str> = truth.topics.iter().map(|(topic, _)| topic.as_ref()).collect();
+        let started_at = truth.started_at;
+        match stretches.get_mut(&seen.broker) {
+            Some(stretch) if seen.at > from && stretch.started_at == started_at => {
+                stretch.topics.retain(|topic| topics.contains(topic));
+            }
+            _ => {
+                let stretch = Stretch { since: seen.at, started_at, topics };
+                stretches.insert(seen.broker, stretch);
+            }
+        }
+    }
+    let settled = stretches.into_iter().filter(|(_, stretch)| stretch.since <= from);
+    let pairs = settled
+        .flat_map(|(broker, stretch)| stretch.topics.into_iter().map(move |topic| (broker, topic)));
+    pairs.collect()
 }
 
 /// An edge in words, for a violation.

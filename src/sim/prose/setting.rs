@@ -43,6 +43,7 @@ const WORDS: &[(&str, &str)] = &[
 const SWITCHES: &[(&str, bool, &str)] = &[
     ("kafka.*.jmx", false, "the brokers of \"<c>\" expose no JMX figures"),
     ("pipeline.spool", false, "the pipeline has no spool"),
+    ("pipeline.serves", true, "the pipeline tells which brokers serve each topic"),
 ];
 
 /// Settings, one sentence each.

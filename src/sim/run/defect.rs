@@ -50,6 +50,10 @@ pub enum Defect {
     ReversedRelationships,
     /// Relationships are never sent.
     NoRelationships,
+    /// That brokers serve topics is never sent.
+    UnservedTopics,
+    /// A topic is served by brokers that serve another.
+    ServedByStrangers,
     /// A rate that is not known is sent as zero.
     ZeroForAbsent,
     /// Time stamps are a minute old.
@@ -92,6 +96,8 @@ pub const ALL: &[Defect] = &[
     Defect::InventedTopic,
     Defect::ReversedRelationships,
     Defect::NoRelationships,
+    Defect::UnservedTopics,
+    Defect::ServedByStrangers,
     Defect::ZeroForAbsent,
     Defect::OldTimestamps,
     Defect::EarlyTimestamps,
@@ -229,6 +235,7 @@ const TOPIC: &str = "MESSAGE_QUEUE_TOPIC";
 const GROUP: &str = "MESSAGE_QUEUE_CONSUMER_GROUP";
 const CLUSTER: &str = "MESSAGE_QUEUE_CLUSTER";
 const RELATIONSHIP: &str = "MessageQueueRelationship";
+const SERVES: &str = "SERVES";
 
 fn scale(event: &mut Map<String, Value>, name: &str, change: impl Fn(f64) -> f64) {
     if let Some(value) = event.get(name).and_then(Value::as_f64) {
@@ -244,6 +251,10 @@ fn break_events(defect: Defect, memory: &mut Memory, events: &mut Vec<Map<String
         Defect::NoRelationships => {
             events.retain(|event| text(event, "eventType") != RELATIONSHIP);
         }
+        Defect::UnservedTopics => {
+            events.retain(|event| text(event, "relationshipType") != SERVES);
+        }
+        Defect::ServedByStrangers => exchange_servers(events),
         Defect::InventedTopic => {
             if let Some(topic) = events.iter().find(|event| is(event, TOPIC)).cloned() {
                 events.push(invented(topic));
@@ -329,6 +340,20 @@ fn account_of(wire: &str) -> u64 {
     let decoded = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(wire);
     let readable = String::from_utf8(decoded.unwrap_or_default()).unwrap_or_default();
     readable.split('|').next().and_then(|account| account.parse().ok()).unwrap_or_default()
+}
+
+/// Lets each topic be served by the broker that the next of these events names.
+fn exchange_servers(events: &mut [Map<String, Value>]) {
+    let mut told: Vec<&mut Map<String, Value>> =
+        events.iter_mut().filter(|event| text(event, "relationshipType") == SERVES).collect();
+    let mut brokers: Vec<Option<Value>> =
+        told.iter().map(|event| event.get("sourceEntityGuid").cloned()).collect();
+    // Those of one broker stand together: half of them further on is surely another's.
+    let half = brokers.len() / 2;
+    brokers.rotate_left(half);
+    for (event, broker) in told.iter_mut().zip(brokers) {
+        event.insert("sourceEntityGuid".to_owned(), broker.unwrap_or_default());
+    }
 }
 
 /// Sends the numbers of an object's first event again and again.

@@ -419,7 +419,7 @@ fn pipeline_config(scenario: &Scenario) -> PipelineConfig {
             cycle_deadline: interval,
             shutdown_deadline: interval,
             relationships_every: RELATIONSHIPS_EVERY,
-            serves: false,
+            serves: spec.serves,
             environment: Some(spec.environment.clone()),
             tags: BTreeMap::new(),
         },

@@ -14,7 +14,9 @@ use serde::{Deserialize, Serialize};
 use crate::config::quantity::{DurationText, SizeText};
 use crate::config::schema::{HookTable, MappingTable, MetricTable, WindowsTable};
 use crate::config::toml_file::{FileProblems, Place, Problem, TomlFile};
-use crate::config::{ExtensionTables, Extensions, resolve_extensions};
+use crate::config::{ExtensionTables, Extensions, entity_of, resolve_extensions};
+use crate::domain::entity::EntityKind;
+use crate::domain::metric::MetricId;
 use crate::sim::fault::{Fault, FaultSpec, NewRelicFault};
 use crate::sim::fleet::broker_host;
 use crate::sim::swarm::SwarmSpec;
@@ -149,6 +151,9 @@ pub struct PipelineSpec {
     pub memory_max: SizeText,
     /// The breaker in front of New Relic's ingest.
     pub event_api: EventApiSpec,
+    /// Whether relationships also tell which brokers serve each topic.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub serves: bool,
     /// What should be there, and what the pipeline does about what is not; without it, it knows of
     /// nothing that should.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -168,10 +173,22 @@ pub struct PipelineSpec {
 }
 
 impl PipelineSpec {
-    /// Whether a metric or a mapping of its own is called `attribute`.
-    pub fn names(&self, attribute: &str) -> bool {
-        self.metric.iter().any(|metric| metric.name == attribute)
-            || self.mapping.iter().any(|mapping| mapping.target == attribute)
+    /// Whether `attribute` of entities of `kind` is a metric or a mapping's target of its own, and
+    /// none of the catalogue's.
+    pub fn names(&self, kind: EntityKind, attribute: &str) -> bool {
+        let is_own = MetricId::lookup(kind, attribute).is_none();
+        is_own
+            && (self.metric.iter().any(|metric| metric.name == attribute)
+                || self.mapping.iter().any(|mapping| mapping.target == attribute))
+    }
+
+    /// The mappings whose targets are metrics of the catalogue.
+    pub fn catalogue_mappings(&self) -> impl Iterator<Item = CatalogueMapping<'_>> {
+        self.mapping.iter().filter_map(|table| {
+            let kind = entity_of(table.subject);
+            let target = MetricId::lookup(kind, &table.target)?;
+            Some(CatalogueMapping { type_name: kind.type_name(), target: target.name(), table })
+        })
     }
 
     /// What it adds to the pipeline, with its places in `file`.
@@ -191,8 +208,20 @@ impl PipelineSpec {
                 tags: &BTreeMap::new(),
                 environment: Some(&self.environment),
             },
+            None,
         )
     }
+}
+
+/// A mapping to a metric of the catalogue.
+#[derive(Debug, Clone, Copy)]
+pub struct CatalogueMapping<'s> {
+    /// Type of the entities that have the metric.
+    pub type_name: &'static str,
+    /// The metric's name in events.
+    pub target: &'static str,
+    /// The mapping as written.
+    pub table: &'s MappingTable,
 }
 
 /// The breaker in front of New Relic's ingest.
@@ -274,6 +303,7 @@ impl Default for PipelineSpec {
             spool_age_max: DurationText::from_secs(24 * 3_600),
             memory_max: SizeText(64 << 20),
             event_api: EventApiSpec::default(),
+            serves: false,
             hybrid: None,
             windows: None,
             metric: Vec::new(),

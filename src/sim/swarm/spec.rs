@@ -169,6 +169,10 @@ pub struct PipelineSwarm {
     /// Most bytes of events in memory; at least one batch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_max: Option<Pair<SizeText>>,
+    /// Share of the runs that tell which brokers serve each topic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub serves: Option<f64>,
     /// Failures in a row that open the breaker of ingest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure_threshold: Option<Pair<u32>>,

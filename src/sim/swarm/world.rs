@@ -134,6 +134,7 @@ fn pipeline(pipeline: &mut PipelineSpec, spec: &PipelineSwarm, seed: Seed) {
     settings.size("spool_size_max", spec.spool_size_max, &mut pipeline.spool_size_max);
     settings.time("spool_age_max", spec.spool_age_max, &mut pipeline.spool_age_max);
     settings.size("memory_max", spec.memory_max, &mut pipeline.memory_max);
+    settings.coin("serves", spec.serves, &mut pipeline.serves);
     let breaker = &mut pipeline.event_api;
     settings.number("failure_threshold", spec.failure_threshold, &mut breaker.failure_threshold);
     settings.number("success_threshold", spec.success_threshold, &mut breaker.success_threshold);

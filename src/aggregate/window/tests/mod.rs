@@ -216,6 +216,52 @@ fn entities_beyond_the_cap_go_oldest_first_and_are_told() {
     assert_eq!(told, windows.stats().counted);
 }
 
+/// Brokers whose windows say that they are complete, of those that are told at these times.
+fn complete(windows: &Windows, said: &[Said], times: &[i64]) -> Vec<(String, i64, bool)> {
+    let mut told = Vec::new();
+    for now in times {
+        for said in said.iter().filter(|said| said.at.0 <= *now) {
+            observe(windows, said, *now);
+        }
+        told.extend(windows.advance(at(*now)));
+    }
+    told.extend(windows.shut_down());
+    let incomplete = told.iter().filter(|window| !window.is_complete).count() as u64;
+    assert_eq!(windows.stats().incomplete, incomplete);
+    let words = |window: &ClosedWindow| {
+        (window.key.name().to_owned(), window.span.start.0, window.is_complete)
+    };
+    told.iter().map(words).collect()
+}
+
+#[test]
+fn a_window_that_lacks_a_part_says_so() {
+    let broker = |name: &str, at_ms| {
+        Said::new(EntityKind::Broker, name, at_ms, &[(M::BROKER_CPU_USAGE, 1.0)])
+    };
+    let check = |windows: Windows, said: &[Said], times: &[i64], expected: &[(&str, i64, bool)]| {
+        let told = complete(&windows, said, times);
+        let told: Vec<_> = told.iter().map(|(name, at, is)| (name.as_str(), *at, *is)).collect();
+        assert_eq!(told, expected);
+    };
+    let over = SIZE + LATENESS;
+    let both = [broker("1", 5), broker("1", SIZE)];
+    let (first, second) = (("1", 0), ("1", SIZE));
+    let with = |(name, at), is| (name, at, is);
+    // Watched for ever, from the first instant of a window, and from the second.
+    let all = [with(first, true), with(second, true)];
+    check(windows(), &both, &[5, over, over + SIZE], &all);
+    check(windows().watched_since(at(0)), &both, &[5, over, over + SIZE], &all);
+    let since_1 = [with(first, false), with(second, true)];
+    check(windows().watched_since(at(1)), &both, &[5, over, over + SIZE], &since_1);
+    // Told before its time.
+    check(windows(), &both, &[5, over], &[with(first, true), with(second, false)]);
+    // Evicted, and what comes of the same span after that.
+    let one = Windows::new(config(1), NonZeroUsize::MIN);
+    let said = [broker("1", 5), broker("2", 6)];
+    check(one, &said, &[6, over], &[("1", 0, false), ("2", 0, false)]);
+}
+
 #[test]
 fn parts_are_rolled_up_if_all_are_known() {
     let group = |name: &str, topics: &[&str], lag: f64| {

@@ -34,7 +34,7 @@ fn max(brokers: &[&Plain], name: &str) -> Option<f64> {
 pub struct Census<'a> {
     /// Descriptions of the cluster, newest first.
     pub truths: Vec<&'a MetadataTruth>,
-    /// Brokers that are expected: seen within the last ten minutes.
+    /// Brokers that are expected: wanted, or seen within the last ten minutes.
     pub known: usize,
     /// Groups that this cycle saw.
     pub groups: usize,

@@ -18,6 +18,7 @@ mod attribute;
 mod broker;
 mod cluster;
 mod group;
+mod mapped;
 mod topic;
 
 pub use attribute::Texts;
@@ -57,6 +58,8 @@ pub struct Expected {
     /// Whether a description of the cluster named no controller: the one that the cycle went by may
     /// have been that one.
     controller_may_lack: bool,
+    /// What mappings give that nobody here can tell.
+    untold: mapped::Untold,
     /// Descriptive texts by entity type and the object's own name.
     pub texts: BTreeMap<&'static str, BTreeMap<String, Texts>>,
 }
@@ -93,6 +96,9 @@ impl Expected {
     /// known to anyone. Conservation judges the loss itself.
     pub fn unknowable(&self, event: &StoredEvent, figure: &str) -> bool {
         let of = |names: &[&str]| names.contains(&figure);
+        if self.untold.contains(&(event.text("entityType"), figure)) {
+            return true;
+        }
         match event.text("entityType") {
             "MESSAGE_QUEUE_CLUSTER" => {
                 (self.unseen_brokers && of(cluster::OF_BROKERS))
@@ -165,6 +171,7 @@ impl<'a> Situation<'a> {
         }
         expected.cluster = self.cluster(&sights);
         self.describe(&mut expected);
+        self.map(&mut expected);
         expected
     }
 
@@ -316,7 +323,7 @@ impl<'a> Situation<'a> {
         let sets = brokers.map(|id| self.broker_sets(*id, sights.get(id)));
         let census = cluster::Census {
             truths: self.view.metadata(),
-            known: expected_brokers(self.record, self.fleet, self.events).len(),
+            known: expected_brokers(self.record, self.fleet, self.events),
             groups: self.fleet.groups.iter().filter(|name| self.is_known_group(name)).count(),
         };
         cluster::figures(&sets.collect::<Vec<_>>(), &census)
