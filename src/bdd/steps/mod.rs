@@ -3,6 +3,7 @@
 use super::pattern::Args;
 use super::story::{StepResult, Story};
 
+mod alerts;
 mod dashboards;
 mod fleet;
 mod gaps;
@@ -69,5 +70,7 @@ const fn then(
 
 /// All steps, by subject.
 pub fn catalogue() -> impl Iterator<Item = &'static Step> {
-    [fleet::STEPS, gaps::STEPS, relationships::STEPS, dashboards::STEPS].into_iter().flatten()
+    [fleet::STEPS, gaps::STEPS, relationships::STEPS, dashboards::STEPS, alerts::STEPS]
+        .into_iter()
+        .flatten()
 }
