@@ -11,7 +11,7 @@ use libtest_mimic::Failed;
 use shakedown::sim::run::RunReport;
 
 /// Every scenario of the library; the other files are tests of single traits.
-pub const NAMES: [&str; 16] = [
+pub const NAMES: [&str; 17] = [
     "api-outage",
     "api-throttle",
     "black-friday",
@@ -20,6 +20,7 @@ pub const NAMES: [&str; 16] = [
     "business-day",
     "clock-skew",
     "disk-full",
+    "incident",
     "lag-spike",
     "lost-answers",
     "partition-split",

@@ -72,7 +72,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "config",
         ],
     ),
-    ("bdd", &["domain", "config", "hybrid", "nrql", "dashboards", "sim"]),
+    ("bdd", &["domain", "config", "hybrid", "nrql", "alerts", "dashboards", "sim"]),
     ("adapters", &["domain", "ports", "rt"]),
     // Not the pure rooms that make the figures: the oracle must not judge them by themselves.
     (
@@ -91,6 +91,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "stream",
             "newrelic",
             "nrql",
+            "alerts",
             "pipeline",
             "config",
         ],

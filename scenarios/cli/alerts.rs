@@ -1,9 +1,13 @@
 //! Alerts and service levels at the command line.
 
 use libtest_mimic::{Failed, Trial};
+use shakedown::domain::account::AccountId;
+use shakedown::domain::entity::EntityKey;
+use shakedown::domain::guid::EntityGuid;
+use shakedown::domain::provider::Provider;
 
 use super::dashboards::for_account;
-use super::{Case, Served, check, expect};
+use super::{Case, Served, check, contains, expect};
 
 const SHOP: &str = "fixtures/alerts/shop.toml";
 
@@ -154,6 +158,9 @@ pub fn trials() -> Vec<Trial> {
     let mut trials: Vec<Trial> = CASES.iter().map(trial).collect();
     trials.push(Trial::test("cli/alerts_apply", apply));
     trials.push(Trial::test("cli/alerts_apply_lost_answers", lost_answers));
+    trials.push(Trial::test("cli/slo_apply", slo_apply));
+    trials.push(Trial::test("cli/slo_apply_lost_answers", slo_lost_answers));
+    trials.push(Trial::test("cli/newrelic_serve_opens_incidents", incidents));
     trials
 }
 
@@ -203,4 +210,106 @@ fn lost_answers() -> Result<(), Failed> {
     expect(&for_account(&served, &arguments)?.output()?, 0, &["26 changes done"])?;
     let again = for_account(&served, &["alerts", "apply", "--prune"])?.output()?;
     expect(&again, 0, &["nothing was changed"])
+}
+
+/// The account in which the served New Relic keeps what its default key brings.
+const ACCOUNT: u64 = 1;
+
+/// Tells the served New Relic of clusters, and waits until it shows their entities.
+fn report_clusters(served: &Served, clusters: &[&str]) -> Result<(), Failed> {
+    let account = AccountId::try_from(ACCOUNT)?;
+    for cluster in clusters {
+        let key = EntityKey::Cluster { provider: Provider::Kafka, cluster: (*cluster).to_owned() };
+        let guid = EntityGuid::new(account, &key);
+        let event = serde_json::json!([{
+            "eventType": "MessageQueue", "entityType": "MESSAGE_QUEUE_CLUSTER",
+            "entityIdentifier": guid.identifier(), "entityGuid": guid.wire(),
+            "displayName": cluster, "clusterName": cluster, "provider": "kafka",
+            "dataSource": "infrastructure", "cluster.health.score": 10,
+        }]);
+        let head = format!("POST /v1/accounts/{ACCOUNT}/events");
+        let answer = served.exchange("newrelic", &head, &event.to_string())?;
+        if !answer.starts_with("HTTP/1.1 200") {
+            return Err(format!("the event is not taken: {answer}").into());
+        }
+    }
+    forward(served, 60)
+}
+
+/// Service levels are made, found unchanged, changed, pruned.
+fn slo_apply() -> Result<(), Failed> {
+    let served = Served::start(&[])?;
+    let go = |code: i32, arguments: &[&str], texts: &[&str]| -> Result<(), Failed> {
+        let arguments = [&["slo", "apply"], arguments].concat();
+        expect(&for_account(&served, &arguments)?.output()?, code, texts)
+    };
+    let orders = ["--cluster", "orders"];
+    let with = |more: &[&'static str]| [&orders[..], more].concat();
+    go(1, &orders, &["no entity of the cluster \"orders\"", "let the pipeline send"])?;
+    report_clusters(&served, &["orders", "returns"])?;
+    go(0, &with(&["--dry-run"]), &["+ service level \"orders: Consumer", "3 changes to do"])?;
+    go(2, &orders, &["nobody can be asked"])?;
+    go(0, &with(&["--yes"]), &["3 changes done"])?;
+    go(0, &orders, &["are what the settings say; nothing was changed"])?;
+    let both = with(&["--cluster", "returns", "--yes", "--format", "json"]);
+    go(0, &both, &["+ service level \\\"returns: Brokers", "\"dry_run\": false"])?;
+
+    // Another file: one level has another target, one is off.
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("alerts.toml");
+    std::fs::write(
+        &file,
+        "[[service_level]]\nid = \"lag\"\ntarget_percent = 95\n[[service_level]]\n\
+         id = \"freshness\"\nenabled = false\n",
+    )?;
+    let file = file.to_string_lossy().into_owned();
+    let changed = |more: &[&'static str]| -> Vec<String> {
+        let words = with(&["--config"]).into_iter().map(str::to_owned);
+        words.chain([file.clone()]).chain(more.iter().map(|word| (*word).to_owned())).collect()
+    };
+    let go_on = |more: &[&'static str], texts: &[&str]| {
+        let arguments = changed(more);
+        go(0, &arguments.iter().map(String::as_str).collect::<Vec<_>>(), texts)
+    };
+    go_on(&["--yes"], &["~ service level \"orders: Consumer groups", "1 change done"])?;
+    go_on(&[], &["nothing was changed"])?;
+    go_on(&["--prune", "--yes"], &["- service level \"orders: Brokers are", "1 change done"])?;
+    go_on(&["--prune"], &["nothing was changed"])?;
+    // The other cluster kept what it has.
+    go(0, &["--cluster", "returns", "--prune"], &["nothing was changed"])?;
+    go(4, &with(&["--account", "2"]), &["Account 2 is not accessible"])
+}
+
+/// Whatever share of the answers is lost, every service level is there, and once.
+fn slo_lost_answers() -> Result<(), Failed> {
+    let fault = "accepted_then_lost:target=nerdgraph,share=0.4";
+    let served = Served::start(&["--fault", fault])?;
+    report_clusters(&served, &["orders"])?;
+    let arguments = ["slo", "apply", "--cluster", "orders"];
+    let yes = [&arguments[..], &["--yes"]].concat();
+    expect(&for_account(&served, &yes)?.output()?, 0, &["3 changes done"])?;
+    let again = for_account(&served, &[&arguments[..], &["--prune"]].concat())?.output()?;
+    expect(&again, 0, &["nothing was changed"])
+}
+
+/// Lets the service's time leap.
+fn forward(served: &Served, seconds: u32) -> Result<(), Failed> {
+    let by = format!(r#"{{"by":"{seconds}s"}}"#);
+    contains(&served.exchange("admin", "POST /clock/advance", &by)?, &["HTTP/1.1 200 OK"])
+}
+
+/// What `alerts apply` made judges what comes in: a cluster that is unwell opens incidents.
+fn incidents() -> Result<(), Failed> {
+    let served = Served::start(&[])?;
+    let made = for_account(&served, &["alerts", "apply", "--yes"])?.output()?;
+    expect(&made, 0, &["26 changes done"])?;
+    for minute in 0..10 {
+        let stats = served.exchange("admin", "GET /stats", "")?;
+        // Five bad minutes open one, and late data are waited for.
+        if minute < 5 && stats.contains("NrAiIncident") {
+            return Err(format!("an incident after {minute} minutes: {stats}").into());
+        }
+        report_clusters(&served, &["orders"])?;
+    }
+    contains(&served.exchange("admin", "GET /stats", "")?, &["NrAiIncident"])
 }

@@ -23,16 +23,52 @@ const DEVIATIONS: (f64, f64) = (1.0, 1_000.0);
 pub enum Operator {
     /// Greater values.
     Above,
+    /// Greater values, and the threshold itself.
+    AboveOrEquals,
     /// Smaller values.
     Below,
+    /// Smaller values, and the threshold itself.
+    BelowOrEquals,
+    /// The threshold alone.
+    Equals,
+    /// Whatever is not the threshold.
+    NotEquals,
 }
 
 impl Operator {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Above,
+        Self::AboveOrEquals,
+        Self::Below,
+        Self::BelowOrEquals,
+        Self::Equals,
+        Self::NotEquals,
+    ];
+
     /// Whether `value` is beyond `threshold`.
+    // Whoever asks for equality means it: New Relic compares the same way.
+    #[expect(clippy::float_cmp, reason = "equality is what is asked for")]
     pub fn is_worse(self, value: f64, threshold: f64) -> bool {
         match self {
             Self::Above => value > threshold,
+            Self::AboveOrEquals => value >= threshold,
             Self::Below => value < threshold,
+            Self::BelowOrEquals => value <= threshold,
+            Self::Equals => value == threshold,
+            Self::NotEquals => value != threshold,
+        }
+    }
+
+    /// As people write it.
+    pub const fn sign(self) -> &'static str {
+        match self {
+            Self::Above => ">",
+            Self::AboveOrEquals => ">=",
+            Self::Below => "<",
+            Self::BelowOrEquals => "<=",
+            Self::Equals => "=",
+            Self::NotEquals => "!=",
         }
     }
 
@@ -40,7 +76,11 @@ impl Operator {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Above => "ABOVE",
+            Self::AboveOrEquals => "ABOVE_OR_EQUALS",
             Self::Below => "BELOW",
+            Self::BelowOrEquals => "BELOW_OR_EQUALS",
+            Self::Equals => "EQUALS",
+            Self::NotEquals => "NOT_EQUALS",
         }
     }
 }
@@ -202,15 +242,6 @@ impl Query {
     pub fn nrql(&self) -> String {
         let Self { select, filter } = self;
         format!("SELECT {select} FROM {EVENT_TYPE} WHERE {filter} FACET entityGuid, displayName")
-    }
-
-    /// The same for one window; the value is called `value`.
-    pub fn within(&self, begin_millis: i64, end_millis: i64) -> String {
-        let Self { select, filter } = self;
-        format!(
-            "SELECT {select} AS 'value' FROM {EVENT_TYPE} WHERE {filter} FACET entityGuid, \
-             displayName LIMIT MAX SINCE {begin_millis} UNTIL {end_millis}"
-        )
     }
 }
 

@@ -1,33 +1,18 @@
-//! What a condition would have said, window by window.
+//! What a condition would have said of a span of time, window by window.
 //!
 //! A window ends every `aggregation_window_seconds` and is judged `aggregation_delay_seconds`
-//! later, by what was stored by then. A term opens an incident when as many windows in a row as
-//! make its duration are beyond its threshold, and closes it when as many are not. A window without
-//! a value resets the count, as New Relic does without a fill option. An entity that has been seen
-//! and is not seen for `silent_after_seconds` is silent until the next event.
-//!
-//! Not modelled: that New Relic judges a window of the EVENT_FLOW method only when newer data of
-//! the signal have come; baselines.
+//! later, by what was stored by then; [`Judge`] says what its values mean.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::condition::{Basis, Condition, Operator, Priority};
+use super::condition::{Condition, Priority};
+use super::judge::{Cause, Criteria, Judge, Violation};
+use super::signal_query::{SignalQuery, readings};
 use crate::domain::units::UnixMillis;
-use crate::nrql::{NrqlError, QueryResult, Value};
-
-/// Why an incident ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Cause {
-    /// The values were good again for as long as they had to be bad.
-    Recovered,
-    /// Data came again.
-    SignalCame,
-    /// It lasted as long as an incident may.
-    TimeLimit,
-}
+use crate::nrql::ast::Statement;
+use crate::nrql::{NrqlError, QueryResult};
 
 /// An incident.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -48,6 +33,22 @@ pub struct Incident {
     pub worst: Option<f64>,
 }
 
+impl Incident {
+    /// Of a violation whose signal is facetted by GUID and name.
+    fn of(violation: &Violation) -> Self {
+        let facet = |at: usize| violation.facets.get(at).cloned().unwrap_or_default();
+        Self {
+            entity_guid: facet(0),
+            entity: facet(1),
+            priority: violation.priority(),
+            opened_at: violation.opened_at,
+            closed_at: violation.closing.map(|closing| closing.at),
+            cause: violation.closing.map(|closing| closing.cause),
+            worst: violation.worst,
+        }
+    }
+}
+
 /// What a condition said of a span of time.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Evaluation {
@@ -59,28 +60,6 @@ pub struct Evaluation {
     pub incidents: Vec<Incident>,
 }
 
-/// One term of one entity: how many windows in a row were bad, or good.
-#[derive(Debug, Clone, Default)]
-struct Track {
-    bad: u32,
-    good: u32,
-    open: Option<usize>,
-}
-
-/// One entity.
-#[derive(Debug, Default)]
-struct Target {
-    name: String,
-    seen_at: Option<UnixMillis>,
-    tracks: Vec<Track>,
-}
-
-struct Judge<'a> {
-    condition: &'a Condition,
-    targets: BTreeMap<String, Target>,
-    incidents: Vec<Incident>,
-}
-
 /// Judges every whole window from `from` to `until`; `ask` answers a query as it would be answered
 /// at an instant, by what was stored then. Instants never go back.
 ///
@@ -89,147 +68,36 @@ struct Judge<'a> {
 pub fn evaluate(
     condition: &Condition,
     (from, until): (UnixMillis, UnixMillis),
-    mut ask: impl FnMut(UnixMillis, &str) -> Result<QueryResult, NrqlError>,
+    mut ask: impl FnMut(UnixMillis, &str, &Statement) -> Result<QueryResult, NrqlError>,
 ) -> Result<Evaluation, NrqlError> {
-    let width = i64::from(condition.signal.aggregation_window_seconds) * 1_000;
-    let delay = i64::from(condition.signal.aggregation_delay_seconds) * 1_000;
-    let mut judge = Judge { condition, targets: BTreeMap::new(), incidents: Vec::new() };
+    let query = SignalQuery::read(&condition.query.nrql())?;
+    let mut judge = Judge::new(Criteria::of(condition));
+    let mut violations: Vec<Violation> = Vec::new();
+    let mut entities = BTreeSet::new();
     let mut windows = 0;
-    let mut begin = from.0.div_euclid(width) * width;
-    while begin + width + delay <= until.0 {
-        let (end, now) = (begin + width, UnixMillis(begin + width + delay));
-        let answer = ask(now, &condition.query.within(begin, end))?;
-        judge.window(values(&answer), UnixMillis(end), now);
+    let width = i64::from(condition.signal.aggregation_window_seconds) * 1_000;
+    let mut begin = UnixMillis(from.0.div_euclid(width) * width);
+    while judge.criteria().judged_at(begin) <= until {
+        let now = judge.criteria().judged_at(begin);
+        let over = query.over(begin, judge.criteria().end(begin));
+        let readings = readings(&ask(now, query.text(), &over)?);
+        entities.extend(readings.iter().filter_map(|reading| reading.facets.first().cloned()));
+        for changed in judge.window(&readings, begin, now).changed {
+            put(&mut violations, changed);
+        }
         windows += 1;
-        begin = end;
+        begin = judge.criteria().next_window(begin);
     }
-    Ok(Evaluation { windows, entities: judge.targets.len(), incidents: judge.incidents })
+    judge.open().cloned().for_each(|open| put(&mut violations, open));
+    let incidents = violations.iter().map(Incident::of).collect();
+    Ok(Evaluation { windows, entities: entities.len(), incidents })
 }
 
-/// GUID, name and value of each entity that has one.
-fn values(answer: &QueryResult) -> BTreeMap<String, (String, f64)> {
-    let row = |row: &crate::nrql::Row| {
-        let value = number(row.get("value")?)?;
-        let Value::List(facet) = row.get("facet")? else { return None };
-        let [Value::Text(guid), name] = facet.as_slice() else { return None };
-        let name = if let Value::Text(name) = name { name.to_string() } else { String::new() };
-        Some((guid.to_string(), (name, value)))
-    };
-    answer.results.iter().filter_map(row).collect()
-}
-
-/// A number; of a percentile the one that was asked for.
-fn number(value: &Value) -> Option<f64> {
-    match value {
-        Value::Number(number) => Some(*number),
-        // Counts of events are far below what a float holds exactly.
-        #[expect(clippy::cast_precision_loss, reason = "a count of one window")]
-        Value::Integer(number) => Some(*number as f64),
-        Value::Map(members) => members.values().next().and_then(number),
-        _ => None,
-    }
-}
-
-impl Judge<'_> {
-    fn window(
-        &mut self,
-        mut values: BTreeMap<String, (String, f64)>,
-        end: UnixMillis,
-        now: UnixMillis,
-    ) {
-        let terms = self.condition.terms.len();
-        for (guid, (name, _)) in &values {
-            let new = || Target { tracks: vec![Track::default(); terms], ..Target::default() };
-            let target = self.targets.entry(guid.clone()).or_insert_with(new);
-            target.name.clone_from(name);
-        }
-        let guids: Vec<String> = self.targets.keys().cloned().collect();
-        for guid in guids {
-            let value = values.remove(&guid).map(|(_, value)| value);
-            match self.condition.basis {
-                Basis::Static(operator) => self.levels(&guid, value, operator, now),
-                Basis::Silence => self.silence(&guid, value.is_some(), end, now),
-                Basis::Baseline => {}
-            }
-        }
-    }
-
-    /// One value, or a gap, of one entity against all terms.
-    fn levels(&mut self, guid: &str, value: Option<f64>, operator: Operator, now: UnixMillis) {
-        let Self { condition, targets, incidents } = self;
-        let Some(target) = targets.get_mut(guid) else { return };
-        let limit = i64::from(condition.signal.closes_after_seconds) * 1_000;
-        for (term, track) in condition.terms.iter().zip(&mut target.tracks) {
-            let needed = term.duration_seconds / condition.signal.aggregation_window_seconds;
-            let is_bad = value.map(|value| operator.is_worse(value, term.threshold));
-            (track.bad, track.good) = match is_bad {
-                Some(true) => (track.bad + 1, 0),
-                Some(false) => (0, track.good + 1),
-                None => (0, 0),
-            };
-            match track.open {
-                None if track.bad >= needed.max(1) => {
-                    track.open = Some(incidents.len());
-                    incidents.push(Incident {
-                        entity_guid: guid.to_owned(),
-                        entity: target.name.clone(),
-                        priority: term.priority,
-                        opened_at: now,
-                        closed_at: None,
-                        cause: None,
-                        worst: value,
-                    });
-                }
-                None => {}
-                Some(open) => {
-                    let incident = &mut incidents[open];
-                    if let (Some(value), Some(worst)) = (value, incident.worst)
-                        && operator.is_worse(value, worst)
-                    {
-                        incident.worst = Some(value);
-                    }
-                    let cause = if track.good >= needed.max(1) {
-                        Some(Cause::Recovered)
-                    } else {
-                        let too_long = now.millis_since(incident.opened_at) >= limit;
-                        too_long.then_some(Cause::TimeLimit)
-                    };
-                    if cause.is_some() {
-                        (incident.closed_at, incident.cause) = (Some(now), cause);
-                        *track = Track::default();
-                    }
-                }
-            }
-        }
-    }
-
-    /// Whether an entity was heard of.
-    fn silence(&mut self, guid: &str, heard: bool, end: UnixMillis, now: UnixMillis) {
-        let Self { condition, targets, incidents } = self;
-        let Some(target) = targets.get_mut(guid) else { return };
-        let patience = i64::from(condition.signal.silent_after_seconds) * 1_000;
-        let open = incidents
-            .iter_mut()
-            .find(|incident| incident.entity_guid == guid && incident.closed_at.is_none());
-        if heard {
-            target.seen_at = Some(end);
-            if let Some(incident) = open {
-                (incident.closed_at, incident.cause) = (Some(now), Some(Cause::SignalCame));
-            }
-            return;
-        }
-        let since = target.seen_at.map_or(0, |seen| end.millis_since(seen));
-        if open.is_none() && since >= patience {
-            incidents.push(Incident {
-                entity_guid: guid.to_owned(),
-                entity: target.name.clone(),
-                priority: Priority::Critical,
-                opened_at: now,
-                closed_at: None,
-                cause: None,
-                worst: None,
-            });
-        }
+/// Keeps what is known last of a violation.
+fn put(violations: &mut Vec<Violation>, known: Violation) {
+    match violations.iter_mut().find(|old| old.number == known.number) {
+        Some(old) => *old = known,
+        None => violations.push(known),
     }
 }
 
@@ -239,7 +107,7 @@ mod tests {
     use crate::alerts::{AlertsFile, plan};
     use crate::domain::account::AccountId;
     use crate::nrql::store::{Cell, EventStore, NewEvent, StoreConfig};
-    use crate::nrql::{QueryContext, QueryLimits, parse, run};
+    use crate::nrql::{QueryContext, QueryLimits, run};
 
     const MINUTE_MS: i64 = 60_000;
     /// A whole minute; numbers near zero would be read as seconds.
@@ -294,13 +162,13 @@ mod tests {
         let span = (UnixMillis(BEGIN_MS), UnixMillis(BEGIN_MS + minutes * MINUTE_MS));
         let mut store = EventStore::new(StoreConfig { bytes_max: 16 << 20 });
         let mut left = events.iter().peekable();
-        let ask = |now: UnixMillis, text: &str| {
+        let ask = |now: UnixMillis, text: &str, over: &Statement| {
             while let Some(event) = left.next_if(|event| event.stored_at <= now.0) {
                 push(&mut store, event);
             }
             let (limits, accounts) = (QueryLimits::default(), [account()]);
             let context = QueryContext { store: &store, accounts: &accounts, now, limits };
-            run(text, &parse(text)?, &context)
+            run(text, over, &context)
         };
         let evaluation = evaluate(condition, span, ask).expect("the query runs");
         assert_eq!(evaluation.windows as i64, minutes);

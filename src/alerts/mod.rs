@@ -12,6 +12,8 @@
 //! - Every condition's query parses, and the linter has no more than advice about it.
 //! - NerdGraph's and Terraform's forms are two views of one [`Plan`].
 //! - Nothing here reads a clock: an evaluation is told its times.
+//! - One [`Judge`] says what values mean, whether they come from a run that is over or while the
+//!   simulated New Relic is running.
 //!
 //! Not modelled: notifications (destinations, workflows), muting, and baselines, whose model New
 //! Relic does not publish: of those conditions it is known only whether they have data.
@@ -19,19 +21,31 @@
 mod budget;
 mod condition;
 mod evaluate;
+mod judge;
 mod nerdgraph;
 mod rule;
 mod service_level;
 mod settings;
+mod signal_query;
 mod terraform;
 
 pub use budget::{Budget, Tally};
 pub use condition::{Basis, Condition, Level, Operator, Priority, Query, Signal, Term};
-pub use evaluate::{Cause, Evaluation, Incident, evaluate};
-pub use nerdgraph::{Mutation, POLICY_ID, condition_input, mutations, service_level_mutations};
+pub use evaluate::{Evaluation, Incident, evaluate};
+pub use judge::{
+    Cause, Closing, Criteria, Criterion, Expiration, Fill, Findings, Judge, Occurrences,
+    SIGNALS_MAX, Trigger, Violation,
+};
+pub use nerdgraph::{
+    Mutation, POLICY_ID, condition_input, indicator_create_input, indicator_input, mutations,
+    service_level_mutations,
+};
 pub use rule::{Capacity, Limit, Measure, RULES, Rule};
 pub use service_level::{Figure, Indicator, SERVICE_LEVELS, ServiceLevel, service_levels};
-pub use settings::{AlertsFile, IncidentPreference, LeftOut, Plan, Policy, SettingFault, plan};
+pub use settings::{
+    AlertsFile, IncidentPreference, LeftOut, Plan, Policy, RuleTable, SettingFault, plan,
+};
+pub use signal_query::{Reading, SignalQuery, readings};
 pub use terraform::{conditions_text, service_levels_text};
 
 /// The event type that every rule reads.

@@ -127,30 +127,42 @@ pub fn service_level_mutations(indicators: &[Indicator]) -> Vec<Mutation> {
         query: SERVICE_LEVEL,
         variables: json!({
             "entityGuid": indicator.entity_guid,
-            "indicator": {
-                "name": indicator.name,
-                "description": indicator.description,
-                "events": {
-                    "accountId": indicator.account.get(),
-                    "validEvents": events(indicator, &indicator.valid),
-                    "goodEvents": events(indicator, &indicator.good),
-                },
-                "objectives": [{
-                    "target": indicator.target_percent,
-                    "timeWindow": {
-                        "rolling": {"count": indicator.window_days, "unit": "DAY"},
-                    },
-                }],
-            },
+            "indicator": indicator_create_input(indicator),
         }),
     };
     indicators.iter().map(mutation).collect()
 }
 
+/// `ServiceLevelIndicatorCreateInput`: that of an update, and the account of the events.
+pub fn indicator_create_input(indicator: &Indicator) -> Value {
+    let mut input = indicator_input(indicator);
+    input["events"]["accountId"] = indicator.account.get().into();
+    input
+}
+
+/// `ServiceLevelIndicatorUpdateInput`.
+pub fn indicator_input(indicator: &Indicator) -> Value {
+    json!({
+        "name": indicator.name,
+        "description": indicator.description,
+        "events": {
+            "validEvents": events(indicator, &indicator.valid),
+            "goodEvents": events(indicator, &indicator.good),
+        },
+        "objectives": [{
+            "target": indicator.target_percent,
+            "timeWindow": {
+                "rolling": {"count": indicator.window_days, "unit": "DAY"},
+            },
+        }],
+    })
+}
+
 fn events(indicator: &Indicator, filter: &str) -> Value {
-    let mut events = json!({"from": EVENT_TYPE, "where": filter});
-    if let Some(attribute) = indicator.sum_of {
-        events["select"] = json!({"attribute": attribute, "function": "SUM"});
-    }
-    events
+    // Said also where it is New Relic's default, so that an update changes it back.
+    let select = match indicator.sum_of {
+        Some(attribute) => json!({"attribute": attribute, "function": "SUM"}),
+        None => json!({"function": "COUNT"}),
+    };
+    json!({"from": EVENT_TYPE, "where": filter, "select": select})
 }

@@ -18,9 +18,10 @@ use serde::{Deserialize, Serialize};
 
 use super::condition::{Basis, Condition, Level, Priority, Query, Signal, Term, basis_of};
 use super::rule::{Capacity, Limit, RULES, Rule};
+use crate::domain::words::nearest;
 
 /// A file of settings; everything in it is optional.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AlertsFile {
     /// The policy that the conditions belong to.
@@ -33,15 +34,15 @@ pub struct AlertsFile {
     #[serde(default)]
     pub capacity: CapacityTable,
     /// Changes of single rules.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rule: Vec<RuleTable>,
     /// Changes of single service levels.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub service_level: Vec<ServiceLevelTable>,
 }
 
 /// The policy.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PolicyTable {
     /// Its name.
@@ -52,6 +53,7 @@ pub struct PolicyTable {
     /// Only these clusters; all when empty.
     pub clusters: Vec<String>,
     /// What to do when a condition fires.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub runbook_url: Option<String>,
 }
 
@@ -91,7 +93,7 @@ impl IncidentPreference {
 }
 
 /// How values are made of events, in seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SignalTable {
     /// One value per so many; at least the pipeline's interval, or windows are empty.
@@ -120,19 +122,21 @@ impl Default for SignalTable {
 }
 
 /// What cannot be known from events; rules that need it are left out without.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CapacityTable {
     /// What all brokers of a cluster together can move.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub cluster_bytes_per_second: Option<f64>,
     /// What a broker's network card can move.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub broker_bytes_per_second: Option<f64>,
 }
 
 /// A change of one rule.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RuleTable {
     /// Which: `shakedown alerts list` shows all.
@@ -141,22 +145,22 @@ pub struct RuleTable {
     #[serde(default = "yes")]
     pub enabled: bool,
     /// Another threshold of a warning; of a capacity, the share.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warning: Option<f64>,
     /// Another threshold of what is critical.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub critical: Option<f64>,
     /// How long values must be bad.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 60, max = 86_400))]
     pub lasts_seconds: Option<u32>,
     /// What to do then, in place of the policy's.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runbook_url: Option<String>,
 }
 
 /// A change of one service level.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceLevelTable {
     /// Which: `shakedown slo list` shows all.
@@ -165,15 +169,15 @@ pub struct ServiceLevelTable {
     #[serde(default = "yes")]
     pub enabled: bool,
     /// Share of good events, in percent.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 100))]
     pub target_percent: Option<f64>,
     /// Days that it is counted over: 1, 7 or 28.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 28))]
     pub window_days: Option<u32>,
     /// Another limit of what is good, in the unit of its figure.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<f64>,
 }
 
@@ -274,7 +278,7 @@ fn rule_faults(file: &AlertsFile) -> Vec<SettingFault> {
             faults.push(SettingFault { table, key, message, help });
         };
         let Some(rule) = Rule::find(&table.id) else {
-            let near = nearest(&table.id);
+            let near = nearest(&table.id, RULES.iter().map(|rule| rule.id));
             let help = near.map_or("`shakedown alerts list` shows all".to_owned(), |near| {
                 format!("did you mean `{near}`?")
             });
@@ -298,12 +302,6 @@ fn rule_faults(file: &AlertsFile) -> Vec<SettingFault> {
         }
     }
     faults
-}
-
-/// The rule whose id is spelt most like `written`.
-fn nearest(written: &str) -> Option<&'static str> {
-    let distance = |rule: &&Rule| strsim::damerau_levenshtein(written, rule.id);
-    RULES.iter().min_by_key(distance).filter(|rule| distance(rule) <= 3).map(|rule| rule.id)
 }
 
 /// What a rule's levels are multiplied by; `None` when the capacity is not known.

@@ -3,6 +3,7 @@
 use super::pattern::Args;
 use super::story::{StepError, StepResult, Story};
 
+mod alerts;
 mod dashboards;
 mod expectations;
 mod faults;
@@ -100,7 +101,7 @@ impl Step {
 }
 
 /// Steps by subject.
-pub const SUBJECTS: [(&str, &[Step]); 7] = [
+pub const SUBJECTS: [(&str, &[Step]); 8] = [
     ("Fleet and traffic", fleet::STEPS),
     ("Pipeline, network and New Relic", pipeline::STEPS),
     ("Faults and the run", faults::STEPS),
@@ -108,6 +109,7 @@ pub const SUBJECTS: [(&str, &[Step]); 7] = [
     ("Gaps and stand-ins", gaps::STEPS),
     ("Relationships", relationships::STEPS),
     ("Dashboards", dashboards::STEPS),
+    ("Alerts", alerts::STEPS),
 ];
 
 /// All steps, by subject.

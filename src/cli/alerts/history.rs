@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::cli::{Exit, complain, scenario};
 use crate::domain::account::AccountId;
 use crate::domain::units::UnixMillis;
+use crate::nrql::ast::Statement;
 use crate::nrql::store::{Cell, EventStore, NewEvent, StoreConfig};
 use crate::nrql::{NrqlError, QueryContext, QueryLimits, QueryResult, parse, run};
 use crate::sim::check::record::StoredEvent;
@@ -58,6 +59,19 @@ impl Replay<'_> {
     /// # Errors
     /// What is wrong with the query.
     pub fn ask(&mut self, now: UnixMillis, text: &str) -> Result<QueryResult, NrqlError> {
+        self.run(now, text, &parse(text)?)
+    }
+
+    /// The same for a statement that was made of `text`.
+    ///
+    /// # Errors
+    /// What is wrong with the query.
+    pub fn run(
+        &mut self,
+        now: UnixMillis,
+        text: &str,
+        statement: &Statement,
+    ) -> Result<QueryResult, NrqlError> {
         while let Some(event) = self.history.events.get(self.next) {
             let at = self.history.span.0.plus(event.stored_at.since_start());
             if at > now {
@@ -72,7 +86,7 @@ impl Replay<'_> {
             now,
             limits: QueryLimits::default(),
         };
-        run(text, &parse(text)?, &context)
+        run(text, statement, &context)
     }
 }
 

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::account::AccountIdArgs;
 use super::{Exit, ReportFormat, print, print_json};
-use crate::alerts::{Basis, Condition, Operator, conditions_text, mutations};
+use crate::alerts::{Basis, Condition, conditions_text, mutations};
 use settings::SettingsArgs;
 
 /// Arguments of `shakedown alerts`.
@@ -87,8 +87,7 @@ impl AlertsArgs {
 /// Thresholds in words: `> 10000 messages warning, > 100000 messages critical, for 300 s`.
 pub fn thresholds(condition: &Condition) -> String {
     let sign = match condition.basis {
-        Basis::Static(Operator::Above) => ">",
-        Basis::Static(Operator::Below) => "<",
+        Basis::Static(operator) => operator.sign(),
         Basis::Baseline => "expected +",
         Basis::Silence => {
             return format!("no event for {} s", condition.signal.silent_after_seconds);

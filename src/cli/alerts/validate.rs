@@ -134,7 +134,8 @@ impl ValidateArgs {
 
 fn judge<'a>(condition: &'a Condition, history: &History) -> Result<Judged<'a>, Exit> {
     let mut replay = history.replay();
-    let evaluation = evaluate(condition, history.span, |now, text| replay.ask(now, text));
+    let evaluation =
+        evaluate(condition, history.span, |now, text, over| replay.run(now, text, over));
     let evaluation = evaluation.map_err(|error| {
         complain(&format!("{}: its query failed: {error}", condition.id));
         Exit::Failed

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::answer::NerdGraphError;
-use super::change::{ChangeError, Done, unreadable};
+use super::change::{Argument, ChangeError, Done};
 use super::client::{NerdGraph, Operation};
 use crate::domain::account::AccountId;
 use crate::ports::Ports;
@@ -63,48 +63,38 @@ const CONDITIONS: &str = "query($account: Int!, $policy: ID!, $cursor: String) {
     expiration { expirationDuration openViolationOnExpiration closeViolationsOnExpiration } \
     terms { operator priority threshold thresholdDuration thresholdOccurrences } \
     ... on AlertsNrqlBaselineCondition { baselineDirection } } } } } } }";
-const CREATE_POLICY: &str = "mutation($account: Int!, $policy: AlertsPolicyInput!) { \
-    alertsPolicyCreate(accountId: $account, policy: $policy) { id } }";
-const UPDATE_POLICY: &str = "mutation($account: Int!, $id: ID!, \
-    $policy: AlertsPolicyUpdateInput!) { \
-    alertsPolicyUpdate(accountId: $account, id: $id, policy: $policy) { id } }";
-const DELETE: &str = "mutation($account: Int!, $id: ID!) { \
-    alertsConditionDelete(accountId: $account, id: $id) { id } }";
-
 impl ConditionKind {
+    /// The mutation that makes one, and the type of its input.
     const fn create(self) -> (&'static str, &'static str) {
         match self {
-            Self::Static => (
-                "alertsNrqlConditionStaticCreate",
-                "mutation($account: Int!, $policy: ID!, $condition: \
-                 AlertsNrqlConditionStaticInput!) { alertsNrqlConditionStaticCreate(\
-                 accountId: $account, policyId: $policy, condition: $condition) { id } }",
-            ),
-            Self::Baseline => (
-                "alertsNrqlConditionBaselineCreate",
-                "mutation($account: Int!, $policy: ID!, $condition: \
-                 AlertsNrqlConditionBaselineInput!) { alertsNrqlConditionBaselineCreate(\
-                 accountId: $account, policyId: $policy, condition: $condition) { id } }",
-            ),
+            Self::Static => ("alertsNrqlConditionStaticCreate", "AlertsNrqlConditionStaticInput!"),
+            Self::Baseline => {
+                ("alertsNrqlConditionBaselineCreate", "AlertsNrqlConditionBaselineInput!")
+            }
         }
     }
 
+    /// The mutation that changes one, and the type of its input.
     const fn update(self) -> (&'static str, &'static str) {
         match self {
-            Self::Static => (
-                "alertsNrqlConditionStaticUpdate",
-                "mutation($account: Int!, $id: ID!, $condition: \
-                 AlertsNrqlConditionUpdateStaticInput!) { alertsNrqlConditionStaticUpdate(\
-                 accountId: $account, id: $id, condition: $condition) { id } }",
-            ),
-            Self::Baseline => (
-                "alertsNrqlConditionBaselineUpdate",
-                "mutation($account: Int!, $id: ID!, $condition: \
-                 AlertsNrqlConditionUpdateBaselineInput!) { alertsNrqlConditionBaselineUpdate(\
-                 accountId: $account, id: $id, condition: $condition) { id } }",
-            ),
+            Self::Static => {
+                ("alertsNrqlConditionStaticUpdate", "AlertsNrqlConditionUpdateStaticInput!")
+            }
+            Self::Baseline => {
+                ("alertsNrqlConditionBaselineUpdate", "AlertsNrqlConditionUpdateBaselineInput!")
+            }
         }
     }
+}
+
+/// The account, as an argument.
+fn of(account: AccountId) -> Argument {
+    ("accountId", "Int!", account.get().into())
+}
+
+/// The number of what is changed, as an argument.
+fn numbered(id: &str) -> Argument {
+    ("id", "ID!", id.into())
 }
 
 /// Whether `stored` has all that `wanted` says: New Relic adds fields of its own.
@@ -121,11 +111,6 @@ pub fn holds(stored: &Value, wanted: &Value) -> bool {
         (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
         (stored, wanted) => stored == wanted,
     }
-}
-
-fn id_of(data: &Value, field: &str) -> Result<String, ChangeError> {
-    let id = data[field]["id"].as_str();
-    id.map(str::to_owned).ok_or_else(|| unreadable(&data[field]))
 }
 
 fn condition(fields: &Value) -> Option<StoredCondition> {
@@ -196,13 +181,12 @@ impl<P: Ports> NerdGraph<P> {
         account: AccountId,
         policy: &Value,
     ) -> Result<Done, ChangeError> {
-        let operation =
-            Operation::mutation(CREATE_POLICY, json!({"account": account.get(), "policy": policy}));
+        let input = ("policy", "AlertsPolicyInput!", policy.clone());
         let look = async || {
             let mut all = self.policies(account).await?.into_iter();
             Ok(all.find(|stored| policy["name"] == stored.name.as_str()).map(|stored| stored.id))
         };
-        self.change(&operation, |data| id_of(data, "alertsPolicyCreate"), look).await
+        self.mutate("alertsPolicyCreate", vec![of(account), input], look).await
     }
 
     /// Changes a policy.
@@ -215,8 +199,7 @@ impl<P: Ports> NerdGraph<P> {
         id: &str,
         policy: &Value,
     ) -> Result<Done, ChangeError> {
-        let variables = json!({"account": account.get(), "id": id, "policy": policy});
-        let operation = Operation::mutation(UPDATE_POLICY, variables);
+        let input = ("policy", "AlertsPolicyUpdateInput!", policy.clone());
         let look = async || {
             let all = self.policies(account).await?;
             let done = |stored: &&StoredPolicy| {
@@ -226,7 +209,7 @@ impl<P: Ports> NerdGraph<P> {
             };
             Ok(all.iter().find(done).map(|_| id.to_owned()))
         };
-        self.change(&operation, |data| id_of(data, "alertsPolicyUpdate"), look).await
+        self.mutate("alertsPolicyUpdate", vec![of(account), numbered(id), input], look).await
     }
 
     /// Makes a condition; its name must not be in the policy yet.
@@ -240,13 +223,17 @@ impl<P: Ports> NerdGraph<P> {
         kind: ConditionKind,
         input: &Value,
     ) -> Result<Done, ChangeError> {
-        let (field, text) = kind.create();
-        let variables = json!({"account": account.get(), "policy": policy, "condition": input});
+        let (field, kind) = kind.create();
+        let arguments = vec![
+            of(account),
+            ("policyId", "ID!", policy.into()),
+            ("condition", kind, input.clone()),
+        ];
         let look = async || {
             let mut all = self.conditions(account, policy).await?.into_iter();
             Ok(all.find(|stored| input["name"] == stored.name.as_str()).map(|stored| stored.id))
         };
-        self.change(&Operation::mutation(text, variables), |data| id_of(data, field), look).await
+        self.mutate(field, arguments, look).await
     }
 
     /// Changes a condition of `policy`.
@@ -260,14 +247,14 @@ impl<P: Ports> NerdGraph<P> {
         kind: ConditionKind,
         input: &Value,
     ) -> Result<Done, ChangeError> {
-        let (field, text) = kind.update();
-        let variables = json!({"account": account.get(), "id": id, "condition": input});
+        let (field, kind) = kind.update();
+        let arguments = vec![of(account), numbered(id), ("condition", kind, input.clone())];
         let look = async || {
             let mut all = self.conditions(account, policy).await?.into_iter();
             let done = |stored: &StoredCondition| stored.id == id && holds(&stored.fields, input);
             Ok(all.find(done).map(|stored| stored.id))
         };
-        self.change(&Operation::mutation(text, variables), |data| id_of(data, field), look).await
+        self.mutate(field, arguments, look).await
     }
 
     /// Deletes a condition of `policy`.
@@ -279,12 +266,11 @@ impl<P: Ports> NerdGraph<P> {
         account: AccountId,
         (policy, id): (&str, &str),
     ) -> Result<Done, ChangeError> {
-        let operation = Operation::mutation(DELETE, json!({"account": account.get(), "id": id}));
         let look = async || {
             let all = self.conditions(account, policy).await?;
             Ok(all.iter().all(|stored| stored.id != id).then(|| id.to_owned()))
         };
-        self.change(&operation, |data| id_of(data, "alertsConditionDelete"), look).await
+        self.mutate("alertsConditionDelete", vec![of(account), numbered(id)], look).await
     }
 }
 

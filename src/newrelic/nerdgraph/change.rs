@@ -103,6 +103,21 @@ pub(super) fn unreadable(payload: &Value) -> ChangeError {
     NerdGraphError::Unreadable(payload.to_string().chars().take(200).collect()).into()
 }
 
+/// An argument of a mutation: its name, its type, its value.
+pub(super) type Argument = (&'static str, &'static str, Value);
+
+/// The mutation `field` with `arguments`, which answers with the id of what it changed.
+fn mutation(field: &str, arguments: Vec<Argument>) -> Operation {
+    let types: Vec<String> =
+        arguments.iter().map(|(name, kind, _)| format!("${name}: {kind}")).collect();
+    let given: Vec<String> =
+        arguments.iter().map(|(name, _, _)| format!("{name}: ${name}")).collect();
+    let text =
+        format!("mutation({}) {{ {field}({}) {{ id }} }}", types.join(", "), given.join(", "));
+    let variables = arguments.into_iter().map(|(name, _, value)| (name.to_owned(), value));
+    Operation::mutation(text, Value::Object(variables.collect()))
+}
+
 impl<P: Ports> NerdGraph<P> {
     /// Sends a change, and again if `look` says that it was not carried out; `read` finds the id
     /// in the answer's data, `look` gives it when the change was made.
@@ -130,6 +145,20 @@ impl<P: Ports> NerdGraph<P> {
         }
     }
 
+    /// Sends the mutation `field`, as [`NerdGraph::change`] does.
+    pub(super) async fn mutate(
+        &self,
+        field: &'static str,
+        arguments: Vec<Argument>,
+        look: impl AsyncFn() -> Result<Option<String>, NerdGraphError>,
+    ) -> Result<Done, ChangeError> {
+        let id = |data: &Value| {
+            let id = data[field]["id"].as_str();
+            id.map(str::to_owned).ok_or_else(|| unreadable(&data[field]))
+        };
+        self.change(&mutation(field, arguments), id, look).await
+    }
+
     /// Looks several times, because New Relic shows late what it has done.
     async fn watch(
         &self,
@@ -144,5 +173,23 @@ impl<P: Ports> NerdGraph<P> {
             }
         }
         last
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_mutation_names_and_types_its_arguments() {
+        let arguments = vec![("accountId", "Int!", json!(1)), ("id", "ID!", json!("7"))];
+        let made = mutation("alertsConditionDelete", arguments);
+        let expected = "mutation($accountId: Int!, $id: ID!) { \
+                        alertsConditionDelete(accountId: $accountId, id: $id) { id } }";
+        assert_eq!(made.text, expected);
+        assert_eq!(made.variables, json!({"accountId": 1, "id": "7"}));
+        assert!(!made.idempotent);
     }
 }

@@ -1,5 +1,5 @@
 //! Client of NerdGraph: queries with limiter, breaker, deadline and retries; NRQL; entities page
-//! by page; dashboards; alerts.
+//! by page; dashboards; alerts; service levels.
 //!
 //! Source: NerdGraph's introduction, the entity and NRQL tutorials, and the error handling of
 //! newrelic-client-go, which retries 429, 500 and what follows 502.
@@ -16,6 +16,7 @@ mod client;
 pub mod dashboards;
 mod entities;
 mod nrql;
+pub mod service_levels;
 #[cfg(test)]
 mod tests;
 

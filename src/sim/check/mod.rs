@@ -21,6 +21,7 @@ pub mod ground_truth;
 mod guid;
 mod health_score;
 mod honesty;
+mod incidents;
 mod loss;
 mod memory;
 mod no_panic;
@@ -68,6 +69,7 @@ pub const CATALOGUE: &[Check] = &[
     recovery::CHECK,
     gaps::CHECK,
     stand_ins::CHECK,
+    incidents::CHECK,
     user::CHECK,
 ];
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::answers::Answers;
 use super::user::UserRecord;
+use crate::alerts::Priority;
 use crate::domain::units::UnixMillis;
 use crate::hybrid::mode::Mode;
 use crate::resilience::breaker::StateKind;
@@ -335,6 +336,8 @@ pub struct NewRelicRecord {
     pub monitor_events: Vec<StoredEvent>,
     /// Stored events about windows of time.
     pub window_events: Vec<StoredEvent>,
+    /// Events about incidents, in order of time.
+    pub incidents: Vec<IncidentRecord>,
     /// Entities.
     pub entities: Vec<EntityRecord>,
     /// Relationships: source GUID, kind, target GUID.
@@ -347,6 +350,32 @@ pub struct NewRelicRecord {
     pub integration_errors: Vec<String>,
     /// The requests that reached it, by arrival.
     pub requests: Vec<RequestSeen>,
+}
+
+/// One event about an incident.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IncidentRecord {
+    /// The incident's id.
+    pub id: String,
+    /// Whether it opened; else it closed.
+    pub is_open: bool,
+    /// Name of the condition.
+    pub condition: String,
+    /// GUID of the entity, wire form; empty when none is known.
+    pub guid: String,
+    /// `warning` or `critical`.
+    pub priority: String,
+    /// When New Relic knew.
+    pub at: SimTime,
+    /// Begin of the first bad window.
+    pub degraded_at: SimTime,
+}
+
+impl IncidentRecord {
+    /// Whether it is as bad as a term of `priority`.
+    pub fn is_of(&self, priority: Priority) -> bool {
+        self.priority.eq_ignore_ascii_case(priority.as_str())
+    }
 }
 
 /// One request, as New Relic saw it.

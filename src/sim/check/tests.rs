@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod incidents;
 mod observation;
 mod resilience;
 mod user;
@@ -15,6 +16,7 @@ use super::record::{
 };
 use super::user::UserRecord;
 use super::{CATALOGUE, CheckResult, examine};
+use crate::alerts::AlertsFile;
 use crate::domain::units::UnixMillis;
 use crate::sim::fault::FaultSpec;
 use crate::sim::fleet::{
@@ -137,6 +139,7 @@ fn breaks(record: &Record, name: &str, words: &str) {
 fn every_check_fails_on_a_run_that_left_nothing() {
     let mut record = empty();
     record.scenario.pipeline.hybrid = Some(scenario::HybridSpec::default());
+    record.scenario.newrelic.alerts = Some(AlertsFile::default());
     for result in examine(&record) {
         assert!(!result.passed(), "{} passes on nothing", result.name);
     }

@@ -21,6 +21,7 @@ mod dashboards;
 mod definition_claims;
 mod entities;
 mod fault;
+mod fields;
 mod graphql;
 mod ingest;
 pub mod journal;
@@ -32,6 +33,7 @@ mod reply;
 mod requests;
 mod search;
 pub mod serve;
+mod service_levels;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -47,8 +49,8 @@ pub use crate::nrql::store::{EventRow, Eviction};
 pub use api::{router, serve};
 pub use config::{Account, DelayRange, NewRelicConfig};
 pub use entities::{
-    NewEntity, RelationshipOrigin, StoredEntity, StoredRelationship, TagEdits, TagFault,
-    entity_kind,
+    AlertSeverity, NewEntity, RelationshipOrigin, StoredEntity, StoredRelationship, TagEdits,
+    TagFault, entity_kind,
 };
 pub use fault::{FaultId, FaultWindow, IngestFault, Target};
 pub use graphql::GraphAnswer;

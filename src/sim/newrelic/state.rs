@@ -3,6 +3,7 @@
 //! Invariants:
 //! - Time never goes back; what was accepted is parsed when its drawn delay has passed, in the
 //!   order of those instants.
+//! - Windows of conditions are judged in between, at their instants: none sees what came later.
 //! - Every accepted event is stored, or becomes a row of `NrIntegrationError`, or is counted.
 
 use std::collections::BTreeMap;
@@ -25,6 +26,8 @@ use crate::sim::seed::Seed;
 
 /// Rows about what went wrong.
 pub(super) const ERROR_EVENT: &str = "NrIntegrationError";
+/// Request number of rows that no request caused.
+pub(super) const NO_REQUEST: u32 = u32::MAX;
 /// How often retention is looked after.
 const MINUTE_MS: i64 = 60_000;
 
@@ -118,7 +121,12 @@ impl State {
     /// Does what is due up to `now`.
     pub(super) fn advance(&mut self, now: UnixMillis) {
         self.now = self.now.max(now);
-        self.parse_due();
+        // A condition's window sees what was stored by its judgement and nothing that came later.
+        while let Some(due) = self.graph.next_judgement().filter(|due| *due <= self.now) {
+            self.parse_due(due);
+            self.judge_due(due);
+        }
+        self.parse_due(self.now);
         if self.now >= self.next_expiry {
             self.next_expiry = self.now.plus_millis(MINUTE_MS);
             let retention = i64::try_from(self.config.retention.as_millis()).unwrap_or(i64::MAX);

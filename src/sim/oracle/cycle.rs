@@ -146,6 +146,11 @@ impl Record {
         jumps.any(|at| cycle.started <= at && at <= cycle.ended)
     }
 
+    /// Whether the pipeline's wall clock was ever wrong.
+    pub fn is_clock_ever_set(&self) -> bool {
+        self.skews().next().is_some()
+    }
+
     /// Every instant at which the pipeline's wall clock can have shown `wall`, oldest first: none
     /// that it jumped over, several after it was set back.
     pub fn times_of(&self, wall: UnixMillis) -> Vec<SimTime> {

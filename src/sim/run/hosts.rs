@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::defect::{Defect, tampered};
 use super::user::{self, User};
 use super::watch::{Posts, Told, tell_components, tell_cycle_begin, tell_cycle_end, watched};
+use crate::alerts::{self, AlertsFile};
 use crate::collect::kafka::{Jmx, KafkaSourceConfig};
 use crate::config::Cycle;
 use crate::definitions::builtin;
@@ -443,7 +444,28 @@ fn new_newrelic(scenario: &Scenario, seed: Seed) -> NewRelic {
         },
         ..NewRelicConfig::new(vec![account])
     };
-    NewRelic::new(config, seed.child("newrelic"), Arc::new(builtin()))
+    let newrelic = NewRelic::new(config, seed.child("newrelic"), Arc::new(builtin()));
+    if let Some(settings) = &scenario.newrelic.alerts {
+        plant_alerts(&newrelic, scenario, settings);
+    }
+    newrelic
+}
+
+/// Makes the policy and the conditions of `settings`, as somebody would before the run.
+fn plant_alerts(newrelic: &NewRelic, scenario: &Scenario, settings: &AlertsFile) {
+    let plan = alerts::plan(settings)
+        .unwrap_or_else(|faults| panic!("a scenario that loads has alerts: {faults:?}"));
+    let (key, now) = (user_key(), scenario.epoch());
+    let mut policy = String::new();
+    for mutation in alerts::mutations(&plan, account(scenario)) {
+        let text = serde_json::to_string(&mutation).unwrap_or_default();
+        let text = text.replace(alerts::POLICY_ID, &policy);
+        let answer = newrelic.graphql(now, Some(key.expose()), text.as_bytes());
+        assert!(answer.body.get("errors").is_none(), "planted alerts: {}", answer.body);
+        if let Some(id) = answer.body["data"]["alertsPolicyCreate"]["id"].as_str() {
+            id.clone_into(&mut policy);
+        }
+    }
 }
 
 /// Lets New Relic misbehave like this from `now` on.

@@ -13,11 +13,11 @@ use crate::pipeline::monitor;
 use crate::pipeline::{CycleReport, GapFigures, PipelineStatus, Snapshot, SourceReport, total};
 use crate::resilience::recovery::ComponentStats;
 use crate::sim::check::record::{
-    ComponentRecord, CycleRecord, EntityRecord, GapsRecord, LedgerRecord, MemoryRecord, Names,
-    NewRelicRecord, PipelineRecord, Record, RecoveryRecord, RequestSeen, ResilienceRecord,
-    StoredEvent,
+    ComponentRecord, CycleRecord, EntityRecord, GapsRecord, IncidentRecord, LedgerRecord,
+    MemoryRecord, Names, NewRelicRecord, PipelineRecord, Record, RecoveryRecord, RequestSeen,
+    ResilienceRecord, StoredEvent,
 };
-use crate::sim::newrelic::{EventRow, Value};
+use crate::sim::newrelic::{self, EventRow, Value};
 use crate::sim::time::SimTime;
 use crate::sim::world::WorldError;
 use crate::stream::StreamConfig;
@@ -209,6 +209,8 @@ const MONITOR_EVENTS: [&str; 3] =
 
 /// Types of the events about gaps and coverage.
 const GAP_EVENTS: [&str; 2] = [COVERAGE_EVENT_TYPE, GAP_EVENT_TYPE];
+/// Type of the events about incidents.
+const INCIDENT_EVENT: &str = "NrAiIncident";
 /// Type of the events about windows of time.
 const WINDOW_EVENT: &str = "MessageQueueWindow";
 
@@ -246,6 +248,7 @@ fn newrelic_record(setup: &Setup, record: &Record) -> NewRelicRecord {
         relationship_events,
         monitor_events: MONITOR_EVENTS.into_iter().flat_map(events).collect(),
         window_events: events(WINDOW_EVENT),
+        incidents: newrelic.events(INCIDENT_EVENT).iter().map(|e| incident(e, record)).collect(),
         entities: entities.collect(),
         relationships: relationships.map(|r| (r.source, r.kind, r.target)).collect(),
         requests: newrelic
@@ -261,6 +264,23 @@ fn newrelic_record(setup: &Setup, record: &Record) -> NewRelicRecord {
         unstored: newrelic.queued_events(),
         evicted: newrelic.store_usage().1.values().sum(),
         integration_errors: newrelic.integration_errors().into_iter().map(|e| e.message).collect(),
+    }
+}
+
+fn incident(event: &newrelic::StoredEvent, record: &Record) -> IncidentRecord {
+    let text =
+        |name: &str| event.get(name).and_then(Value::as_str).map(str::to_owned).unwrap_or_default();
+    // Times of events are whole milliseconds, which a float holds exactly.
+    #[expect(clippy::cast_possible_truncation, reason = "whole milliseconds")]
+    let degraded = event.get("degradationTime").and_then(Value::as_f64).unwrap_or(0.0) as i64;
+    IncidentRecord {
+        id: text("incidentId"),
+        is_open: text("event") == "open",
+        condition: text("conditionName"),
+        guid: text("entity.guid"),
+        priority: text("priority"),
+        at: record.sim_time(event.timestamp, 0),
+        degraded_at: record.sim_time(UnixMillis(degraded), 0),
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::alerts::AlertsFile;
 use crate::config::quantity::{DurationText, SizeText};
 use crate::config::schema::{HookTable, MappingTable, MetricTable, WindowsTable};
 use crate::config::toml_file::{FileProblems, Place, Problem, TomlFile};
@@ -119,6 +120,10 @@ pub struct NewRelicSpec {
     pub synthesis_lag_min: DurationText,
     /// Longest time from acceptance to a visible entity.
     pub synthesis_lag_max: DurationText,
+    /// Alert conditions that are there from the start, as settings of `shakedown alerts`; an empty
+    /// table means the built-in ones. Without it, none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alerts: Option<AlertsFile>,
 }
 
 /// The pipeline under test.
@@ -284,6 +289,7 @@ impl Default for NewRelicSpec {
         Self {
             synthesis_lag_min: DurationText::from_secs(2),
             synthesis_lag_max: DurationText::from_secs(15),
+            alerts: None,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::alerts::SettingFault;
 use crate::config::toml_file::{Place, Problem, TomlFile, nearest};
 use crate::sim::fault::{FaultSpec, FormFault, Object};
 use crate::sim::scenario::{KafkaSpec, Scenario};
@@ -28,6 +29,7 @@ pub fn problems(file: &TomlFile, scenario: &Scenario) -> Vec<Problem> {
     problems.extend(scenario.pipeline.extensions(file).err().into_iter().flatten());
     faults(file, scenario, &mut problems);
     times(file, scenario, &mut problems);
+    alerts(file, scenario, &mut problems);
     situations(file, scenario, &mut problems);
     problems.extend(swarm::rules::problems(file, scenario));
     problems
@@ -191,6 +193,20 @@ fn pipeline(file: &TomlFile, scenario: &Scenario, problems: &mut Vec<Problem>) {
             "set synthesis_lag_min to at most synthesis_lag_max",
         ));
     }
+}
+
+fn alerts(file: &TomlFile, scenario: &Scenario, problems: &mut Vec<Problem>) {
+    let Some(settings) = &scenario.newrelic.alerts else { return };
+    let faults = crate::alerts::plan(settings).err().unwrap_or_default();
+    let root = Place::root().key("newrelic").key("alerts");
+    problems.extend(faults.into_iter().map(|fault| {
+        let SettingFault { table, key, message, help } = fault;
+        let place = match table {
+            Some((table, index)) => root.key(table).at(index),
+            None => root.clone(),
+        };
+        file.problem("alert_rule", &place.key(key), message, help)
+    }));
 }
 
 fn faults(file: &TomlFile, scenario: &Scenario, problems: &mut Vec<Problem>) {

@@ -411,6 +411,31 @@ const TEXTS: &[(&str, &str, &str)] = &[
         "<broker> has no stand-in in a cycle of mode hybrid",
     ),
     (
+        "incidents",
+        "%C has bad partitions for %n s, and `cluster-under-replicated` tells nothing",
+        "<cluster> has bad partitions for <n> s, and <text> tells nothing",
+    ),
+    (
+        "incidents",
+        "%C is well again for %n s, and `cluster-under-replicated` is still open",
+        "<cluster> is well again for <n> s, and <text> is still open",
+    ),
+    (
+        "incidents",
+        "`cluster-under-replicated` tells of %C, whose partitions were well",
+        "<text> tells of <cluster>, whose partitions were well",
+    ),
+    (
+        "incidents",
+        "`Partitions lack replicas` opened one incident twice",
+        "<text> opened one incident twice",
+    ),
+    (
+        "incidents",
+        "`Partitions lack replicas` closed an incident that was not open",
+        "<text> closed an incident that was not open",
+    ),
+    (
         "as a user sees it",
         "newest values of MESSAGE_QUEUE_TOPIC: %G: topic.lag is Some(%f), must be one of [%f, %f]",
         "newest values of MESSAGE_QUEUE_TOPIC: <guid>: topic.lag is Some(<n>), must be one of \

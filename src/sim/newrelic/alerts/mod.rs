@@ -7,13 +7,17 @@
 //! Invariants:
 //! - A condition belongs to a policy of its account and goes with it.
 //! - What is stored has passed every check, also after an update of a part.
+//! - Enabled conditions are judged window by window as time passes; without any, nothing is done.
 //!
 //! Not modelled: conditions of other products, outliers, muting, notifications, predictions.
 
+mod criteria;
+mod incidents;
 mod shelf;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod watch;
 
 pub(super) use shelf::{Alerts, Kind, Search};
 

@@ -1,10 +1,15 @@
 //! What is kept, and how it changes.
 
+use std::collections::BTreeMap;
+
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json, json};
 
+use super::watch::{About, EndCause, Ended, Watches};
 use super::{Refusal, validate};
 use crate::domain::account::AccountId;
+use crate::domain::units::UnixMillis;
+use crate::sim::newrelic::fields::merged;
 
 /// Most policies, and most conditions, of all accounts. A guard of our own.
 const THINGS_MAX: usize = 20_000;
@@ -66,19 +71,9 @@ pub(in crate::sim::newrelic) struct Alerts {
     last: u64,
     policies: IndexMap<u64, Policy>,
     conditions: IndexMap<u64, Condition>,
-}
-
-/// The members of `change` over those of `fields`; null takes a member away.
-fn merged(fields: &Map<String, Json>, change: &Map<String, Json>) -> Map<String, Json> {
-    let mut merged = fields.clone();
-    for (name, value) in change {
-        match (merged.get_mut(name), value) {
-            (_, Json::Null) => drop(merged.remove(name)),
-            (Some(Json::Object(old)), Json::Object(new)) => *old = self::merged(old, new),
-            _ => drop(merged.insert(name.clone(), value.clone())),
-        }
-    }
-    merged
+    /// Conditions that were changed and are not settled yet, and why they end if they are gone.
+    changed: BTreeMap<u64, EndCause>,
+    pub(super) watches: Watches,
 }
 
 /// A page of `all` behind `cursor`, and the cursor of the next one.
@@ -147,6 +142,45 @@ impl Alerts {
         found.map(|condition| (id, condition)).ok_or(Refusal::NotFound)
     }
 
+    /// When the next window of a condition is due.
+    pub(in crate::sim::newrelic) fn next_due(&self) -> Option<UnixMillis> {
+        self.watches.next_due()
+    }
+
+    /// Watches what was changed as it is now; what that made an end of.
+    pub(super) fn settle(&mut self, now: UnixMillis) -> Vec<Ended> {
+        let changed = std::mem::take(&mut self.changed);
+        let mut ended = Vec::new();
+        for (id, cause) in changed {
+            let about = self.about(id, cause);
+            ended.extend(self.watches.follow(id, about, now));
+        }
+        ended
+    }
+
+    /// What a condition is about; why it is not to be watched, `gone` when there is none.
+    fn about(&self, id: u64, gone: EndCause) -> Result<About, EndCause> {
+        let condition = self.conditions.get(&id).ok_or(gone)?;
+        let policy = self.policies.get(&condition.policy).ok_or(gone)?;
+        if condition.fields.get("enabled") != Some(&Json::Bool(true)) {
+            return Err(EndCause::Disabled);
+        }
+        let name = policy.fields.get("name").and_then(Json::as_str).unwrap_or_default();
+        Ok(About {
+            account: condition.account,
+            condition: id,
+            policy: condition.policy,
+            policy_name: name.to_owned(),
+            kind: condition.kind,
+            fields: condition.fields.clone(),
+        })
+    }
+
+    fn mark_conditions_of(&mut self, policy: u64, cause: EndCause) {
+        let own = self.conditions.iter().filter(|(_, condition)| condition.policy == policy);
+        self.changed.extend(own.map(|(id, _)| (*id, cause)));
+    }
+
     /// Makes a policy; as it is shown.
     pub(in crate::sim::newrelic) fn create_policy(
         &mut self,
@@ -176,6 +210,8 @@ impl Alerts {
         let policy = Policy { account, fields };
         let shown = shown_policy(id, &policy);
         self.policies.insert(id, policy);
+        // Its name is told with every incident.
+        self.mark_conditions_of(id, EndCause::PolicyDeleted);
         Ok(shown)
     }
 
@@ -187,6 +223,7 @@ impl Alerts {
     ) -> Result<Json, Refusal> {
         let (id, _) = self.policy(account, id)?;
         self.policies.shift_remove(&id);
+        self.mark_conditions_of(id, EndCause::PolicyDeleted);
         self.conditions.retain(|_, condition| condition.policy != id);
         Ok(json!({"id": id.to_string()}))
     }
@@ -233,6 +270,7 @@ impl Alerts {
         let (id, condition) = (self.id(), Condition { account, policy, kind, fields });
         let shown = shown_condition(id, &condition);
         self.conditions.insert(id, condition);
+        self.changed.insert(id, EndCause::Deleted);
         Ok(shown)
     }
 
@@ -253,6 +291,7 @@ impl Alerts {
         let condition = Condition { fields, ..condition.clone() };
         let shown = shown_condition(id, &condition);
         self.conditions.insert(id, condition);
+        self.changed.insert(id, EndCause::Deleted);
         Ok(shown)
     }
 
@@ -264,6 +303,7 @@ impl Alerts {
     ) -> Result<Json, Refusal> {
         let (id, _) = self.condition(account, id)?;
         self.conditions.shift_remove(&id);
+        self.changed.insert(id, EndCause::Deleted);
         Ok(json!({"id": id.to_string()}))
     }
 

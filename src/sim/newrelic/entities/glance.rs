@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::stored::{StoredEntity, entity_kind};
+use super::stored::{AlertSeverity, StoredEntity, entity_kind};
 use super::tags::FIXED_KEYS;
 use super::{Entities, Entity};
 use crate::domain::account::AccountId;
@@ -54,6 +54,17 @@ impl<'e> Glance<'e> {
 
     pub(in crate::sim::newrelic) fn is_alertable(&self) -> bool {
         self.entity.alertable
+    }
+
+    /// How it is doing; `None` when alert conditions cannot target it.
+    pub(in crate::sim::newrelic) fn alert_severity(&self) -> Option<AlertSeverity> {
+        let severity = match self.entities.alerts.get(&**self.guid) {
+            None => AlertSeverity::NotConfigured,
+            Some(counts) if counts.critical > 0 => AlertSeverity::Critical,
+            Some(counts) if counts.warning > 0 => AlertSeverity::Warning,
+            Some(_) => AlertSeverity::NotAlerting,
+        };
+        self.is_alertable().then_some(severity)
     }
 
     /// Whether data of it came lately.
@@ -115,7 +126,7 @@ impl<'e> Glance<'e> {
             last_seen: entity.last_seen,
             expires_at: entity.expires_at,
             events: entity.events,
-            alertable: entity.alertable,
+            alert_severity: self.alert_severity(),
             reporting,
             reporting_changed_at: changed_at,
         }

@@ -28,7 +28,9 @@ use indexmap::IndexMap;
 
 pub(super) use glance::Glance;
 pub(super) use lookup::Living;
-pub use stored::{RelationshipOrigin, StoredEntity, StoredRelationship, entity_kind};
+pub use stored::{
+    AlertSeverity, RelationshipOrigin, StoredEntity, StoredRelationship, entity_kind,
+};
 
 use crate::definitions::Match;
 use crate::definitions::relationship::RelationshipRules;
@@ -113,6 +115,17 @@ impl Entity {
     }
 }
 
+/// What alert conditions say of an entity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct AlertCounts {
+    /// Signals of conditions that are about it.
+    pub(super) conditions: i64,
+    /// Warnings that are open.
+    pub(super) warning: i64,
+    /// Critical incidents that are open.
+    pub(super) critical: i64,
+}
+
 /// All of them.
 #[derive(Debug)]
 pub(super) struct Entities {
@@ -126,6 +139,8 @@ pub(super) struct Entities {
     index: Index,
     /// Domains and types, once each.
     words: BTreeMap<String, Arc<str>>,
+    /// By GUID, of those that conditions watch, whether they live or not.
+    alerts: BTreeMap<String, AlertCounts>,
 }
 
 impl Entities {
@@ -146,6 +161,22 @@ impl Entities {
             patience: 0,
             index: Index::of(rules),
             words: BTreeMap::new(),
+            alerts: BTreeMap::new(),
+        }
+    }
+
+    /// Changes what alert conditions say of the entity `guid`; nothing when it is not known which
+    /// entity a signal is about.
+    pub(super) fn count_alerts(
+        &mut self,
+        guid: Option<&str>,
+        change: impl FnOnce(&mut AlertCounts),
+    ) {
+        let Some(guid) = guid else { return };
+        let counts = self.alerts.entry(guid.to_owned()).or_default();
+        change(counts);
+        if *counts == AlertCounts::default() {
+            self.alerts.remove(guid);
         }
     }
 

@@ -6,6 +6,31 @@ use std::sync::Arc;
 use crate::domain::account::AccountId;
 use crate::domain::units::UnixMillis;
 
+/// How an entity is doing, by its alert conditions; the worse the greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AlertSeverity {
+    /// No condition watches it.
+    NotConfigured,
+    /// Nothing is open.
+    NotAlerting,
+    /// A warning is open.
+    Warning,
+    /// A critical incident is open.
+    Critical,
+}
+
+impl AlertSeverity {
+    /// As NerdGraph writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotConfigured => "NOT_CONFIGURED",
+            Self::NotAlerting => "NOT_ALERTING",
+            Self::Warning => "WARNING",
+            Self::Critical => "CRITICAL",
+        }
+    }
+}
+
 /// An entity as queries see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredEntity {
@@ -33,8 +58,8 @@ pub struct StoredEntity {
     pub expires_at: Option<UnixMillis>,
     /// Events that it was seen in.
     pub events: u64,
-    /// Whether alert conditions may target it.
-    pub alertable: bool,
+    /// How it is doing; `None` when alert conditions cannot target it.
+    pub alert_severity: Option<AlertSeverity>,
     /// Whether data of it came lately.
     pub reporting: bool,
     /// When [`StoredEntity::reporting`] changed last.
@@ -45,6 +70,11 @@ impl StoredEntity {
     /// Whether a query at `now` finds it.
     pub fn is_visible(&self, now: UnixMillis) -> bool {
         self.visible_at <= now && self.expires_at.is_none_or(|end| now < end)
+    }
+
+    /// Whether alert conditions may target it.
+    pub fn is_alertable(&self) -> bool {
+        self.alert_severity.is_some()
     }
 
     /// NerdGraph's `entityType`.

@@ -44,7 +44,7 @@ fn silence_ends_reporting_and_a_lifetime_ends_the_entity() {
     let event = broker_event(1).replace("1700000000000", "0");
     report(&service, &event);
     let made = only(&service);
-    assert!(made.reporting && made.alertable);
+    assert!(made.reporting && made.is_alertable());
     assert_eq!(
         (made.reporting_changed_at, made.kind()),
         (made.first_seen, "GENERIC_INFRASTRUCTURE_ENTITY")
@@ -325,7 +325,7 @@ fn a_missing_end_is_made_where_the_definitions_say_so() {
     let missing = missing.expect("made");
     assert_eq!(missing.entity_type, "SELLER");
     assert_eq!(missing.tags["city"], ["Rome"]);
-    assert!(!missing.alertable);
+    assert!(!missing.is_alertable());
     assert_eq!(texts, [format!("{} PRODUCES q", missing.name)]);
     let (_, texts) = related(shop(create), &["Rome"]);
     assert_eq!(texts, ["s0 PRODUCES q"]);

@@ -12,6 +12,11 @@ const TAGS: &str = "NerdGraph tutorial: tags";
 const NRQL: &str = "NerdGraph tutorial: query your data with NRQL";
 const LIMITS: &str = "NerdGraph and NRQL rate limits";
 const ALERTS: &str = "NerdGraph tutorial: NRQL condition alerts";
+const CONDITIONS: &str = "Create NRQL alert conditions";
+const SLO: &str = "Terraform provider, newrelic_service_level";
+const LOST: &str = "Loss of signal";
+const CLOSED: &str = "How alert condition incidents are closed";
+const INCIDENT: &str = "Alert event attributes";
 const DASHBOARDS: &str = "NerdGraph tutorial: dashboards";
 const GUARD: &str = "a guard of our own";
 const NONE: &str = "none";
@@ -87,7 +92,13 @@ pub(in crate::sim::newrelic) const CLAIMS: &[Claim] = &[
     claim("entities", "what a key may not see is null, without an error", Documented, ENTITIES),
     claim("entities", "25 guids at once in entities(guids:)", Assumed, "seen in one place"),
     claim("entities", "entities of GUIDs that are not found are left out of lists", Assumed, NONE),
-    claim("entities", "alertSeverity NOT_CONFIGURED: conditions are not modelled", Assumed, NONE),
+    claim(
+        "entities",
+        "alertSeverity: the worst open incident, NOT_ALERTING without one, NOT_CONFIGURED while no \
+         condition has a signal of the entity",
+        Assumed,
+        "its four values are documented",
+    ),
     claim("entities", "permalinks", Documented, ENTITIES),
     claim(
         "entities",
@@ -199,4 +210,68 @@ pub(in crate::sim::newrelic) const CLAIMS: &[Claim] = &[
     claim("alerts", "updates keep what they leave out", Documented, ALERTS),
     claim("alerts", "100 policies or conditions a page; the form of their cursors", Assumed, NONE),
     claim("alerts", "searches by name and query ignore case", Assumed, NONE),
+    claim(
+        "service levels",
+        "mutations, and indicators of an entity",
+        Conformant,
+        "newrelic-client-go, servicelevel package",
+    ),
+    claim(
+        "service levels",
+        "valid events, and either good or bad ones; windows of 1, 7 or 28 days",
+        Documented,
+        SLO,
+    ),
+    claim("service levels", "one objective an indicator", Documented, SLO),
+    claim("service levels", "the entity has to exist; texts of errors", Assumed, NONE),
+    claim("service levels", "equal names are allowed", Assumed, NONE),
+    claim("service levels", "an indicator is an entity EXT SERVICE_LEVEL, at once", Assumed, NONE),
+    claim(
+        "incidents",
+        "a term opens when all windows of its duration are beyond it, or one with AT_LEAST_ONCE",
+        Documented,
+        CONDITIONS,
+    ),
+    claim(
+        "incidents",
+        "it closes after as long a time of good values, and its closing is dated back to their begin",
+        Documented,
+        CLOSED,
+    ),
+    claim("incidents", "a window without a value starts the count anew", Documented, CONDITIONS),
+    claim("incidents", "gaps are filled until the signal is lost", Documented, CONDITIONS),
+    claim("incidents", "a lost signal opens an incident, closes others, or both", Documented, LOST),
+    claim("incidents", "data that come again close the incident of a loss", Documented, LOST),
+    claim("incidents", "what is open at the time limit ends and may open anew", Documented, CLOSED),
+    claim(
+        "incidents",
+        "edits of query, window, fill or threshold end what is open, edits of words do not",
+        Documented,
+        CONDITIONS,
+    ),
+    claim("incidents", "attributes of NrAiIncident, causes of closing", Documented, INCIDENT),
+    claim("incidents", "event is open or close, in lower case", Assumed, "documented: Open, Close"),
+    claim("incidents", "titles; incidentId is a UUID of the incident's number", Assumed, NONE),
+    claim("incidents", "a warning and a critical incident are two", Assumed, NONE),
+    claim(
+        "incidents",
+        "every method judges a window its delay, or timer, after its end",
+        Assumed,
+        "documented: EVENT_FLOW waits for newer data, EVENT_TIMER for the last event",
+    ),
+    claim(
+        "incidents",
+        "a condition's first window is the first that begins after it was made",
+        Assumed,
+        NONE,
+    ),
+    claim(
+        "incidents",
+        "the entity is the one of the facet, or filter, entity.guid or entityGuid",
+        Assumed,
+        "documented for entity.guid",
+    ),
+    claim("incidents", "5,000 signals a condition; one is forgotten once lost", Assumed, NONE),
+    claim("incidents", "baselines open nothing but losses", Assumed, "their model is not public"),
+    claim("incidents", "windows older than a day are passed over", Assumed, GUARD),
 ];

@@ -6,9 +6,9 @@
 //! - Whatever the request, its work is bounded before it begins: bytes, depth, fields.
 //! - Answering never waits; the state is locked briefly, field by field.
 //!
-//! Not modelled: alerts other than policies and NRQL conditions, service levels, change tracking,
-//! errors inbox, and the fields of agents' entities that no data here feed: those are in the schema
-//! and null.
+//! Not modelled: alerts other than policies and NRQL conditions, issues, change tracking, errors
+//! inbox, and the fields of agents' entities that no data here feed: those are in the schema and
+//! null.
 
 pub(super) mod claims;
 mod cost;
@@ -33,6 +33,8 @@ use std::collections::BTreeMap;
 use super::alerts::Alerts;
 use super::dashboards::Dashboards;
 use super::query::QueryCounts;
+use super::service_levels::ServiceLevels;
+use crate::domain::units::UnixMillis;
 use crate::sim::seed::Seed;
 
 /// What NerdGraph remembers between requests.
@@ -43,7 +45,8 @@ pub(super) struct GraphState {
     asked: progress::AskedQueries,
     /// Requests of each user that are not answered yet.
     in_flight: BTreeMap<u32, u32>,
-    alerts: Alerts,
+    pub(super) alerts: Alerts,
+    pub(super) service_levels: ServiceLevels,
     dashboards: Dashboards,
     overrides: golden::Overrides,
 }
@@ -55,8 +58,14 @@ impl GraphState {
             asked: progress::AskedQueries::new(seed),
             in_flight: BTreeMap::new(),
             alerts: Alerts::default(),
+            service_levels: ServiceLevels::default(),
             dashboards: Dashboards::default(),
             overrides: golden::Overrides::default(),
         }
+    }
+
+    /// When the next window of an alert condition is to be judged.
+    pub(super) fn next_judgement(&self) -> Option<UnixMillis> {
+        self.alerts.next_due()
     }
 }

@@ -39,6 +39,7 @@ const TEXTS: &[&str] = &[
     include_str!("schema/dashboard.graphql"),
     include_str!("schema/integration.graphql"),
     include_str!("schema/alerts.graphql"),
+    include_str!("schema/service_level.graphql"),
 ];
 
 /// Why the schema's text is no schema.

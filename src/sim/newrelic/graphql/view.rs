@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use indexmap::IndexMap;
 
-use crate::sim::newrelic::entities::{Glance, StoredEntity};
+use crate::sim::newrelic::entities::{AlertSeverity, Glance, StoredEntity};
 use crate::sim::newrelic::search::Subject;
 
 /// Which of the two forms of an entity.
@@ -55,11 +55,6 @@ fn integration(domain: &str, entity_type: &str) -> Option<&'static str> {
     })
 }
 
-/// `NOT_CONFIGURED` for whatever alerts could watch: conditions are not modelled.
-pub(super) fn alert_severity(alertable: bool) -> Option<&'static str> {
-    alertable.then_some("NOT_CONFIGURED")
-}
-
 /// An entity with the fields that all types share; `keys` restricts the tags that are shown.
 pub(super) fn entity(entity: &StoredEntity, form: Form, keys: Option<&[String]>) -> Value {
     let shown = |key: &str| keys.is_none_or(|keys| keys.iter().any(|known| known == key));
@@ -81,7 +76,8 @@ pub(super) fn entity(entity: &StoredEntity, form: Form, keys: Option<&[String]>)
     put("type", entity.entity_type.as_str().into());
     put("entityType", entity.kind().into());
     put("reporting", entity.reporting.into());
-    put("alertSeverity", alert_severity(entity.alertable).map_or(Value::Null, Value::from));
+    let severity = entity.alert_severity.map(AlertSeverity::as_str);
+    put("alertSeverity", severity.map_or(Value::Null, Value::from));
     put("firstIndexedAt", entity.visible_at.0.into());
     put("indexedAt", entity.last_seen.0.max(entity.visible_at.0).into());
     put("lastReportingChangeAt", entity.reporting_changed_at.0.into());
@@ -134,7 +130,7 @@ impl Subject for Glance<'_> {
     }
 
     fn alert_severity(&self) -> Option<&str> {
-        alert_severity(self.is_alertable())
+        self.alert_severity().map(AlertSeverity::as_str)
     }
 
     fn is_alertable(&self) -> bool {

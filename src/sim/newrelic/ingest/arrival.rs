@@ -30,11 +30,11 @@ pub(super) fn draw(rng: &mut ChaCha8Rng, range: DelayRange) -> Duration {
 }
 
 impl State {
-    /// Parses what is due up to the present.
-    pub(in crate::sim::newrelic) fn parse_due(&mut self) {
+    /// Parses what is due up to `until`, which is the present or before.
+    pub(in crate::sim::newrelic) fn parse_due(&mut self, until: UnixMillis) {
         while let Some(entry) = self.ingest.queue.first_entry() {
             let at = entry.key().0;
-            if at > self.now {
+            if at > until {
                 break;
             }
             let pending = entry.remove();

@@ -8,10 +8,7 @@ use crate::definitions::Scalar;
 use crate::domain::account::AccountId;
 use crate::domain::units::UnixMillis;
 use crate::sim::newrelic::fault::Target;
-use crate::sim::newrelic::state::{ERROR_EVENT, State};
-
-/// Request number of rows that no request caused.
-const NO_REQUEST: u32 = u32::MAX;
+use crate::sim::newrelic::state::{ERROR_EVENT, NO_REQUEST, State};
 
 /// A limit that an account has reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

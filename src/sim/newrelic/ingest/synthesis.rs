@@ -93,7 +93,7 @@ impl State {
     }
 
     /// Stores one row: its own time, then the present.
-    pub(super) fn put(
+    pub(in crate::sim::newrelic) fn put(
         &mut self,
         account: AccountId,
         event_type: &str,

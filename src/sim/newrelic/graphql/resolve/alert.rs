@@ -72,10 +72,18 @@ fn change(
     let mut state = call.session.newrelic.state();
     state.advance(call.session.now);
     let done = edit(&mut state.graph.alerts, account);
+    state.settle_alerts();
     done.map(Answer::json).map_err(|refusal| failure(&refusal))
 }
 
+/// Refuses a condition that would read the events of an account that the key does not open.
+fn may_read(call: &Call<'_>, condition: &Map<String, Json>) -> Result<(), Failure> {
+    let data = condition.get("nrql").and_then(|nrql| nrql.get("dataAccountId"));
+    data.and_then(Json::as_i64).map_or(Ok(()), |id| actor::allowed(call, id).map(|_| ()))
+}
+
 fn create(call: &Call<'_>, kind: Kind) -> Result<Answer, Failure> {
+    may_read(call, &object(call, "condition"))?;
     let policy = call.text("policyId").unwrap_or_default();
     change(call, |alerts, account| {
         alerts.create_condition(account, policy, kind, &object(call, "condition"))
@@ -83,6 +91,7 @@ fn create(call: &Call<'_>, kind: Kind) -> Result<Answer, Failure> {
 }
 
 fn update(call: &Call<'_>, kind: Kind) -> Result<Answer, Failure> {
+    may_read(call, &object(call, "condition"))?;
     change(call, |alerts, account| {
         alerts.update_condition(account, id(call), kind, &object(call, "condition"))
     })

@@ -167,7 +167,7 @@ fn delete_entities(call: &Call<'_>) -> Result<Answer, Failure> {
                 Ok(()) => deleted.push(Value::from(guid)),
                 Err(refusal) => refuse("FORBIDDEN", &refusal.description),
             }
-        } else if entity.reporting && entity.alertable && !force {
+        } else if entity.reporting && entity.is_alertable() && !force {
             refuse("FORBIDDEN", "The entity is reporting: data would make it anew");
         } else if state.entities.delete(guid, now) {
             deleted.push(Value::from(guid));

@@ -6,7 +6,6 @@ use async_graphql::{Name, Value, value};
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
-use super::super::view;
 use super::search::{Found, glances};
 use super::{Answer, Call, Failure};
 use crate::nrql::hashing::FixedState;
@@ -81,7 +80,7 @@ impl Facet {
         match name {
             "ACCOUNT_ID" => vec![FacetValue::Number(entity.account().get())],
             "ALERT_SEVERITY" => {
-                view::alert_severity(entity.is_alertable()).map(text).into_iter().collect()
+                entity.alert_severity().map(|found| text(found.as_str())).into_iter().collect()
             }
             "DOMAIN" => vec![text(domain)],
             "DOMAIN_TYPE" => vec![FacetValue::Text(format!("{domain}-{entity_type}"))],

@@ -13,6 +13,7 @@ mod facets;
 mod golden;
 mod nrql;
 mod search;
+mod service_level;
 
 use std::any::Any;
 
@@ -92,6 +93,8 @@ pub(super) fn find(object: &str, implements: &[&str], field: &str) -> Option<Res
         .or_else(|| golden::find_root(object, field))
         .or_else(|| dashboard::find(object, field))
         .or_else(|| alert::find(object, field))
+        .or_else(|| service_level::find_root(object, field))
+        .or_else(|| is("Entity").then(|| service_level::find(field)).flatten())
         .or_else(|| {
             (is("Entity") || is("EntityOutline"))
                 .then(|| entity::find(field).or_else(|| golden::find(field)))

@@ -135,7 +135,8 @@ impl Key {
         match self {
             Self::Tag(key) => left.first_tag(key).cmp(&right.first_tag(key)),
             Self::Criterion(name) => match name.as_str() {
-                "ALERT_SEVERITY" => right.is_alertable().cmp(&left.is_alertable()),
+                // What is worse comes first.
+                "ALERT_SEVERITY" => right.alert_severity().cmp(&left.alert_severity()),
                 "DOMAIN" => left.domain().cmp(right.domain()),
                 "TYPE" => left.entity_type().cmp(right.entity_type()),
                 // What reports comes first.

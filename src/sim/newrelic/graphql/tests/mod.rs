@@ -5,6 +5,7 @@ mod dashboards;
 mod edits;
 mod entities;
 mod errors;
+mod incidents;
 mod introspection;
 mod nrql;
 mod route;
@@ -30,7 +31,7 @@ use crate::sim::seed::Seed;
 pub(super) const KEY: &str = "NRAK-ABCDEFGHIJKLMNOPQRSTUVWXYZ0";
 /// Opens account 3.
 pub(super) const OTHER_KEY: &str = "NRAK-0ZYXWVUTSRQPONMLKJIHGFEDCBA";
-const INGEST_KEY: &str = "0123456789abcdef0123456789abcdef0123NRAL";
+pub(super) const INGEST_KEY: &str = "0123456789abcdef0123456789abcdef0123NRAL";
 
 pub(super) fn account(number: u64) -> AccountId {
     AccountId::try_from(number).expect("valid")

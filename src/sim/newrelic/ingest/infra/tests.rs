@@ -167,9 +167,9 @@ fn integrations_make_the_entities_of_public_definitions() {
         let now = EPOCH.plus_millis(20_000);
         let entity = service.newrelic.entity(&guid(id), now).expect("an entity");
         assert_eq!((entity.entity_type.as_str(), entity.domain.as_str()), (kind, "INFRA"));
+        assert!(entity.is_alertable() && entity.reporting);
         assert_eq!(Some(entity.name), text("entityKey"));
         assert_eq!(entity.tags["clusterName"], ["coreint-canary-aws-arm"]);
-        assert!(entity.alertable && entity.reporting);
     };
     check("KafkaBrokerSample", "KAFKABROKER", "-2193231843140704166");
     check("KafkaTopicSample", "KAFKATOPIC", "-7531641730395459137");

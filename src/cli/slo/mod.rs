@@ -3,6 +3,8 @@
 //! Invariant: a budget counts what its service level would count in New Relic, by the same
 //! conditions on the same events.
 
+mod apply;
+
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -38,6 +40,8 @@ enum SloVerb {
     List(ListArgs),
     /// Prints the service levels of clusters for NerdGraph or Terraform.
     Render(RenderArgs),
+    /// Makes the service levels of an account's clusters what the settings say.
+    Apply(apply::ApplyArgs),
     /// Counts how much of each error budget is left.
     Budget(BudgetArgs),
 }
@@ -115,6 +119,7 @@ impl SloArgs {
         match self.verb {
             SloVerb::List(args) => args.list(),
             SloVerb::Render(args) => args.render().unwrap_or_else(|exit| exit),
+            SloVerb::Apply(args) => args.run(),
             SloVerb::Budget(args) => args.budget().unwrap_or_else(|exit| exit),
         }
     }
