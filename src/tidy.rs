@@ -49,7 +49,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "stream",
         ],
     ),
-    ("newrelic", &["domain", "ports", "resilience"]),
+    ("newrelic", &["domain", "dashboards", "ports", "resilience"]),
     ("stream", &["sometimes", "domain", "ports", "rt", "resilience", "newrelic"]),
     ("collect", &["sometimes", "domain", "kafka_wire", "ports", "rt", "resilience"]),
     (

@@ -25,6 +25,7 @@ pub fn trials() -> Vec<Trial> {
     let trial = |case: &'static Case| Trial::test(format!("cli/{}", case.0), move || check(case));
     let mut trials: Vec<Trial> = CASES.iter().map(trial).collect();
     trials.push(Trial::test("cli/dashboards_life", life));
+    trials.push(Trial::test("cli/dashboards_template", template));
     trials.push(Trial::test("cli/dashboards_refusals", refusals));
     trials.push(Trial::test("cli/dashboards_lost_answers", lost_answers));
     trials
@@ -121,6 +122,80 @@ fn life() -> Result<(), Failed> {
     go(1, &["export", "Lag"], &["no dashboard called `Lag`"]).map(drop)
 }
 
+/// A template in one step: its queries read the account, its links lead to its own pages, and
+/// nothing is left to do afterwards.
+fn template() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let served = Served::start(&[])?;
+    let go = |code: i32, arguments: &[&str], texts: &[&str]| -> Result<Output, Failed> {
+        let output = run(&served, arguments)?;
+        expect(&output, code, texts).map(|()| output)
+    };
+    let set = ["--set", "name=Orders", "--set", "cluster=orders"];
+    let with =
+        |verb: &'static str, more: &[&'static str]| [&[verb, "standard"], &set[..], more].concat();
+    go(
+        0,
+        &with("apply", &["--dry-run"]),
+        &["dashboard \"Orders\" in account 1: 4 pages", "would be"],
+    )?;
+    go(1, &with("diff", &[]), &["the account has none"])?;
+    go(0, &with("apply", &["--yes"]), &["was created"])?;
+    go(0, &with("diff", &[]), &["is what the template says"])?;
+    go(0, &with("apply", &[]), &["nothing was changed"])?;
+    // Another name is another dashboard, and other settings are a difference.
+    go(1, &["diff", "standard"], &["\"Message Queues\": the account has none"])?;
+    let other = ["diff", "standard", "--set", "name=Orders", "--set", "cluster=payments"];
+    go(1, &other, &["- SELECT", "clusterName = 'orders'", "clusterName = 'payments'"])?;
+
+    let out = folder.path().join("orders.json");
+    let exported = out.to_string_lossy().into_owned();
+    go(0, &["export", "Orders", "--ids", "--out", &exported], &[])?;
+    let stored: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&out)?)?;
+    let guid_of = |name: &str| {
+        let pages = stored["pages"].as_array().into_iter().flatten();
+        pages.filter(|page| page["name"] == name).map(|page| page["guid"].clone()).next()
+    };
+    let widgets = stored["pages"][0]["widgets"].as_array().into_iter().flatten();
+    let linked: Vec<_> = widgets
+        .map(|widget| widget["linkedEntityGuids"][0].clone())
+        .filter(|l| !l.is_null())
+        .collect();
+    let pages =
+        ["Infrastructure & Cost", "Topics & Partitions", "Consumer Groups", "Topics & Partitions"];
+    let expected: Vec<_> = pages.iter().filter_map(|name| guid_of(name)).collect();
+    if linked != expected || linked.len() != pages.len() {
+        return Err(format!("links lead to {linked:?}, not {expected:?}").into());
+    }
+    // A file without ids holds names, so that it makes a whole dashboard elsewhere too.
+    go(0, &["export", "Orders", "--out", &exported], &[])?;
+    contains(&std::fs::read_to_string(&out)?, &["\"page:Consumer Groups\""])?;
+    go(0, &["diff", &exported], &["is what the file says"])?;
+    go(0, &["delete", "Orders", "--confirm", "Orders"], &["was deleted"])?;
+    go(0, &["apply", &exported, "--yes"], &["was created"])?;
+    go(0, &with("diff", &[]), &["is what the template says"])?;
+
+    // A page that comes later is linked to as well.
+    let text = std::fs::read_to_string(&out)?;
+    let mut later: serde_json::Value = serde_json::from_str(&text)?;
+    let mut page = later["pages"][3].clone();
+    page["name"] = "More topics".into();
+    later["pages"].as_array_mut().ok_or("no pages")?.push(page);
+    let linking = text.matches("page:Topics & Partitions").count();
+    let later = later.to_string().replace("page:Topics & Partitions", "page:More topics");
+    std::fs::write(&out, later)?;
+    go(0, &["apply", &exported, "--dry-run"], &["+ page \"More topics\"", "+ page:More topics"])?;
+    go(0, &["apply", &exported, "--yes"], &["was changed"])?;
+    go(0, &["diff", &exported], &["is what the file says"])?;
+    if linking == 0 {
+        return Err("no link was looked at".into());
+    }
+
+    go(2, &["apply", FILE, "--set", "cluster=x", "--yes"], &["--set is for templates"])?;
+    go(3, &["apply", "standart", "--yes"], &["did you mean the template `standard`?"])?;
+    go(2, &["apply", "standard", "--set", "clutser=x"], &["did you mean `cluster`?"]).map(drop)
+}
+
 /// Keys, accounts, inputs and names that New Relic or we refuse; no key is ever printed.
 fn refusals() -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
@@ -180,6 +255,14 @@ fn lost_answers() -> Result<(), Failed> {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         found_out += usize::from(said.contains("New Relic's answer was lost"));
     }
+    // Pages that link to each other take two changes, and either answer may be lost.
+    for name in ["E", "F", "G", "H"] {
+        let set = format!("name={name}");
+        let output = run(&served, &["apply", "standard", "--set", &set, "--yes"])?;
+        expect(&output, 0, &["was created"])?;
+        let output = run(&served, &["apply", "standard", "--set", &set])?;
+        expect(&output, 0, &["nothing was changed"])?;
+    }
     let listed = json(&run(&served, &["list", "--deployed", "--format", "json"])?)?;
     let names: Vec<&str> = listed["dashboards"]
         .as_array()
@@ -187,7 +270,7 @@ fn lost_answers() -> Result<(), Failed> {
         .flatten()
         .filter_map(|dashboard| dashboard["name"].as_str())
         .collect();
-    if names != ["A", "B", "C", "D"] {
+    if names != ["A", "B", "C", "D", "E", "F", "G", "H"] {
         return Err(format!("{names:?}").into());
     }
     if found_out == 0 {

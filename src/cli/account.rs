@@ -115,6 +115,14 @@ impl AccountArgs {
         self.account.named().map_err(usage)
     }
 
+    /// The account's number.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`], after a complaint.
+    pub fn id(&self) -> Result<AccountId, Exit> {
+        self.account.id()
+    }
+
     /// A client with the user key of the environment.
     ///
     /// # Errors
@@ -230,6 +238,14 @@ pub fn complain_of_change(error: &ChangeError) -> Exit {
         ChangeError::Refused { kind, .. } => {
             complain(&error.to_string());
             if *kind == Refusal::InvalidInput { Exit::InvalidFile } else { Exit::Failed }
+        }
+        ChangeError::ChangedMeanwhile => {
+            complain(&format!("{error}\nhelp: run again"));
+            Exit::Failed
+        }
+        ChangeError::Unlinked { .. } => {
+            complain(&format!("{error}\nhelp: run again; what is there is found, and linked"));
+            Exit::Unreachable
         }
         ChangeError::Unknown { .. } => {
             complain(&format!("{error}\nhelp: look at the account before you try again"));

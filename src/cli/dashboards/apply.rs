@@ -1,35 +1,35 @@
-//! `shakedown dashboards apply`: an account's dashboard becomes what a file says.
+//! `shakedown dashboards apply`: an account's dashboard becomes what a file or a template says.
 //!
 //! Invariants:
 //! - What is replaced is what was shown: when somebody changes the dashboard in between, nothing
 //!   is done.
 //! - Pages and widgets keep their GUIDs and ids as far as the file has them under their ids, names
 //!   or titles.
-
-use std::path::PathBuf;
+//! - Links between pages lead to the pages as they are stored, also to those that are new.
 
 use serde_json::json;
 
-use super::choice::{by_guid, by_name, document, link};
+use super::choice::{WantedArgs, by_guid, by_name, link};
 use crate::cli::account::{Account, AccountArgs, agree, block_on, complain_of_change};
 use crate::cli::{Exit, ReportFormat, complain, print, print_json};
 use crate::domain::words::counted;
 use crate::newrelic::nerdgraph::dashboards::{DashboardDocument, Difference, StoredDashboard};
 
-/// Makes an account's dashboard what a file says, after showing what would change.
+/// Makes an account's dashboard what a file or a template says, after showing what would change.
 ///
-/// The dashboard is the one of the file's name, or the one that --guid names; without either a new
-/// one is made. The user key comes from NEW_RELIC_API_KEY.
+/// The dashboard is the one of that name, or the one that --guid names; without either a new one is
+/// made. The user key comes from NEW_RELIC_API_KEY.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Exit codes: 0 done, or nothing to do; 1 not agreed to, or refused; 2 usage; \
     3 the file is not valid;\n4 New Relic cannot be reached, or does not take the key.\n\
-    Example: shakedown dashboards apply kafka.json --dry-run"
+    Examples:\n  shakedown dashboards apply standard --dry-run\n  \
+    shakedown dashboards apply consumer-groups --set cluster=orders --set name=\"Orders: groups\"\n  \
+    shakedown dashboards apply kafka.json --yes"
 )]
 pub struct ApplyArgs {
-    /// A dashboard as JSON; `-` is standard input.
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    #[command(flatten)]
+    wanted: WantedArgs,
     /// The dashboard to replace, whatever it is called.
     #[arg(long, value_name = "GUID")]
     guid: Option<String>,
@@ -69,7 +69,7 @@ impl Action {
 
     const fn sentence(self) -> &'static str {
         match self {
-            Self::Unchanged => "is what the file says; nothing was changed",
+            Self::Unchanged => "is as wanted; nothing was changed",
             Self::WouldCreate => "would be created",
             Self::WouldUpdate => "would be changed",
             Self::Created => "was created",
@@ -85,7 +85,7 @@ impl ApplyArgs {
     }
 
     async fn apply(self) -> Result<Exit, Exit> {
-        let wanted = document(&self.file)?;
+        let wanted = self.wanted.document(&self.account)?;
         let account = self.account.connect()?;
         let stored = match &self.guid {
             Some(guid) => Some(by_guid(&account, guid).await?),
@@ -119,6 +119,7 @@ impl ApplyArgs {
         wanted: &DashboardDocument,
     ) -> Result<Exit, Exit> {
         let guid = stored.guid.as_str();
+        let wanted = &wanted.linked_within(&stored.document);
         let difference = Difference::between(&stored.document, wanted);
         let report = |action, plan: &str| {
             Ok(self.report(action, Some(guid), &wanted.name, Some(&difference), plan))

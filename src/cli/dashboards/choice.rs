@@ -1,11 +1,14 @@
-//! Which dashboard is meant: by GUID or by name; what a file wants of it.
+//! Which dashboard is meant: by GUID or by name; what a file or a template wants of it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 
-use crate::cli::account::{Account, complain_of};
+use super::SettingsArgs;
+use crate::cli::account::{Account, AccountArgs, complain_of};
 use crate::cli::{Exit, complain, input};
+use crate::dashboards::catalogue::{template, templates};
+use crate::dashboards::{Links, write};
 use crate::newrelic::nerdgraph::dashboards::{DashboardDocument, StoredDashboard};
 
 /// The page that shows a dashboard, in whatever region.
@@ -20,24 +23,72 @@ fn is_guid(text: &str) -> bool {
     plain.is_some_and(|plain| plain.contains("|VIZ|DASHBOARD|"))
 }
 
+/// What an account's dashboard is to be.
+#[derive(Debug, Clone, clap::Args)]
+pub struct WantedArgs {
+    /// A dashboard as JSON, `-` for standard input; or a template that `shakedown dashboards list`
+    /// names, whose queries then read the account.
+    #[arg(value_name = "FILE|TEMPLATE")]
+    target: PathBuf,
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+impl WantedArgs {
+    /// The dashboard. A file of a template's name is taken for a file.
+    ///
+    /// # Errors
+    /// The exit code, after a complaint.
+    pub fn document(&self, account: &AccountArgs) -> Result<DashboardDocument, Exit> {
+        if self.is_template() {
+            let name = self.target.to_string_lossy();
+            let (_, dashboard) = self.settings.dashboard_in(&name, account.id()?)?;
+            let text = write(&dashboard, Links::Named).to_string();
+            return parsed(&name, &text);
+        }
+        if self.settings.any() {
+            complain("--set is for templates\nhelp: render the file with --set, or edit it");
+            return Err(Exit::Usage);
+        }
+        document(&self.target)
+    }
+
+    /// What the dashboard is compared with, in a sentence.
+    pub fn source(&self) -> &'static str {
+        if self.is_template() { "the template" } else { "the file" }
+    }
+
+    fn is_template(&self) -> bool {
+        template(&self.target.to_string_lossy()).is_some() && !self.target.exists()
+    }
+}
+
 /// The document in the file at `path`.
-///
-/// # Errors
-/// The exit code, after a complaint.
-pub fn document(path: &Path) -> Result<DashboardDocument, Exit> {
-    let told = |problem: String| {
-        complain(&problem);
+fn document(path: &Path) -> Result<DashboardDocument, Exit> {
+    let (name, text) = input::text_or_stdin(path).map_err(|error| {
+        let mut help = String::new();
+        let written = path.to_string_lossy();
+        let all = templates();
+        let near = crate::config::toml_file::nearest(&written, all.iter().map(|known| known.name));
+        if let Some(near) = near {
+            help = format!("\nhelp: did you mean the template `{near}`?");
+        }
+        complain(&format!("{error}{help}"));
         Exit::InvalidFile
-    };
-    let (name, text) = input::text_or_stdin(path).map_err(|error| told(error.to_string()))?;
-    DashboardDocument::parse(&text).map_err(|error| {
+    })?;
+    parsed(&name, &text)
+}
+
+fn parsed(name: &str, text: &str) -> Result<DashboardDocument, Exit> {
+    DashboardDocument::parse(text).map_err(|error| {
         let problems = error.to_string();
         let lines: Vec<String> = problems.lines().map(|line| format!("{name}: {line}")).collect();
-        told(format!(
+        complain(&format!(
             "{}\nhelp: a dashboard is an object with `name` and `pages`, as `shakedown dashboards \
              export` writes it",
             lines.join("\n")
-        ))
+        ));
+        Exit::InvalidFile
     })
 }
 

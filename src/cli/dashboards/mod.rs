@@ -12,6 +12,7 @@ use clap::{Args, Subcommand};
 use super::{Exit, ReportFormat, complain, output, print, print_json};
 use crate::dashboards::catalogue::{PARAMETERS, Parameters, Template, template, templates};
 use crate::dashboards::{Content, Dashboard, Links, preview, write};
+use crate::domain::account::AccountId;
 
 mod apply;
 mod choice;
@@ -40,9 +41,10 @@ enum DashboardsVerb {
     /// Checks dashboards: structure, places, queries, thresholds, variables, links; with --simulate
     /// also that every widget shows something.
     Validate(validate::ValidateArgs),
-    /// Makes an account's dashboard what a file says, after showing what would change.
+    /// Makes an account's dashboard what a file or a template says, after showing what would
+    /// change.
     Apply(apply::ApplyArgs),
-    /// Shows how a dashboard of the account differs from a file.
+    /// Shows how a dashboard of the account differs from a file or a template.
     Diff(diff::DiffArgs),
     /// Deletes a dashboard.
     Delete(delete::DeleteArgs),
@@ -107,11 +109,30 @@ impl SettingsArgs {
         Ok(parameters)
     }
 
+    /// Whether anything is set.
+    fn any(&self) -> bool {
+        !self.set.is_empty()
+    }
+
     /// The dashboard of the template called `name`.
     ///
     /// # Errors
     /// The exit code, after a complaint.
     fn dashboard(&self, name: &str) -> Result<(Template, Dashboard), Exit> {
+        self.build(name, self.parameters()?)
+    }
+
+    /// As [`Self::dashboard`]; its queries read `account` unless another one is set.
+    ///
+    /// # Errors
+    /// The exit code, after a complaint.
+    fn dashboard_in(&self, name: &str, account: AccountId) -> Result<(Template, Dashboard), Exit> {
+        let mut parameters = self.parameters()?;
+        parameters.read_from(account);
+        self.build(name, parameters)
+    }
+
+    fn build(&self, name: &str, parameters: Parameters) -> Result<(Template, Dashboard), Exit> {
         let Some(found) = template(name) else {
             let all = templates();
             let near = crate::config::toml_file::nearest(name, all.iter().map(|t| t.name));
@@ -122,7 +143,7 @@ impl SettingsArgs {
             complain(&format!("there is no template `{name}`\nhelp: {help}"));
             return Err(Exit::Usage);
         };
-        let dashboard = found.build(&self.parameters()?).map_err(|error| {
+        let dashboard = found.build(&parameters).map_err(|error| {
             complain(&format!("{name}: {error}"));
             Exit::Usage
         })?;

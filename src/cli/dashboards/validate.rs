@@ -1,7 +1,8 @@
 //! `shakedown dashboards validate`.
 //!
 //! Invariants: all problems of all dashboards are told at once; a validation that looked at no
-//! widget has failed.
+//! widget has failed; a widget that waits for data of a source that did not run is named as
+//! waiting, and counts neither as shown nor as empty.
 
 use std::path::Path;
 
@@ -15,13 +16,14 @@ use crate::dashboards::catalogue::{Awaited, template, templates};
 use crate::dashboards::check::{Problem, check};
 use crate::dashboards::trial::{Fault, Trial, try_out};
 use crate::dashboards::{Dashboard, Reading, read};
+use crate::domain::words::counted;
 use crate::nrql::lint::Severity;
 
 /// Arguments of `shakedown dashboards validate`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes: 0 all is well, 1 a widget shows nothing, 2 usage, 3 a dashboard \
-    is not valid.\nExample: shakedown dashboards validate --all --simulate"
+    after_help = "Exit codes: 0 all is well, 1 a widget shows nothing (with --strict also: waits), \
+    2 usage,\n3 a dashboard is not valid.\nExample: shakedown dashboards validate --all --simulate"
 )]
 pub struct ValidateArgs {
     /// Files (JSON as New Relic exports it, `-` for standard input) or names of templates.
@@ -37,9 +39,47 @@ pub struct ValidateArgs {
     simulate: bool,
     #[command(flatten)]
     trial: TrialArgs,
+    /// Fails also for widgets that wait for a source which the run does not have.
+    #[arg(long, requires = "simulate")]
+    strict: bool,
     /// How the result is printed.
     #[arg(long, value_enum, default_value_t)]
     format: ReportFormat,
+}
+
+/// What became of the widgets that were tried.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Tally {
+    /// Widgets with queries.
+    widgets: usize,
+    /// Show something, 0 included.
+    shown: usize,
+    /// Show nothing.
+    empty: usize,
+    /// Wait for a source that the run does not have.
+    waiting: usize,
+}
+
+impl Tally {
+    fn of(targets: &[Target]) -> Self {
+        targets.iter().map(Target::tally).fold(Self::default(), |sum, one| Self {
+            widgets: sum.widgets + one.widgets,
+            shown: sum.shown + one.shown,
+            empty: sum.empty + one.empty,
+            waiting: sum.waiting + one.waiting,
+        })
+    }
+}
+
+impl Tally {
+    fn json(self) -> Json {
+        json!({
+            "widgets": self.widgets,
+            "shown": self.shown,
+            "empty": self.empty,
+            "waiting": self.waiting,
+        })
+    }
 }
 
 /// One dashboard to look at.
@@ -81,7 +121,7 @@ impl ValidateArgs {
             ReportFormat::Text => print(&text(&targets, ran.as_ref())),
             ReportFormat::Json => print_json(&report(&targets, ran.as_ref())),
         };
-        exit.or(verdict(&targets)).or(printed)
+        exit.or(verdict(&targets, self.strict)).or(printed)
     }
 
     fn target(&self, name: &str) -> Result<Target, Exit> {
@@ -149,6 +189,23 @@ impl Target {
         faults.filter(|fault| !self.is_awaited(fault))
     }
 
+    /// Widgets that show nothing because a source does not run, each once.
+    fn waiting(&self) -> Vec<&Fault> {
+        let faults = self.trial.iter().flat_map(|trial| &trial.faults);
+        once(faults.filter(|fault| self.is_awaited(fault)))
+    }
+
+    fn tally(&self) -> Tally {
+        let widgets = self.trial.as_ref().map_or(0, |trial| trial.widgets);
+        // Variables are no widgets.
+        let empty = once(self.faults().filter(|fault| fault.page.is_some()));
+        let failed = |fault: &&Fault| empty.iter().any(|other| is_same_widget(fault, other));
+        let waiting = self.waiting();
+        let waiting = waiting.iter().filter(|fault| fault.page.is_some() && !failed(fault)).count();
+        let empty = empty.len();
+        Tally { widgets, shown: widgets - empty - waiting, empty, waiting }
+    }
+
     fn widgets(&self) -> usize {
         self.dashboard.pages.iter().map(|page| page.widgets.len()).sum()
     }
@@ -158,10 +215,27 @@ impl Target {
     }
 }
 
-fn verdict(targets: &[Target]) -> Exit {
+fn is_same_widget(one: &Fault, other: &Fault) -> bool {
+    one.page == other.page && one.widget == other.widget
+}
+
+/// The first fault of each widget.
+fn once<'a>(faults: impl Iterator<Item = &'a Fault>) -> Vec<&'a Fault> {
+    let mut found: Vec<&Fault> = Vec::new();
+    for fault in faults {
+        if !found.iter().any(|known| is_same_widget(known, fault)) {
+            found.push(fault);
+        }
+    }
+    found
+}
+
+fn verdict(targets: &[Target], strict: bool) -> Exit {
     if targets.iter().any(Target::is_invalid) {
         Exit::InvalidFile
     } else if targets.iter().any(|target| target.faults().next().is_some()) {
+        Exit::Failed
+    } else if strict && Tally::of(targets).waiting > 0 {
         Exit::Failed
     } else if targets.iter().map(Target::widgets).sum::<usize>() == 0 {
         complain("no widget was looked at");
@@ -199,6 +273,11 @@ fn text(targets: &[Target], ran: Option<&Ran>) -> String {
             text.push_str(&format!("{at}: empty[{code}] {whose}{cause}\n"));
             text.push_str(&format!("  query: {}\n  help: {help}\n", fault.query));
         }
+        let waits = target.awaits.map(Awaited::sentence).unwrap_or_default();
+        for fault in target.waiting() {
+            let whose = whose(fault.page.as_deref(), Some(&fault.widget));
+            text.push_str(&format!("{}: waits: {whose}{waits}\n", target.name));
+        }
         for (page, widget) in target.trial.iter().flat_map(|trial| &trial.zeros) {
             let whose = whose(Some(page), Some(widget));
             text.push_str(&format!("{}: note: {whose}0, as the data are\n", target.name));
@@ -206,6 +285,13 @@ fn text(targets: &[Target], ran: Option<&Ran>) -> String {
         text.push_str(&summary(target));
     }
     if let Some(ran) = ran {
+        let Tally { widgets, shown, empty, waiting } = Tally::of(targets);
+        let dashboards = counted(targets.len(), "dashboard");
+        text.push_str(&format!(
+            "{dashboards}, {}: {shown} show data, {empty} show nothing, {waiting} wait for a \
+             source\n",
+            counted(widgets, "widget with queries"),
+        ));
         text.push_str(&format!("tried on {} (run {})\n", ran.scenario, ran.id));
     }
     text
@@ -219,11 +305,13 @@ fn summary(target: &Target) -> String {
     let mut parts = vec![format!("{pages} pages, {} widgets", target.widgets())];
     parts.push(format!("{errors} errors, {warnings} warnings"));
     if let Some(trial) = &target.trial {
-        let empty = target.faults().count();
-        let awaited = trial.faults.len() - empty;
-        parts.push(format!("{} queries tried, {empty} show nothing", trial.queries));
-        if let Some(sentence) = target.awaits.filter(|_| awaited > 0).map(Awaited::sentence) {
-            parts.push(format!("{awaited} widgets: {sentence}"));
+        let Tally { shown, empty, waiting, .. } = target.tally();
+        parts.push(format!("{} tried, {shown} show data", counted(trial.queries, "query")));
+        if empty > 0 {
+            parts.push(format!("{empty} show nothing"));
+        }
+        if let Some(sentence) = target.awaits.filter(|_| waiting > 0).map(Awaited::sentence) {
+            parts.push(format!("{waiting} wait: {sentence}"));
         }
     }
     format!("{}: {}\n", target.name, parts.join("; "))
@@ -271,6 +359,7 @@ fn report(targets: &[Target], ran: Option<&Ran>) -> Json {
                     "queries": trial.queries,
                     "faults": faults,
                     "zeros": zeros,
+                    "tally": target.tally().json(),
                 })
             });
             json!({
@@ -284,6 +373,7 @@ fn report(targets: &[Target], ran: Option<&Ran>) -> Json {
         .collect();
     json!({
         "dashboards": dashboards,
+        "tally": ran.map(|_| Tally::of(targets).json()),
         "run": ran.map(|ran| json!({"scenario": ran.scenario, "id": ran.id})),
     })
 }

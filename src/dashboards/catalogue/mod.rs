@@ -62,7 +62,8 @@ impl Template {
     /// [`DraftError`]: parameters that make no sense together, such as thresholds.
     pub fn build(&self, parameters: &Parameters) -> Result<Dashboard, DraftError> {
         let pages = (self.pages)(parameters);
-        assemble(self.title, self.summary, &pages, &parameters.settings())
+        let name = parameters.name().unwrap_or(self.title);
+        assemble(name, self.summary, &pages, &parameters.settings())
     }
 }
 

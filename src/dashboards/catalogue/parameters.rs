@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use crate::dashboards::NAME_CHARS_MAX;
 use crate::dashboards::draft::Settings;
 use crate::dashboards::layout::{Grid, Mode};
 use crate::dashboards::model::Account;
@@ -25,6 +26,7 @@ const fn parameter(name: &'static str, default: &'static str, meaning: &'static 
 
 /// All parameters; every template takes all of them.
 pub const PARAMETERS: &[Parameter] = &[
+    parameter("name", "", "the dashboard's name; without it the template's title"),
     parameter("account", "0", "account id of every query; 0 is filled in by whoever sends it"),
     parameter("cluster", "", "shows this cluster alone"),
     parameter("environment", "", "shows this environment alone"),
@@ -58,6 +60,7 @@ pub struct Prices {
 /// Values of all parameters.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parameters {
+    name: Option<String>,
     account: Account,
     cluster: Option<String>,
     environment: Option<String>,
@@ -96,6 +99,7 @@ const FILTERS: [(&str, &str); 3] =
 impl Default for Parameters {
     fn default() -> Self {
         Self {
+            name: None,
             account: Account::Placeholder,
             cluster: None,
             environment: None,
@@ -131,6 +135,10 @@ impl Parameters {
             number.filter(|n| n.is_finite() && *n >= 0.0).ok_or_else(|| wrong("write 0 or more"))
         };
         match name {
+            "name" if value.chars().count() > NAME_CHARS_MAX => {
+                return Err(wrong("write 255 characters at most"));
+            }
+            "name" => self.name = Some(value.to_owned()).filter(|text| !text.is_empty()),
             "account" if value == "0" => self.account = Account::Placeholder,
             "account" => {
                 let id = AccountId::from_str(value);
@@ -166,6 +174,18 @@ impl Parameters {
             _ => self.prices.out_gib = price()?,
         }
         Ok(())
+    }
+
+    /// Lets queries read `account`, unless another one was set.
+    pub fn read_from(&mut self, account: AccountId) {
+        if self.account == Account::Placeholder {
+            self.account = Account::Id(account);
+        }
+    }
+
+    /// The dashboard's name, if it is not the template's title.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 
     /// What is true of every widget. What is fixed needs no variable.

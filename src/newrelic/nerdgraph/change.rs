@@ -16,7 +16,7 @@ use crate::ports::{Clock, Ports};
 const SENDS_MAX: u32 = 3;
 /// Waits before each look at what became of a change: New Relic's search knows of a new dashboard
 /// some seconds after its making.
-const LOOKS: [Duration; 4] = [
+pub(super) const LOOKS: [Duration; 4] = [
     Duration::from_secs(1),
     Duration::from_secs(2),
     Duration::from_secs(4),
@@ -41,6 +41,17 @@ pub enum ChangeError {
     #[error("whether it was done is not known ({reason}), and New Relic does not show it")]
     Unknown {
         /// How the last try ended.
+        reason: String,
+    },
+    /// Somebody else's change would have been overwritten.
+    #[error("somebody changed it meanwhile")]
+    ChangedMeanwhile,
+    /// A dashboard is as wanted but for the links to its new pages.
+    #[error("{guid} is there, but links between its pages are not set: {reason}")]
+    Unlinked {
+        /// The dashboard.
+        guid: String,
+        /// Why.
         reason: String,
     },
 }

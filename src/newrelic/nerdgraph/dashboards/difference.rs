@@ -14,6 +14,9 @@ use serde_json::{Value, json};
 
 use super::document::{DashboardDocument, Layout, PageDocument, WidgetDocument};
 
+/// The field of a widget that says where a click leads.
+const LINKED: &str = "linkedEntityGuids";
+
 /// All that differs.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Difference {
@@ -105,7 +108,10 @@ fn partners<T>(stored: &[T], wanted: &[T], keys: &[fn(&T, &T) -> bool]) -> Vec<O
     found
 }
 
-fn page_partners(stored: &[PageDocument], wanted: &[PageDocument]) -> Vec<Option<usize>> {
+pub(super) fn page_partners(
+    stored: &[PageDocument],
+    wanted: &[PageDocument],
+) -> Vec<Option<usize>> {
     let same_guid = |a: &PageDocument, b: &PageDocument| b.guid.is_some() && a.guid == b.guid;
     partners(stored, wanted, &[same_guid, |a, b| a.name == b.name])
 }
@@ -178,6 +184,23 @@ impl Difference {
     /// Whether nothing differs.
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty() && self.pages.is_empty()
+    }
+
+    /// Whether nothing differs but where clicks on widgets lead.
+    pub fn is_of_links_alone(&self) -> bool {
+        let of_links = |widget: &WidgetChange| match widget {
+            WidgetChange::Changed { fields, .. } => {
+                fields.iter().all(|change| change.field.starts_with(LINKED))
+            }
+            WidgetChange::Added { .. } | WidgetChange::Removed { .. } => false,
+        };
+        let page = |page: &PageChange| match page {
+            PageChange::Changed { fields, widgets, .. } => {
+                fields.is_empty() && widgets.iter().all(of_links)
+            }
+            PageChange::Added { .. } | PageChange::Removed { .. } => false,
+        };
+        self.fields.is_empty() && self.pages.iter().all(page)
     }
 
     /// For people: one line per change, `+` for what comes, `-` for what goes, `~` for the rest.
@@ -260,7 +283,7 @@ fn widget_fields(stored: &WidgetDocument, wanted: &WidgetDocument) -> Vec<FieldC
     let raw = |widget: &WidgetDocument| Value::Object(widget.raw_configuration.clone());
     values("rawConfiguration", &raw(stored), &raw(wanted), &mut fields);
     let linked = |widget: &WidgetDocument| json!(widget.linked_entity_guids);
-    values("linkedEntityGuids", &linked(stored), &linked(wanted), &mut fields);
+    values(LINKED, &linked(stored), &linked(wanted), &mut fields);
     scalar("link", &json!(stored.link), &json!(wanted.link), &mut fields);
     fields
 }

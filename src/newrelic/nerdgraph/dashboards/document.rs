@@ -85,7 +85,8 @@ pub struct WidgetDocument {
     /// Queries, thresholds and options.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Map::is_empty")]
     pub raw_configuration: Map<String, Value>,
-    /// Entities or dashboards that a click leads to, one at most.
+    /// Entities or dashboards that a click leads to, one at most; `page:NAME` is a page of this
+    /// dashboard.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub linked_entity_guids: Vec<String>,
     /// `{"url": …}`.
@@ -218,13 +219,15 @@ impl DashboardDocument {
                 problems.extend(widget.problem().map(|problem| format!("{place}: {problem}")));
             }
         }
+        problems.extend(self.dead_links());
         problems
     }
 
-    /// The same content without GUIDs and ids: what another account could take.
+    /// The same content without GUIDs and ids: what another account could take. Links between its
+    /// pages are by name.
     #[must_use]
     pub fn without_ids(&self) -> Self {
-        let mut document = self.clone();
+        let mut document = self.with_named_links();
         for page in &mut document.pages {
             page.guid = None;
             page.widgets.iter_mut().for_each(|widget| widget.id = None);

@@ -6,11 +6,13 @@
 //! Invariants:
 //! - What New Relic refuses inside a payload (status 200) is an error of its own class.
 //! - A page of a dashboard is an entity of type DASHBOARD too; it is never taken for one.
+//! - Links between pages by name become GUIDs of pages ([`links`]).
 //!
 //! Not modelled: undeleting, changes of single pages, live URLs.
 
 mod difference;
 mod document;
+mod links;
 mod stored;
 #[cfg(test)]
 mod tests;
@@ -61,7 +63,7 @@ fn guid_of(data: &Value, field: &str) -> Result<String, ChangeError> {
 
 impl<P: Ports> NerdGraph<P> {
     /// Makes a dashboard in `account`, whatever others of its name there are; GUIDs and ids of
-    /// `document` are left out.
+    /// `document` are left out. Links between its pages are set once New Relic has given GUIDs.
     ///
     /// # Errors
     /// [`ChangeError`]
@@ -70,15 +72,18 @@ impl<P: Ports> NerdGraph<P> {
         account: AccountId,
         document: &DashboardDocument,
     ) -> Result<Done, ChangeError> {
-        let document = document.without_ids();
+        let named = document.without_ids();
+        let document = named.without_page_links();
         let before: Vec<String> = self.guids_of(account, &document.name).await?;
         let variables = json!({"account": account.get(), "dashboard": document});
         let operation = Operation::mutation(CREATE, variables);
         let look = async || self.made_since(account, &document, &before).await;
-        self.change(&operation, |data| guid_of(data, "dashboardCreate"), look).await
+        let done = self.change(&operation, |data| guid_of(data, "dashboardCreate"), look).await?;
+        self.link_pages(done, &named).await
     }
 
     /// Replaces the dashboard `guid`; parts of `document` with a GUID or an id must be its own.
+    /// Links to pages that are new are set once New Relic has given GUIDs.
     ///
     /// # Errors
     /// [`ChangeError`]
@@ -87,6 +92,14 @@ impl<P: Ports> NerdGraph<P> {
         guid: &str,
         document: &DashboardDocument,
     ) -> Result<Done, ChangeError> {
+        // Pages with GUIDs are there already.
+        let named = document.linked_within(document);
+        let done = self.replace(guid, &named.without_page_links()).await?;
+        self.link_pages(done, &named).await
+    }
+
+    /// Sends `document`, whose links are GUIDs alone, in the place of the dashboard `guid`.
+    async fn replace(&self, guid: &str, document: &DashboardDocument) -> Result<Done, ChangeError> {
         let variables = json!({"guid": guid, "dashboard": document});
         let operation = Operation::mutation(UPDATE, variables);
         let look = async || {

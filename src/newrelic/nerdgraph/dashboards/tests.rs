@@ -105,6 +105,83 @@ fn lost_answers_of_creations() {
     assert_eq!(sent, 3);
 }
 
+/// Page P links to page Q.
+fn linking() -> DashboardDocument {
+    let text = r#"{"name": "D", "pages": [{"name": "P", "widgets": [{"title": "T",
+        "layout": {"column": 1, "row": 1, "width": 4, "height": 3},
+        "linkedEntityGuids": ["page:Q"],
+        "configuration": {"line": {"nrqlQueries": [{"accountId": 1, "query": "q"}]}}}]},
+        {"name": "Q", "widgets": []}]}"#;
+    DashboardDocument::parse(text).expect("a document")
+}
+
+/// What is stored of it, with a link or without.
+fn two_pages(linked: Option<&str>) -> Step {
+    let mut widget = widget("1", "T", "q");
+    if let Some(guid) = linked {
+        widget["linkedEntities"] = json!([{"guid": guid}]);
+    }
+    stored("g", &[page("pg", "P", &[widget]), page("qg", "Q", &[])])
+}
+
+fn updated() -> Step {
+    let payload = json!({"entityResult": {"guid": "g"}, "errors": null});
+    Step::Answer(200, json!({"data": {"dashboardUpdate": payload}}))
+}
+
+#[test]
+fn links_between_pages_are_set_once_the_pages_are_there() {
+    let run = |steps: Vec<Step>| {
+        let rig = Rig::new(steps);
+        let done = rig.clock.run(rig.client.create_dashboard(account(), &linking()));
+        let asked = rig.asked();
+        let sent = asked.iter().filter(|body| !body["variables"]["dashboard"].is_null());
+        let links = sent.map(|body| {
+            let widget = &body["variables"]["dashboard"]["pages"][0]["widgets"][0];
+            (widget["id"].clone(), widget["linkedEntityGuids"][0].clone())
+        });
+        (done, links.collect::<Vec<_>>())
+    };
+    let done = |found_out| Ok(Done { id: "g".to_owned(), found_out });
+    let both = vec![(Value::Null, Value::Null), (json!("1"), json!("qg"))];
+    // It shows up a little late.
+    let steps = vec![list(&[]), made("g"), nothing_stored(), two_pages(None), updated()];
+    assert_eq!(run(steps), (done(false), both.clone()));
+    // The answer to the second change is lost: the dashboard shows that it was made.
+    let lost = vec![Step::Silence, two_pages(None), two_pages(Some("qg"))];
+    let steps = [vec![list(&[]), made("g"), two_pages(None)], lost].concat();
+    assert_eq!(run(steps), (done(true), both.clone()));
+    // So does that to the first one.
+    let lost = vec![list(&[]), Step::Silence, list(&["g"]), two_pages(None), two_pages(None)];
+    assert_eq!(run([lost, vec![updated()]].concat()), (done(true), both.clone()));
+    // Somebody else's change in between stays.
+    let other = || stored("g", &same_pages());
+    let steps = [vec![list(&[]), made("g")], vec![other(); 5]].concat();
+    let (failed, sent) = run(steps);
+    let error = failed.expect_err("changed").to_string();
+    assert_eq!(
+        error,
+        "g is there, but links between its pages are not set: somebody changed it meanwhile"
+    );
+    assert_eq!(sent, both[..1]);
+}
+
+#[test]
+fn links_are_names_in_files_and_guids_in_what_is_stored() {
+    let rig = Rig::new([two_pages(Some("qg"))]);
+    let fetched = rig.clock.run(rig.client.dashboard("g")).expect("an answer").expect("one");
+    let linked = linking().linked_within(&fetched.document);
+    assert!(Difference::between(&fetched.document, &linked).is_empty());
+    assert_eq!(fetched.document.without_ids(), linking());
+    // A page that is not there yet keeps its name, so that a plan can tell where the link leads.
+    let mut fewer = fetched.document.clone();
+    fewer.pages.truncate(1);
+    assert!(linking().linked_within(&fewer).has_page_links());
+    let dead = linking().to_json().replace("page:Q", "page:R");
+    let error = DashboardDocument::parse(&dead).expect_err("a dead link").to_string();
+    assert_eq!(error, "pages[0].widgets[0].linkedEntityGuids: there is no page `R`");
+}
+
 #[test]
 fn what_new_relic_refuses_is_not_tried_again() {
     let rig = Rig::new([list(&[]), refused("dashboardCreate", "INVALID_INPUT")]);
