@@ -83,6 +83,18 @@ impl EntityGuid {
         self.kind
     }
 
+    /// All of it as numbers, for tables that hash it: equal if and only if the GUIDs are.
+    pub fn words(&self) -> [u64; 5] {
+        // An account has ten decimal digits at most, so 34 bits.
+        let head = self.account.get() << 16 | (self.kind as u64) << 8 | u64::from(self.digits);
+        let mut words = [head, 0, 0, 0, 0];
+        let (packed, _) = self.packed.as_chunks::<8>();
+        for (word, bytes) in words[1..].iter_mut().zip(packed) {
+            *word = u64::from_le_bytes(*bytes);
+        }
+        words
+    }
+
     /// The last part: 32 hexadecimal digits in every GUID made here.
     pub fn identifier(&self) -> String {
         let mut text = Vec::with_capacity(64);

@@ -46,7 +46,7 @@ impl Graph {
     /// The tree of all entities.
     pub fn hierarchy(&self) -> Hierarchy<'_> {
         let mut parents: Vec<Option<NodeId>> = vec![None; self.nodes.len()];
-        for key in self.edges.keys() {
+        for key in self.keys() {
             let Some((parent, child)) = down(key) else { continue };
             let best = &mut parents[child.index()];
             if best.is_none_or(|best| self.guid(parent) < self.guid(best)) {

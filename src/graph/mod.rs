@@ -9,6 +9,9 @@
 //! - No answer depends on the order in which entities and relationships were told.
 //! - Adding, removing and looking up take constant time per relationship, whatever the graph's
 //!   size. Nothing recurses, so depth costs memory and never the stack.
+//! - Whether a relationship is held is asked of its source alone: of its list while that is short,
+//!   of a table of its own from then on. So what is told of one entity stays within few lines of
+//!   memory, where one table of all relationships would be waited for each time.
 //! - Every change is returned as a [`Change`]; what changes nothing returns none.
 //!
 //! Not modelled: history (a graph is one instant), and ends that are no entities of ours (services,
@@ -26,8 +29,7 @@ mod related;
 mod stats;
 mod validate;
 
-use indexmap::IndexMap;
-use indexmap::map::Entry;
+use hashbrown::HashTable;
 use serde::Serialize;
 
 use crate::domain::entity::EntityKind;
@@ -180,19 +182,25 @@ impl Link {
     }
 }
 
+/// Relationships of one source that are found by walking along its list.
+const LIST_MAX: u32 = 8;
+
 /// One entity's place: what is known of it, and where its lists of relationships begin.
 #[derive(Debug, Clone)]
 struct Node {
+    guid: EntityGuid,
     facts: Option<Box<EntityFacts>>,
     /// Newest relationship of which it is the source, and the target: by [`Side`].
     first: [Link; 2],
     /// How many there are.
     degree: [u32; 2],
+    /// The relationships of which it is the source, if there ever were more than [`LIST_MAX`].
+    table: Option<Box<HashTable<Link>>>,
 }
 
-impl Default for Node {
-    fn default() -> Self {
-        Self { facts: None, first: [Link::NONE; 2], degree: [0; 2] }
+impl Node {
+    fn new(guid: EntityGuid) -> Self {
+        Self { guid, facts: None, first: [Link::NONE; 2], degree: [0; 2], table: None }
     }
 }
 
@@ -222,13 +230,6 @@ struct EdgeKey {
     kind: RelationshipKind,
 }
 
-impl std::hash::Hash for EdgeKey {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        state.write_u64(u64::from(self.ends[0].0) << 32 | u64::from(self.ends[1].0));
-        state.write_u8(self.kind as u8);
-    }
-}
-
 impl EdgeKey {
     const fn end(&self, side: Side) -> NodeId {
         self.ends[side as usize]
@@ -239,9 +240,10 @@ impl EdgeKey {
     }
 }
 
-/// A relationship's places in the lists of its two ends, and how it was told.
+/// A relationship, its places in the lists of its two ends, and how it was told.
 #[derive(Debug, Clone)]
 struct Edge {
+    key: EdgeKey,
     next: [Link; 2],
     previous: [Link; 2],
     /// Told from its source, from its target.
@@ -251,8 +253,10 @@ struct Edge {
 /// Entities and their relationships.
 #[derive(Debug, Clone, Default)]
 pub struct Graph {
-    nodes: IndexMap<EntityGuid, Node, hash::WordState>,
-    edges: IndexMap<EdgeKey, Edge, hash::WordState>,
+    nodes: Vec<Node>,
+    /// Of each of `nodes` its place, by GUID.
+    places: HashTable<NodeId>,
+    edges: Vec<Edge>,
 }
 
 impl Graph {
@@ -264,14 +268,16 @@ impl Graph {
     /// A graph of nothing with room for so many.
     pub fn with_capacity(entities: usize, relationships: usize) -> Self {
         Self {
-            nodes: IndexMap::with_capacity_and_hasher(entities, hash::WordState::default()),
-            edges: IndexMap::with_capacity_and_hasher(relationships, hash::WordState::default()),
+            nodes: Vec::with_capacity(entities),
+            places: HashTable::with_capacity(entities),
+            edges: Vec::with_capacity(relationships),
         }
     }
 
     /// Describes an entity, anew if it was described before.
     pub fn describe(&mut self, guid: EntityGuid, facts: EntityFacts) -> Option<Change> {
-        let node = self.nodes.entry(guid).or_default();
+        let id = self.node_or_new(guid);
+        let node = &mut self.nodes[id.index()];
         match &mut node.facts {
             Some(known) if **known == facts => None,
             Some(known) => {
@@ -290,19 +296,15 @@ impl Graph {
         let Told { source, kind, target, direction } = told.into();
         let ends = [self.node_or_new(source), self.node_or_new(target)];
         let key = EdgeKey { ends, kind };
+        if let Some(index) = self.find(&key) {
+            self.edges[index].told[direction as usize] = true;
+            return None;
+        }
         let index = self.edges.len();
         let first = [self.nodes[ends[0].index()].first[0], self.nodes[ends[1].index()].first[1]];
-        match self.edges.entry(key) {
-            Entry::Occupied(mut entry) => {
-                entry.get_mut().told[direction as usize] = true;
-                return None;
-            }
-            Entry::Vacant(entry) => {
-                let mut told = [false; 2];
-                told[direction as usize] = true;
-                entry.insert(Edge { next: first, previous: [Link::NONE; 2], told });
-            }
-        }
+        let mut told = [false; 2];
+        told[direction as usize] = true;
+        self.edges.push(Edge { key, next: first, previous: [Link::NONE; 2], told });
         for side in Side::BOTH {
             let place = side as usize;
             if let Some(next) = first[place].get() {
@@ -312,6 +314,7 @@ impl Graph {
             node.first[place] = Link::to(index);
             node.degree[place] += 1;
         }
+        self.enter(index);
         Some(Change::RelationshipAdded(Held { source, kind, target }))
     }
 
@@ -324,7 +327,7 @@ impl Graph {
     pub fn remove(&mut self, told: impl Into<Told>) -> Option<Change> {
         let Told { source, kind, target, .. } = told.into();
         let ends = [self.node(&source)?, self.node(&target)?];
-        let index = self.edges.get_index_of(&EdgeKey { ends, kind })?;
+        let index = self.find(&EdgeKey { ends, kind })?;
         self.remove_edge(index);
         Some(Change::RelationshipRemoved(Held { source, kind, target }))
     }
@@ -350,34 +353,31 @@ impl Graph {
     /// Removes everything.
     pub fn clear(&mut self) -> Change {
         let (entities, relationships) = (self.described().count(), self.edges.len());
-        self.nodes.clear();
-        self.edges.clear();
+        *self = Self::new();
         Change::Cleared { entities, relationships }
     }
 
     /// What is known of an entity; `None` if nobody described it.
     pub fn facts(&self, guid: &EntityGuid) -> Option<&EntityFacts> {
-        self.nodes.get(guid)?.facts.as_deref()
+        self.nodes[self.node(guid)?.index()].facts.as_deref()
     }
 
     /// Whether an entity is described or an end of a relationship.
     pub fn contains(&self, guid: &EntityGuid) -> bool {
-        self.nodes.get(guid).is_some_and(is_there)
+        self.node(guid).is_some_and(|node| is_there(&self.nodes[node.index()]))
     }
 
     /// Whether a relationship is held, told in either direction.
     pub fn holds(&self, told: impl Into<Told>) -> bool {
         let Told { source, kind, target, .. } = told.into();
         let ends = self.node(&source).zip(self.node(&target));
-        ends.is_some_and(|(one, other)| {
-            self.edges.contains_key(&EdgeKey { ends: [one, other], kind })
-        })
+        ends.is_some_and(|(one, other)| self.find(&EdgeKey { ends: [one, other], kind }).is_some())
     }
 
     /// All entities, described or not, sorted.
     pub fn entities(&self) -> Vec<EntityGuid> {
-        let there = self.nodes.iter().filter(|(_, node)| is_there(node));
-        let mut guids: Vec<_> = there.map(|(guid, _)| *guid).collect();
+        let there = self.nodes.iter().filter(|node| is_there(node));
+        let mut guids: Vec<_> = there.map(|node| node.guid).collect();
         guids.sort_unstable();
         guids
     }
@@ -416,23 +416,30 @@ impl Graph {
     }
 
     fn described(&self) -> impl Iterator<Item = EntityGuid> {
-        let described = self.nodes.iter().filter(|(_, node)| node.facts.is_some());
-        described.map(|(guid, _)| *guid)
+        let described = self.nodes.iter().filter(|node| node.facts.is_some());
+        described.map(|node| node.guid)
     }
 
     fn node(&self, guid: &EntityGuid) -> Option<NodeId> {
-        self.nodes.get_index_of(guid).map(node_id)
+        let is_it = |id: &NodeId| self.nodes[id.index()].guid == *guid;
+        self.places.find(hash::of_guid(guid), is_it).copied()
     }
 
     fn node_or_new(&mut self, guid: EntityGuid) -> NodeId {
-        let entry = self.nodes.entry(guid);
-        let id = node_id(entry.index());
-        entry.or_default();
+        let Self { nodes, places, .. } = self;
+        let hash = hash::of_guid(&guid);
+        let is_it = |id: &NodeId| nodes[id.index()].guid == guid;
+        if let Some(id) = places.find(hash, is_it) {
+            return *id;
+        }
+        let id = node_id(nodes.len());
+        places.insert_unique(hash, id, |id| hash::of_guid(&nodes[id.index()].guid));
+        nodes.push(Node::new(guid));
         id
     }
 
     fn guid(&self, node: NodeId) -> EntityGuid {
-        *self.nodes.get_index(node.index()).expect("ids are places of the table").0
+        self.nodes[node.index()].guid
     }
 
     fn kind(&self, node: NodeId) -> EntityKind {
@@ -440,7 +447,61 @@ impl Graph {
     }
 
     fn key(&self, index: usize) -> EdgeKey {
-        *self.edges.get_index(index).expect("links are places of the table").0
+        self.edges[index].key
+    }
+
+    /// All relationships' keys, in no order that may be shown.
+    fn keys(&self) -> impl Iterator<Item = &EdgeKey> {
+        self.edges.iter().map(|edge| &edge.key)
+    }
+
+    /// Place of the relationship with this key, if it is held.
+    fn find(&self, key: &EdgeKey) -> Option<usize> {
+        let source = &self.nodes[key.end(Side::Source).index()];
+        let is_it = |link: &Link| link.get().is_some_and(|index| self.edges[index].key == *key);
+        if let Some(table) = &source.table {
+            return table.find(hash::of_edge(key), is_it).and_then(|link| link.get());
+        }
+        let mut link = source.first[Side::Source as usize];
+        while let Some(index) = link.get() {
+            if self.edges[index].key == *key {
+                return Some(index);
+            }
+            link = self.edges[index].next[Side::Source as usize];
+        }
+        None
+    }
+
+    /// Enters a relationship, which is in its source's list already, into the source's table; makes
+    /// one when the list has become too long to walk along.
+    fn enter(&mut self, index: usize) {
+        let Self { nodes, edges, .. } = self;
+        let hash = |link: &Link| link.get().map_or(0, |index| hash::of_edge(&edges[index].key));
+        let source = &mut nodes[edges[index].key.end(Side::Source).index()];
+        if let Some(table) = &mut source.table {
+            let link = Link::to(index);
+            table.insert_unique(hash(&link), link, hash);
+        } else if source.degree[Side::Source as usize] > LIST_MAX {
+            let mut table = HashTable::with_capacity(2 * LIST_MAX as usize);
+            let mut link = source.first[Side::Source as usize];
+            while let Some(index) = link.get() {
+                table.insert_unique(hash(&link), link, hash);
+                link = edges[index].next[Side::Source as usize];
+            }
+            source.table = Some(Box::new(table));
+        }
+    }
+
+    /// Makes the table of a relationship's source, if it has one, say `to` instead of `from`.
+    fn reenter(&mut self, key: &EdgeKey, from: Link, to: Option<Link>) {
+        let Some(table) = &mut self.nodes[key.end(Side::Source).index()].table else { return };
+        let Ok(mut entry) = table.find_entry(hash::of_edge(key), |link| *link == from) else {
+            return;
+        };
+        match to {
+            Some(to) => *entry.get_mut() = to,
+            None => drop(entry.remove()),
+        }
     }
 
     fn held(&self, index: usize) -> Held {
@@ -450,7 +511,7 @@ impl Graph {
 
     /// Nodes that are there, in no order that may be shown.
     fn ids(&self) -> impl Iterator<Item = NodeId> {
-        let there = self.nodes.values().enumerate().filter(|(_, node)| is_there(node));
+        let there = self.nodes.iter().enumerate().filter(|(_, node)| is_there(node));
         there.map(|(index, _)| node_id(index))
     }
 
@@ -458,9 +519,9 @@ impl Graph {
     fn edges_at(&self, node: NodeId, side: Side) -> impl Iterator<Item = EdgeKey> {
         let mut link = self.nodes[node.index()].first[side as usize];
         std::iter::from_fn(move || {
-            let (key, edge) = self.edges.get_index(link.get()?)?;
+            let edge = &self.edges[link.get()?];
             link = edge.next[side as usize];
-            Some(*key)
+            Some(edge.key)
         })
     }
 
@@ -480,6 +541,7 @@ impl Graph {
     /// Takes an edge out of both lists and out of the table, where the last one takes its place.
     fn remove_edge(&mut self, index: usize) {
         let key = self.key(index);
+        self.reenter(&key, Link::to(index), None);
         for side in Side::BOTH {
             let place = side as usize;
             let Edge { next, previous, .. } = &self.edges[index];
@@ -490,11 +552,12 @@ impl Graph {
             }
             self.nodes[key.end(side).index()].degree[place] -= 1;
         }
-        self.edges.swap_remove_index(index);
+        self.edges.swap_remove(index);
         if index == self.edges.len() {
             return;
         }
         let moved = self.key(index);
+        self.reenter(&moved, Link::to(self.edges.len()), Some(Link::to(index)));
         for side in Side::BOTH {
             let place = side as usize;
             let Edge { next, previous, .. } = &self.edges[index];

@@ -44,7 +44,7 @@ impl Graph {
             *stats.standing_counts.entry(standing.as_str()).or_default() += 1;
             stats.isolated += usize::from(node.degree == [0; 2]);
         }
-        for key in self.edges.keys() {
+        for key in self.keys() {
             *stats.relationship_counts.entry(key.kind.as_str()).or_default() += 1;
         }
         stats.components = stats.total_entities - self.joins();
@@ -55,7 +55,7 @@ impl Graph {
     fn joins(&self) -> usize {
         let mut leaders: Vec<usize> = (0..self.nodes.len()).collect();
         let mut joins = 0;
-        for key in self.edges.keys() {
+        for key in self.keys() {
             let [one, other] = [Side::Source, Side::Target]
                 .map(|side| leader(&mut leaders, key.end(side).index()));
             joins += usize::from(one != other);

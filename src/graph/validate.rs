@@ -245,7 +245,7 @@ impl Found<'_> {
 
     fn parents(&mut self) {
         let mut parents: BTreeMap<EntityGuid, BTreeSet<EntityGuid>> = BTreeMap::new();
-        for key in self.graph.edges.keys() {
+        for key in self.graph.keys() {
             if let Some((parent, child)) = down(key) {
                 let parent = self.graph.guid(parent);
                 parents.entry(self.graph.guid(child)).or_default().insert(parent);
@@ -305,7 +305,7 @@ impl Found<'_> {
 
     fn orphans(&mut self) {
         let mut has_parent = vec![false; self.graph.nodes.len()];
-        for (_, child) in self.graph.edges.keys().filter_map(down) {
+        for (_, child) in self.graph.keys().filter_map(down) {
             has_parent[child.index()] = true;
         }
         for node in self.graph.ids().filter(|node| !has_parent[node.index()]) {
@@ -341,7 +341,8 @@ impl Found<'_> {
                 self.add(IssueKind::ImpliedDuplicate, entities, message, help);
             }
         }
-        for (key, edge) in &self.graph.edges {
+        for edge in &self.graph.edges {
+            let key = &edge.key;
             if edge.told == [true; 2] {
                 let [source, target] = key.ends.map(|end| self.graph.guid(end));
                 let held = Held { source, kind: key.kind, target };

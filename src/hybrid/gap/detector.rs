@@ -214,19 +214,15 @@ impl Detector {
     fn sightings<'o>(&self, observed: &'o [Observed]) -> Sightings<'o> {
         let mut best: Vec<Option<Sighting>> = vec![None; self.topology.len()];
         let mut unexpected = Vec::new();
-        let mut next = 0;
-        for seen in observed {
-            let is_next = self.topology.at(next).is_some_and(|entity| *entity.key == seen.key);
-            let place = if is_next { Some(next) } else { self.topology.position(&seen.key) };
-            match place {
-                Some(place) => {
-                    next = place + 1;
-                    // None is less than any sighting.
-                    best[place] = best[place].max(Some(seen.sighting()));
-                }
+        self.topology.each_position(
+            observed,
+            |seen| &seen.key,
+            |seen, place| match place {
+                // None is less than any sighting.
+                Some(place) => best[place] = best[place].max(Some(seen.sighting())),
                 None => unexpected.push(seen),
-            }
-        }
+            },
+        );
         Sightings { best, unexpected }
     }
 
