@@ -38,6 +38,10 @@ const fn hole(
     Hole { name, looks, meaning, example }
 }
 
+/// A text in quotes, a number with or without a unit, a date, `true`, `false`, `not set`, or JSON.
+const VALUE: &str =
+    r#"("[^"]*"|-?\d\S*(?: (?:ms|s|min|h|d|[kKMG]?i?B))?|true|false|not set|\[.*\]|\{.*\})"#;
+
 /// Types of holes.
 pub const HOLES: [Hole; 12] = [
     hole("string", r#""([^"]*)""#, "a text in quotes", "\"orders\""),
@@ -69,7 +73,7 @@ pub const HOLES: [Hole; 12] = [
         "every GUID has the documented form, names one object, and never changes",
     ),
     hole("setting", r"([a-z][a-z0-9_.-]*)", "a key of a scenario file", "network.latency"),
-    hole("value", r"(.+)", "a value as a scenario file has it", "\"power\""),
+    hole("value", VALUE, "a value as a scenario file has it", "\"power\""),
     hole(
         "mode",
         r"(infrastructure|simulation|hybrid)",

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::config::quantity::DurationText;
+use crate::config::toml_file::FileProblems;
 use crate::dashboards::Dashboard;
 use crate::domain::account::AccountId;
 use crate::domain::entity::EntityKey;
@@ -27,7 +28,7 @@ pub enum StepError {
     #[error("{0}")]
     Premature(&'static str),
     /// What the steps describe cannot be simulated.
-    #[error("the steps describe an impossible scenario:\n{0}")]
+    #[error("this cannot be simulated: {0}")]
     Impossible(String),
 }
 
@@ -183,7 +184,7 @@ impl Story {
         self.scenario.duration = DurationText(duration);
         let text = write(&self.scenario, &[]);
         let scenario = crate::sim::scenario::load("the steps", &text)
-            .map_err(|problems| StepError::Impossible(problems.render(false)))?;
+            .map_err(|problems| StepError::Impossible(in_short(&problems)))?;
         if self.is_rehearsal {
             return Ok(());
         }
@@ -259,6 +260,15 @@ impl Ran {
     pub fn count(&self, query: &str) -> Result<f64, StepError> {
         Ok(self.value(query)?.and_then(|value| value.as_f64()).unwrap_or(0.0))
     }
+}
+
+/// Problems of a scenario that nobody wrote as a file: without its lines.
+fn in_short(problems: &FileProblems) -> String {
+    let told = problems.problems().iter().map(|problem| match problem.help() {
+        Some(help) => format!("{problem}: {help}"),
+        None => problem.to_string(),
+    });
+    told.collect::<Vec<_>>().join("\n")
 }
 
 /// A value as a person reads it.

@@ -86,7 +86,9 @@ impl Catalogue {
                 ),
                 format!("write `{} {}`", known.phase.keyword(), step.text.value),
             ),
-            None => ("no step is called this".to_owned(), self.near(step.phase, &words)),
+            None => {
+                (format!("no step is called `{}`", step.text.value), self.near(step.phase, &words))
+            }
         };
         problem("unknown_step", step.text.span.clone(), message, help)
     }
