@@ -453,6 +453,22 @@ const CASES: &[Case] = &[
         &["empty[condition-never-holds]", "“Stuck groups”", "no row fulfils state = 'STUCK'"],
     ),
     ("dashboards_of_templates_are_sound", &["dashboards", "validate", "--all"], 0, &["operations"]),
+    (
+        "dashboards_that_wait",
+        &["dashboards", "validate", "--simulate", "queue-overview", "gap-visibility"],
+        0,
+        &[
+            "queue-overview: waits: page “Overview”, “Depth”: no data until a queue source runs",
+            "8 wait: no data until a queue source runs",
+            "2 dashboards, 30 widgets with queries: 22 show data, 0 show nothing, 8 wait for a source",
+        ],
+    ),
+    (
+        "dashboards_that_may_not_wait",
+        &["dashboards", "validate", "--simulate", "--strict", "queue-overview"],
+        1,
+        &["8 wait"],
+    ),
     ("nrql_check_of_nothing", &["nrql", "check", "/dev/null"], 3, &["no queries here"]),
     ("newrelic_claims", &["newrelic", "claims"], 0, &["conformant", "documented", "assumed"]),
     (

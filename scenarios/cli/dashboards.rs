@@ -175,25 +175,28 @@ fn template() -> Result<(), Failed> {
     go(0, &["apply", &exported, "--yes"], &["was created"])?;
     go(0, &with("diff", &[]), &["is what the template says"])?;
 
-    // A page that comes later is linked to as well.
-    let text = std::fs::read_to_string(&out)?;
+    later_page(&served, &out)?;
+    go(2, &["apply", FILE, "--set", "cluster=x", "--yes"], &["--set is for templates"])?;
+    go(3, &["apply", "standart", "--yes"], &["did you mean the template `standard`?"])?;
+    go(2, &["apply", "standard", "--set", "clutser=x"], &["did you mean `cluster`?"]).map(drop)
+}
+
+/// A page that comes later is linked to as well.
+fn later_page(served: &Served, file: &Path) -> Result<(), Failed> {
+    let path = file.to_string_lossy();
+    let go = |arguments: &[&str], texts: &[&str]| expect(&run(served, arguments)?, 0, texts);
+    let text = std::fs::read_to_string(file)?;
     let mut later: serde_json::Value = serde_json::from_str(&text)?;
     let mut page = later["pages"][3].clone();
     page["name"] = "More topics".into();
     later["pages"].as_array_mut().ok_or("no pages")?.push(page);
     let linking = text.matches("page:Topics & Partitions").count();
     let later = later.to_string().replace("page:Topics & Partitions", "page:More topics");
-    std::fs::write(&out, later)?;
-    go(0, &["apply", &exported, "--dry-run"], &["+ page \"More topics\"", "+ page:More topics"])?;
-    go(0, &["apply", &exported, "--yes"], &["was changed"])?;
-    go(0, &["diff", &exported], &["is what the file says"])?;
-    if linking == 0 {
-        return Err("no link was looked at".into());
-    }
-
-    go(2, &["apply", FILE, "--set", "cluster=x", "--yes"], &["--set is for templates"])?;
-    go(3, &["apply", "standart", "--yes"], &["did you mean the template `standard`?"])?;
-    go(2, &["apply", "standard", "--set", "clutser=x"], &["did you mean `cluster`?"]).map(drop)
+    std::fs::write(file, later)?;
+    go(&["apply", &path, "--dry-run"], &["+ page \"More topics\"", "+ page:More topics"])?;
+    go(&["apply", &path, "--yes"], &["was changed"])?;
+    go(&["diff", &path], &["is what the file says"])?;
+    if linking == 0 { Err("no link was looked at".into()) } else { Ok(()) }
 }
 
 /// Keys, accounts, inputs and names that New Relic or we refuse; no key is ever printed.

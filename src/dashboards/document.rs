@@ -16,6 +16,8 @@ Write it anew with `SHAKEDOWN_BLESS=1 cargo test --lib dashboards::document`.
 shakedown dashboards list
 shakedown dashboards render standard --set account=1234567 > standard.json
 shakedown dashboards render standard --simulate --html standard.html   # look at it, offline
+shakedown dashboards apply standard --dry-run                          # what an account would get
+shakedown dashboards apply standard --set cluster=orders --set name=Orders
 shakedown dashboards validate mine.json                                # what reading it tells
 shakedown dashboards validate mine.json --simulate                     # what shows nothing, and why
 shakedown dashboards validate --all --simulate --scenario my.toml --seed 7
@@ -24,6 +26,14 @@ shakedown dashboards validate --all --simulate --scenario my.toml --seed 7
 `render` prints the `DashboardInput` of NerdGraph's `dashboardCreate`. `validate` reads that, what
 New Relic's \u{201c}Copy JSON\u{201d} gives, and requests and answers of NerdGraph that hold either.
 Exit codes: 0 all is well, 1 a widget shows nothing, 2 usage, 3 a dashboard is not valid.
+A widget whose source the run does not have is named as waiting, and is neither shown nor empty;
+`--strict` fails for those too.
+
+`apply` and `diff` take a file or a template; the queries of a template read the account. Links
+between pages are `page:NAME` in files (`render --named-links`, `export`): New Relic knows pages by
+GUIDs, which it gives when it makes them, so `apply` sets links to new pages by a second change.
+`render --html` draws a page per dashboard that needs no network and no script: time range, filters,
+thresholds, links between pages, on wide and narrow screens, in light and dark.
 
 ## What templates promise
 
@@ -31,10 +41,11 @@ Exit codes: 0 all is well, 1 a widget shows nothing, 2 usage, 3 a dashboard is n
   sends, and names are back-quoted where NRQL needs it.
 - Values of several entities are added up one per entity (a nested query), never sample by sample:
   rates and levels come anew with every cycle.
-- An axis has one unit; thresholds lie within the metric's range, the worse one on the worse side.
+- An axis has one unit; thresholds lie within the metric's range, the worse one on the worse side,
+  and a metric has the same ones wherever it is shown.
 - Widgets never overlap, pages have at most 30, and every page has straight edges.
 - Every widget shows something in the built-in run, in which consumers stall, brokers crash,
-  replicas fall behind, disks fill up and New Relic is away.
+  replicas fall behind, disks fill up, New Relic is away, and the fleet differs from its topology.
 
 `{{cluster}}` filters every query about entities; `filters=cluster,environment,provider` adds
 others. `environment` is no default: events have that attribute only where the pipeline is told one.

@@ -171,7 +171,8 @@ impl Draft {
         let Some(Alarm { warning, critical, metric }) = self.alarm else {
             return Ok(Thresholds::None);
         };
-        let low = metric.is_some_and(low_is_bad);
+        // Without a metric the order of the two says which side is bad.
+        let low = metric.map_or(critical < warning, low_is_bad);
         if let Some(metric) = metric {
             let range = metric.def().range;
             let ordered = if low { critical < warning } else { warning < critical };

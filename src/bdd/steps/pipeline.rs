@@ -60,6 +60,11 @@ pub(super) const STEPS: &[Step] = &[
         story.set("pipeline.spool", false)
     }),
     given(
+        "the pipeline tells which brokers serve each topic",
+        "Relationships SERVES, which are left out otherwise.",
+        |story, _| story.set("pipeline.serves", true),
+    ),
+    given(
         "the spool holds up to {size}",
         "Beyond it the oldest events are given up.",
         |story, args| story.set("pipeline.spool_size_max", args.text(0)?),

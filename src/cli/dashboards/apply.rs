@@ -24,7 +24,7 @@ use crate::newrelic::nerdgraph::dashboards::{DashboardDocument, Difference, Stor
     after_help = "Exit codes: 0 done, or nothing to do; 1 not agreed to, or refused; 2 usage; \
     3 the file is not valid;\n4 New Relic cannot be reached, or does not take the key.\n\
     Examples:\n  shakedown dashboards apply standard --dry-run\n  \
-    shakedown dashboards apply consumer-groups --set cluster=orders --set name=\"Orders: groups\"\n  \
+    shakedown dashboards apply consumer-groups --set cluster=orders --set name=Orders\n  \
     shakedown dashboards apply kafka.json --yes"
 )]
 pub struct ApplyArgs {

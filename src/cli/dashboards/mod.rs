@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use super::{Exit, ReportFormat, complain, output, print, print_json};
-use crate::dashboards::catalogue::{PARAMETERS, Parameters, Template, template, templates};
+use crate::dashboards::catalogue::{
+    Awaited, PARAMETERS, Parameters, Template, template, templates,
+};
 use crate::dashboards::{Content, Dashboard, Links, preview, write};
 use crate::domain::account::AccountId;
 
@@ -168,12 +170,12 @@ impl DashboardsArgs {
 
 impl RenderArgs {
     fn run(self) -> Exit {
-        let (_, dashboard) = match self.settings.dashboard(&self.name) {
+        let (template, dashboard) = match self.settings.dashboard(&self.name) {
             Ok(made) => made,
             Err(exit) => return exit,
         };
         if let Some(file) = &self.html {
-            return self.preview(&dashboard, file);
+            return self.preview(&template, &dashboard, file);
         }
         let none = std::collections::BTreeMap::new();
         let links = if self.named_links { Links::Named } else { Links::Resolved(&none) };
@@ -185,13 +187,19 @@ impl RenderArgs {
 }
 
 impl RenderArgs {
-    fn preview(&self, dashboard: &Dashboard, file: &Path) -> Exit {
+    fn preview(&self, template: &Template, dashboard: &Dashboard, file: &Path) -> Exit {
         let ran = match self.trial.run() {
             Ok(ran) => ran,
             Err(exit) => return exit,
         };
-        let caption = format!("Drawn from {}, run {}.", ran.scenario, ran.id);
-        let html = preview::html(dashboard, &caption, &|text| ran.filled.nrql(text));
+        let awaits = template.awaits.map(Awaited::sentence);
+        let origin = preview::Origin {
+            template: template.name,
+            caption: &format!("{}, run {}", ran.scenario, ran.id),
+            span: &ran.span(),
+            awaits: awaits.as_deref(),
+        };
+        let html = preview::html(dashboard, &origin, &|text| ran.filled.nrql(text));
         match output::write(file, &html) {
             Ok(()) => print(&format!("{}\n", file.display())),
             Err(error) => {

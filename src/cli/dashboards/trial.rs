@@ -35,6 +35,29 @@ pub(super) struct Ran {
     pub filled: Filled,
 }
 
+impl Ran {
+    /// From the first stored event to the last: `2026-03-02 13:00 to 13:24 UTC`.
+    pub(super) fn span(&self) -> String {
+        let asked = self.filled.nrql(
+            "SELECT min(timestamp) AS 'first', max(timestamp) AS 'last' FROM MessageQueue \
+             SINCE 30 days ago",
+        );
+        let row = asked.ok().and_then(|answer| answer.results.into_iter().next());
+        let at = |name| {
+            let millis = row.as_ref()?.get(name)?.as_f64()?;
+            jiff::Timestamp::from_millisecond(millis as i64).ok()
+        };
+        let (Some(first), Some(last)) = (at("first"), at("last")) else { return String::new() };
+        let form = |at: jiff::Timestamp, form| {
+            jiff::tz::TimeZone::UTC.to_datetime(at).strftime(form).to_string()
+        };
+        let day = form(first, "%Y-%m-%d");
+        let same_day = form(last, "%Y-%m-%d") == day;
+        let last = form(last, if same_day { "%H:%M" } else { "%Y-%m-%d %H:%M" });
+        format!("{day} {} to {last} UTC", form(first, "%H:%M"))
+    }
+}
+
 impl TrialArgs {
     fn load(&self) -> Result<(String, Scenario), Exit> {
         match &self.scenario {

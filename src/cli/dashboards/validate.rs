@@ -16,7 +16,7 @@ use crate::dashboards::catalogue::{Awaited, template, templates};
 use crate::dashboards::check::{Problem, check};
 use crate::dashboards::trial::{Fault, Trial, try_out};
 use crate::dashboards::{Dashboard, Reading, read};
-use crate::domain::words::counted;
+use crate::domain::words::{counted, counted_as};
 use crate::nrql::lint::Severity;
 
 /// Arguments of `shakedown dashboards validate`.
@@ -215,8 +215,12 @@ impl Target {
     }
 }
 
+/// Whether two faults are of one widget: `/pages/0/widgets/1`.
 fn is_same_widget(one: &Fault, other: &Fault) -> bool {
-    one.page == other.page && one.widget == other.widget
+    let widget = |fault: &'_ Fault| -> Vec<String> {
+        fault.pointer.split('/').take(5).map(str::to_owned).collect()
+    };
+    widget(one) == widget(other)
 }
 
 /// The first fault of each widget.
@@ -290,7 +294,7 @@ fn text(targets: &[Target], ran: Option<&Ran>) -> String {
         text.push_str(&format!(
             "{dashboards}, {}: {shown} show data, {empty} show nothing, {waiting} wait for a \
              source\n",
-            counted(widgets, "widget with queries"),
+            counted_as(widgets, "widget with a query", "widgets with queries"),
         ));
         text.push_str(&format!("tried on {} (run {})\n", ran.scenario, ran.id));
     }
@@ -302,11 +306,15 @@ fn summary(target: &Target) -> String {
         target.problems.iter().filter(|problem| problem.severity == Severity::Error).count();
     let warnings = target.problems.len() - errors;
     let pages = target.dashboard.pages.len();
-    let mut parts = vec![format!("{pages} pages, {} widgets", target.widgets())];
+    let mut parts =
+        vec![format!("{}, {}", counted(pages, "page"), counted(target.widgets(), "widget"))];
     parts.push(format!("{errors} errors, {warnings} warnings"));
     if let Some(trial) = &target.trial {
         let Tally { shown, empty, waiting, .. } = target.tally();
-        parts.push(format!("{} tried, {shown} show data", counted(trial.queries, "query")));
+        parts.push(format!(
+            "{} tried, {shown} show data",
+            counted_as(trial.queries, "query", "queries")
+        ));
         if empty > 0 {
             parts.push(format!("{empty} show nothing"));
         }

@@ -13,37 +13,28 @@ use crate::dashboards::query::{Ask, Condition, Facet, Fold, Measure, Subject};
 use crate::domain::entity::EntityKind::{Broker, Cluster, ConsumerGroup, Topic};
 use crate::domain::metric::MetricId as M;
 
-const fn template(
-    name: &'static str,
-    title: &'static str,
-    summary: &'static str,
-    pages: fn(&Parameters) -> Vec<DraftPage>,
-) -> Template {
-    Template { name, title, summary, awaits: None, notes: &[], pages }
-}
-
 /// Five dashboards.
 pub(super) const CLUSTERS: [Template; 5] = [
-    template(
+    Template::new(
         "kafka-broker-details",
         "Kafka Broker Details",
         "Traffic, requests and replication of Kafka brokers.",
         kafka_brokers,
     ),
-    template("cluster-health", "Cluster Health", "What ails a cluster.", cluster_health),
-    template(
+    Template::new("cluster-health", "Cluster Health", "What ails a cluster.", cluster_health),
+    Template::new(
         "consumer-groups",
         "Consumer Group Monitoring",
         "Lag, members and throughput of consumer groups.",
         consumer_groups,
     ),
-    template(
+    Template::new(
         "platform-health",
         "Platform Health",
         "All providers and clusters: what is there, how it is, what it carries.",
         platform_health,
     ),
-    template(
+    Template::new(
         "provider-comparison",
         "Provider Comparison",
         "Providers side by side.",
@@ -76,8 +67,8 @@ fn kafka_brokers(_: &Parameters) -> Vec<DraftPage> {
             "What brokers are asked",
             vec![
                 total("Requests per second", M::BROKER_REQUEST_RATE).key(),
-                greatest("Slowest requests", M::BROKER_REQUEST_LATENCY).alarm(100.0, 1_000.0),
-                least("Handlers idle", M::BROKER_HANDLER_IDLE).alarm(30.0, 20.0),
+                greatest("Slowest requests", M::BROKER_REQUEST_LATENCY),
+                least("Handlers idle", M::BROKER_HANDLER_IDLE),
                 trend_by_entity("Produce latency", M::BROKER_PRODUCE_LATENCY),
                 trend_by_entity("Fetch latency", M::BROKER_FETCH_LATENCY),
                 trend_by_entity("Error rate", M::BROKER_ERROR_RATE),
@@ -101,11 +92,11 @@ fn cluster_health(_: &Parameters) -> Vec<DraftPage> {
             "Health",
             "The score and its parts",
             vec![
-                mean("Health score", M::CLUSTER_HEALTH_SCORE).alarm(80.0, 60.0).key(),
-                mean("Availability", M::CLUSTER_AVAILABILITY).alarm(99.0, 95.0),
+                mean("Health score", M::CLUSTER_HEALTH_SCORE).key(),
+                mean("Availability", M::CLUSTER_AVAILABILITY),
                 total("Offline brokers", M::CLUSTER_BROKERS_OFFLINE),
-                mean("Error rate", M::CLUSTER_ERROR_RATE).alarm(1.0, 5.0),
-                trend_by_entity("Health score", M::CLUSTER_HEALTH_SCORE).alarm(80.0, 60.0),
+                mean("Error rate", M::CLUSTER_ERROR_RATE),
+                trend_by_entity("Health score", M::CLUSTER_HEALTH_SCORE),
                 grades("Clusters", M::CLUSTER_HEALTH_SCORE, 80.0, 60.0),
             ],
         ),
@@ -132,7 +123,7 @@ fn cluster_health(_: &Parameters) -> Vec<DraftPage> {
             "Capacity",
             "How much room is left",
             vec![
-                greatest("Fullest disk", M::CLUSTER_DISK_MAX).alarm(80.0, 90.0).key(),
+                greatest("Fullest disk", M::CLUSTER_DISK_MAX).key(),
                 trend_by_entity("Mean memory", M::CLUSTER_MEMORY_MEAN),
                 trend_by_entity("Handlers idle", M::CLUSTER_HANDLER_IDLE_MEAN),
             ],
@@ -181,7 +172,7 @@ fn consumer_groups(parameters: &Parameters) -> Vec<DraftPage> {
             "Who reads, and how well",
             vec![
                 total("Members", M::GROUP_MEMBERS_TOTAL).key(),
-                mean("Health score", M::GROUP_HEALTH_SCORE).alarm(80.0, 60.0),
+                mean("Health score", M::GROUP_HEALTH_SCORE),
                 entities_by("States", ConsumerGroup, "state"),
                 entities_by("Assignment strategies", ConsumerGroup, "assignmentStrategy"),
                 trend_by_entity("Active members", M::GROUP_MEMBERS_ACTIVE),
@@ -226,9 +217,9 @@ fn platform_health(parameters: &Parameters) -> Vec<DraftPage> {
             "Health",
             "How it is",
             vec![
-                least("Least cluster health", M::CLUSTER_HEALTH_SCORE).alarm(80.0, 60.0).key(),
-                least("Least broker health", M::BROKER_HEALTH_SCORE).alarm(80.0, 60.0),
-                least("Least group health", M::GROUP_HEALTH_SCORE).alarm(80.0, 60.0),
+                least("Least cluster health", M::CLUSTER_HEALTH_SCORE).key(),
+                least("Least broker health", M::BROKER_HEALTH_SCORE),
+                least("Least group health", M::GROUP_HEALTH_SCORE),
                 any_kind_with("Groups behind", behind),
                 trend_by_entity("Cluster health", M::CLUSTER_HEALTH_SCORE),
             ],

@@ -12,31 +12,32 @@ use crate::dashboards::query::Condition;
 use crate::domain::entity::EntityKind::{self, Broker, Cluster, ConsumerGroup, Queue, Topic};
 use crate::domain::metric::MetricId as M;
 
-const fn template(
-    name: &'static str,
-    title: &'static str,
-    summary: &'static str,
-    pages: fn(&Parameters) -> Vec<DraftPage>,
-) -> Template {
-    Template { name, title, summary, awaits: None, notes: &[], pages }
-}
-
 const fn queues(template: Template) -> Template {
     Template { awaits: Some(Awaited::Kind(EntityKind::Queue)), ..template }
 }
 
 /// Overview and detail of the five kinds.
 pub(super) const ENTITIES: [Template; 10] = [
-    template("cluster-overview", "Clusters", "How all clusters are.", cluster_overview),
-    template("cluster-detail", "Cluster Detail", "Why a cluster is as it is.", cluster_detail),
-    template("broker-overview", "Brokers", "How all brokers are.", broker_overview),
-    template("broker-detail", "Broker Detail", "What brokers do with their time.", broker_detail),
-    template("topic-overview", "Topics", "What flows through all topics.", topic_overview),
-    template("topic-detail", "Topic Detail", "Why a topic is as it is.", topic_detail),
-    queues(template("queue-overview", "Queues", "How full all queues are.", queue_overview)),
-    queues(template("queue-detail", "Queue Detail", "Why a queue fills up.", queue_detail)),
-    template("consumer-group-overview", "Consumer Groups", "Who is behind.", group_overview),
-    template("consumer-group-detail", "Consumer Group Detail", "Why a group lags.", group_detail),
+    Template::new("cluster-overview", "Clusters", "How all clusters are.", cluster_overview),
+    Template::new("cluster-detail", "Cluster Detail", "Why a cluster is as it is.", cluster_detail),
+    Template::new("broker-overview", "Brokers", "How all brokers are.", broker_overview),
+    Template::new(
+        "broker-detail",
+        "Broker Detail",
+        "What brokers do with their time.",
+        broker_detail,
+    ),
+    Template::new("topic-overview", "Topics", "What flows through all topics.", topic_overview),
+    Template::new("topic-detail", "Topic Detail", "Why a topic is as it is.", topic_detail),
+    queues(Template::new("queue-overview", "Queues", "How full all queues are.", queue_overview)),
+    queues(Template::new("queue-detail", "Queue Detail", "Why a queue fills up.", queue_detail)),
+    Template::new("consumer-group-overview", "Consumer Groups", "Who is behind.", group_overview),
+    Template::new(
+        "consumer-group-detail",
+        "Consumer Group Detail",
+        "Why a group lags.",
+        group_detail,
+    ),
 ];
 
 fn cluster_overview(_: &Parameters) -> Vec<DraftPage> {
@@ -54,10 +55,10 @@ fn cluster_overview(_: &Parameters) -> Vec<DraftPage> {
         "All clusters",
         vec![
             entities("Clusters", Cluster).key(),
-            least("Least health score", M::CLUSTER_HEALTH_SCORE).alarm(80.0, 60.0),
-            least("Least availability", M::CLUSTER_AVAILABILITY).alarm(99.0, 95.0),
+            least("Least health score", M::CLUSTER_HEALTH_SCORE),
+            least("Least availability", M::CLUSTER_AVAILABILITY),
             total("Offline brokers", M::CLUSTER_BROKERS_OFFLINE),
-            trend_by_entity("Health score", M::CLUSTER_HEALTH_SCORE).alarm(80.0, 60.0),
+            trend_by_entity("Health score", M::CLUSTER_HEALTH_SCORE),
             trend_by_entity("Availability", M::CLUSTER_AVAILABILITY),
             total_trend_by("Messages", M::CLUSTER_THROUGHPUT_TOTAL, "clusterName"),
             trend_by_entity("Error rate", M::CLUSTER_ERROR_RATE),
@@ -75,7 +76,7 @@ fn cluster_detail(_: &Parameters) -> Vec<DraftPage> {
             "Health",
             "What the health score is made of",
             vec![
-                mean("Health score", M::CLUSTER_HEALTH_SCORE).alarm(80.0, 60.0).key(),
+                mean("Health score", M::CLUSTER_HEALTH_SCORE).key(),
                 mean("Confidence", M::CLUSTER_HEALTH_CONFIDENCE),
                 total("Under-replicated", M::CLUSTER_PARTITIONS_UNDER_REPLICATED),
                 total("Offline partitions", M::CLUSTER_PARTITIONS_OFFLINE),
@@ -131,11 +132,11 @@ fn broker_overview(_: &Parameters) -> Vec<DraftPage> {
         "All brokers",
         vec![
             entities("Brokers", Broker).key(),
-            greatest("Greatest CPU", M::BROKER_CPU_USAGE).alarm(70.0, 85.0),
-            greatest("Fullest disk", M::BROKER_DISK_USAGE).alarm(80.0, 90.0),
-            greatest("Slowest requests", M::BROKER_REQUEST_LATENCY).alarm(100.0, 1_000.0),
-            trend_by_entity("CPU", M::BROKER_CPU_USAGE).alarm(70.0, 85.0),
-            trend_by_entity("Memory", M::BROKER_MEMORY_USAGE).alarm(80.0, 90.0),
+            greatest("Greatest CPU", M::BROKER_CPU_USAGE),
+            greatest("Fullest disk", M::BROKER_DISK_USAGE),
+            greatest("Slowest requests", M::BROKER_REQUEST_LATENCY),
+            trend_by_entity("CPU", M::BROKER_CPU_USAGE),
+            trend_by_entity("Memory", M::BROKER_MEMORY_USAGE),
             trend_by_entity("Request latency", M::BROKER_REQUEST_LATENCY),
             trend_by_entity("Messages in", M::BROKER_MESSAGES_IN),
             top("Load", M::BROKER_LOAD_SCORE, 20),
@@ -151,8 +152,8 @@ fn broker_detail(_: &Parameters) -> Vec<DraftPage> {
             "Resources",
             "Processor, memory, disks",
             vec![
-                trend_by_entity("CPU", M::BROKER_CPU_USAGE).alarm(70.0, 85.0).key(),
-                trend_by_entity("Disk", M::BROKER_DISK_USAGE).alarm(80.0, 90.0),
+                trend_by_entity("CPU", M::BROKER_CPU_USAGE).key(),
+                trend_by_entity("Disk", M::BROKER_DISK_USAGE),
                 bars(
                     "Memory",
                     &[(M::BROKER_MEMORY_TOTAL, "Total"), (M::BROKER_MEMORY_USED, "Used")],
@@ -171,9 +172,9 @@ fn broker_detail(_: &Parameters) -> Vec<DraftPage> {
             "Requests",
             "What brokers are asked, and how fast they answer",
             vec![
-                greatest("Slowest requests", M::BROKER_REQUEST_LATENCY).alarm(100.0, 1_000.0).key(),
-                mean("Error rate", M::BROKER_ERROR_RATE).alarm(1.0, 5.0),
-                least("Handlers idle", M::BROKER_HANDLER_IDLE).alarm(30.0, 20.0),
+                greatest("Slowest requests", M::BROKER_REQUEST_LATENCY).key(),
+                mean("Error rate", M::BROKER_ERROR_RATE),
+                least("Handlers idle", M::BROKER_HANDLER_IDLE),
                 total("Requests per second", M::BROKER_REQUEST_RATE),
                 trend(
                     "Latency (p99)",
@@ -272,7 +273,7 @@ fn topic_detail(_: &Parameters) -> Vec<DraftPage> {
             "Who is behind, and what fails",
             vec![
                 greatest("Greatest lag", M::TOPIC_LAG).key(),
-                mean("Error rate", M::TOPIC_ERROR_RATE).alarm(1.0, 5.0),
+                mean("Error rate", M::TOPIC_ERROR_RATE),
                 trend_by_entity("Lag", M::TOPIC_CONSUMER_LAG),
                 total_trend(
                     "Requests by partition",
@@ -333,7 +334,7 @@ fn queue_detail(_: &Parameters) -> Vec<DraftPage> {
         "Queues",
         "Why queues fill up; no data until a queue source runs",
         vec![
-            greatest("Slowest processing", M::QUEUE_PROCESSING_TIME).alarm(5_000.0, 10_000.0).key(),
+            greatest("Slowest processing", M::QUEUE_PROCESSING_TIME).key(),
             least("Fewest consumers", M::QUEUE_CONSUMERS),
             total("Memory", M::QUEUE_MEMORY),
             trend_by_entity("Depth", M::QUEUE_DEPTH),
@@ -398,9 +399,9 @@ fn group_detail(parameters: &Parameters) -> Vec<DraftPage> {
             vec![
                 total("Members", M::GROUP_MEMBERS_TOTAL).key(),
                 total("Active members", M::GROUP_MEMBERS_ACTIVE),
-                least("Least health", M::GROUP_HEALTH_SCORE).alarm(80.0, 60.0),
+                least("Least health", M::GROUP_HEALTH_SCORE),
                 trend_by_entity("Active members", M::GROUP_MEMBERS_ACTIVE),
-                trend_by_entity("Health score", M::GROUP_HEALTH_SCORE).alarm(80.0, 60.0),
+                trend_by_entity("Health score", M::GROUP_HEALTH_SCORE),
                 states(
                     "Members at work",
                     ConsumerGroup,

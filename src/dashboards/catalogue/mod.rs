@@ -7,6 +7,7 @@
 
 mod clusters;
 mod entities;
+mod gaps;
 mod operations;
 mod parameters;
 mod parts;
@@ -56,6 +57,16 @@ impl Awaited {
 }
 
 impl Template {
+    /// A template without notes, whose data Kafka alone gives.
+    const fn new(
+        name: &'static str,
+        title: &'static str,
+        summary: &'static str,
+        pages: fn(&Parameters) -> Vec<DraftPage>,
+    ) -> Self {
+        Self { name, title, summary, awaits: None, notes: &[], pages }
+    }
+
     /// The dashboard with these parameters.
     ///
     /// # Errors
@@ -74,6 +85,7 @@ pub fn templates() -> Vec<Template> {
     all.extend(clusters::CLUSTERS);
     all.extend(performance::PERFORMANCE);
     all.extend(pipeline::PIPELINE);
+    all.extend(gaps::GAPS);
     all
 }
 

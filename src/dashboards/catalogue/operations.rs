@@ -25,7 +25,7 @@ pub(super) const OPERATIONS: Template = Template {
         "5, 12, 20, 27, 36: rows by name instead of GUID, the worst first.",
         "8: entities of every kind, each by the score that its kind has; it could only show \
          clusters.",
-        "13: ranges by name (width: 10, buckets: 50), 0 to 500 ms; it ended at 20 ms.",
+        "13: 50 ranges of 10 ms each, 0 to 500 ms; it ended at 20 ms.",
         "21: thresholds are parameters (10,000 and 100,000 messages by default).",
         "27: time to catch up instead of the age of the last commit, which Kafka does not tell.",
         "28, 29: counts are 0 when nothing is wrong, not empty; 29 is without BETWEEN, which NRQL \
@@ -57,13 +57,10 @@ fn overview() -> DraftPage {
         "Overview",
         "The whole at a glance",
         vec![
-            mean("Overall Cluster Health", M::CLUSTER_HEALTH_SCORE)
-                .alarm(80.0, 60.0)
-                .size(3, 3)
-                .key(),
-            mean("Cluster Availability", M::CLUSTER_AVAILABILITY).alarm(99.0, 95.0).size(3, 3),
+            mean("Overall Cluster Health", M::CLUSTER_HEALTH_SCORE).size(3, 3).key(),
+            mean("Cluster Availability", M::CLUSTER_AVAILABILITY).size(3, 3),
             total("Total Message Throughput", M::CLUSTER_THROUGHPUT_TOTAL).size(3, 3),
-            mean("Platform Error Rate", M::CLUSTER_ERROR_RATE).alarm(1.0, 5.0).size(3, 3),
+            mean("Platform Error Rate", M::CLUSTER_ERROR_RATE).size(3, 3),
             table("Cluster Status", M::CLUSTER_THROUGHPUT_TOTAL, &clusters).size(6, 4),
             total_trend(
                 "Message Throughput Trend",
@@ -107,12 +104,8 @@ fn brokers() -> DraftPage {
         "Broker Performance",
         "How loaded brokers are",
         vec![
-            trend("Average CPU Usage", &[(M::BROKER_CPU_USAGE, "CPU %")])
-                .alarm(70.0, 85.0)
-                .size(4, 3),
-            trend("Average Memory Usage", &[(M::BROKER_MEMORY_USAGE, "Memory %")])
-                .alarm(80.0, 90.0)
-                .size(4, 3),
+            trend("Average CPU Usage", &[(M::BROKER_CPU_USAGE, "CPU %")]).size(4, 3),
+            trend("Average Memory Usage", &[(M::BROKER_MEMORY_USAGE, "Memory %")]).size(4, 3),
             total_trend("Network Throughput", &[(M::BROKER_NETWORK_THROUGHPUT, "Bytes/s")])
                 .size(4, 3),
             table("Broker Status Details", M::BROKER_CPU_USAGE, &details),
@@ -156,9 +149,7 @@ fn topics() -> DraftPage {
             )
             .size(6, 4),
             Draft::chart("Topic Consumer Lag", Visualization::Bar, lag).size(6, 4),
-            trend("Topic Error Rates", &[(M::TOPIC_ERROR_RATE, "Error rate %")])
-                .alarm(1.0, 5.0)
-                .size(4, 3),
+            trend("Topic Error Rates", &[(M::TOPIC_ERROR_RATE, "Error rate %")]).size(4, 3),
             states(
                 "Topic Efficiency Distribution",
                 Topic,

@@ -12,27 +12,67 @@ use crate::domain::metric::{MetricId as M, Unit};
 /// Minutes of a trend.
 const TREND_MINUTES: u32 = 120;
 
+/// From where on a metric's values are a warning, and critical: the same wherever it is shown.
+const THRESHOLDS: [(M, f64, f64); 16] = [
+    (M::CLUSTER_HEALTH_SCORE, 80.0, 60.0),
+    (M::BROKER_HEALTH_SCORE, 80.0, 60.0),
+    (M::GROUP_HEALTH_SCORE, 80.0, 60.0),
+    (M::CLUSTER_AVAILABILITY, 99.0, 95.0),
+    (M::CLUSTER_ERROR_RATE, 1.0, 5.0),
+    (M::BROKER_ERROR_RATE, 1.0, 5.0),
+    (M::TOPIC_ERROR_RATE, 1.0, 5.0),
+    (M::BROKER_CPU_USAGE, 70.0, 85.0),
+    (M::CLUSTER_CPU_MEAN, 70.0, 85.0),
+    (M::BROKER_MEMORY_USAGE, 80.0, 90.0),
+    (M::CLUSTER_MEMORY_MEAN, 80.0, 90.0),
+    (M::BROKER_DISK_USAGE, 80.0, 90.0),
+    (M::CLUSTER_DISK_MAX, 80.0, 90.0),
+    (M::BROKER_REQUEST_LATENCY, 100.0, 1_000.0),
+    (M::BROKER_HANDLER_IDLE, 30.0, 20.0),
+    (M::QUEUE_PROCESSING_TIME, 5_000.0, 10_000.0),
+];
+
+/// `draft` with the thresholds of `metric`, if it has some.
+fn judged(draft: Draft, metric: M) -> Draft {
+    match THRESHOLDS.iter().find(|(known, ..)| *known == metric) {
+        Some((_, warning, critical)) => draft.alarm(*warning, *critical),
+        None => draft,
+    }
+}
+
 /// A billboard of one value.
 pub(super) fn figure(title: &str, ask: Ask) -> Draft {
     Draft::chart(title, Visualization::Billboard, ask)
 }
 
+/// An aggregate of events that are about no entity.
+pub(super) fn event(fold: Fold, attribute: &'static str, unit: Unit, label: &str) -> Measure {
+    Measure::computed(Expression::OfEvents(fold, attribute), unit, label)
+}
+
+/// How many events there are.
+pub(super) fn events(label: &str) -> Measure {
+    Measure::computed(Expression::Events, Unit::Count, label)
+}
+
+fn folded(title: &str, metric: M, fold: Fold) -> Draft {
+    let ask = Ask::of(metric.entity()).select(Measure::of(fold, metric, title));
+    judged(figure(title, ask), metric)
+}
+
 /// A billboard of a metric's mean over entities and time.
 pub(super) fn mean(title: &str, metric: M) -> Draft {
-    let measure = Measure::of(Fold::Mean, metric, title);
-    figure(title, Ask::of(metric.entity()).select(measure))
+    folded(title, metric, Fold::Mean)
 }
 
 /// A billboard of the least value.
 pub(super) fn least(title: &str, metric: M) -> Draft {
-    let measure = Measure::of(Fold::Least, metric, title);
-    figure(title, Ask::of(metric.entity()).select(measure))
+    folded(title, metric, Fold::Least)
 }
 
 /// A billboard of the greatest value.
 pub(super) fn greatest(title: &str, metric: M) -> Draft {
-    let measure = Measure::of(Fold::Greatest, metric, title);
-    figure(title, Ask::of(metric.entity()).select(measure))
+    folded(title, metric, Fold::Greatest)
 }
 
 /// A billboard of the newest values of all entities together.
@@ -53,7 +93,12 @@ pub(super) fn entities_with(title: &str, kind: EntityKind, condition: Condition)
 /// A line of means of metrics of one unit, over all entities.
 pub(super) fn trend(title: &str, metrics: &[(M, &str)]) -> Draft {
     let measures = metrics.iter().map(|(metric, label)| Measure::of(Fold::Mean, *metric, label));
-    over_time(title, Visualization::Line, metrics, measures.collect())
+    let draft = over_time(title, Visualization::Line, metrics, measures.collect());
+    // Lines of several metrics are judged by no single one's thresholds.
+    match metrics {
+        [(metric, _)] => judged(draft, *metric),
+        _ => draft,
+    }
 }
 
 /// A line for each entity.
@@ -64,7 +109,7 @@ pub(super) fn trend_by_entity(title: &str, metric: M) -> Draft {
         .limit(20)
         .since_minutes(TREND_MINUTES)
         .over_time();
-    Draft::chart(title, Visualization::Line, ask)
+    judged(Draft::chart(title, Visualization::Line, ask), metric)
 }
 
 /// Sums over entities, over time.

@@ -11,30 +11,21 @@ use crate::dashboards::query::Condition;
 use crate::domain::entity::EntityKind::{Broker, Topic};
 use crate::domain::metric::MetricId as M;
 
-const fn template(
-    name: &'static str,
-    title: &'static str,
-    summary: &'static str,
-    pages: fn(&Parameters) -> Vec<DraftPage>,
-) -> Template {
-    Template { name, title, summary, awaits: None, notes: &[], pages }
-}
-
 /// Three dashboards.
 pub(super) const PERFORMANCE: [Template; 3] = [
-    template(
+    Template::new(
         "infrastructure-overview",
         "Infrastructure Overview",
         "Processors, memory, disks and network of all brokers.",
         infrastructure,
     ),
-    template(
+    Template::new(
         "performance-optimization",
         "Performance Optimization",
         "Where time goes, and which topics and groups waste it.",
         performance,
     ),
-    template(
+    Template::new(
         "topic-analysis",
         "Topic Analysis",
         "Throughput, storage, replication and readers of topics.",
@@ -56,10 +47,10 @@ fn infrastructure(_: &Parameters) -> Vec<DraftPage> {
             "How loaded everything is",
             vec![
                 entities("Brokers", Broker).key(),
-                mean("Mean CPU", M::BROKER_CPU_USAGE).alarm(70.0, 85.0),
-                mean("Mean memory", M::BROKER_MEMORY_USAGE).alarm(80.0, 90.0),
-                greatest("Fullest disk", M::BROKER_DISK_USAGE).alarm(80.0, 90.0),
-                trend_by_entity("CPU", M::BROKER_CPU_USAGE).alarm(70.0, 85.0),
+                mean("Mean CPU", M::BROKER_CPU_USAGE),
+                mean("Mean memory", M::BROKER_MEMORY_USAGE),
+                greatest("Fullest disk", M::BROKER_DISK_USAGE),
+                trend_by_entity("CPU", M::BROKER_CPU_USAGE),
                 top("Load", M::BROKER_LOAD_SCORE, 20),
                 table("Brokers", M::BROKER_LOAD_SCORE, &columns),
             ],
@@ -69,8 +60,8 @@ fn infrastructure(_: &Parameters) -> Vec<DraftPage> {
             "Where they go",
             vec![
                 least("Least free memory", M::BROKER_MEMORY_FREE).key(),
-                greatest("Greatest CPU", M::BROKER_CPU_USAGE).alarm(70.0, 85.0),
-                trend_by_entity("Memory", M::BROKER_MEMORY_USAGE).alarm(80.0, 90.0),
+                greatest("Greatest CPU", M::BROKER_CPU_USAGE),
+                trend_by_entity("Memory", M::BROKER_MEMORY_USAGE),
                 trend_by_entity("Heap", M::BROKER_HEAP_USED),
                 bars(
                     "Memory",
@@ -100,7 +91,7 @@ fn infrastructure(_: &Parameters) -> Vec<DraftPage> {
             vec![
                 total("Bytes on disk", M::BROKER_LOG_SIZE).key(),
                 least("Least free", M::BROKER_DISK_FREE),
-                trend_by_entity("Disk", M::BROKER_DISK_USAGE).alarm(80.0, 90.0),
+                trend_by_entity("Disk", M::BROKER_DISK_USAGE),
                 bars("Disks", &[(M::BROKER_DISK_USED, "Used"), (M::BROKER_DISK_FREE, "Free")], 20),
                 trend_by_entity("Logs", M::BROKER_LOG_SIZE),
             ],
@@ -121,7 +112,7 @@ fn performance(parameters: &Parameters) -> Vec<DraftPage> {
             "Latency",
             "How long requests take",
             vec![
-                greatest("Slowest requests", M::BROKER_REQUEST_LATENCY).alarm(100.0, 1_000.0).key(),
+                greatest("Slowest requests", M::BROKER_REQUEST_LATENCY).key(),
                 mean("Produce (p99)", M::BROKER_PRODUCE_LATENCY),
                 mean("Fetch (p99)", M::BROKER_FETCH_LATENCY),
                 trend(
@@ -136,7 +127,7 @@ fn performance(parameters: &Parameters) -> Vec<DraftPage> {
             "Brokers",
             "Whether load is shared",
             vec![
-                least("Handlers idle", M::BROKER_HANDLER_IDLE).alarm(30.0, 20.0).key(),
+                least("Handlers idle", M::BROKER_HANDLER_IDLE).key(),
                 top("Load", M::BROKER_LOAD_SCORE, 20),
                 shares("Leaders", M::BROKER_LEADER_PARTITIONS, 20),
                 unhealthy_brokers(90.0),

@@ -1,52 +1,34 @@
-//! Dashboards about the pipeline itself: what it tells of its breakers, how fresh what it sends is,
-//! and what of it was observed.
+//! A dashboard about the pipeline itself: what it tells of its breakers, and how fresh what it
+//! sends is.
 
-use super::parts::figure;
+use super::parts::{event, events, figure};
 use super::{Parameters, Template};
 use crate::dashboards::draft::{Draft, DraftPage};
 use crate::dashboards::model::Visualization;
-use crate::dashboards::query::{Ask, Condition, Expression, Facet, Fold, Measure, Subject};
+use crate::dashboards::query::{Ask, Expression, Facet, Fold, Measure, Subject};
 use crate::domain::metric::Unit;
 
-/// Two dashboards.
-pub(super) const PIPELINE: [Template; 2] = [
-    Template {
-        name: "pipeline-health",
-        title: "Pipeline Health",
-        summary: "Whether the pipeline works: its breakers, its rhythm, what New Relic refused.",
-        awaits: None,
-        notes: &[
-            "Counters of breakers begin at zero with the process; their growth is the greatest \
+/// One dashboard.
+pub(super) const PIPELINE: [Template; 1] = [Template {
+    name: "pipeline-health",
+    title: "Pipeline Health",
+    summary: "Whether the pipeline works: its breakers, its rhythm, what New Relic refused.",
+    awaits: None,
+    notes: &[
+        "Counters of breakers begin at zero with the process; their growth is the greatest \
              minus the least value in the window.",
-            "Rows of NrIntegrationError are New Relic's own; 0 is good.",
-        ],
-        pages: pipeline_health,
-    },
-    Template {
-        name: "gap-visibility",
-        title: "Gap Visibility",
-        summary: "Which entities were observed, which were filled in, which were simulated.",
-        awaits: None,
-        notes: &["dataSource is infrastructure, gapFilled or simulated; docs/HYBRID.md says when."],
-        pages: gap_visibility,
-    },
-];
+        "Rows of NrIntegrationError are New Relic's own; 0 is good.",
+    ],
+    pages: pipeline_health,
+}];
 
 const BREAKER: Subject = Subject::Events("CircuitBreakerMetric");
 const CHANGE: Subject = Subject::Events("CircuitBreakerStateChange");
 const BREAKERS: Subject = Subject::Events("CircuitBreakerHealth");
 const REFUSED: Subject = Subject::Events("NrIntegrationError");
 
-fn event(fold: Fold, attribute: &'static str, unit: Unit, label: &str) -> Measure {
-    Measure::computed(Expression::OfEvents(fold, attribute), unit, label)
-}
-
 fn growth(attribute: &'static str, label: &str) -> Measure {
     Measure::computed(Expression::Growth(attribute), Unit::Count, label)
-}
-
-fn events(label: &str) -> Measure {
-    Measure::computed(Expression::Events, Unit::Count, label)
 }
 
 fn pipeline_health(_: &Parameters) -> Vec<DraftPage> {
@@ -121,37 +103,4 @@ fn rhythm() -> DraftPage {
             Draft::chart("Time between two samples", Visualization::Line, window),
         ],
     )
-}
-
-fn gap_visibility(_: &Parameters) -> Vec<DraftPage> {
-    let everything = || Ask::about(Subject::EveryKind);
-    let by_source = |title: &str, visualization| {
-        let ask = everything().select(Measure::entities("Entities")).facet(Facet::by("dataSource"));
-        Draft::chart(title, visualization, ask)
-    };
-    let of = |title: &str, source: &str| {
-        let condition = Condition::Is("dataSource", source.to_owned());
-        figure(title, everything().select(Measure::entities_with(condition, title)))
-    };
-    let over_time = everything()
-        .select(Measure::entities("Entities"))
-        .facet(Facet::by("dataSource"))
-        .since_minutes(120)
-        .over_time();
-    let filled = everything()
-        .select(Measure::entities("Entities"))
-        .facet(Facet::By(vec!["clusterName", "entityType", "dataSource"]))
-        .limit(100)
-        .as_table();
-    vec![DraftPage::new(
-        "Sources",
-        "Where what is shown comes from: a fleet, or a stand-in for what it does not show",
-        vec![
-            of("Observed", "infrastructure").key(),
-            of("Filled in", "gapFilled"),
-            by_source("Entities by source", Visualization::Pie),
-            Draft::chart("Sources over time", Visualization::Area, over_time),
-            Draft::chart("Sources by cluster", Visualization::Table, filled),
-        ],
-    )]
 }

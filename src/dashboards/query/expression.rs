@@ -124,8 +124,9 @@ impl Expression {
             }
             Self::Attribute(attribute) => folded(Fold::Latest, &name(attribute)),
             Self::Histogram(metric, width, buckets) => {
-                // By name: positions mean a ceiling in older texts and a width in newer ones.
-                let (metric, width) = (name(metric.name()), number(*width));
+                // By name: what the second position means depends on who explains it. The width is
+                // that of all ranges together.
+                let (metric, width) = (name(metric.name()), number(*width * f64::from(*buckets)));
                 format!("histogram({metric}, width: {width}, buckets: {buckets})")
             }
             Self::Events => "count(*)".to_owned(),

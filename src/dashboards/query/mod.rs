@@ -32,7 +32,12 @@ pub enum Subject {
     EveryKind,
     /// Events of another type: the pipeline's about itself, New Relic's about what it took.
     Events(&'static str),
+    /// Events of another type that are about entities: they name cluster and provider.
+    AboutEntities(&'static str),
 }
+
+/// What filters narrow of [`Subject::AboutEntities`].
+const NAMED_BY_OTHERS: [&str; 2] = ["clusterName", "provider"];
 
 /// Why a query cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -297,7 +302,7 @@ impl Ask {
             let known = match self.subject {
                 Subject::Kind(kind) => metric.entity() == kind,
                 Subject::EveryKind => true,
-                Subject::Events(_) => false,
+                Subject::Events(_) | Subject::AboutEntities(_) => false,
             };
             foreign = foreign.or((!known).then_some(metric));
         };
@@ -334,14 +339,17 @@ impl Ask {
         match self.subject {
             Subject::Kind(kind) => parts.push(format!("entityType = '{}'", kind.type_name())),
             Subject::EveryKind => parts.push("entityType LIKE 'MESSAGE_QUEUE_%'".to_owned()),
-            Subject::Events(_) => {}
+            Subject::Events(_) | Subject::AboutEntities(_) => {}
         }
-        if !matches!(self.subject, Subject::Events(_)) {
-            let fixed = scope.fixed.iter();
-            parts.extend(fixed.map(|(name, value)| format!("{name} = {}", quoted(value))));
-            let variables = scope.variables.iter();
-            parts.extend(variables.map(|(name, var)| format!("{name} IN ({{{{{var}}}}})")));
-        }
+        let has = |name: &str| match self.subject {
+            Subject::Kind(_) | Subject::EveryKind => true,
+            Subject::Events(_) => false,
+            Subject::AboutEntities(_) => NAMED_BY_OTHERS.contains(&name),
+        };
+        let fixed = scope.fixed.iter().filter(|(name, _)| has(name));
+        parts.extend(fixed.map(|(name, value)| format!("{name} = {}", quoted(value))));
+        let variables = scope.variables.iter().filter(|(name, _)| has(name));
+        parts.extend(variables.map(|(name, var)| format!("{name} IN ({{{{{var}}}}})")));
         parts.extend(self.conditions.iter().map(Condition::operand));
         parts.join(" AND ")
     }
@@ -349,7 +357,7 @@ impl Ask {
     fn event_type(&self) -> &'static str {
         match self.subject {
             Subject::Kind(_) | Subject::EveryKind => ENTITY_EVENT,
-            Subject::Events(name) => name,
+            Subject::Events(name) | Subject::AboutEntities(name) => name,
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use super::*;
 use crate::dashboards::catalogue::{Awaited, Parameters, template, templates};
 use crate::dashboards::model::{Content, VariableKind};
+use crate::dashboards::preview::{Origin, html};
 use crate::sim::run::{self, Filled, Network, Options};
 use crate::sim::scenario;
 use crate::sim::seed::Seed;
@@ -98,8 +99,8 @@ const PLANTS: &[Plant] = &[
     (
         "attribute-absent",
         "Time to catch up",
-        |d| edit(d, "Time to catch up", "lag.timeToCatchUp", "lastCommit.age"),
-        "consumerGroup.lastCommit.age.seconds is never present",
+        |d| edit(d, "Time to catch up", "lag.timeToCatchUp", "lag.nowhere"),
+        "consumerGroup.lag.nowhere.seconds is never present",
     ),
     (
         "attribute-absent",
@@ -178,21 +179,39 @@ fn whatever_shows_nothing_is_explained() {
 
 #[test]
 fn a_preview_draws_every_widget_and_loads_nothing() {
-    for name in ["standard", "operations", "pipeline-health"] {
-        let dashboard = template(name).expect("there").build(&Parameters::default());
-        let dashboard = dashboard.expect("built");
-        let draw = || {
-            crate::dashboards::preview::html(&dashboard, "A <caption>", &|text| filled().nrql(text))
-        };
-        let html = draw();
-        assert_eq!(html, draw(), "byte for byte");
+    let origin =
+        Origin { template: "of <mine>", caption: "a <caption>", span: "a while", awaits: None };
+    let mut drawn = 0;
+    for template in templates().iter().filter(|template| template.awaits.is_none()) {
+        let name = template.name;
+        let dashboard = template.build(&Parameters::default()).expect(name);
+        let draw = || html(&dashboard, &origin, &|text| filled().nrql(text));
+        let page = draw();
+        assert_eq!(page, draw(), "byte for byte");
         let widgets: usize = dashboard.pages.iter().map(|page| page.widgets.len()).sum();
-        assert_eq!(html.matches("<div class=\"widget").count(), widgets);
-        assert!(html.contains("A &lt;caption&gt;") && !html.contains("<script"));
-        let empty =
-            html.matches("class=\"none\"").count() + html.matches("class=\"fails\"").count();
-        assert_eq!(empty, 0, "{name}");
-        assert!(html.matches("<svg").count() > 3 && !html.contains("NaN"), "{name}");
-        assert!(!html.contains("http://") && !html.contains("src="), "nothing is loaded");
+        drawn += page.matches("<div class=\"widget ").count();
+        assert_eq!(page.matches("<div class=\"widget ").count(), widgets);
+        assert!(page.contains("of &lt;mine&gt;") && page.contains("a &lt;caption&gt;"), "{name}");
+        let undrawn = ["class=\"none", "class=\"fails", "NaN", "<script", "style=\""];
+        for part in undrawn.iter().chain(&["http://", "https://", "src="]) {
+            assert!(!page.contains(part), "{name}: {part}");
+        }
+        for link in page.split("href=\"#").skip(1).filter_map(|rest| rest.split('"').next()) {
+            assert!(page.contains(&format!("id=\"{link}\"")), "{name}: #{link}");
+        }
     }
+    assert!(drawn > 200, "only {drawn} widgets");
+}
+
+#[test]
+fn a_preview_says_why_a_widget_waits() {
+    let template = template("queue-overview").expect("there");
+    let awaits = template.awaits.expect("waits").sentence();
+    let dashboard = template.build(&Parameters::default()).expect("built");
+    let draw = |awaits| {
+        let origin = Origin { awaits, ..Origin::default() };
+        html(&dashboard, &origin, &|text| filled().nrql(text))
+    };
+    assert!(draw(Some(&awaits)).contains("Waits: no data until a queue source runs"));
+    assert!(draw(None).contains("<p class=\"none\">No data</p>"));
 }

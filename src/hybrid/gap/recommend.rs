@@ -7,7 +7,7 @@
 //!   is known to be wrong, not of what was not seen yet.
 
 use super::command;
-use super::report::{Field, GapReport};
+use super::report::{Field, GapReport, Mismatch, PartialCluster, Stale};
 use crate::domain::entity::{EntityKey, EntityKind};
 use crate::domain::words::counted_as;
 
@@ -136,6 +136,74 @@ pub struct Recommendation<'a> {
     pub command: Option<String>,
 }
 
+/// What to do about one gap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advice {
+    /// What it is about.
+    pub code: Code,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// What is wrong and what to do, without a full stop.
+    pub message: String,
+}
+
+impl Advice {
+    fn of(code: Code, key: &EntityKey, message: String) -> Self {
+        Self { code, priority: Priority::of(key.kind()), message }
+    }
+
+    /// About the missing entity `key`.
+    pub fn of_missing(key: &EntityKey) -> Self {
+        let kind = key.kind();
+        let what = match kind {
+            EntityKind::Cluster => "none of its brokers reports: check addresses and listeners",
+            EntityKind::Broker => "start it, or remove it from the topology",
+            EntityKind::Topic | EntityKind::Queue => "create it, or remove it from the topology",
+            EntityKind::ConsumerGroup => "start its consumers, or remove it from the topology",
+        };
+        Self::of(Code::missing(kind), key, format!("missing: {what}"))
+    }
+
+    /// About a cluster with too few brokers.
+    pub fn of_partial(gap: &PartialCluster<'_>) -> Self {
+        let required = counted_as(gap.expected, "required broker", "required brokers");
+        let message = format!("{} of {required} report: start the others", gap.actual);
+        Self::of(Code::PartialCluster, gap.key, message)
+    }
+
+    /// About an entity that has stopped reporting.
+    pub fn of_stale(gap: &Stale<'_>) -> Self {
+        let message = format!(
+            "silent for {} s: look whether it is still there, and then at its collector",
+            gap.age.as_secs()
+        );
+        Self::of(Code::Stale, gap.key, message)
+    }
+
+    /// About a setting that is not as desired.
+    pub fn of_mismatch(gap: &Mismatch<'_>) -> Self {
+        let (expected, actual) = (gap.expected, gap.actual);
+        let advice = match gap.field {
+            Field::Partitions if expected > actual => {
+                "add partitions, if no consumer relies on which key is in which"
+            }
+            Field::Partitions => {
+                "partitions cannot be removed: change the topology, or make the topic anew"
+            }
+            Field::ReplicationFactor => {
+                "reassign its partitions with kafka-reassign-partitions.sh, or change the topology"
+            }
+        };
+        let message = format!("{} is {actual}, not {expected}: {advice}", gap.field.as_str());
+        Self::of(Code::Mismatch, gap.key, message)
+    }
+
+    fn about(self, key: &EntityKey, command: Option<String>) -> Recommendation<'_> {
+        let Self { code, priority, message } = self;
+        Recommendation { code, priority, key: Some(key), message, command }
+    }
+}
+
 impl<'a> GapReport<'a> {
     /// What to do: the estate as a whole first, then entities by urgency, code and key.
     pub fn recommendations(&self) -> Vec<Recommendation<'a>> {
@@ -193,74 +261,34 @@ impl<'a> GapReport<'a> {
     }
 
     fn about_missing(&self, key: &'a EntityKey) -> Recommendation<'a> {
-        let kind = key.kind();
-        let what = match kind {
-            EntityKind::Cluster => "none of its brokers reports: check addresses and listeners",
-            EntityKind::Broker => "start it, or remove it from the topology",
-            EntityKind::Topic | EntityKind::Queue => "create it, or remove it from the topology",
-            EntityKind::ConsumerGroup => "start its consumers, or remove it from the topology",
-        };
-        Recommendation {
-            code: Code::missing(kind),
-            priority: Priority::of(kind),
-            key: Some(key),
-            message: format!("missing: {what}"),
-            command: command::for_missing(self.topology, key),
-        }
+        Advice::of_missing(key).about(key, command::for_missing(self.topology, key))
     }
 
     fn about_partial(&self) -> impl Iterator<Item = Recommendation<'a>> {
-        self.partial_clusters.iter().map(|gap| Recommendation {
-            code: Code::PartialCluster,
-            priority: Priority::High,
-            key: Some(gap.key),
-            message: format!(
-                "{} of {} report: start the others",
-                gap.actual,
-                counted_as(gap.expected, "required broker", "required brokers")
-            ),
-            command: command::for_look(self.topology, gap.key),
-        })
+        let about = |gap: &PartialCluster<'a>| {
+            Advice::of_partial(gap).about(gap.key, command::for_look(self.topology, gap.key))
+        };
+        self.partial_clusters.iter().map(about)
     }
 
     fn about_stale(&self) -> impl Iterator<Item = Recommendation<'a>> {
-        self.stale.iter().map(|gap| Recommendation {
-            code: Code::Stale,
-            priority: Priority::of(gap.key.kind()),
-            key: Some(gap.key),
-            message: format!(
-                "silent for {} s: look whether it is still there, and then at its collector",
-                gap.age.as_secs()
-            ),
-            command: command::for_look(self.topology, gap.key),
-        })
+        let about = |gap: &Stale<'a>| {
+            Advice::of_stale(gap).about(gap.key, command::for_look(self.topology, gap.key))
+        };
+        self.stale.iter().map(about)
     }
 
     fn about_mismatches(&self) -> impl Iterator<Item = Recommendation<'a>> {
         self.mismatches.iter().map(|gap| {
-            let (expected, actual) = (gap.expected, gap.actual);
-            let (advice, command) = match gap.field {
-                Field::Partitions if expected > actual => (
-                    "add partitions, if no consumer relies on which key is in which",
-                    command::for_partitions(self.topology, gap.key, expected),
-                ),
-                Field::Partitions => (
-                    "partitions cannot be removed: change the topology, or make the topic anew",
-                    command::for_look(self.topology, gap.key),
-                ),
-                Field::ReplicationFactor => (
-                    "reassign its partitions with kafka-reassign-partitions.sh, or change the \
-                     topology",
-                    command::for_look(self.topology, gap.key),
-                ),
+            let command = match gap.field {
+                Field::Partitions if gap.expected > gap.actual => {
+                    command::for_partitions(self.topology, gap.key, gap.expected)
+                }
+                Field::Partitions | Field::ReplicationFactor => {
+                    command::for_look(self.topology, gap.key)
+                }
             };
-            Recommendation {
-                code: Code::Mismatch,
-                priority: Priority::of(gap.key.kind()),
-                key: Some(gap.key),
-                message: format!("{} is {actual}, not {expected}: {advice}", gap.field.as_str()),
-                command,
-            }
+            Advice::of_mismatch(gap).about(gap.key, command)
         })
     }
 }

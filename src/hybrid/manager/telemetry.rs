@@ -7,6 +7,7 @@ use crate::domain::account::AccountId;
 use crate::domain::entity::EntityKey;
 use crate::domain::guid::EntityGuid;
 use crate::domain::units::UnixMillis;
+use crate::hybrid::gap::recommend::Advice;
 use crate::hybrid::gap::{GapReport, KindCoverage};
 
 /// `eventType` of one gap.
@@ -64,6 +65,23 @@ struct GapEvent<'a> {
     expected: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     actual: Option<u32>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    advice: Option<AdviceAttributes>,
+}
+
+/// What to do about a gap; what is merely unexpected needs nothing.
+#[derive(Serialize)]
+struct AdviceAttributes {
+    /// A code of `docs/GAPS.md`.
+    recommendation: &'static str,
+    priority: &'static str,
+    advice: String,
+}
+
+impl From<Advice> for AdviceAttributes {
+    fn from(Advice { code, priority, message }: Advice) -> Self {
+        Self { recommendation: code.as_str(), priority: priority.as_str(), advice: message }
+    }
 }
 
 /// An event about gaps or coverage.
@@ -124,21 +142,27 @@ impl Telling<'_> {
     }
 
     fn gaps<'g>(&self, found: &GapReport<'g>) -> Vec<GapEvent<'g>> {
-        let missing = found.all_missing().map(|key| self.gap("missing", key));
+        let missing = found.all_missing().map(|key| GapEvent {
+            advice: Some(Advice::of_missing(key).into()),
+            ..self.gap("missing", key)
+        });
         let stale = found.stale.iter().map(|stale| GapEvent {
             age_seconds: Some(stale.age.as_secs_f64()),
+            advice: Some(Advice::of_stale(stale).into()),
             ..self.gap("stale", stale.key)
         });
         let partial = found.partial_clusters.iter().map(|cluster| GapEvent {
             field: Some("requiredBrokers"),
             expected: Some(cluster.expected),
             actual: Some(cluster.actual),
+            advice: Some(Advice::of_partial(cluster).into()),
             ..self.gap("partial", cluster.key)
         });
         let mismatches = found.mismatches.iter().map(|mismatch| GapEvent {
             field: Some(mismatch.field.as_str()),
             expected: Some(mismatch.expected),
             actual: Some(mismatch.actual),
+            advice: Some(Advice::of_mismatch(mismatch).into()),
             ..self.gap("mismatch", mismatch.key)
         });
         let unexpected = found.unexpected.iter().map(|seen| self.gap("unexpected", &seen.key));
@@ -160,6 +184,7 @@ impl Telling<'_> {
             field: None,
             expected: None,
             actual: None,
+            advice: None,
         }
     }
 }

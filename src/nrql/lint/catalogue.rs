@@ -88,7 +88,7 @@ const COVERAGE: [(&str, AttributeKind); 12] = [
 ];
 
 /// Attributes of `MessageQueueGap`.
-const GAP: [(&str, AttributeKind); 11] = [
+const GAP: [(&str, AttributeKind); 14] = [
     ("gap", AttributeKind::Text),
     ("entityGuid", AttributeKind::Text),
     ("entityType", AttributeKind::Text),
@@ -100,6 +100,9 @@ const GAP: [(&str, AttributeKind); 11] = [
     ("ageSeconds", AttributeKind::Gauge),
     ("expected", AttributeKind::Number),
     ("actual", AttributeKind::Number),
+    ("recommendation", AttributeKind::Text),
+    ("priority", AttributeKind::Text),
+    ("advice", AttributeKind::Text),
 ];
 
 fn columns(known: &[(&str, AttributeKind)]) -> BTreeMap<String, AttributeKind> {
