@@ -1,11 +1,14 @@
 //! The stored relationships are exactly those of the fleet.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::record::{PipelineRecord, Record, StoredEvent};
-use super::{Check, Class, Finding};
+use super::{Check, Class, Finding, conservation};
 use crate::domain::units::UnixMillis;
+use crate::sim::oracle::cycle::group_by_cycle;
 use crate::sim::oracle::objects::{self, Edge};
+use crate::sim::oracle::presence;
 use crate::sim::scenario::RELATIONSHIPS_EVERY;
 use crate::sim::time::SimTime;
 
@@ -41,7 +44,54 @@ fn examine(record: &Record) -> Finding {
     }
     times(&mut finding, record);
     confirmations(&mut finding, record, &required);
+    servers(&mut finding, record);
     finding
+}
+
+/// How long New Relic may take from a cycle's end until it has stored what the cycle sent.
+const STORING_MAX: Duration = Duration::from_secs(5);
+
+/// A cycle that tells relationships tells as many brokers to serve a topic as it counts to report
+/// the topic's traffic, which is held against the fleet elsewhere. Where events may have been lost,
+/// the checks of the loss itself judge.
+fn servers(finding: &mut Finding, record: &Record) {
+    if !record.scenario.pipeline.serves || !conservation::is_whole(record) {
+        return;
+    }
+    let mut rounds: BTreeSet<(SimTime, &str)> = BTreeSet::new();
+    let mut told: BTreeMap<(SimTime, &str), BTreeSet<&str>> = BTreeMap::new();
+    for event in &record.newrelic.relationship_events {
+        let Some((_, cycle)) = record.origin(event) else { continue };
+        rounds.insert((cycle.started, event.text("clusterName")));
+        if event.text("relationshipType") == "SERVES" {
+            let servers = told.entry((cycle.started, event.text("targetEntityGuid"))).or_default();
+            servers.insert(event.text("sourceEntityGuid"));
+        }
+    }
+    for events in &group_by_cycle(record).0 {
+        let cycle = events.cycle;
+        let is_judged = rounds.contains(&(cycle.started, events.cluster))
+            && !cycle.cut_off
+            && cycle.ended + STORING_MAX <= record.end
+            && presence::is_alone(record, cycle);
+        let topics = events.events.iter().filter(|e| e.text("entityType") == "MESSAGE_QUEUE_TOPIC");
+        for topic in topics.filter(|_| is_judged) {
+            finding.examine();
+            let servers = told.get(&(cycle.started, topic.text("entityGuid")));
+            let servers = servers.map_or(0, BTreeSet::len);
+            let reporting = topic.number("topic.brokers.reporting").unwrap_or(0.0);
+            if servers as f64 != reporting {
+                let (cluster, name) = (events.cluster, topic.text("topicName"));
+                finding.violate(
+                    Some(cycle.started),
+                    format!(
+                        "topic {cluster}/{name} is told to be served by {servers} brokers, and \
+                         {reporting} report its traffic"
+                    ),
+                );
+            }
+        }
+    }
 }
 
 fn edge(event: &StoredEvent) -> Edge {

@@ -324,6 +324,43 @@ fn topics_are_served_by_those_who_count_their_traffic() {
     check(&[], &[], &[]);
 }
 
+/// A cycle that tells relationships tells of every broker that reports a topic's traffic.
+#[test]
+fn servers_are_as_many_as_report() {
+    let violations = |reporting: f64, told: &[&str]| {
+        let mut record = steady();
+        record.scenario.pipeline.serves = true;
+        let account = record.scenario.pipeline.account_id;
+        let broker = |own: &str| {
+            expected(account, &Identity::new("MESSAGE_QUEUE_BROKER", "orders", Some(own))).1
+        };
+        let mut topic = sample(&record, "a", at(270));
+        let edge = |own: &&str| {
+            let mut event = topic.clone();
+            set_text(&mut event, "sourceEntityGuid", &broker(own));
+            set_text(&mut event, "relationshipType", "SERVES");
+            set_text(&mut event, "targetEntityGuid", topic.text("entityGuid"));
+            event
+        };
+        record.newrelic.relationship_events = told.iter().map(edge).collect();
+        let texts = topic.names.texts.clone();
+        let numbers = vec!["topic.brokers.reporting".into()];
+        topic.names = Arc::new(Names { numbers, texts });
+        topic.numbers = [reporting].into();
+        record.newrelic.samples = vec![topic];
+        let found = result(&record, "relationships").finding.violations;
+        let told: Vec<String> = found.into_iter().map(|violation| violation.what).collect();
+        told.into_iter().filter(|what| what.contains("is told to be served")).collect::<Vec<_>>()
+    };
+    let none: &[String] = &[];
+    assert_eq!(violations(2.0, &["1", "2"]), none);
+    let words = "topic orders/a is told to be served by 1 brokers, and 2 report its traffic";
+    assert_eq!(violations(2.0, &["1"]), [words]);
+    assert_eq!(violations(1.0, &["1", "2"]).len(), 1);
+    // A cycle that tells no relationships owes none.
+    assert_eq!(violations(2.0, &[]), none);
+}
+
 #[test]
 fn relationships_are_timed_by_their_ends() {
     let mut record = steady();

@@ -220,7 +220,7 @@ fn entities_beyond_the_cap_go_oldest_first_and_are_told() {
 fn complete(windows: &Windows, said: &[Said], times: &[i64]) -> Vec<(String, i64, bool)> {
     let mut told = Vec::new();
     for now in times {
-        for said in said.iter().filter(|said| said.at.0 <= *now) {
+        for said in said.iter().filter(|said| said.at <= at(*now)) {
             observe(windows, said, *now);
         }
         told.extend(windows.advance(at(*now)));
@@ -229,7 +229,7 @@ fn complete(windows: &Windows, said: &[Said], times: &[i64]) -> Vec<(String, i64
     let incomplete = told.iter().filter(|window| !window.is_complete).count() as u64;
     assert_eq!(windows.stats().incomplete, incomplete);
     let words = |window: &ClosedWindow| {
-        (window.key.name().to_owned(), window.span.start.0, window.is_complete)
+        (window.key.name().to_owned(), window.span.start.millis_since(at(0)), window.is_complete)
     };
     told.iter().map(words).collect()
 }
