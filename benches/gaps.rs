@@ -5,7 +5,8 @@
 //! that nobody asked for with its topology: observations in the order of the pipeline (sorted), and
 //! shuffled, as a store's facets come. Criterion's figures are wall time; the table that follows
 //! (`-- --figures` prints it alone) has the CPU time of this thread, which other load on the
-//! machine disturbs least: the best of several rounds.
+//! machine disturbs least: the best of several rounds, and beside it the bytes that a detector holds
+//! with its topology, and the most that one comparison holds besides, per entity.
 
 use std::hint::black_box;
 use std::io::Write as _;
@@ -125,16 +126,33 @@ fn nanos_per_entity(case: &Case) -> Option<f64> {
     best.map(|best| best as f64 / (times * entities) as f64)
 }
 
+/// Bytes an entity of a detector, its topology included, and of one comparison at its peak.
+fn bytes_per_entity(case: &Case) -> [f64; 2] {
+    let held = allocation_counter::measure(|| drop(black_box(case.detector.clone())));
+    let peak = allocation_counter::measure(|| {
+        drop(black_box(case.detector.examine(black_box(&case.observed), NOW)));
+    });
+    [held, peak].map(|info| info.bytes_max as f64 / case.observed.len() as f64)
+}
+
 fn figures() {
     let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "order       entities  CPU ns/entity  million entities/s");
+    let _ = writeln!(
+        out,
+        "order       entities  CPU ns/entity  million entities/s  bytes held  bytes to compare"
+    );
     for order in ORDERS {
         for size in SIZES {
-            let (nanos, rate) = match nanos_per_entity(&case(order, size)) {
+            let case = case(order, size);
+            let [held, peak] = bytes_per_entity(&case);
+            let (nanos, rate) = match nanos_per_entity(&case) {
                 Some(nanos) => (format!("{nanos:.1}"), format!("{:.2}", 1_000.0 / nanos)),
                 None => ("-".to_owned(), "-".to_owned()),
             };
-            let _ = writeln!(out, "{order:<10} {size:>9}  {nanos:>13}  {rate:>18}");
+            let _ = writeln!(
+                out,
+                "{order:<10} {size:>9}  {nanos:>13}  {rate:>18}  {held:>10.0}  {peak:>16.0}"
+            );
         }
     }
 }

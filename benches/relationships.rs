@@ -11,6 +11,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput};
+use rand_core::{Rng as _, SeedableRng as _};
 use shakedown::domain::account::AccountId;
 use shakedown::domain::entity::EntityKey;
 use shakedown::domain::guid::EntityGuid;
@@ -87,11 +88,33 @@ fn world(size: usize) -> World {
 }
 
 fn related(world: &World) -> Graph {
-    let mut graph = Graph::with_capacity(world.entities.len(), world.relationships.len());
-    for relationship in &world.relationships {
+    added(world.entities.len(), &world.relationships)
+}
+
+fn added(entities: usize, relationships: &[Relationship]) -> Graph {
+    let mut graph = Graph::with_capacity(entities, relationships.len());
+    for relationship in relationships {
         black_box(graph.add(*relationship));
     }
     graph
+}
+
+/// The relationships in the order of their sources' GUIDs, as a reading of events tells them: one
+/// source after the other, and no two of one cluster beside each other.
+fn by_guid(world: &World) -> Vec<Relationship> {
+    let mut relationships = world.relationships.clone();
+    relationships.sort_by_key(|one| (one.source, one.kind, one.target));
+    relationships
+}
+
+/// The relationships in no order at all.
+fn shuffled(world: &World) -> Vec<Relationship> {
+    let mut relationships = world.relationships.clone();
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+    for last in (1..relationships.len()).rev() {
+        relationships.swap(last, (rng.next_u64() % (last as u64 + 1)) as usize);
+    }
+    relationships
 }
 
 fn built(world: &World) -> Graph {
@@ -132,6 +155,9 @@ fn figures(size: usize) -> Vec<(&'static str, f64)> {
     let (entities, relationships) = (world.entities.len(), world.relationships.len());
     assert_eq!(entities, size);
     let add = nanos_each(relationships, || related(&world));
+    let (by_guid, shuffled) = (by_guid(&world), shuffled(&world));
+    let sorted_add = nanos_each(relationships, || added(size, &by_guid));
+    let shuffled_add = nanos_each(relationships, || added(size, &shuffled));
     let memory = allocation_counter::measure(|| drop(black_box(built(&world))));
     let graph = built(&world);
     assert_eq!(graph.validate(), Vec::new());
@@ -147,7 +173,9 @@ fn figures(size: usize) -> Vec<(&'static str, f64)> {
     let (from, to) = (guids[1], guids[CLUSTER - 1]);
     let paths = PathLimits { steps_max: 4, ..PathLimits::default() };
     let mut figures = vec![
-        ("relationships/s, added (M)", 1_000.0 / add),
+        ("relationships/s, added cluster by cluster (M)", 1_000.0 / add),
+        ("the same, in the order of GUIDs (M)", 1_000.0 / sorted_add),
+        ("the same, shuffled (M)", 1_000.0 / shuffled_add),
         ("entity, its relationships added (ns)", add * relationships as f64 / entities as f64),
         ("relationship, copied and removed (ns)", remove),
         ("entity, most bytes held", memory.bytes_max as f64 / entities as f64),
@@ -173,7 +201,7 @@ fn figures(size: usize) -> Vec<(&'static str, f64)> {
 
 fn table() -> String {
     let columns: Vec<_> = SIZES.into_iter().map(figures).collect();
-    let mut out = format!("{:<40}", "entities");
+    let mut out = format!("{:<46}", "entities");
     for size in SIZES {
         let _ = write!(out, "{size:>12}");
     }
@@ -181,7 +209,7 @@ fn table() -> String {
     for (row, (name, _)) in columns[0].iter().enumerate() {
         let values: Vec<f64> =
             columns.iter().filter_map(|column| column.get(row)).map(|(_, value)| *value).collect();
-        let _ = write!(out, "{name:<40}");
+        let _ = write!(out, "{name:<46}");
         for value in &values {
             let _ = write!(out, "{value:>12.1}");
         }

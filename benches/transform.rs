@@ -3,11 +3,13 @@
 //! parsing and writing alone in the same run.
 //!
 //! `cargo bench --bench transform` prints criterion's wall-clock figures, then the same cases in
-//! samples per CPU second, which other load on the machine disturbs least, and the peak memory of
-//! each path for growing numbers of entities.
+//! samples per CPU second, which other load on the machine disturbs least, what a cycle pays for
+//! custom metrics and hooks when none is configured, and the peak memory of each path for growing
+//! numbers of entities.
 
 use std::hint::black_box;
 use std::io::Write as _;
+use std::time::Duration;
 
 use criterion::{Criterion, Throughput};
 use flate2::Compression;
@@ -15,10 +17,13 @@ use flate2::write::GzEncoder;
 use serde::Deserialize;
 use shakedown::aggregate::{Aggregator, AggregatorConfig, EntityState};
 use shakedown::collect::nri::{NriDefaults, read};
+use shakedown::custom_metrics::CustomMetrics;
 use shakedown::domain::account::AccountId;
 use shakedown::domain::sample::{RawSample, RawValue};
 use shakedown::domain::tag::Tags;
 use shakedown::domain::units::UnixMillis;
+use shakedown::hooks::Chain;
+use shakedown::ports::Clock;
 use shakedown::synthesize::event::write_entity;
 use shakedown::synthesize::{SynthesisConfig, Synthesizer};
 use shakedown::transform::transform;
@@ -127,6 +132,45 @@ fn cycle(text: &str, synthesizer: &Synthesizer, out: &mut Vec<u8>) -> usize {
     let canonical = raw.iter().map(|raw| transform(raw).expect("a valid sample")).collect();
     let mut aggregator = Aggregator::new(AggregatorConfig::default());
     let states = aggregator.fold(canonical, NOW);
+    let synthesis = synthesizer.synthesize(&states);
+    for entity in &synthesis.entities {
+        write_entity(entity, out);
+        out.push(b',');
+    }
+    synthesis.entities.len()
+}
+
+/// A clock that nobody reads.
+#[derive(Debug, Clone)]
+struct Still;
+
+impl Clock for Still {
+    fn wall(&self) -> UnixMillis {
+        NOW
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn sleep(&self, _: Duration) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+}
+
+/// [`cycle`] with the stages of hooks and custom metrics in place, and nothing configured.
+fn cycle_extended(text: &str, synthesizer: &Synthesizer, out: &mut Vec<u8>) -> usize {
+    let (mut chain, metrics) = (Chain::default(), CustomMetrics::default());
+    out.clear();
+    let mut raw = Vec::with_capacity(SAMPLES as usize);
+    each_sample(text, |sample| raw.push(sample.clone()));
+    black_box(chain.before_transform(&mut raw, &Still).expect("no step"));
+    let mut canonical = raw.iter().map(|raw| transform(raw).expect("a valid sample")).collect();
+    black_box(chain.after_transform(&mut canonical, &Still).expect("no step"));
+    let mut aggregator = Aggregator::new(AggregatorConfig::default());
+    let mut states = aggregator.fold(canonical, NOW);
+    black_box(metrics.apply(&mut states));
+    black_box(chain.before_stream(&mut states, &Still).expect("no step"));
     let synthesis = synthesizer.synthesize(&states);
     for entity in &synthesis.entities {
         write_entity(entity, out);
@@ -320,6 +364,39 @@ fn cpu_figures() {
     print(&format!("bytes: sample {sample}, event {event}, in gzip {packed}"));
 }
 
+/// CPU time of this thread so far, in nanoseconds, by the scheduler's account.
+fn cpu_nanos() -> u64 {
+    std::thread::yield_now();
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
+    text.split(' ').next().and_then(|field| field.parse().ok()).expect("nanoseconds")
+}
+
+/// What the stages of hooks and custom metrics cost when none is configured: the least CPU time of
+/// many cycles with and without them, taken in turn, and their allocations.
+fn extension_figures() {
+    let (text, synthesizer) = (samples(), synthesizer());
+    let mut out = Vec::with_capacity(4 << 20);
+    let cases: [(&str, fn(&str, &Synthesizer, &mut Vec<u8>) -> usize); 2] =
+        [("stages absent", cycle), ("none configured", cycle_extended)];
+    let mut least = [u64::MAX; 2];
+    for _ in 0..100 {
+        for ((_, case), least) in cases.iter().zip(&mut least) {
+            let began = cpu_nanos();
+            black_box(case(&text, &synthesizer, &mut out));
+            *least = (*least).min(cpu_nanos() - began);
+        }
+    }
+    print("\ncustom metrics and hooks, a cycle of 1,000 samples");
+    for ((name, case), least) in cases.iter().zip(least) {
+        let counted = allocation_counter::measure(|| {
+            black_box(case(&text, &synthesizer, &mut out));
+        });
+        let (micros, count) = (least as f64 / 1_000.0, counted.count_total);
+        print(&format!("  {name:24} {micros:>9.1} us  {count:>7} allocations"));
+    }
+    print(&format!("  {:24} {:>9.3}", "ratio", least[1] as f64 / least[0] as f64));
+}
+
 /// Runs `entities` through the streaming path in this process and prints its peak memory. Bodies of
 /// a thousand events are dropped when they are compressed, as they are when they are sent.
 fn memory(entities: u64) {
@@ -351,11 +428,15 @@ fn main() {
         memory(entities.parse().unwrap_or(SAMPLES));
         return;
     }
-    if !arguments.iter().any(|argument| argument == "--figures") {
+    let is_flag = |argument: &String| argument == "--figures" || argument == "--extensions";
+    if !arguments.iter().any(is_flag) {
         let mut criterion = Criterion::default().configure_from_args();
         benches(&mut criterion);
         criterion.final_summary();
     }
-    cpu_figures();
-    memory_figures();
+    if !arguments.iter().any(|argument| argument == "--extensions") {
+        cpu_figures();
+        memory_figures();
+    }
+    extension_figures();
 }

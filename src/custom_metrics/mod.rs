@@ -12,6 +12,7 @@
 //!   and takes a time bounded by the length of the text.
 //! - An input that is missing, a division by zero or a number beyond the doubles leaves the metric
 //!   absent, for a reason that is counted; it never becomes a zero.
+//! - Without a metric nothing is copied, allocated or looked at.
 //! - Metrics of clusters come first, so that others may refer to them (`cluster.NAME`).
 //!
 //! Not modelled: functions over time (see [`crate::aggregate::window`]) and over several entities.
@@ -198,6 +199,9 @@ impl CustomMetrics {
     /// counted.
     pub fn apply(&self, states: &mut [EntityState]) -> Absences {
         let mut absences = Absences::new();
+        if self.is_empty() {
+            return absences;
+        }
         let of_clusters = &self.by_kind[EntityKind::Cluster as usize];
         for state in states.iter_mut().filter(|state| state.key.kind() == EntityKind::Cluster) {
             set_all(of_clusters, state, None, &mut absences);

@@ -206,6 +206,18 @@ fn an_event_has_room_for_every_metric() {
     assert!(problems[0].message.contains("at most 255"), "{problems:?}");
 }
 
+#[test]
+fn without_metrics_nothing_is_allocated() {
+    let mut states = [cluster(&[(M::CLUSTER_THROUGHPUT_TOTAL, 5.0)]), broker(&[])];
+    let mut count = |metrics: &CustomMetrics| {
+        allocation_counter::measure(|| drop(metrics.apply(&mut states))).count_total
+    };
+    assert_eq!(count(&CustomMetrics::default()), 0);
+    // One metric is paid for, or nothing was counted.
+    let one = compile(&[spec("m", EntityKind::Broker, "1 + 1")], &surroundings()).expect("valid");
+    assert!(count(&one) > 0);
+}
+
 proptest! {
     #[test]
     fn no_text_panics(text in "[a-z0-9.+*/%^()<>=!' `,-]{0,60}|.{0,40}") {

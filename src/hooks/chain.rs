@@ -146,8 +146,11 @@ impl Chain {
         clock: &impl Clock,
         act: impl Fn(&mut dyn Hook, &mut T, &Context) -> Verdict,
     ) -> Result<Dropped, CycleFailure> {
-        let context = Context { now: clock.monotonic() };
         let mut dropped = Dropped::new();
+        if !self.stands_at(point) {
+            return Ok(dropped);
+        }
+        let context = Context { now: clock.monotonic() };
         for step in &mut self.steps {
             if !step.hook.points().contains(&point) {
                 continue;

@@ -10,7 +10,7 @@
 //! - Every item is passed or dropped for a counted reason; none is dropped silently.
 //! - A step that fails or panics is isolated: its item goes on as it was before the step, or is
 //!   dropped, or the cycle fails, as configured. A step never fails another step.
-//! - Without steps at a point nothing is copied and nothing is paid.
+//! - Without steps at a point nothing is copied, allocated or asked of the clock.
 //!
 //! Not modelled: steps that wait (a step has no future to wait in) and steps that add items.
 

@@ -306,3 +306,25 @@ fn no_step_writes_over_what_a_table_names() {
     assert_eq!(bad.text, "(");
     assert!(bad.reason.contains("unclosed group"), "{bad}");
 }
+
+#[test]
+fn without_a_step_at_a_point_nothing_is_allocated() {
+    let clock = TestClock::default();
+    let mut raw = vec![sample("h"), sample("i")];
+    let copied = raw.clone();
+    let mut canonical: Vec<_> = copied.iter().map(|raw| transform(raw).expect("valid")).collect();
+    let mut entities = vec![entity("1", 1.0), entity("2", 2.0)];
+    let mut count = |chain: &mut Chain| {
+        let info = allocation_counter::measure(|| {
+            chain.before_transform(&mut raw, &clock).expect("no failure");
+            chain.after_transform(&mut canonical, &clock).expect("no failure");
+            chain.before_stream(&mut entities, &clock).expect("no failure");
+        });
+        info.count_total
+    };
+    assert_eq!(count(&mut Chain::default()), 0);
+    // One step at one point is paid for, or nothing was counted.
+    let step = spec("tags", Point::BeforeStream, &[], set(&[("team", "a")]));
+    assert!(count(&mut Chain::new(&[step])) > 0);
+    assert_eq!((raw.len(), canonical.len(), entities.len()), (2, 2, 2));
+}

@@ -82,18 +82,40 @@ impl Span {
     }
 }
 
-/// Windows of one span and kind, by their place in the list.
-type Parts = BTreeMap<Span, Vec<usize>>;
+/// Windows that are parts of others, by their place in the list.
+#[derive(Default)]
+struct Parts<'c> {
+    of_span: BTreeMap<Span, Vec<usize>>,
+    /// Windows of groups, by a topic that they read: a topic must not ask every group of its
+    /// cluster, of which there are as many as of topics.
+    readers: BTreeMap<Span, BTreeMap<&'c str, Vec<usize>>>,
+}
+
+impl<'c> Parts<'c> {
+    fn of(closed: &'c [ClosedWindow]) -> Self {
+        let mut parts = Self::default();
+        for (place, window) in closed.iter().enumerate() {
+            match window.key.kind() {
+                EntityKind::Topic => {
+                    parts.of_span.entry(Span::of(window)).or_default().push(place);
+                }
+                EntityKind::ConsumerGroup => {
+                    let readers = parts.readers.entry(Span::of(window)).or_default();
+                    for topic in &window.topics {
+                        readers.entry(topic).or_default().push(place);
+                    }
+                }
+                EntityKind::Cluster | EntityKind::Broker | EntityKind::Queue => {}
+            }
+        }
+        parts
+    }
+}
 
 /// Gives the windows in `closed` the sums over those of their parts, which close at the same time;
 /// spans in `gaps` are not whole.
 pub(super) fn roll_up(closed: &mut [ClosedWindow], gaps: &BTreeSet<Span>) {
-    let mut parts = Parts::new();
-    for (place, window) in closed.iter().enumerate() {
-        if matches!(window.key.kind(), EntityKind::Topic | EntityKind::ConsumerGroup) {
-            parts.entry(Span::of(window)).or_default().push(place);
-        }
-    }
+    let parts = Parts::of(closed);
     let wholes = (0..closed.len()).filter(|place| {
         matches!(closed[*place].key.kind(), EntityKind::Cluster | EntityKind::Topic)
     });
@@ -107,7 +129,7 @@ pub(super) fn roll_up(closed: &mut [ClosedWindow], gaps: &BTreeSet<Span>) {
 fn of_whole(
     closed: &[ClosedWindow],
     place: usize,
-    parts: &Parts,
+    parts: &Parts<'_>,
     gaps: &BTreeSet<Span>,
 ) -> Vec<(&'static RollUp, f64)> {
     let whole = &closed[place];
@@ -119,17 +141,17 @@ fn of_whole(
     if gaps.contains(&span) {
         return Vec::new();
     }
-    let of_span = parts.get(&span).into_iter().flatten().map(|place| &closed[*place]);
-    let members: Vec<&ClosedWindow> = match &whole.key {
+    let places = match &whole.key {
         EntityKey::Topic { topic, .. } => {
-            let readers: Vec<_> = of_span.filter(|group| group.topics.contains(topic)).collect();
-            if readers.iter().any(|group| group.topics.len() > 1) {
-                return Vec::new();
-            }
-            readers
+            parts.readers.get(&span).and_then(|readers| readers.get(topic.as_str()))
         }
-        _ => of_span.collect(),
+        _ => parts.of_span.get(&span),
     };
+    let members: Vec<_> = places.into_iter().flatten().map(|place| &closed[*place]).collect();
+    let is_shared = |member: &&ClosedWindow| member.topics.len() > 1;
+    if kind == EntityKind::ConsumerGroup && members.iter().any(is_shared) {
+        return Vec::new();
+    }
     let of_kind = ROLL_UPS.iter().filter(|roll_up| roll_up.whole == whole.key.kind());
     of_kind.filter_map(|roll_up| Some((roll_up, combine(roll_up, &members)?))).collect()
 }

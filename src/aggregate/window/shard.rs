@@ -1,9 +1,10 @@
 //! Open windows of some of the entities, by one thread at a time.
+//!
+//! Cost: a reading takes logarithmic time in the entities, in an entity's open windows and in the
+//! readings of its window, in whatever order readings come; closing takes the same per window.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-
-use smallvec::SmallVec;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::tally::{Point, Tally, figures};
 use super::{
@@ -27,16 +28,36 @@ pub(super) struct Shard {
 struct Group {
     /// Its newest reading.
     touched: UnixMillis,
-    /// Oldest first; there are few.
-    open: SmallVec<[Open; 2]>,
+    /// Few as a rule; as many as lateness allows if readings come late. In boxes, because a node of
+    /// the tree has room for several.
+    open: BTreeMap<WindowSpan, Box<Open>>,
+}
+
+impl Group {
+    fn new(touched: UnixMillis) -> Self {
+        Self { touched, open: BTreeMap::new() }
+    }
+
+    fn take(&mut self, span: WindowSpan, reading: &Reading<'_>, now: UnixMillis) -> Taken {
+        let open = self.open.entry(span).or_insert_with(|| Box::new(Open::new(span)));
+        if !open.take(reading) {
+            return Taken::Duplicate;
+        }
+        self.touched = self.touched.max(reading.at);
+        if span.end <= now {
+            open.amendments += 1;
+            return Taken::Amended;
+        }
+        Taken::Counted
+    }
 }
 
 /// One open window.
 #[derive(Debug)]
 struct Open {
     span: WindowSpan,
-    /// Identities of the readings that count, sorted.
-    seen: Vec<(UnixMillis, SourceId)>,
+    /// Identities of the readings that count.
+    seen: BTreeSet<(UnixMillis, SourceId)>,
     amendments: u64,
     /// In table order.
     tallies: Vec<(MetricId, Tally)>,
@@ -46,14 +67,12 @@ struct Open {
 
 impl Open {
     fn new(span: WindowSpan) -> Self {
-        Self { span, seen: Vec::new(), amendments: 0, tallies: Vec::new(), topics: Vec::new() }
+        Self { span, seen: BTreeSet::new(), amendments: 0, tallies: Vec::new(), topics: Vec::new() }
     }
 
     fn take(&mut self, reading: &Reading<'_>) -> bool {
-        let identity = (reading.at, reading.source);
-        match self.seen.binary_search(&identity) {
-            Ok(_) => return false,
-            Err(place) => self.seen.insert(place, identity),
+        if !self.seen.insert((reading.at, reading.source)) {
+            return false;
         }
         let measured_ms = reading.measured.and_then(Window::exact_ms);
         let mut place = 0;
@@ -114,25 +133,13 @@ impl Shard {
         if span.start > now.plus_millis(config.size_ms.max(1)) {
             return Taken::Ahead;
         }
-        if !self.groups.contains_key(reading.key) {
-            let group = Group { touched: reading.at, open: SmallVec::new() };
-            self.groups.insert(reading.key.clone(), group);
+        if let Some(group) = self.groups.get_mut(reading.key) {
+            return group.take(span, reading, now);
         }
-        let Some(group) = self.groups.get_mut(reading.key) else { return Taken::Late };
-        let place = group.open.partition_point(|open| open.span < span);
-        if group.open.get(place).is_none_or(|open| open.span != span) {
-            group.open.insert(place, Open::new(span));
-        }
-        let open = &mut group.open[place];
-        if !open.take(reading) {
-            return Taken::Duplicate;
-        }
-        group.touched = group.touched.max(reading.at);
-        if span.end <= now {
-            open.amendments += 1;
-            return Taken::Amended;
-        }
-        Taken::Counted
+        let mut group = Group::new(reading.at);
+        let taken = group.take(span, reading, now);
+        self.groups.insert(reading.key.clone(), group);
+        taken
     }
 
     /// Takes out the windows whose time is over at `now`.
@@ -143,9 +150,11 @@ impl Shard {
         closed: &mut Vec<ClosedWindow>,
     ) {
         self.groups.retain(|key, group| {
-            let due = group.open.iter().take_while(|open| config.closes(open.span) <= now).count();
-            let due = group.open.drain(..due);
-            closed.extend(due.map(|open| open.close(key.clone(), Closing::Time)));
+            while let Some(oldest) = group.open.first_entry()
+                && config.closes(*oldest.key()) <= now
+            {
+                closed.push(oldest.remove().close(key.clone(), Closing::Time));
+            }
             !group.open.is_empty()
         });
     }
@@ -153,7 +162,7 @@ impl Shard {
     /// Takes out everything.
     pub(super) fn close_all(&mut self, closed: &mut Vec<ClosedWindow>) {
         for (key, group) in std::mem::take(&mut self.groups) {
-            let open = group.open.into_iter();
+            let open = group.open.into_values();
             closed.extend(open.map(|open| open.close(key.clone(), Closing::Shutdown)));
         }
     }
@@ -161,7 +170,7 @@ impl Shard {
     /// Takes out all windows of `key`.
     pub(super) fn evict(&mut self, key: &EntityKey, closed: &mut Vec<ClosedWindow>) {
         if let Entry::Occupied(group) = self.groups.entry(key.clone()) {
-            let open = group.remove().open.into_iter();
+            let open = group.remove().open.into_values();
             closed.extend(open.map(|open| open.close(key.clone(), Closing::Eviction)));
         }
     }

@@ -1,10 +1,10 @@
 //! The comparison itself.
 //!
-//! Cost: for each observation one comparison with the key that is next in the topology, or one
-//! look-up of a hash table where that is another one, then one pass over the topology. So
-//! observations in the order of their keys, as the pipeline has them, are read side by side with
-//! the topology. No key is copied, except for the cluster of a broker that nobody asked for; only
-//! what is unexpected is sorted.
+//! Cost: one look-up for each observation, in blocks ([`Topology::each_position`]), then one pass
+//! over what is wanted and what was seen, which are small and lie in a row. Observations in the
+//! order of their keys, as the pipeline has them, are read side by side with the topology. No key
+//! is kept, except for the cluster of a broker that nobody asked for; only what is unexpected is
+//! sorted.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -87,13 +87,23 @@ impl Default for Tolerance {
 /// Marks a place of which there is none.
 const NOWHERE: u32 = u32::MAX;
 
+/// What a comparison needs of an entity of the topology: a fraction of its key and plan.
+#[derive(Debug, Clone, Copy)]
+struct Wanted {
+    kind: EntityKind,
+    /// The place of its cluster, or [`NOWHERE`].
+    cluster: u32,
+    partitions: Option<u32>,
+    replication_factor: Option<u16>,
+}
+
 /// Compares observations with a topology, as often as asked.
 #[derive(Debug, Clone)]
 pub struct Detector {
     topology: Topology,
     tolerance: Tolerance,
-    /// For each entity of the topology the place of its cluster, or [`NOWHERE`].
-    clusters: Vec<u32>,
+    /// What a comparison needs of each entity of the topology.
+    wanted: Vec<Wanted>,
     /// For each cluster of the topology, which come first in it, the brokers that it requires.
     required: Vec<u32>,
 }
@@ -104,20 +114,25 @@ impl Detector {
         let place = |position: Option<usize>| {
             position.and_then(|place| u32::try_from(place).ok()).unwrap_or(NOWHERE)
         };
-        let clusters: Vec<u32> = topology
-            .entities()
-            .map(|entity| place(topology.cluster_position(entity.key)))
-            .collect();
+        let wanted = topology.entities().map(|entity| {
+            let (partitions, replication_factor) = match entity.plan {
+                Plan::Topic { partitions, replication_factor } => {
+                    (*partitions, *replication_factor)
+                }
+                _ => (None, None),
+            };
+            let cluster = place(topology.cluster_position(entity.key));
+            Wanted { kind: entity.key.kind(), cluster, partitions, replication_factor }
+        });
+        let wanted: Vec<_> = wanted.collect();
         let mut required = Vec::new();
         for entity in topology.entities() {
             let Plan::Cluster { required_brokers, .. } = entity.plan else { break };
             required.push(required_brokers.unwrap_or(0));
         }
         let mut listed = vec![0_u32; required.len()];
-        for (entity, cluster) in topology.entities().zip(&clusters) {
-            if entity.key.kind() == EntityKind::Broker
-                && let Some(count) = listed.get_mut(*cluster as usize)
-            {
+        for broker in wanted.iter().filter(|wanted| wanted.kind == EntityKind::Broker) {
+            if let Some(count) = listed.get_mut(broker.cluster as usize) {
                 *count += 1;
             }
         }
@@ -126,7 +141,7 @@ impl Detector {
         for (required, listed) in required.iter_mut().zip(listed) {
             *required = listed.max(*required);
         }
-        Self { topology, tolerance, clusters, required }
+        Self { topology, tolerance, wanted, required }
     }
 
     /// What is asked for.
@@ -159,10 +174,10 @@ impl Detector {
             coverage: Coverage::default(),
         };
         let is_starting = self.is_starting(now);
-        for ((entity, seen), cluster) in
-            self.topology.entities().zip(&sightings.best).zip(&self.clusters)
+        for ((entity, seen), wanted) in
+            self.topology.entities().zip(&sightings.best).zip(&self.wanted)
         {
-            let kind = entity.key.kind();
+            let kind = wanted.kind;
             let counts = &mut report.coverage.by_kind[kind];
             match seen {
                 None if is_starting => {
@@ -181,11 +196,11 @@ impl Detector {
                 Some(seen) => {
                     counts.fresh += 1;
                     if kind == EntityKind::Broker
-                        && let Some(count) = fresh_brokers.get_mut(*cluster as usize)
+                        && let Some(count) = fresh_brokers.get_mut(wanted.cluster as usize)
                     {
                         *count += 1;
                     }
-                    compare(entity.key, entity.plan, seen, &mut report.mismatches);
+                    compare(entity.key, wanted, seen, &mut report.mismatches);
                 }
             }
         }
@@ -266,9 +281,8 @@ struct Sightings<'o> {
     unexpected: Vec<&'o Observed>,
 }
 
-/// Settings of a fresh entity that differ from its plan; what is not known does not differ.
-fn compare<'a>(key: &'a EntityKey, plan: &Plan, seen: &Sighting, out: &mut Vec<Mismatch<'a>>) {
-    let Plan::Topic { partitions, replication_factor } = plan else { return };
+/// Settings of a fresh entity that are not as wanted; what is not known does not differ.
+fn compare<'a>(key: &'a EntityKey, wanted: &Wanted, seen: &Sighting, out: &mut Vec<Mismatch<'a>>) {
     let mut field = |field, expected: Option<u32>, actual: Option<u32>| {
         if let (Some(expected), Some(actual)) = (expected, actual)
             && expected != actual
@@ -276,7 +290,11 @@ fn compare<'a>(key: &'a EntityKey, plan: &Plan, seen: &Sighting, out: &mut Vec<M
             out.push(Mismatch { key, field, expected, actual });
         }
     };
-    field(Field::Partitions, *partitions, seen.partitions);
+    field(Field::Partitions, wanted.partitions, seen.partitions);
     let factor = |factor: Option<u16>| factor.map(u32::from);
-    field(Field::ReplicationFactor, factor(*replication_factor), factor(seen.replication_factor));
+    field(
+        Field::ReplicationFactor,
+        factor(wanted.replication_factor),
+        factor(seen.replication_factor),
+    );
 }

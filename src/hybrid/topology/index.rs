@@ -5,7 +5,8 @@
 //! far apart. So all keys are written one behind the other as bytes, which are compared at once,
 //! and the table has a part of each key's hash beside its place. Many keys are looked up in blocks:
 //! the places of a whole block are fetched before the first key is compared, so that the waits
-//! overlap. Keys that come in the order of the topology need no table at all.
+//! overlap. Keys that come in the order of the topology are compared with the next one, and need
+//! neither bytes nor table.
 //!
 //! Invariants:
 //! - Bytes are equal if and only if the keys are: a part ends with 0xFF, which is in no text, and
@@ -15,6 +16,7 @@
 use std::hash::BuildHasher as _;
 
 use hashbrown::HashTable;
+use smallvec::SmallVec;
 
 use super::FixedHasher;
 use crate::domain::entity::EntityKey;
@@ -44,24 +46,26 @@ struct Slot {
 }
 
 /// Keys of one block, as bytes.
+#[derive(Default)]
 struct Block {
     bytes: Vec<u8>,
-    ends: Vec<usize>,
+    /// Where the bytes of each key begin and end.
+    spans: Vec<(usize, usize)>,
 }
 
 impl Block {
     fn fill<'k>(&mut self, keys: impl Iterator<Item = &'k EntityKey>) {
         self.bytes.clear();
-        self.ends.clear();
+        self.spans.clear();
         for key in keys {
-            write(key, &mut self.bytes);
-            self.ends.push(self.bytes.len());
+            let start = self.bytes.len();
+            write(key, |part| self.bytes.extend_from_slice(part));
+            self.spans.push((start, self.bytes.len()));
         }
     }
 
-    fn get(&self, number: usize) -> &[u8] {
-        let start = if number == 0 { 0 } else { self.ends[number - 1] };
-        &self.bytes[start..self.ends[number]]
+    fn keys(&self) -> impl Iterator<Item = &[u8]> {
+        self.spans.iter().map(|(start, end)| &self.bytes[*start..*end])
     }
 }
 
@@ -75,7 +79,7 @@ impl KeyIndex {
         };
         index.starts.push(0);
         for (place, key) in keys.iter().enumerate() {
-            write(key, &mut index.bytes);
+            write(key, |part| index.bytes.extend_from_slice(part));
             index.starts.push(narrow(index.bytes.len()));
             let hash = hash(index.at(narrow(place)));
             let slot = Slot { tag: tag(hash), place: narrow(place) };
@@ -88,68 +92,76 @@ impl KeyIndex {
 
     /// Place of `key`.
     pub(super) fn find(&self, key: &EntityKey) -> Option<usize> {
-        let mut bytes = Vec::with_capacity(128);
-        write(key, &mut bytes);
+        let mut bytes = SmallVec::<[u8; 128]>::new();
+        write(key, |part| bytes.extend_from_slice(part));
         self.find_bytes(&bytes, hash(&bytes))
     }
 
-    /// Tells for each of `items` its place by its key, in their order.
+    /// Tells for each of `items` its place among `keys`, of which this is the index, in the order
+    /// of the items.
     pub(super) fn find_each<'i, T>(
         &self,
+        keys: &[EntityKey],
         items: &'i [T],
         key: impl Fn(&T) -> &EntityKey,
         mut tell: impl FnMut(&'i T, Option<usize>),
     ) {
-        let mut block = Block { bytes: Vec::new(), ends: Vec::with_capacity(BLOCK) };
+        let mut block = Block::default();
         let (mut next, mut strays) = (0, 0);
         for chunk in items.chunks(BLOCK) {
-            block.fill(chunk.iter().map(&key));
             let mut found = [None; BLOCK];
             // A block that was unsorted is followed by another chance for its first key alone.
             strays = strays.min(STRAYS_MAX - 1);
             let mut done = 0;
             while done < chunk.len() && strays < STRAYS_MAX {
-                let bytes = block.get(done);
-                let is_next = self.bytes_at(next) == Some(bytes);
+                let key = key(&chunk[done]);
+                let is_next = keys.get(next) == Some(key);
                 strays = if is_next { 0 } else { strays + 1 };
-                found[done] =
-                    if is_next { Some(next) } else { self.find_bytes(bytes, hash(bytes)) };
+                found[done] = if is_next { Some(next) } else { self.find(key) };
                 next = found[done].map_or(next, |place| place + 1);
                 done += 1;
             }
-            self.find_block(&block, done, &mut found[..chunk.len()]);
-            next = found[..chunk.len()].iter().rev().find_map(|f| *f).map_or(next, |at| at + 1);
+            if done < chunk.len() {
+                block.fill(chunk[done..].iter().map(&key));
+                self.find_block(&block, &mut found[done..]);
+                let last = found.iter().rev().find_map(|place| *place);
+                next = last.map_or(next, |place| place + 1);
+            }
             for (item, place) in chunk.iter().zip(found) {
                 tell(item, place);
             }
         }
     }
 
-    /// Looks up the keys of `block` from number `from` on, in any order.
-    fn find_block(&self, block: &Block, from: usize, found: &mut [Option<usize>]) {
+    /// Looks up the keys of `block`, in any order.
+    fn find_block(&self, block: &Block, found: &mut [Option<usize>]) {
         let mut hashes = [0; BLOCK];
-        for number in from..found.len() {
-            hashes[number] = hash(block.get(number));
+        for (hash, key) in hashes.iter_mut().zip(block.keys()) {
+            *hash = self::hash(key);
         }
-        let mut suggested: [Option<(usize, usize, usize)>; BLOCK] = [None; BLOCK];
-        for number in from..found.len() {
-            let tag = tag(hashes[number]);
-            let slot = self.table.find(hashes[number], |slot| slot.tag == tag);
-            suggested[number] = slot.map(|slot| {
-                let place = slot.place as usize;
-                (place, self.starts[place] as usize, self.starts[place + 1] as usize)
-            });
+        let mut suggested = [None; BLOCK];
+        for ((suggested, key), hash) in suggested.iter_mut().zip(block.keys()).zip(hashes) {
+            *suggested = self.suggest(key, hash);
         }
-        for number in from..found.len() {
-            found[number] = suggested[number].and_then(|(place, start, end)| {
-                let bytes = block.get(number);
-                if self.bytes[start..end] == *bytes {
-                    return Some(place);
-                }
+        let asked = block.keys().zip(hashes).zip(suggested);
+        for (found, ((key, hash), suggested)) in found.iter_mut().zip(asked) {
+            *found = match suggested {
+                None => None,
+                Some(place) if self.at(place) == key => Some(place as usize),
                 // Another key with the same tag stood before it.
-                self.find_bytes(bytes, hashes[number])
-            });
+                Some(_) => self.find_bytes(key, hash),
+            };
         }
+    }
+
+    /// A place where these bytes may be, if they are anywhere. Looking at the first and the last of
+    /// those that are there fetches them, while the places of other keys are looked up.
+    fn suggest(&self, bytes: &[u8], hash: u64) -> Option<u32> {
+        let tag = tag(hash);
+        let place = self.table.find(hash, |slot| slot.tag == tag)?.place;
+        let there = self.at(place);
+        let is_alike = there.first() == bytes.first() && there.last() == bytes.last();
+        if is_alike { Some(place) } else { self.find_bytes(bytes, hash).map(narrow) }
     }
 
     fn find_bytes(&self, bytes: &[u8], hash: u64) -> Option<usize> {
@@ -158,12 +170,7 @@ impl KeyIndex {
         slot.map(|slot| slot.place as usize)
     }
 
-    /// The bytes of the key at `place`, if there is one.
-    fn bytes_at(&self, place: usize) -> Option<&[u8]> {
-        let (start, end) = (*self.starts.get(place)?, *self.starts.get(place + 1)?);
-        self.bytes.get(start as usize..end as usize)
-    }
-
+    /// The bytes of the key at `place`.
     fn at(&self, place: u32) -> &[u8] {
         span(&self.starts, &self.bytes, place)
     }
@@ -187,11 +194,11 @@ fn narrow(number: usize) -> u32 {
     u32::try_from(number).expect("the keys of a topology take less than 4 GiB")
 }
 
-/// Appends the bytes of `key`.
-fn write(key: &EntityKey, out: &mut Vec<u8>) {
+/// Gives `push` the bytes of `key`.
+fn write(key: &EntityKey, mut push: impl FnMut(&[u8])) {
     let mut part = |text: &str| {
-        out.extend_from_slice(text.as_bytes());
-        out.push(END);
+        push(text.as_bytes());
+        push(&[END]);
     };
     match key.provider() {
         Provider::Kafka => part("k"),
@@ -214,7 +221,7 @@ fn write(key: &EntityKey, out: &mut Vec<u8>) {
             part(key.name());
         }
     }
-    out.push(key.kind() as u8);
+    push(&[key.kind() as u8]);
 }
 
 #[cfg(test)]
@@ -246,7 +253,7 @@ mod tests {
 
     fn bytes(key: &EntityKey) -> Vec<u8> {
         let mut bytes = Vec::new();
-        write(key, &mut bytes);
+        write(key, |part| bytes.extend_from_slice(part));
         bytes
     }
 
@@ -269,7 +276,7 @@ mod tests {
                 [&asked[..half], &keys, &asked[half..], &keys[keys.len() / 3..]].concat();
             let expected = |key: &EntityKey| keys.binary_search(key).ok();
             let mut told = Vec::new();
-            index.find_each(&asked, |key| key, |key, place| told.push((key.clone(), place)));
+            index.find_each(&keys, &asked, |key| key, |key, place| told.push((key.clone(), place)));
             let wanted: Vec<_> = asked.iter().map(|key| (key.clone(), expected(key))).collect();
             prop_assert_eq!(told, wanted);
             for key in &asked {

@@ -129,7 +129,7 @@ impl Topology {
         key: impl Fn(&T) -> &EntityKey,
         tell: impl FnMut(&'i T, Option<usize>),
     ) {
-        self.index.find_each(items, key, tell);
+        self.index.find_each(&self.keys, items, key, tell);
     }
 
     /// The entity at a place of [`Topology::entities`].

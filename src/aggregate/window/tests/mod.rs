@@ -3,6 +3,7 @@
 mod checked;
 mod threads;
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use proptest::prelude::*;
@@ -329,6 +330,35 @@ fn memory_does_not_grow_with_time() {
     };
     let (few, many) = (peak(40), peak(2_000));
     assert!(few > 0 && many as f64 <= few as f64 * 1.1, "{few} bytes became {many}");
+}
+
+#[test]
+fn every_topic_has_the_groups_that_read_it_and_no_others() {
+    let windows = windows();
+    let mut expected = BTreeMap::new();
+    for number in 0..40_u32 {
+        let topic = format!("t{number}");
+        let of_topic = [(M::TOPIC_MESSAGES_IN, 1.0)];
+        observe(&windows, &Said::new(EntityKind::Topic, &topic, 1, &of_topic), 1);
+        // Each number's divisors among 1 to 3 give it as many readers.
+        for reader in (1..=3).filter(|divisor| number % divisor == 0) {
+            let lag = f64::from(number * 10 + reader);
+            let name = format!("g{number}-{reader}");
+            let mut group =
+                Said::new(EntityKind::ConsumerGroup, &name, 1, &[(M::GROUP_LAG_TOTAL, lag)]);
+            group.topics = vec![topic.clone()];
+            observe(&windows, &group, 1);
+            *expected.entry(topic.clone()).or_insert(0.0) += lag;
+        }
+    }
+    let closed = windows.advance(at(SIZE + LATENESS));
+    let mut told = BTreeMap::new();
+    for window in closed.iter().filter(|window| window.key.kind() == EntityKind::Topic) {
+        let lag = window.roll_ups.iter().find(|(roll_up, _)| roll_up.name == "groups.lag.mean");
+        told.extend(lag.map(|(_, value)| (window.key.name().to_owned(), *value)));
+    }
+    assert_eq!(told.len(), 40);
+    assert_eq!(told, expected);
 }
 
 /// Readings of a source that does not contradict itself: what it says is a function of entity,
