@@ -9,6 +9,7 @@ Feature: Dashboards that show something
       Then every widget of template "standard" shows data
       And every widget of template "operations" shows data
       And every widget of template "pipeline-health" shows data
+      And every widget of template "gap-visibility" shows data
 
   Rule: What would show nothing is told with its reason
 
