@@ -13,6 +13,7 @@ use super::shakedown;
 
 mod alerts;
 mod dashboards;
+mod features;
 mod gaps;
 mod traces;
 
@@ -493,6 +494,7 @@ pub fn trials() -> Vec<Trial> {
     trials.push(Trial::test("cli/newrelic_port_or_folder_that_is_taken", taken_newrelic));
     trials.extend(gaps::trials());
     trials.extend(alerts::trials());
+    trials.extend(features::trials());
     trials.extend(dashboards::trials());
     trials.extend(traces::trials());
     trials.push(Trial::test("cli/readme_commands", readme_commands));

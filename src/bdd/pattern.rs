@@ -5,6 +5,7 @@
 //! - Patterns match whole steps.
 
 use std::fmt;
+use std::ops::Range;
 use std::time::Duration;
 
 use regex::Regex;
@@ -175,7 +176,20 @@ impl Args {
 #[derive(Debug)]
 pub struct Pattern {
     regex: Regex,
-    holes: Vec<&'static str>,
+    /// The same with holes that take anything.
+    loose: Regex,
+    holes: Vec<&'static Hole>,
+    /// Letters outside of holes.
+    letters: usize,
+}
+
+/// A value that is not of its hole's type.
+#[derive(Debug)]
+pub struct Misfit {
+    /// The hole.
+    pub hole: &'static Hole,
+    /// The value's bytes in the step.
+    pub span: Range<usize>,
 }
 
 /// A pattern that cannot be compiled.
@@ -195,21 +209,45 @@ impl Pattern {
     /// A hole of an unknown type.
     pub fn new(text: &str) -> Result<Self, UnknownHole> {
         let (mut regex, mut holes) = (String::from("^"), Vec::new());
+        let (mut loose, mut letters) = (String::from("^"), 0);
         let mut rest = text;
         while let Some((words, after)) = rest.split_once('{') {
             regex.push_str(&literal(words));
+            loose.push_str(&literal(words));
+            loose.push_str("(.+?)");
+            letters += words.len();
             let unknown = |hole: &str| UnknownHole { pattern: text.into(), hole: hole.into() };
             let (name, after) = after.split_once('}').ok_or_else(|| unknown(after))?;
             let known = HOLES.iter().find(|known| known.name == name);
             let known = known.ok_or_else(|| unknown(name))?;
             regex.push_str(known.looks);
-            holes.push(known.name);
+            holes.push(known);
             rest = after;
         }
-        regex.push_str(&literal(rest));
-        regex.push('$');
-        let regex = Regex::new(&regex).expect("escaped words and the holes above");
-        Ok(Self { regex, holes })
+        letters += rest.len();
+        let compiled = |mut regex: String| {
+            regex.push_str(&literal(rest));
+            regex.push('$');
+            Regex::new(&regex).expect("escaped words and the holes above")
+        };
+        Ok(Self { regex: compiled(regex), loose: compiled(loose), holes, letters })
+    }
+
+    /// How many letters of it stand outside of holes.
+    pub fn letters(&self) -> usize {
+        self.letters
+    }
+
+    /// The first value of `step` that is not of its hole's type, when that is all that is wrong.
+    pub fn misfit(&self, step: &str) -> Option<Misfit> {
+        let captures = self.loose.captures(step)?;
+        let texts = captures.iter().skip(1).flatten();
+        self.holes.iter().zip(texts).find_map(|(hole, found)| {
+            let whole = Regex::new(&format!("^{}$", hole.looks)).ok()?;
+            let is_right = whole.is_match(found.as_str())
+                && value(hole.name, found.as_str()).is_some_and(|value| value.is_ok());
+            (!is_right).then(|| Misfit { hole, span: found.range() })
+        })
     }
 
     /// What the holes took of `step`; `None` when it is another step.
@@ -220,7 +258,7 @@ impl Pattern {
         let captures = self.regex.captures(step)?;
         let texts = captures.iter().skip(1).flatten().map(|found| found.as_str());
         let values: Option<Vec<_>> =
-            self.holes.iter().zip(texts).map(|(hole, text)| value(hole, text)).collect();
+            self.holes.iter().zip(texts).map(|(hole, text)| value(hole.name, text)).collect();
         Some(values?.into_iter().collect::<Result<_, _>>().map(Args))
     }
 }

@@ -6,12 +6,15 @@ use regex::Regex;
 
 use super::Catalogue;
 use crate::bdd::document::{self, problem};
-use crate::bdd::pattern::Args;
+use crate::bdd::pattern::{Args, Misfit};
 use crate::bdd::steps::{Phase, Step};
 use crate::config::toml_file::Problem;
+use crate::sim::fault::CATALOGUE;
 
 /// From this likeness on words are taken for a step.
 const RESEMBLES: f64 = 0.75;
+/// A pattern with fewer letters outside of holes says too little about what was meant.
+const LETTERS_MIN: usize = 9;
 /// Known steps that an unknown one is answered with.
 const NEAR: usize = 3;
 
@@ -33,6 +36,16 @@ fn masked(words: &str) -> String {
     VALUES.iter().fold(words.to_owned(), |words, (looks, hole)| {
         looks.replace_all(&words, *hole).into_owned()
     })
+}
+
+/// The faults whose words come nearest, one a line.
+fn faults_near(words: &str) -> String {
+    let ways = CATALOGUE.iter().flat_map(|entry| entry.prose_pattern.split(" | "));
+    let mut ranked: Vec<(f64, &str)> =
+        ways.map(|way| (strsim::sorensen_dice(way, words), way)).collect();
+    ranked.sort_by(|left, right| right.0.total_cmp(&left.0).then(left.1.cmp(right.1)));
+    let near: String = ranked.iter().take(NEAR).map(|(_, way)| format!("\n  {way}")).collect();
+    format!("the nearest are{near}\n`shakedown faults` lists all of them")
 }
 
 impl Catalogue {
@@ -87,10 +100,40 @@ impl Catalogue {
                 format!("write `{} {}`", known.phase.keyword(), step.text.value),
             ),
             None => {
+                if let Some(problem) = self.misfit(step) {
+                    return problem;
+                }
                 (format!("no step is called `{}`", step.text.value), self.near(step.phase, &words))
             }
         };
         problem("unknown_step", step.text.span.clone(), message, help)
+    }
+
+    /// A step whose words are known and one of whose values is none of its type.
+    fn misfit(&self, step: &document::Step) -> Option<Problem> {
+        let words = &step.text.value;
+        let of_phase = self.0.iter().filter(|(known, _)| known.phase == step.phase);
+        let told = of_phase.filter(|(_, pattern)| pattern.letters() >= LETTERS_MIN);
+        let found = told.filter_map(|(known, pattern)| {
+            Some((pattern.letters(), known, pattern.misfit(words)?))
+        });
+        let (_, known, Misfit { hole, span }) = found.max_by_key(|(letters, ..)| *letters)?;
+        let message = format!("`{}` is no {}", &words[span.clone()], hole.name);
+        let help = if hole.name == "fault" {
+            faults_near(&words[span.clone()])
+        } else {
+            let (meaning, example) = (hole.meaning, hole.example);
+            format!("write {meaning}, for example {example}; the step is `{}`", known.pattern)
+        };
+        // Of an outline the value stands elsewhere than in the step.
+        let place = &step.text.span;
+        let is_as_written = place.len() == words.len();
+        let span = if is_as_written {
+            place.start + span.start..place.start + span.end
+        } else {
+            place.clone()
+        };
+        Some(problem("unknown_value", span, message, help))
     }
 
     /// The patterns whose words come nearest, one a line.
