@@ -33,6 +33,8 @@ const EXERCISE = `(() => {
     say(title + ": has room", box.width > 40 && box.height > 20);
     say(title + ": is within the window", box.left >= -1 && box.right <= innerWidth + 1);
     if (widget.matches(".text")) continue;
+    const head = widget.querySelector("h3");
+    say(title + ": its title is not cut", head.scrollHeight <= head.clientHeight + 1);
     const drawn = widget.querySelector("svg *, .figure, td, .none.waits");
     say(title + ": is drawn", drawn !== null && widget.querySelector(".fails") === null);
     for (const chart of widget.querySelectorAll(".body > svg")) {

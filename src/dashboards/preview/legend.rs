@@ -25,7 +25,7 @@ pub(super) fn sample(number: usize) -> String {
     )
 }
 
-/// The names of series; none for a single one that has none of its own.
+/// The names of series; what is beyond [`NAMED_MAX`] is counted.
 pub(super) fn of(labels: &[&str]) -> String {
     let mut text = String::from("<div class=\"legend\">");
     for (number, label) in labels.iter().take(NAMED_MAX).enumerate() {

@@ -73,6 +73,8 @@ impl Scale {
     /// Ranges of bad values, and the line where each begins.
     fn bands(&self, thresholds: &Thresholds) -> String {
         let Thresholds::Bands(bands) = thresholds else { return String::new() };
+        // A band without a lower end is one of low values: there bands begin at their upper ends.
+        let low = bands.iter().any(|band| band.from.is_none());
         let mut text = String::new();
         for band in bands {
             let class = if band.severity == Severity::Critical { "bad" } else { "warn" };
@@ -86,8 +88,8 @@ impl Scale {
                      height=\"{height}\"/>"
                 );
             }
-            // A band without a lower end is one of low values: it begins at its upper one.
-            let begin = band.from.or(band.to).filter(|at| (self.y.0..self.y.1).contains(at));
+            let begin = if low { band.to } else { band.from };
+            let begin = begin.filter(|at| (self.y.0..self.y.1).contains(at));
             if let Some(y) = begin.map(|at| percent(self.y(at))) {
                 let _ = write!(
                     text,
@@ -284,4 +286,30 @@ pub(super) fn histogram(results: &[QueryResult]) -> Option<String> {
         }
     }
     Some(plot(&scale.grid(&marks, unit), &curves, &names))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dashboards::model::Band;
+
+    #[test]
+    fn each_band_has_a_line_where_it_begins() {
+        let scale = Scale { x: (0.0, 1.0), y: (0.0, 100.0) };
+        let check = |bands: [(Severity, Option<f64>, Option<f64>); 2], expected: [&str; 2]| {
+            let bands = bands.map(|(severity, from, to)| Band { severity, from, to });
+            let text = scale.bands(&Thresholds::Bands(bands.to_vec()));
+            let lines = text.split("<line class=\"limit ").skip(1);
+            let lines: Vec<&str> = lines.filter_map(|line| line.split(" x1").next()).collect();
+            assert_eq!(lines, ["warn\"", "bad\""], "{text}");
+            for y in expected {
+                assert!(text.contains(&format!("y1=\"{y}\"")), "{y} is not in {text}");
+            }
+        };
+        let (warning, critical) = (Severity::Warning, Severity::Critical);
+        let high = [(warning, Some(70.0), Some(85.0)), (critical, Some(85.0), None)];
+        check(high, ["30%", "15%"]);
+        let low = [(warning, Some(80.0), Some(95.0)), (critical, None, Some(80.0))];
+        check(low, ["5%", "20%"]);
+    }
 }
