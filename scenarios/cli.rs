@@ -224,7 +224,7 @@ const CASES: &[Case] = &[
         "topology_graph_of_a_wrong_one",
         &["topology", "graph", "fixtures/topology/wrong.toml"],
         3,
-        &["wrong.toml:"],
+        &["fixtures/topology/wrong.toml:14:15", "did you mean `kafka-prod`?"],
     ),
     (
         "topology_of_two_sources",
