@@ -5,8 +5,8 @@
 //! that nobody asked for with its topology: observations in the order of the pipeline (sorted), and
 //! shuffled, as a store's facets come. Criterion's figures are wall time; the table that follows
 //! (`-- --figures` prints it alone) has the CPU time of this thread, which other load on the
-//! machine disturbs least: the best of several rounds, and beside it the bytes that a detector holds
-//! with its topology, and the most that one comparison holds besides, per entity.
+//! machine disturbs least: the best of several rounds. Beside it stand the bytes per entity that a
+//! detector holds with its topology, and the most that one comparison holds besides.
 
 use std::hint::black_box;
 use std::io::Write as _;

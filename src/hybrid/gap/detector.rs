@@ -234,7 +234,10 @@ impl Detector {
             |seen| &seen.key,
             |seen, place| match place {
                 // None is less than any sighting.
-                Some(place) => best[place] = best[place].max(Some(seen.sighting())),
+                Some(place) if best[place] < Some(seen.sighting()) => {
+                    best[place] = Some(seen.sighting());
+                }
+                Some(_) => {}
                 None => unexpected.push(seen),
             },
         );

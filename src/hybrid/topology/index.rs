@@ -27,7 +27,7 @@ const END: u8 = 0xFF;
 /// Keys that are looked up together.
 const BLOCK: usize = 64;
 /// After so many keys in a row that are not the next one, the block counts as unsorted.
-const STRAYS_MAX: usize = 3;
+const STRAYS_MAX: usize = 8;
 
 /// Places of keys in a list.
 #[derive(Debug, Clone, Default)]
