@@ -9,9 +9,11 @@ use super::suite::{Outcome, Trial};
 use crate::domain::words::counted;
 
 mod junit;
+mod messages;
 mod text;
 
 pub use junit::junit;
+pub use messages::messages;
 pub use text::{failure, summary};
 
 /// A trial and what came of it.

@@ -109,6 +109,20 @@ pub struct Source {
     pub feature: Feature,
 }
 
+impl Source {
+    /// Line and column of a byte, from 1.
+    pub fn position(&self, at: usize) -> (usize, usize) {
+        position(&self.text, at)
+    }
+}
+
+/// Line and column of a byte of `text`, from 1.
+fn position(text: &str, at: usize) -> (usize, usize) {
+    let before = &text[..at];
+    let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+}
+
 /// What several feature files give.
 #[derive(Debug, Default)]
 pub struct Suite {
@@ -233,7 +247,7 @@ impl Reading<'_> {
             let tags = tags.chain(&scenario.tags).chain(case.tags);
             trials.push(Trial {
                 file: self.file.to_owned(),
-                line: self.position(case.at).0,
+                line: position(self.text, case.at).0,
                 feature: self.feature.name.value.clone(),
                 rule: rule.map(|rule| rule.name.value.clone()),
                 scenario: case.name,
@@ -244,15 +258,8 @@ impl Reading<'_> {
     }
 
     fn matched(&self, step: &document::Step, known: &'static Step, args: Args) -> Matched {
-        let (line, column) = self.position(step.span.start);
+        let (line, column) = position(self.text, step.span.start);
         let text = format!("{} {}", step.keyword.written(), step.text.value);
         Matched { line, column, text, step: known, args }
-    }
-
-    /// Line and column of a byte, from 1.
-    fn position(&self, at: usize) -> (usize, usize) {
-        let before = &self.text[..at];
-        let line_start = before.rfind('\n').map_or(0, |end| end + 1);
-        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
     }
 }

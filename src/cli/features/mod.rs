@@ -62,6 +62,9 @@ pub struct FeaturesArgs {
     /// Writes a JUnit report to this file.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
+    /// Writes Cucumber messages (NDJSON) to this file, for tools of the Cucumber family.
+    #[arg(long, value_name = "FILE")]
+    messages: Option<PathBuf>,
     /// Folder for cards of failures [default: target/shakedown, if it can be written].
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
@@ -131,7 +134,7 @@ impl FeaturesArgs {
         let outcomes = crew::run(&trials, &seeds, self.jobs);
         let verdicts: Vec<Verdict<'_>> =
             trials.iter().zip(outcomes).map(|(trial, all)| self.verdict(trial, all)).collect();
-        self.tell(&verdicts)
+        self.tell(&suite, &verdicts)
     }
 
     fn checked(&self, suite: &Suite, scenarios: usize) -> Exit {
@@ -167,15 +170,24 @@ impl FeaturesArgs {
         verdict
     }
 
-    fn tell(&self, verdicts: &[Verdict<'_>]) -> Result<Exit, Exit> {
-        let all_passed = verdicts.iter().all(Verdict::passed);
-        let verdict = if all_passed { Exit::Ok } else { Exit::Failed };
-        if let Some(path) = &self.junit {
-            output::write(path, &report::junit(verdicts)).map_err(|error| {
+    /// Writes the files that were asked for.
+    fn write(&self, suite: &Suite, verdicts: &[Verdict<'_>]) -> Result<(), Exit> {
+        let junit = self.junit.as_ref().map(|path| (path, report::junit(verdicts)));
+        let messages =
+            self.messages.as_ref().map(|path| (path, report::messages(&suite.sources, verdicts)));
+        for (path, text) in junit.into_iter().chain(messages) {
+            output::write(path, &text).map_err(|error| {
                 complain(&format!("cannot write {}: {error}", path.display()));
                 Exit::Failed
             })?;
         }
+        Ok(())
+    }
+
+    fn tell(&self, suite: &Suite, verdicts: &[Verdict<'_>]) -> Result<Exit, Exit> {
+        let all_passed = verdicts.iter().all(Verdict::passed);
+        let verdict = if all_passed { Exit::Ok } else { Exit::Failed };
+        self.write(suite, verdicts)?;
         let printed = match self.format {
             ReportFormat::Text => print(&report::summary(verdicts)),
             ReportFormat::Json => {
