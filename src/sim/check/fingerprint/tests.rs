@@ -413,27 +413,27 @@ const TEXTS: &[(&str, &str, &str)] = &[
     (
         "incidents",
         "%C has bad partitions for %n s, and `cluster-under-replicated` tells nothing",
-        "<cluster> has bad partitions for <n> s, and <text> tells nothing",
+        "<cluster> has bad partitions for <n> s, and `cluster-under-replicated` tells nothing",
     ),
     (
         "incidents",
         "%C is well again for %n s, and `cluster-under-replicated` is still open",
-        "<cluster> is well again for <n> s, and <text> is still open",
+        "<cluster> is well again for <n> s, and `cluster-under-replicated` is still open",
     ),
     (
         "incidents",
         "`cluster-under-replicated` tells of %C, whose partitions were well",
-        "<text> tells of <cluster>, whose partitions were well",
+        "`cluster-under-replicated` tells of <cluster>, whose partitions were well",
     ),
     (
         "incidents",
         "`Partitions lack replicas` opened one incident twice",
-        "<text> opened one incident twice",
+        "`Partitions lack replicas` opened one incident twice",
     ),
     (
         "incidents",
         "`Partitions lack replicas` closed an incident that was not open",
-        "<text> closed an incident that was not open",
+        "`Partitions lack replicas` closed an incident that was not open",
     ),
     (
         "as a user sees it",

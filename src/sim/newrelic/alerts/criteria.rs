@@ -167,7 +167,10 @@ mod tests {
         check(expiration(60, false), false);
         check(expiration(90, true), true);
         check(json!({"nrql": {"query": "r"}}), true);
-        let term = |threshold: u32, occurrences: &str| json!({"terms": [{"threshold": threshold, "thresholdOccurrences": occurrences}]});
+        let term = |threshold: u32, occurrences: &str| {
+            let term = json!({"threshold": threshold, "thresholdOccurrences": occurrences});
+            json!({"terms": [term]})
+        };
         check(term(1, "AT_LEAST_ONCE"), false);
         check(term(2, "ALL"), true);
     }
