@@ -235,11 +235,11 @@ fn once<'a>(faults: impl Iterator<Item = &'a Fault>) -> Vec<&'a Fault> {
 }
 
 fn verdict(targets: &[Target], strict: bool) -> Exit {
+    let shows_nothing = targets.iter().any(|target| target.faults().next().is_some());
+    let waits = strict && Tally::of(targets).waiting > 0;
     if targets.iter().any(Target::is_invalid) {
         Exit::InvalidFile
-    } else if targets.iter().any(|target| target.faults().next().is_some()) {
-        Exit::Failed
-    } else if strict && Tally::of(targets).waiting > 0 {
+    } else if shows_nothing || waits {
         Exit::Failed
     } else if targets.iter().map(Target::widgets).sum::<usize>() == 0 {
         complain("no widget was looked at");
