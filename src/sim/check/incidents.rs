@@ -229,8 +229,9 @@ impl Case<'_> {
         finding.examine();
         let (rule, cluster) = (self.rule, &self.cluster);
         let is_open_at = |at: SimTime| {
-            let opened = own.iter().filter(move |incident| incident.opened.at <= at);
-            opened.filter(move |incident| incident.closed.is_none_or(|end| end.at > at)).next()
+            own.iter().find(|incident| {
+                incident.opened.at <= at && incident.closed.is_none_or(|end| end.at > at)
+            })
         };
         let limit = self.limit().as_secs();
         match (span.is_bad, is_open_at(deadline)) {
