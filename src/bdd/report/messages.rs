@@ -115,15 +115,21 @@ impl Writer {
         let row = nodes.of_row.get(&trial.line).map(|_| nodes.by_line.get(&trial.line));
         let row: Option<&String> = row.flatten();
         let scenario = nodes.of_row.get(&trial.line).or(nodes.by_line.get(&trial.line));
-        let told: Vec<Value> = trial.steps.iter().zip(&steps).map(|(step, id)| {
-            let ast: Vec<&String> = nodes.by_line.get(&step.line).into_iter().chain(row).collect();
-            json!({
-                "id": id,
-                "text": words(&step.text),
-                "type": kind(step.step.phase),
-                "astNodeIds": ast,
+        let told: Vec<Value> = trial
+            .steps
+            .iter()
+            .zip(&steps)
+            .map(|(step, id)| {
+                let ast: Vec<&String> =
+                    nodes.by_line.get(&step.line).into_iter().chain(row).collect();
+                json!({
+                    "id": id,
+                    "text": words(&step.text),
+                    "type": kind(step.step.phase),
+                    "astNodeIds": ast,
+                })
             })
-        }).collect();
+            .collect();
         let tags: Vec<Value> = trial.tags.iter().map(|tag| {
             json!({ "name": tag, "astNodeId": nodes.tags.get(tag).cloned().unwrap_or_default() })
         }).collect();
@@ -159,13 +165,20 @@ impl Writer {
         let Some(outcome) = verdict.failed().or(verdict.outcomes.first()) else { return };
         let (case, started) = (self.id(), self.id());
         let steps: Vec<String> = pickle_steps.iter().map(|_| self.id()).collect();
-        let told: Vec<Value> = verdict.trial.steps.iter().zip(&steps).zip(&pickle_steps)
-            .map(|((step, id), pickle_step)| json!({
-                "id": id,
-                "pickleStepId": pickle_step,
-                "stepDefinitionIds": [self.definitions.get(step.step.pattern)],
-                "stepMatchArgumentsLists": [{ "stepMatchArguments": [] }],
-            }))
+        let told: Vec<Value> = verdict
+            .trial
+            .steps
+            .iter()
+            .zip(&steps)
+            .zip(&pickle_steps)
+            .map(|((step, id), pickle_step)| {
+                json!({
+                    "id": id,
+                    "pickleStepId": pickle_step,
+                    "stepDefinitionIds": [self.definitions.get(step.step.pattern)],
+                    "stepMatchArgumentsLists": [{ "stepMatchArguments": [] }],
+                })
+            })
             .collect();
         self.tell(json!({ "testCase": { "id": case, "pickleId": pickle, "testSteps": told } }));
         self.tell(json!({ "testCaseStarted": {
@@ -313,9 +326,8 @@ impl Tree<'_> {
             self.nodes.of_row.insert(self.line(row.span.start), scenario.to_owned());
         }
         let (id, tags) = (self.writer.id(), self.tags(&examples.tags));
-        let (head, body) = rows.split_first().map_or((Value::Null, &[][..]), |(head, body)| {
-            (head.clone(), body)
-        });
+        let (head, body) =
+            rows.split_first().map_or((Value::Null, &[][..]), |(head, body)| (head.clone(), body));
         json!({
             "id": id, "location": self.location(examples.name.span.start), "tags": tags,
             "keyword": "Examples", "name": examples.name.value,
@@ -326,8 +338,7 @@ impl Tree<'_> {
     fn row(&mut self, row: &Row) -> Value {
         let id = self.writer.id();
         self.nodes.by_line.insert(self.line(row.span.start), id.clone());
-        let cell =
-            |cell: &Text| json!({ "location": self.location(cell.span.start), "value": cell.value });
+        let cell = |cell: &Text| json!({ "location": self.location(cell.span.start), "value": cell.value });
         let cells: Vec<Value> = row.cells.iter().map(cell).collect();
         json!({ "id": id, "location": self.location(row.span.start), "cells": cells })
     }

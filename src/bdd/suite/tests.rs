@@ -29,88 +29,73 @@ fn problems(lines: &str) -> (Vec<String>, String) {
     (codes.collect(), said)
 }
 
+const RUN: &str = "When the simulation runs for 2min";
+const CHECKS: &str = "Then every check passes";
+
+/// A feature with these lines has these problems, and its report these words.
+fn told(lines: &[&str], expected: &[&str], words: &str) {
+    let (codes, said) = problems(&format!("{}\n", lines.join("\n")));
+    assert_eq!(codes, expected, "{said}");
+    assert!(said.contains(words), "{said} lacks {words}");
+}
+
 #[test]
 fn a_file_that_would_prove_nothing_is_an_error() {
-    let check = |lines: &str, expected: &[&str], words: &str| {
-        let (codes, said) = problems(lines);
-        assert_eq!(codes, expected, "{said}");
-        assert!(said.contains(words), "{said} lacks {words}");
+    const NAME: &str = "Scenario: S";
+    told(&[NAME, RUN], &["2:11 no_then"], "cannot fail");
+    told(&[NAME, CHECKS], &["3:1 too_early"], "nothing has run");
+    let late = "And the mode becomes hybrid after 1min";
+    told(&[NAME, RUN, late, CHECKS], &["4:1 too_late"], "changes nothing");
+    told(&[NAME, RUN, RUN, CHECKS], &["4:1 second_run"], "once");
+    let short = "When the simulation runs for 1min";
+    told(&[NAME, short, CHECKS], &["3:1 impossible"], "set duration to 105s or more");
+    told(&["@slwo", NAME, RUN, CHECKS], &["2:1 unknown_tag"], "did you mean `@slow`?");
+    told(&["@retry(2)", NAME, RUN, CHECKS], &["2:1 retry"], "seed");
+    let twice = [NAME, RUN, CHECKS, NAME, RUN, CHECKS];
+    told(&twice, &["5:11 same_name"], "reports tell scenarios apart");
+    told(&[NAME, RUN, "|a|", CHECKS], &["4:1 stray_argument"], "takes no table");
+}
+
+#[test]
+fn a_step_that_is_none_is_answered_with_what_was_meant() {
+    let check = |step: &str, expected: &str, words: &str| {
+        told(&["Scenario: S", step, RUN, CHECKS], &[expected], words);
     };
-    let run = "When the simulation runs for 2min\n";
-    check(&format!("Scenario: S\n{run}"), &["2:11 no_then"], "cannot fail");
     check(
-        &format!(
-            "Scenario: S\nGiven a Kafka clutser \"a\" with 3 brokers, 1 topics and 0 consumer \
-             groups\n{run}Then every check passes\n"
-        ),
-        &["3:7 unknown_step"],
+        "Given a Kafka clutser \"a\" with 3 brokers, 1 topics and 0 consumer groups",
+        "3:7 unknown_step",
         "Given a Kafka cluster {string} with {count} broker(s)",
     );
     check(
-        &format!("Scenario: S\n{run}Then the pipeline collects every 5s\n"),
-        &["4:6 unknown_step"],
+        "Then the pipeline collects every 5s",
+        "3:6 unknown_step",
         "this is a step of `Given`, not of `Then`",
     );
-    check("Scenario: S\nThen every check passes\n", &["3:1 too_early"], "nothing has run");
     check(
-        &format!(
-            "Scenario: S\n{run}And the mode becomes hybrid after 1min\nThen every check passes\n"
-        ),
-        &["4:1 too_late"],
-        "changes nothing",
-    );
-    check(
-        &format!("Scenario: S\n{run}{run}Then every check passes\n"),
-        &["4:1 second_run"],
-        "once",
-    );
-    check(
-        "Scenario: S\nWhen the simulation runs for 1min\nThen every check passes\n",
-        &["3:1 impossible"],
-        "set duration to 105s or more",
-    );
-    check(
-        &format!("@slwo\nScenario: S\n{run}Then every check passes\n"),
-        &["2:1 unknown_tag"],
-        "did you mean `@slow`?",
-    );
-    check(
-        &format!("@retry(2)\nScenario: S\n{run}Then every check passes\n"),
-        &["2:1 retry"],
-        "seed",
-    );
-    check(
-        &format!(
-            "Scenario: S\n{run}Then every check passes\nScenario: S\n{run}Then every check passes\n"
-        ),
-        &["5:11 same_name"],
-        "reports tell scenarios apart",
-    );
-    check(
-        &format!(
-            "Scenario: S\nGiven the pipeline collects every 99999999999999999999d\n{run}Then every check passes\n"
-        ),
-        &["3:7 impossible_value"],
+        "Given the pipeline collects every 99999999999999999999d",
+        "3:7 impossible_value",
         "is no duration",
     );
+    check("Given the pipeline collects every day", "3:35 unknown_value", "`day` is no duration");
     check(
-        &format!("Scenario: S\n{run}|a|\nThen every check passes\n"),
-        &["4:1 stray_argument"],
-        "takes no table",
+        "When broker 1 of \"a\" chrashes, from 1min to 70s",
+        "3:6 unknown_value",
+        "<host> crashes",
     );
-    check(
-        &format!(
-            "Scenario Outline: S\nGiven the pipeline collects every <time>\n{run}Then every check passes\nExamples:\n| tmie |\n| 5s |\n"
-        ),
-        &["3:35 unfilled_hole", "7:3 unused_column"],
-        "fills `<time>`",
-    );
+}
+
+#[test]
+fn holes_and_columns_of_an_outline_must_meet() {
+    let (step, outline) = ("Given the pipeline collects every <time>", "Scenario Outline: S");
+    let lines = [outline, step, RUN, CHECKS, "Examples:", "| tmie |", "| 5s |"];
+    told(&lines, &["3:35 unfilled_hole", "7:3 unused_column"], "fills `<time>`");
 }
 
 #[test]
 fn outlines_make_a_trial_for_each_row() {
     let suite = suite(
-        "@slow\nFeature: F\n  Rule: R\n    Scenario Outline: Every <time>\n      Given a Kafka cluster \"a\" with 3 brokers, 1 topics and 1 consumer groups\n      \
+        "@slow\nFeature: F\n  Rule: R\n    Scenario Outline: Every <time>\n      Given a Kafka \
+         cluster \"a\" with 3 brokers, 1 topics and 1 consumer groups\n      \
          Given the pipeline collects every <time>\n      When the simulation runs for 2min\n      \
          Then every check passes\n\n      @regression\n      Examples:\n        | time |\n        \
          | 5s |\n        | 10 s |\n",
