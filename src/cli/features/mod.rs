@@ -231,7 +231,7 @@ fn read(selection: &Selection) -> Result<Suite, Exit> {
 fn card_of(out: Option<&Path>, trial: &Trial, failed: &Outcome) -> Option<String> {
     let scenario = failed.scenario.as_ref()?;
     let network = Network::Kernel;
-    let passport = Passport::of(&trial.place(), scenario, failed.seed, network);
+    let passport = Passport::of(trial.place(), scenario, failed.seed, network);
     let options = Options { seed: failed.seed, network, sink: Sink::None };
     let (report, evidence) = run::guarded(|| run_with_evidence(scenario, options)).ok()?;
     let html = crate::sim::report::card::html(&passport, &report, &evidence);
