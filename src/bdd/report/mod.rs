@@ -9,10 +9,12 @@ use super::suite::{Outcome, Trial};
 use crate::domain::words::counted;
 
 mod junit;
+mod living;
 mod messages;
 mod text;
 
 pub use junit::junit;
+pub use living::living;
 pub use messages::messages;
 pub use text::{failure, summary};
 

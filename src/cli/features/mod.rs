@@ -65,6 +65,9 @@ pub struct FeaturesArgs {
     /// Writes Cucumber messages (NDJSON) to this file, for tools of the Cucumber family.
     #[arg(long, value_name = "FILE")]
     messages: Option<PathBuf>,
+    /// Writes living documentation to this file: one page with every feature and its verdict.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Folder for cards of failures [default: target/shakedown, if it can be written].
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
@@ -175,7 +178,11 @@ impl FeaturesArgs {
         let junit = self.junit.as_ref().map(|path| (path, report::junit(verdicts)));
         let messages =
             self.messages.as_ref().map(|path| (path, report::messages(&suite.sources, verdicts)));
-        for (path, text) in junit.into_iter().chain(messages) {
+        let html = self.html.as_ref().map(|path| {
+            let address = |card: &str| relative(Path::new(card), path);
+            (path, report::living(&suite.sources, verdicts, &address))
+        });
+        for (path, text) in junit.into_iter().chain(messages).chain(html) {
             output::write(path, &text).map_err(|error| {
                 complain(&format!("cannot write {}: {error}", path.display()));
                 Exit::Failed
@@ -238,6 +245,18 @@ fn card_of(out: Option<&Path>, trial: &Trial, failed: &Outcome) -> Option<String
     card::keep(out, &report, &html).ok()
 }
 
+/// `target` as the page at `page` links to it.
+fn relative(target: &Path, page: &Path) -> String {
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let (target, page) = (absolute(target), absolute(page));
+    let shared =
+        target.components().zip(page.components()).take_while(|(one, other)| one == other).count();
+    let up = page.components().skip(shared + 1).map(|_| "..".into());
+    let down = target.components().skip(shared);
+    let down = down.map(|part| part.as_os_str().to_string_lossy().into_owned());
+    up.chain(down).collect::<Vec<String>>().join("/")
+}
+
 fn scenario(trial: &Trial) -> ScenarioReport<'_> {
     let (name, place) = (trial.name(), trial.place());
     ScenarioReport {
@@ -268,5 +287,21 @@ fn told<'v>(verdict: &'v Verdict<'_>) -> ScenarioReport<'v> {
         seeds: verdict.outcomes.iter().map(|outcome| outcome.seed.0).collect(),
         failure,
         ..scenario(verdict.trial)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_links_to_cards_from_where_it_stands() {
+        let check = |card: &str, page: &str, expected: &str| {
+            assert_eq!(relative(Path::new(card), Path::new(page)), expected);
+        };
+        check("target/shakedown/a.html", "features.html", "target/shakedown/a.html");
+        check("target/shakedown/a.html", "target/site/index.html", "../shakedown/a.html");
+        check("/x/a.html", "/x/b.html", "a.html");
+        check("/x/a.html", "/y/z/b.html", "../../x/a.html");
     }
 }
