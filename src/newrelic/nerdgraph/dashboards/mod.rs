@@ -6,7 +6,7 @@
 //! Invariants:
 //! - What New Relic refuses inside a payload (status 200) is an error of its own class.
 //! - A page of a dashboard is an entity of type DASHBOARD too; it is never taken for one.
-//! - Links between pages by name become GUIDs of pages ([`links`]).
+//! - Links between pages by name become GUIDs of pages (`links`).
 //!
 //! Not modelled: undeleting, changes of single pages, live URLs.
 
