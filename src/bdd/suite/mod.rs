@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use super::document::{self, Feature, Rule, Scenario};
 use super::pattern::{Args, Pattern, UnknownHole};
 use super::steps::{Step, catalogue};
-use crate::config::toml_file::{FileProblems, Problem};
+use crate::config::toml_file::{FileProblems, Problem, line_and_column};
 use crate::sim::seed::Seed;
 
 mod files;
@@ -112,15 +112,8 @@ pub struct Source {
 impl Source {
     /// Line and column of a byte, from 1.
     pub fn position(&self, at: usize) -> (usize, usize) {
-        position(&self.text, at)
+        line_and_column(&self.text, at)
     }
-}
-
-/// Line and column of a byte of `text`, from 1.
-fn position(text: &str, at: usize) -> (usize, usize) {
-    let before = &text[..at];
-    let line_start = before.rfind('\n').map_or(0, |end| end + 1);
-    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }
 
 /// What several feature files give.
@@ -247,7 +240,7 @@ impl Reading<'_> {
             let tags = tags.chain(&scenario.tags).chain(case.tags);
             trials.push(Trial {
                 file: self.file.to_owned(),
-                line: position(self.text, case.at).0,
+                line: line_and_column(self.text, case.at).0,
                 feature: self.feature.name.value.clone(),
                 rule: rule.map(|rule| rule.name.value.clone()),
                 scenario: case.name,
@@ -258,7 +251,7 @@ impl Reading<'_> {
     }
 
     fn matched(&self, step: &document::Step, known: &'static Step, args: Args) -> Matched {
-        let (line, column) = position(self.text, step.span.start);
+        let (line, column) = line_and_column(self.text, step.span.start);
         let text = format!("{} {}", step.keyword.written(), step.text.value);
         Matched { line, column, text, step: known, args }
     }
